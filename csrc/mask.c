@@ -1,0 +1,84 @@
+#include "mask.h"
+
+#include <string.h>
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define HAVE_AVX2 1
+#include <immintrin.h>
+#endif
+
+typedef void apply_function(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4]);
+
+/* `key` is already rotated to the first byte in all that follows. */
+
+static void apply_portable(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4]) {
+    uint8_t twice[8];
+    uint64_t pattern, word;
+    memcpy(twice, key, 4);
+    memcpy(twice + 4, key, 4);
+    memcpy(&pattern, twice, 8);
+    size_t i = 0;
+    for (; size - i >= 8; i += 8) {
+        memcpy(&word, in + i, 8);
+        word ^= pattern;
+        memcpy(out + i, &word, 8);
+    }
+    for (; i < size; i++) {
+        out[i] = in[i] ^ key[i & 3];
+    }
+}
+
+#ifdef HAVE_AVX2
+__attribute__((target("avx2"))) static void apply_avx2(uint8_t *out, const uint8_t *in, size_t size,
+                                                       const uint8_t key[4]) {
+    int32_t word;
+    memcpy(&word, key, 4);
+    const __m256i pattern = _mm256_set1_epi32(word);
+    size_t i = 0;
+    for (; size - i >= 32; i += 32) {
+        __m256i block = _mm256_loadu_si256((const __m256i *)(const void *)(in + i));
+        _mm256_storeu_si256((__m256i *)(void *)(out + i), _mm256_xor_si256(block, pattern));
+    }
+    /* i is a multiple of 4: the key still starts at its first byte. */
+    if (i < size) {
+        apply_portable(out + i, in + i, size - i, key);
+    }
+}
+#endif
+
+static apply_function *chosen;
+static const char *chosen_name = "portable";
+
+int mask_select(const char *name) {
+#ifdef HAVE_AVX2
+    if ((name == NULL || strcmp(name, "avx2") == 0) && __builtin_cpu_supports("avx2")) {
+        chosen = apply_avx2;
+        chosen_name = "avx2";
+        return 0;
+    }
+#endif
+    if (name == NULL || strcmp(name, "portable") == 0) {
+        chosen = apply_portable;
+        chosen_name = "portable";
+        return 0;
+    }
+    return -1;
+}
+
+const char *mask_name(void) {
+    if (chosen == NULL) {
+        mask_select(NULL);
+    }
+    return chosen_name;
+}
+
+void mask_apply(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4], size_t phase) {
+    uint8_t rotated[4];
+    for (size_t i = 0; i < 4; i++) {
+        rotated[i] = key[(phase + i) & 3];
+    }
+    if (chosen == NULL) {
+        mask_select(NULL);
+    }
+    chosen(out, in, size, rotated);
+}

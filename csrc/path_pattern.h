@@ -1,0 +1,63 @@
+/*
+ * path_pattern: one sequence of literals and parameters against bytes, with the answer of a
+ * backtracking regular expression at a cost that is always linear in the bytes.
+ *
+ * A token is "sure" when its end follows from its start alone (`[^/]+` before a slash, `[0-9]+` before a
+ * letter, anything before the end); path_pattern_prepare() finds out which. Up to the first token
+ * that is not, matching is one forward pass. From there on a table is made from right to left, one row per
+ * token j, whose bit i says that the tokens from j on match from byte i on; the forward pass then takes the
+ * longest end that the next row allows, which is the first one a greedy `re` would end up with.
+ *
+ * Cost: O(n * m) for n bytes and m tokens, and a comparison of at most its own length for a
+ * literal at each byte where the rest matches. Memory: the caller's table.
+ */
+#ifndef WIREFAST_PATH_PATTERN_H
+#define WIREFAST_PATH_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a token matches, as Starlette's convertors define it. */
+typedef enum {
+    PATH_LITERAL = 0, /* its bytes */
+    PATH_STR = 1,     /* [^/]+ */
+    PATH_PATH = 2,    /* .* , which excludes the newline */
+    PATH_INT = 3,     /* [0-9]+ */
+    PATH_FLOAT = 4,   /* [0-9]+(\.[0-9]+)? */
+    PATH_UUID = 5     /* 8-4-4-4-12 hexadecimal digits, each hyphen optional */
+} path_kind;
+
+typedef struct {
+    path_kind kind;
+    bool sure;        /* written by path_pattern_prepare() */
+    uint32_t size;    /* of a literal: bytes, at least 1; else 0 */
+    const char *text; /* of a literal: valid UTF-8, in which surrogates are allowed; else unused */
+} path_token;
+
+/* The bytes [start, end) that a parameter took. */
+typedef struct {
+    size_t start;
+    size_t end;
+} path_span;
+
+/*
+ * Fills in `sure` and returns how many rows the table of this sequence has: 0 when every token is sure.
+ */
+size_t path_pattern_prepare(path_token *tokens, size_t count);
+
+/* Words of one row of the table for `size` bytes. */
+static inline size_t path_pattern_row_words(size_t size) {
+    return size / 64 + 1;
+}
+
+/*
+ * Whether the prepared tokens match path[start:end] as a whole; with `final`, a newline as the
+ * last byte may be left over. `table` has path_pattern_prepare() rows for end - start bytes and need not be cleared.
+ * `spans` receives one entry per parameter, and on a mismatch may have been written in part.
+ */
+bool path_pattern_match(
+    const path_token *tokens, size_t count, const char *path, size_t start, size_t end, bool final,
+    uint64_t *table, path_span *spans);
+
+#endif
