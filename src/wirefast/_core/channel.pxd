@@ -1,0 +1,59 @@
+# The hole in the core that a server protocol fills: one open WebSocket, seen without ASGI messages.
+#
+# A protocol subclasses Channel and overrides the cdef methods marked "protocol". WebSocket calls them
+# when the `receive` and `send` it was given are this channel's own AsgiReceive and AsgiSend, that is,
+# when nothing between the server and the endpoint wrapped them.
+
+cimport cython
+
+
+cdef enum EventKind:
+    NOTHING = 0      # no event is ready
+    TEXT = 1         # payload: bytes, valid UTF-8
+    BINARY = 2       # payload: bytes
+    CLOSED = 8       # payload: tuple (code: int, reason: str | None); stays the last event for ever.
+                     # The reason is None when no close frame was seen (connection lost, refused, shut down).
+
+
+cdef class Channel:
+    # True once somebody has taken the connect event (the ASGI "websocket.connect" message).
+    cdef bint connect_taken
+    # True once a subscriber has been given the CLOSED event; then receive() blocks no more.
+    cdef bint closed_taken
+
+    # protocol: the next event, and its kind; None and NOTHING when there is none. Never awaits.
+    cdef object next_event(self, EventKind* kind)
+    # protocol: an asyncio.Future done when next_event has something to give. Cancelling it loses nothing.
+    cdef object wait(self)
+    # protocol: whether the handshake is accepted and neither side is known to have closed.
+    cdef bint is_open(self) noexcept
+    # protocol: answer the handshake with 101. ValueError for a subprotocol or header that no server may
+    # send (nothing is written then); OSError when the peer is gone.
+    cdef int accept(self, object subprotocol, object headers) except -1
+    # protocol: frame one message and queue it for the write of this turn of the loop. `data` is copied
+    # or written before the call returns. OSError when the transport is closing or lost.
+    cdef int send_frame(self, EventKind kind, const char* data, Py_ssize_t size) except -1
+    # protocol: None while the writer is below its high-water mark and may go on, else a Future to await;
+    # now and then a bare yield even below it, so that no peer can spin the loop.
+    cdef object drain(self)
+    # protocol: send the close frame (or, before accept, refuse the handshake with 403) and start the
+    # closing handshake. `reason` must fit in 123 bytes of UTF-8.
+    cdef int close(self, int code, str reason) except -1
+    # protocol: any other ASGI message (the denial response's start and body).
+    cdef object send_other(self, dict message)
+
+
+@cython.final
+cdef class AsgiReceive:
+    cdef readonly Channel channel
+
+    cdef dict message(self)
+
+
+@cython.final
+cdef class AsgiSend:
+    cdef readonly Channel channel
+
+    cdef int send_data(self, dict message) except -1
+    # An awaitable when the sender has to wait, else None.
+    cdef object dispatch(self, dict message)

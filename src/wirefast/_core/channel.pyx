@@ -1,0 +1,130 @@
+"""The hole that a server protocol fills, and the ASGI callables laid over it.
+
+``Channel`` is one WebSocket as the core sees it: events in, frames out, no dict and no queue hop.
+``AsgiReceive`` and ``AsgiSend`` say the same in ASGI messages (ASGI 3, WebSocket spec version 2.4), so
+any application can be run on a protocol that implements ``Channel``, and code that recognises the two
+callables (they carry their ``channel``) may skip the messages altogether.
+"""
+
+cimport cython
+from cpython.buffer cimport Py_buffer, PyBuffer_Release, PyBUF_SIMPLE, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
+
+
+cdef class Channel:
+    """Base of the protocols; every method marked "protocol" in the .pxd is theirs to override."""
+
+    cdef object next_event(self, EventKind* kind):
+        raise NotImplementedError
+
+    cdef object wait(self):
+        raise NotImplementedError
+
+    cdef bint is_open(self) noexcept:
+        return False
+
+    cdef int accept(self, object subprotocol, object headers) except -1:
+        raise NotImplementedError
+
+    cdef int send_frame(self, EventKind kind, const char* data, Py_ssize_t size) except -1:
+        raise NotImplementedError
+
+    cdef object drain(self):
+        raise NotImplementedError
+
+    cdef int close(self, int code, str reason) except -1:
+        raise NotImplementedError
+
+    cdef object send_other(self, dict message):
+        raise NotImplementedError
+
+
+@cython.final
+cdef class AsgiReceive:
+    """The ``receive`` of an ASGI WebSocket application.
+
+    Awaiting a call gives ``websocket.connect`` once, then ``websocket.receive`` for each message and
+    ``websocket.disconnect`` for ever after the end. A cancelled call loses no message.
+    """
+
+    def __cinit__(self, Channel channel not None):
+        self.channel = channel
+
+    cdef dict message(self):
+        """The next ASGI message, or None while there is none."""
+        cdef EventKind kind = NOTHING
+        cdef object payload
+        if not self.channel.connect_taken:
+            self.channel.connect_taken = True
+            return {"type": "websocket.connect"}
+        payload = self.channel.next_event(&kind)
+        if kind == TEXT:
+            text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), NULL)
+            return {"type": "websocket.receive", "text": text}
+        if kind == BINARY:
+            return {"type": "websocket.receive", "bytes": payload}
+        if kind == CLOSED:
+            self.channel.closed_taken = True
+            if payload[1] is None:
+                return {"type": "websocket.disconnect", "code": payload[0]}
+            return {"type": "websocket.disconnect", "code": payload[0], "reason": payload[1]}
+        return None
+
+    async def __call__(self):
+        cdef dict message = self.message()
+        while message is None:
+            await self.channel.wait()
+            message = self.message()
+        return message
+
+
+@cython.final
+cdef class AsgiSend:
+    """The ``send`` of an ASGI WebSocket application.
+
+    Raises OSError (also a later call) once the peer is gone, ValueError for a header or subprotocol
+    that must not be sent, RuntimeError for a message that the state of the connection does not allow.
+    """
+
+    def __cinit__(self, Channel channel not None):
+        self.channel = channel
+
+    cdef int send_data(self, dict message) except -1:
+        cdef Py_buffer view
+        cdef Py_ssize_t size = 0
+        cdef const char* text
+        cdef object data = message.get("bytes")
+        if data is not None:
+            if type(data) is bytes:
+                return self.channel.send_frame(BINARY, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+            PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+            try:
+                return self.channel.send_frame(BINARY, <const char*> view.buf, view.len)
+            finally:
+                PyBuffer_Release(&view)
+        data = message.get("text")
+        if data is None:
+            raise KeyError("websocket.send needs 'bytes' or 'text'")
+        text = PyUnicode_AsUTF8AndSize(data, &size)
+        return self.channel.send_frame(TEXT, text, size)
+
+    cdef object dispatch(self, dict message):
+        """Do what the message says; an awaitable when the caller has to wait, else None."""
+        cdef object kind = message["type"]
+        if kind == "websocket.send":
+            self.send_data(message)
+            return self.channel.drain()
+        if kind == "websocket.accept":
+            self.channel.accept(message.get("subprotocol"), message.get("headers") or ())
+        elif kind == "websocket.close":
+            code = message.get("code")
+            self.channel.close(1000 if code is None else code, message.get("reason") or "")
+        else:
+            return self.channel.send_other(message)
+        return None
+
+    async def __call__(self, message):
+        waiting = self.dispatch(message)
+        if waiting is not None:
+            await waiting

@@ -1,0 +1,344 @@
+"""The awaitable that stands for a compiled coroutine. See coroutine.pxd."""
+
+cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+import inspect
+
+cdef extern from *:
+    """
+    /* Cython has no special method for am_send, and its __next__ cannot end with a value without a traceback. */
+    typedef int (*coroutine_step_function)(PyObject *, PyObject *, PyObject **);
+    static coroutine_step_function coroutine_step;
+
+    static PySendResult coroutine_send(PyObject *self, PyObject *value, PyObject **result)
+    {
+        *result = NULL;
+        return (PySendResult) coroutine_step(self, value, result);
+    }
+
+    /* One StopIteration that is used again and again, as long as nobody kept it or let it pass through a frame. */
+    static PyObject *coroutine_spare_stop;
+
+    static int coroutine_spare_is_clean(void)
+    {
+        PyBaseExceptionObject *stop = (PyBaseExceptionObject *) coroutine_spare_stop;
+        return stop != NULL && Py_REFCNT(stop) == 1 && stop->traceback == NULL && stop->context == NULL;
+    }
+
+    /* StopIteration(value) as the error, without the cost of calling the class. Steals the reference. */
+    static void coroutine_stop(PyObject *value)
+    {
+        PyObject *stop = coroutine_spare_stop, *nothing;
+        if (!coroutine_spare_is_clean()) {
+            nothing = PyTuple_New(0);
+            if (nothing == NULL) {
+                Py_DECREF(value);
+                return;
+            }
+            stop = ((PyTypeObject *) PyExc_StopIteration)->tp_new((PyTypeObject *) PyExc_StopIteration, nothing, NULL);
+            Py_DECREF(nothing);
+            if (stop == NULL) {
+                Py_DECREF(value);
+                return;
+            }
+            Py_XSETREF(coroutine_spare_stop, stop);
+        }
+        Py_INCREF(stop);
+        Py_XSETREF(((PyStopIterationObject *) stop)->value, value);
+    #if PY_VERSION_HEX >= 0x030C0000
+        PyErr_SetRaisedException(stop);
+    #else
+        Py_INCREF(PyExc_StopIteration);
+        PyErr_Restore(PyExc_StopIteration, stop, NULL);
+    #endif
+    }
+
+    /* The spare one must not keep the value, a whole message, alive. */
+    static void coroutine_let_go(void)
+    {
+        if (coroutine_spare_is_clean())
+            Py_CLEAR(((PyStopIterationObject *) coroutine_spare_stop)->value);
+        else
+            Py_CLEAR(coroutine_spare_stop);
+    }
+
+    static PyObject *coroutine_next(PyObject *self)
+    {
+        PyObject *result = NULL;
+        if (coroutine_step(self, Py_None, &result) == PYGEN_NEXT)
+            return result;
+        if (result == Py_None)
+            Py_DECREF(result); /* NULL without an error is the end, with None */
+        else if (result != NULL)
+            coroutine_stop(result);
+        return NULL;
+    }
+
+    static void coroutine_fill_slots(PyObject *class, coroutine_step_function step)
+    {
+        PyTypeObject *type = (PyTypeObject *) class;
+        coroutine_step = step;
+        type->tp_iternext = coroutine_next;
+        type->tp_as_async->am_send = coroutine_send;
+    }
+
+    static void coroutine_share_dealloc(PyObject *class, PyObject *base)
+    {
+        ((PyTypeObject *) class)->tp_dealloc = ((PyTypeObject *) base)->tp_dealloc;
+    }
+
+    /* The iterator of an object that is awaitable through its type; NULL without an error when it is not. */
+    static PyObject *coroutine_iterator(PyObject *awaitable)
+    {
+        PyAsyncMethods *methods = Py_TYPE(awaitable)->tp_as_async;
+        PyObject *iterator;
+        if (methods == NULL || methods->am_await == NULL)
+            return NULL;
+        iterator = methods->am_await(awaitable);
+        if (iterator != NULL && (PyCoro_CheckExact(iterator) || !PyIter_Check(iterator))) {
+            PyErr_Format(PyExc_TypeError, "__await__() returned %.100s instead of an iterator",
+                         PyCoro_CheckExact(iterator) ? "a coroutine" : Py_TYPE(iterator)->tp_name);
+            Py_DECREF(iterator);
+            return NULL;
+        }
+        return iterator;
+    }
+
+    /* The error that is set, normalised and with its traceback, which is then no longer set. */
+    static PyObject *coroutine_take_error(void)
+    {
+    #if PY_VERSION_HEX >= 0x030C0000
+        return PyErr_GetRaisedException();
+    #else
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        PyErr_NormalizeException(&type, &value, &traceback);
+        if (traceback != NULL)
+            PyException_SetTraceback(value, traceback);
+        Py_XDECREF(type);
+        Py_XDECREF(traceback);
+        return value;
+    #endif
+    }
+
+    #define coroutine_function_code(function) (&((__pyx_CyFunctionObject *) (function))->func_code)
+    """
+    ctypedef int (*coroutine_step_function)(PyObject*, PyObject*, PyObject**) except -1
+    void coroutine_fill_slots(object type, coroutine_step_function step)
+    void coroutine_share_dealloc(object type, object base)
+    void coroutine_let_go()
+    PyObject* coroutine_iterator(object awaitable) except? NULL
+    object coroutine_take_error()
+    PyObject** coroutine_function_code(PyObject* function)
+    bint PyCoro_CheckExact(object value)
+    # A PySendResult; -1 with an error set, which is looked at by hand.
+    int PyIter_Send(object iterator, object value, PyObject** result) noexcept
+    int PyErr_WarnFormat(object category, Py_ssize_t level, const char* format, ...) noexcept
+    void PyErr_WriteUnraisable(PyObject* where)
+
+cdef enum:             # PySendResult
+    RETURNED = 0
+    YIELDED = 1
+
+
+async def _awaiting(awaitable):
+    """A coroutine that awaits what is awaitable in a rarer way, or fails as ``await`` does."""
+    return await awaitable
+
+
+cdef int step(PyObject* coroutine, PyObject* value, PyObject** result) except -1:
+    """Run to the next yield (1) or to the end (0). result[0] is a new reference to what came of it."""
+    cdef bint suspended = False
+    cdef object outcome = (<CompiledCoroutine> coroutine).go_on(<object> value, &suspended)
+    Py_INCREF(outcome)
+    result[0] = <PyObject*> outcome
+    return YIELDED if suspended else RETURNED
+
+
+@cython.freelist(64)
+cdef class CompiledCoroutine:
+    """Base of the coroutines that are written out. See the .pxd for what a subclass gives."""
+
+    def __init__(self):
+        # Not run by the factories; an object without its owner would be followed through NULL.
+        raise TypeError("coroutines are made by calling a coroutine function")
+
+    cdef object start(self):
+        raise NotImplementedError
+
+    cdef object resume(self, object value):
+        return value
+
+    cdef object failed(self, object exc):
+        raise exc
+
+    cdef object wait_for(self, object awaitable):
+        """Await this next. Always None, so that start() and resume() can return it."""
+        cdef PyObject* iterator
+        if PyCoro_CheckExact(awaitable):
+            self.inner = awaitable
+            return None
+        iterator = coroutine_iterator(awaitable)
+        if iterator is NULL:
+            self.inner = _awaiting(awaitable)
+        else:
+            self.inner = <object> iterator
+            Py_DECREF(self.inner)
+        return None
+
+    cdef object go_on(self, object value, bint* suspended):
+        """Send a value in; what is yielded (suspended[0] is then True), or the result."""
+        cdef PyObject* given
+        cdef object outcome = None
+        cdef int status
+        if self.stage == NEW:
+            if value is not None:
+                raise TypeError("can't send non-None value to a just-started coroutine")
+            self.stage = FINISHED
+            outcome = self.start()
+        elif self.stage == SUSPENDED:
+            self.stage = FINISHED
+        else:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+        while self.inner is not None:
+            given = NULL
+            status = PyIter_Send(self.inner, value, &given)
+            if status < 0:
+                self.inner = None
+                outcome = self.failed(coroutine_take_error())
+            else:
+                outcome = <object> given
+                Py_DECREF(outcome)
+                if status == YIELDED:
+                    self.stage = SUSPENDED
+                    suspended[0] = True
+                    return outcome
+                self.inner = None
+                outcome = self.resume(outcome)
+            value = None
+        return outcome
+
+    def __await__(self):
+        if self.stage == SUSPENDED:
+            raise RuntimeError("coroutine is being awaited already")
+        if self.stage == FINISHED:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+        return self
+
+    def __iter__(self):
+        return self
+
+    def send(self, value):
+        """Run to the next yield, whose value is returned; StopIteration carries the result."""
+        cdef bint suspended = False
+        cdef object outcome = self.go_on(value, &suspended)
+        if suspended:
+            return outcome
+        raise StopIteration(outcome)
+
+    def throw(self, kind, value=None, traceback=None):
+        """Raise an exception where the coroutine waits. Otherwise as ``send``."""
+        cdef object inner = self.inner
+        cdef object outcome
+        cdef bint suspended = False
+        if self.stage == FINISHED:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+        self.stage = FINISHED
+        try:
+            if inner is None or not hasattr(inner, "throw"):
+                raise exception_of(kind, value, traceback)
+            outcome = inner.throw(exception_of(kind, value, traceback))
+        except StopIteration as stop:
+            self.inner = None
+            outcome = self.resume(stop.value)
+        except BaseException as exc:
+            self.inner = None
+            outcome = self.failed(exc)
+        else:
+            self.stage = SUSPENDED
+            return outcome
+        if self.inner is not None:
+            self.stage = SUSPENDED
+            outcome = self.go_on(None, &suspended)
+            if suspended:
+                return outcome
+        raise StopIteration(outcome)
+
+    def close(self):
+        """End it where it waits; one that never began never will, and nobody is warned of it."""
+        cdef object inner = self.inner
+        cdef bint waits = self.stage == SUSPENDED
+        if self.stage == FINISHED and inner is not None:
+            raise ValueError("coroutine already executing")
+        self.stage = FINISHED
+        self.inner = None
+        if waits and hasattr(inner, "close"):
+            inner.close()
+
+    @property
+    def cr_await(self):
+        """What is being awaited, or None."""
+        return self.inner
+
+    @property
+    def cr_running(self):
+        """Always False: nobody can ask while it runs."""
+        return False
+
+    @property
+    def __name__(self):
+        return self.name
+
+    @property
+    def __qualname__(self):
+        return "WebSocket." + self.name
+
+    def __repr__(self):
+        return f"<coroutine object {self.__qualname__} at {<size_t> <PyObject*> self:#x}>"
+
+    def __dealloc__(self):
+        coroutine_let_go()
+        if self.stage == NEW and self.name is not None:
+            never_awaited(self.name)
+
+
+cdef object exception_of(object kind, object value, object traceback):
+    """The exception that the three arguments of throw() stand for."""
+    if isinstance(kind, BaseException):
+        value = kind
+    elif not isinstance(value, BaseException):
+        value = kind() if value is None else kind(*value) if isinstance(value, tuple) else kind(value)
+    return value if traceback is None else value.with_traceback(traceback)
+
+
+cdef int never_awaited(str name) noexcept:
+    """Warn, in the interpreter's words for its own coroutines."""
+    if PyErr_WarnFormat(RuntimeWarning, 1, "coroutine 'WebSocket.%U' was never awaited", <PyObject*> name) < 0:
+        PyErr_WriteUnraisable(NULL)
+    return 0
+
+
+cdef int mark_coroutine_function(object function) except -1:
+    # inspect looks at the flags of the code object, which Cython sets for `async def` alone and lets nobody set.
+    cdef PyObject** place
+    cdef object code, before
+    if type(function) is not type(_awaiting):
+        raise TypeError("expected a compiled function")
+    place = coroutine_function_code(<PyObject*> function)
+    before = function.__code__
+    code = before.replace(co_flags=before.co_flags | inspect.CO_COROUTINE)
+    Py_INCREF(code)
+    place[0] = <PyObject*> code
+    Py_DECREF(before)  # the function's reference
+    return 0
+
+
+cdef int register(object subclass) except -1:
+    # Cython's own would untrack and track the object again before it calls the base's.
+    coroutine_share_dealloc(subclass, CompiledCoroutine)
+    return 0
+
+
+coroutine_fill_slots(CompiledCoroutine, step)

@@ -1,0 +1,137 @@
+"""Choosing the route of a connection: Starlette's rule (the first declared that matches), whatever their number."""
+
+cimport cython
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+
+from wirefast._core.matcher cimport Matcher
+
+from starlette.routing import Match, WebSocketRoute
+
+cdef object FULL = Match.FULL
+cdef object NONE = Match.NONE
+# It only calls the route's app.
+cdef object HANDLE = WebSocketRoute.handle
+
+
+cdef str route_path(object scope):
+    """The path below root_path, as starlette._utils.get_route_path."""
+    cdef str path = scope["path"]
+    cdef str root = scope.get("root_path", "")
+    cdef Py_ssize_t length
+    if not root or not path.startswith(root):
+        return path
+    length = len(root)
+    if len(path) == length:
+        return ""
+    return path[length:] if path[length] == "/" else path
+
+
+@cython.final
+cdef class Entry:
+    def __init__(self, Py_ssize_t order, route, methods, bint names_route):
+        self.order = order
+        self.route = route
+        self.endpoint = route.endpoint
+        self.methods = methods
+        self.names_route = names_route
+        self.runs_app = methods is None and type(route).handle is HANDLE
+
+
+@cython.final
+cdef class Opaque:
+    def __init__(self, Py_ssize_t order, route):
+        self.order = order
+        self.route = route
+
+
+@cython.final
+cdef class RouteTable:
+    def __init__(self, list entries, list opaque):
+        cdef Entry entry
+        self.entries = entries
+        self.opaque = opaque
+        self.matcher = Matcher([
+            (entry.route.path, entry.route.param_convertors, entry.route.path_regex) for entry in entries
+        ])
+
+    cdef object enter(self, Entry entry, dict params, object scope):
+        """Note the match in the scope; what to call with (scope, receive, send)."""
+        cdef object outer = scope.get("path_params")
+        if outer:
+            params = {**outer, **params}
+        scope["path_params"] = params
+        scope["endpoint"] = entry.endpoint
+        if entry.names_route:
+            scope["route"] = entry.route
+        return entry.route.app if entry.runs_app else entry.route.handle
+
+    cdef object ask(self, object scope, Py_ssize_t* position, Py_ssize_t before):
+        """Ask the opaque routes declared before `before`, from position[0] on: (match, child scope, route) or None."""
+        cdef Opaque opaque
+        while position[0] < PyList_GET_SIZE(self.opaque):
+            opaque = <Opaque> PyList_GET_ITEM(self.opaque, position[0])
+            if opaque.order > before:
+                return None
+            position[0] += 1
+            match, child_scope = opaque.route.matches(scope)
+            if match is not NONE:
+                return match, child_scope, opaque.route
+        return None
+
+    def select_websocket(self, scope):
+        """The ASGI callable of the first route that matches a WebSocket scope, which is updated; None for none."""
+        cdef Py_ssize_t index = -1, position = 0, before
+        cdef dict params = self.matcher.find(route_path(scope), 0, &index)
+        cdef Entry entry = None
+        cdef object asked
+        if index >= 0:
+            entry = <Entry> self.entries[index]
+        before = entry.order if entry is not None else cython.cast(Py_ssize_t, 0x7fffffffffffffff)
+        while True:
+            asked = self.ask(scope, &position, before) if self.opaque else None
+            if asked is None:
+                break
+            if asked[0] is FULL:
+                scope.update(asked[1])
+                return asked[2].handle
+        return None if entry is None else self.enter(entry, params, scope)
+
+    def select_http(self, scope):
+        """As select_websocket; a route that matches all but the method is taken when no other matches."""
+        cdef Py_ssize_t index = -1, position = 0, before
+        cdef str path = route_path(scope)
+        cdef str method = scope["method"]
+        cdef dict params, partial_params = None
+        cdef Entry entry, partial = None
+        cdef object asked, partial_asked = None
+        while True:
+            params = self.matcher.find(path, index + 1, &index)
+            entry = <Entry> self.entries[index] if index >= 0 else None
+            before = entry.order if entry is not None else cython.cast(Py_ssize_t, 0x7fffffffffffffff)
+            while True:
+                asked = self.ask(scope, &position, before) if self.opaque else None
+                if asked is None:
+                    break
+                if asked[0] is FULL:
+                    scope.update(asked[1])
+                    return asked[2].handle
+                if partial is None and partial_asked is None:
+                    partial_asked = asked
+            if entry is None:
+                break
+            if not entry.methods or method in entry.methods:
+                return self.enter(entry, params, scope)
+            if partial is None and partial_asked is None:
+                partial, partial_params = entry, params
+        if partial is not None:
+            return self.enter(partial, partial_params, scope)
+        if partial_asked is not None:
+            scope.update(partial_asked[1])
+            return partial_asked[2].handle
+        return None
+
+    def matches_http(self, scope):
+        """Whether any route matches this scope, method apart. The scope is not changed."""
+        cdef Py_ssize_t index = -1, position = 0
+        self.matcher.find(route_path(scope), 0, &index)
+        return index >= 0 or self.ask(scope, &position, cython.cast(Py_ssize_t, 0x7fffffffffffffff)) is not None

@@ -1,0 +1,10 @@
+# Running a Python coroutine that will probably not suspend, without the cost of a full await.
+#
+#     value = begin(coroutine, &done)
+#     if not done:
+#         value = await value
+#
+# Most coroutines met here (dependencies, an ASGI receive with a message ready, an ASGI send) return at
+# their first step. begin() takes that step in place; only one that suspended is handed back to be awaited.
+
+cdef object begin(object awaitable, bint* done)

@@ -1,0 +1,77 @@
+"""The first step of a coroutine in place, the others by await. See drive.pxd."""
+
+cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+
+cdef extern from "Python.h":
+    bint PyCoro_CheckExact(object value)
+    # 0: returned, 1: yielded, -1: raised (PySendResult).
+    int PyIter_Send(object iterator, object value, PyObject** result) except -1
+
+
+cdef object begin(object awaitable, bint* done):
+    """The value of a coroutine that returned at once (done[0] is then True), or what is still to be awaited."""
+    cdef PyObject* result = NULL
+    cdef object value
+    cdef int status
+    done[0] = False
+    if not PyCoro_CheckExact(awaitable):
+        return awaitable
+    status = PyIter_Send(awaitable, None, &result)
+    value = <object> result
+    Py_DECREF(value)
+    if status == 0:
+        done[0] = True
+        return value
+    return suspended(awaitable, value)
+
+
+cdef Suspended suspended(object coroutine, object waits_for):
+    cdef Suspended self = Suspended.__new__(Suspended)
+    self.coroutine = coroutine
+    self.waits_for = waits_for
+    return self
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Suspended:
+    """Awaits the rest of a coroutine whose first step was taken already."""
+
+    cdef object coroutine
+    # What the first step yielded (None is a bare yield), to be passed on to the event loop once.
+    cdef object waits_for
+    cdef bint passed_on
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.send(None)
+
+    def send(self, value):
+        cdef PyObject* result = NULL
+        cdef object passed
+        cdef int status
+        if not self.passed_on:
+            self.passed_on = True
+            passed, self.waits_for = self.waits_for, None
+            return passed
+        status = PyIter_Send(self.coroutine, value, &result)
+        passed = <object> result
+        Py_DECREF(passed)
+        if status == 0:
+            raise StopIteration(passed)
+        return passed
+
+    def throw(self, *exception):
+        self.passed_on = True
+        return self.coroutine.throw(*exception)
+
+    def close(self):
+        self.passed_on = True
+        self.coroutine.close()

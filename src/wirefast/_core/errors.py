@@ -1,0 +1,33 @@
+"""Exceptions that the compiled core raises and users may catch."""
+
+from __future__ import annotations
+
+
+def blame_peer(exc: Exception, reason: str) -> Exception:
+    """Mark an exception as caused by what the peer sent.
+
+    It is raised to the application as it is. When nobody handles it, our server closes with 1003 (RFC 6455,
+    section 7.4.1: data that cannot be accepted) and this reason, and logs a line instead of a traceback.
+    """
+    exc.wirefast_close = (1003, reason)  # type: ignore[attr-defined]
+    return exc
+
+
+class UnexpectedFrame(KeyError):
+    """A text frame where a binary one was asked for, or the reverse.
+
+    Still a ``KeyError`` of ``"text"`` or ``"bytes"``, which is what Starlette raises there.
+
+    Args:
+        wanted: ``"text"`` or ``"bytes"``, the kind that was asked for.
+    """
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
+        blame_peer(self, f"expected a {'text' if wanted == 'text' else 'binary'} message")
+
+    def __str__(self) -> str:
+        if self.wanted == "text":
+            return "received a binary message where text was expected; use receive_bytes() or receive()"
+        return "received a text message where bytes were expected; use receive_text() or receive()"

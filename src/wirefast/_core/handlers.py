@@ -1,0 +1,64 @@
+"""Calling the exception handler that fits. Starlette's rules, without a wrapper around every connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette._utils import is_async_callable
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+Handlers = tuple[dict[type[Exception], Callable[..., Any]], dict[int, Callable[..., Any]]]
+
+
+async def handle_exception(
+    exc: Exception,
+    connection: Any,
+    handlers: Handlers,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    started: bool = False,
+) -> None:
+    """Give ``exc`` to the handler of its status or of the nearest class, and send what that returns.
+
+    Args:
+        exc: what the application raised.
+        connection: the Request or WebSocket that the handler gets.
+        handlers: those by exception class, and those by HTTP status.
+        scope: the ASGI scope; receive and send: its callables.
+        started: whether an HTTP response has begun, so that no other can be sent.
+
+    Raises:
+        Exception: ``exc`` itself when no handler fits, or what the handler raised.
+        RuntimeError: a handler fits, but the response has begun.
+    """
+    by_class, by_status = handlers
+    traceback = exc.__traceback__
+    handler = by_status.get(exc.status_code) if isinstance(exc, HTTPException) else None
+    if handler is None:
+        handler = next((by_class[cls] for cls in type(exc).__mro__ if cls in by_class), None)
+    if handler is None:
+        try:
+            raise exc
+        finally:
+            # This frame is in its traceback now: a cycle that would keep the connection until the collector runs.
+            del exc
+    if started:
+        raise RuntimeError("Caught handled exception, but response already started.") from exc
+    try:
+        raise exc
+    except Exception:
+        # Handlers log with logging.exception(), which looks for the exception being handled.
+        exc.__traceback__ = traceback
+        if is_async_callable(handler):
+            response = await handler(connection, exc)
+        else:
+            response = await run_in_threadpool(handler, connection, exc)
+        if response is not None:
+            await response(scope, receive, send)
+    # The same cycle.
+    exc.__traceback__ = None

@@ -1,0 +1,169 @@
+"""JSON for send_json and receive_json.
+
+orjson does the work. What it refuses and Starlette's json module accepts goes to that module: keys that are
+no str, integers past 64 bits, deep nesting, NaN on input, lone surrogates. Both directions then give
+Starlette's result, except that NaN and infinities are sent as null, which is JSON.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
+
+import json
+import math
+from collections import deque
+from decimal import Decimal
+
+import orjson
+from pydantic import BaseModel
+
+cdef object _dumps = orjson.dumps
+cdef object _loads = orjson.loads
+cdef object OrjsonDecodeError = orjson.JSONDecodeError
+
+cdef extern from "Python.h":
+    object PyObject_CallOneArg(object callable, object arg)
+
+# orjson reads an integer past 64 bits as a float. The shortest such integer has 19 digits.
+DEF LONG_INTEGER = 19
+
+
+def default(value):
+    """What orjson cannot encode by itself. TypeError, in the standard library's words, for the rest."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Decimal):
+        return _decimal(value)
+    if isinstance(value, (set, frozenset, deque, tuple)):
+        return list(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _decimal(value):
+    """A number where it is one, as FastAPI's jsonable_encoder decides; null for NaN and infinities."""
+    if not value.is_finite():
+        return None
+    return int(value) if value.as_tuple().exponent >= 0 else float(value)
+
+
+cdef bytes encode(object data):
+    """UTF-8 JSON. Raises TypeError or ValueError for what cannot be encoded, as json.dumps does."""
+    try:
+        return _dumps(data, default)
+    except TypeError:
+        return _slow_text(data).encode("utf-8")
+
+
+cdef str encode_text(object data):
+    cdef bytes encoded
+    try:
+        encoded = _dumps(data, default)
+    except TypeError:
+        return _slow_text(data)
+    return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded), NULL)
+
+
+def _slow_text(data):
+    try:
+        return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_slow_default)
+    except ValueError as exc:
+        if "Circular reference" in str(exc):
+            raise
+        # A NaN or infinity somewhere: only now pay for a copy without them.
+        return json.dumps(
+            _without_nan(data), separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_slow_default
+        )
+
+
+def _slow_default(value):
+    """`default` for json.dumps: first what orjson would have done by itself (dates, UUIDs, enums, dataclasses)."""
+    try:
+        return orjson.loads(orjson.dumps(value, default))
+    except (TypeError, orjson.JSONDecodeError):
+        pass
+    if hasattr(type(value), "__dataclass_fields__"):
+        return _without_nan({name: getattr(value, name) for name in type(value).__dataclass_fields__})
+    return _without_nan(default(value))
+
+
+def _without_nan(value):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {
+            (str(key).replace("nan", "NaN").replace("inf", "Infinity") if isinstance(key, float) and not math.isfinite(key) else key): _without_nan(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return value
+
+
+cdef bint _has_long_integer(const char* text, Py_ssize_t size) noexcept:
+    """Whether a run of 19 digits stands where a number may begin. Looks at every 19th byte first."""
+    cdef Py_ssize_t position = LONG_INTEGER - 1, start, end
+    cdef char before
+    while position < size:
+        if not (48 <= text[position] <= 57):
+            position += LONG_INTEGER
+            continue
+        start = position
+        while start > 0 and 48 <= text[start - 1] <= 57:
+            start -= 1
+        end = position + 1
+        while end < size and 48 <= text[end] <= 57:
+            end += 1
+        if end - start >= LONG_INTEGER:
+            before = text[start - 1] if start > 0 else 32
+            if before == 45:  # a minus sign
+                before = text[start - 2] if start > 1 else 32
+            # A fraction, an exponent or the inside of a word is no integer.
+            if before in b" \t\r\n:,[":
+                return True
+        position = end + LONG_INTEGER
+    return False
+
+
+cdef object decode(object text):
+    """The value of a JSON text (str, or bytes of UTF-8).
+
+    Raises json.JSONDecodeError for malformed or absurdly nested text, UnicodeDecodeError for bytes that are
+    not UTF-8, TypeError for anything that is neither str nor bytes.
+    """
+    cdef Py_ssize_t size
+    cdef const char* data
+    cdef object value
+    try:
+        value = PyObject_CallOneArg(_loads, text)
+    except OrjsonDecodeError:
+        return _slow_decode(text)
+    if type(text) is bytes:
+        data = PyBytes_AS_STRING(text)
+        size = PyBytes_GET_SIZE(text)
+    elif type(text) is str:
+        data = PyUnicode_AsUTF8AndSize(text, &size)
+    else:
+        return value
+    return _slow_decode(text) if size >= LONG_INTEGER and _has_long_integer(data, size) else value
+
+
+def _slow_decode(text):
+    if isinstance(text, (bytes, bytearray)):
+        text = text.decode("utf-8")
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise json.JSONDecodeError("JSON is nested too deeply", text, 0) from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError as exc:  # more digits than int() takes
+        raise json.JSONDecodeError(str(exc), text, 0) from None
+
+
+def dumps(data):
+    """UTF-8 bytes of ``data``."""
+    return encode(data)
+
+
+def loads(text):
+    """The value of a JSON text."""
+    return decode(text)

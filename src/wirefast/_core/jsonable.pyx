@@ -1,0 +1,87 @@
+"""The bytes that FastAPI's JSONResponse makes of what an endpoint returned, without copying it first.
+
+FastAPI walks a result with jsonable_encoder and writes the copy with the json module. For a tree of plain values
+(what json.loads gives) the copy equals the original and orjson writes the same bytes; that is checked here, and
+everything else takes FastAPI's way.
+"""
+
+from cpython.dict cimport PyDict_Next
+from cpython.float cimport PyFloat_AS_DOUBLE
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_GET_LENGTH, PyUnicode_READ_CHAR
+
+import json
+
+import orjson
+
+cdef extern from "Python.h":
+    long long PyLong_AsLongLongAndOverflow(object value, int* overflow) except? -1
+
+cdef object _dumps = orjson.dumps
+# As Starlette's JSONResponse.render.
+cdef object _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+# Deeper values are left to FastAPI's way, which also finds circular references.
+DEF DEEPEST = 100
+
+
+cdef bint is_plain(object value, int depth) except -1:
+    """Whether jsonable_encoder would change nothing and orjson writes what the json module writes."""
+    cdef PyObject* key
+    cdef PyObject* item
+    cdef Py_ssize_t position = 0
+    cdef int overflow = 0
+    cdef double number
+    cdef object kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        PyLong_AsLongLongAndOverflow(value, &overflow)
+        return overflow == 0
+    if kind is float:
+        number = PyFloat_AS_DOUBLE(value)
+        if number < 0:
+            number = -number
+        # Elsewhere the two write the exponent differently, or one of them refuses.
+        return number == 0 or 1e-4 <= number < 1e16
+    if depth >= DEEPEST:
+        return False
+    if kind is dict:
+        while PyDict_Next(value, &position, &key, &item):
+            if type(<object> key) is not str or _is_dropped(<object> key):
+                return False
+            if not is_plain(<object> item, depth + 1):
+                return False
+        return True
+    if kind is list:
+        for position in range(PyList_GET_SIZE(value)):
+            if not is_plain(<object> PyList_GET_ITEM(value, position), depth + 1):
+                return False
+        return True
+    return False
+
+
+cdef bint _is_dropped(str key) noexcept:
+    """jsonable_encoder leaves out keys that begin with _sa (SQLAlchemy's)."""
+    return (
+        PyUnicode_GET_LENGTH(key) >= 3
+        and PyUnicode_READ_CHAR(key, 0) == 95
+        and PyUnicode_READ_CHAR(key, 1) == 115
+        and PyUnicode_READ_CHAR(key, 2) == 97
+    )
+
+
+cdef bytes encode_jsonable(object value):
+    """JSON of a value that jsonable_encoder has seen, or that is_plain. Raises as JSONResponse does."""
+    if is_plain(value, 0):
+        try:
+            return _dumps(value)
+        except TypeError:  # a lone surrogate; the json module says so in its way
+            pass
+    return (<str> _encode(value)).encode("utf-8")
+
+
+def dumps(value, jsonable_encoder):
+    """The bytes of ``JSONResponse(jsonable_encoder(value))``."""
+    return encode_jsonable(value if is_plain(value, 0) else jsonable_encoder(value))

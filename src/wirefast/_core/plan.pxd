@@ -1,0 +1,112 @@
+# A Plan is what a Dependant becomes at start-up: a flat list of operations in execution order.
+#
+# Every value has a slot (an index into the frame's list), so nothing is looked up by name while a
+# connection is solved. A "node" is one appearance of a callable in the dependency tree; node 0 is the
+# endpoint. A node fails when one of its own parameters or one of its children is invalid, and the
+# operations behind it then skip its call, as FastAPI does, while its siblings go on.
+
+cdef enum OpCode:
+    OP_FIELD = 0       # FieldOp: read and validate one parameter
+    OP_GROUP = 1       # GroupOp: read and validate a whole group into one model
+    OP_BODY = 2        # BodyOp: validate the body fields of a node
+    OP_CALL = 3        # CallOp: call a dependency
+    OP_SCOPES = 4      # ScopesOp: make a SecurityScopes object
+    OP_ENTER = 5       # EnterOp: begin a dependency, or jump over it
+
+cdef enum Place:
+    PATH = 0
+    QUERY = 1
+    HEADER = 2
+    COOKIE = 3
+
+cdef enum CallKind:
+    COROUTINE = 0
+    THREAD = 1
+    ASYNC_GENERATOR = 2
+    CONTEXT = 3        # everything that is entered through an asynchronous context manager
+
+cdef enum Shortcut:    # what can be accepted without asking pydantic
+    NO_SHORTCUT = 0
+    STRING = 1         # any str whose length is within bounds
+    INTEGER = 2        # 1 to 18 ASCII digits, or an int, within bounds
+
+
+cdef class Op:
+    cdef OpCode code
+    cdef int node
+    cdef int out                 # slot of the result; -1: has none (the endpoint) or several (BodyOp)
+
+
+cdef class FieldOp(Op):
+    # Where the raw value comes from.
+    cdef Place place
+    cdef tuple names             # str, best first
+    cdef tuple header_slots      # for HEADER: indexes into Frame.headers, parallel to names
+    cdef bint multi              # collect repeated keys into a list
+    cdef bint drop_empty         # an empty raw value counts as absent (sequences)
+    # What becomes of it.
+    cdef Shortcut shortcut
+    cdef long long low, high     # inclusive bounds of length or value for the shortcut
+    cdef bint counted            # STRING: the bounds are somebody's, not the widest
+    cdef object validate         # callable(value) -> value, raises pydantic.ValidationError
+    cdef bint from_attributes    # validate takes from_attributes=True
+    # When it is absent.
+    cdef bint required
+    cdef object default
+    cdef object default_factory
+    cdef bint copy_default
+    cdef bint validate_default
+    cdef tuple locs              # (place, name) for each of names
+
+
+cdef class GroupOp(Op):
+    cdef object read             # callable(connection) -> (value, errors)
+
+
+cdef class BodyOp(Op):
+    cdef object read             # coroutine function (body) -> (values, errors)
+    cdef tuple names             # keys of values
+    cdef tuple outs              # slots, parallel to names
+
+
+cdef class ScopesOp(Op):
+    cdef object make             # callable() -> SecurityScopes
+
+
+cdef class EnterOp(Op):
+    cdef bint skippable          # jump where the result is already there: solving it again would show nowhere
+    cdef object alone            # callable() -> Dependant that needs this dependency only, as ``value``
+    cdef int target              # index of the operation behind the subtree
+
+
+cdef class CallOp(Op):
+    cdef CallKind kind
+    cdef object call
+    cdef tuple kwnames           # keyword names, or None when there are no arguments
+    cdef tuple args              # slots, parallel to kwnames
+    cdef int parent              # node that fails when this one does; -1 for the endpoint
+    cdef int cache               # slot of the cached result
+    cdef bint use_cache
+    cdef bint function_scope     # exits before request-scoped generators
+    cdef object open_context     # CONTEXT and ASYNC_GENERATOR: callable(frame, kwargs) -> async context manager
+
+    cdef object invoke(self, list slots)
+    cdef dict keywords(self, list slots)
+
+
+cdef class Plan:
+    cdef tuple ops
+    cdef CallOp endpoint
+    cdef Py_ssize_t slot_count
+    cdef int node_count
+    # What the frame prepares before the first operation.
+    cdef dict cache_slots        # what makes two dependencies the same -> slot of their result
+    cdef dict header_index       # lower-case header name (bytes) -> index into Frame.headers; None: no header asked for
+    cdef int connection_slot     # -1 where nobody asks
+    cdef int response_slot
+    cdef int background_slot
+    cdef object make_response
+    cdef object make_background
+    # The overrides it was made for, flat: key, value, key, value...; None: no overrides, or a mapping that is
+    # no plain dict.
+    cdef list overrides

@@ -1,0 +1,17 @@
+from wirefast._core.plan_cache cimport PlanCache
+
+
+cdef class WebSocketSession:
+    """The ASGI application of one WebSocket route: builds the WebSocket, solves, calls the endpoint, cleans up."""
+    # What is called to build each part; given by routing, so that the core imports nothing above it.
+    cdef readonly object websocket_class
+    cdef readonly PlanCache plans
+    cdef object invalid          # callable(errors, scope) -> the exception to raise for invalid parameters
+
+
+cdef class WebSocketPipeline:
+    """The ASGI application around a router where no middleware was added: exception handlers, then the routes."""
+    cdef readonly object router
+    cdef tuple tables            # (handlers by class, handlers by status), as Starlette keeps them in the scope
+    cdef object other_protocols  # the ASGI application for HTTP and the lifespan
+    cdef object outer_websocket  # class of the WebSocket that handlers get when no session made one

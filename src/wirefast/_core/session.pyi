@@ -1,0 +1,35 @@
+from collections.abc import Callable, Coroutine
+from typing import Any, final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from wirefast._core.plan_cache import PlanCache
+
+@final
+class WebSocketSession:
+    websocket_class: type[Any]
+    plans: PlanCache
+    def __init__(
+        self,
+        *,
+        websocket_class: type[Any],
+        plans: PlanCache,
+        invalid: Callable[[list[Any], Scope], Exception],
+    ) -> None: ...
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]: ...
+    async def serve(self, scope: Scope, receive: Receive, send: Send, outer: WebSocketPipeline | None) -> None: ...
+
+@final
+class WebSocketPipeline:
+    router: Any
+    def __init__(
+        self,
+        *,
+        router: Any,
+        tables: tuple[dict[Any, Any], dict[int, Any]],
+        outer_websocket: type[Any],
+        other_protocols: ASGIApp,
+    ) -> None: ...
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]: ...
+    async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None: ...
+    def handle(self, exc: Exception, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]: ...

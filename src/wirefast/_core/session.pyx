@@ -1,0 +1,126 @@
+"""One WebSocket connection from its route to its end."""
+
+cimport cython
+
+from wirefast._core.drive cimport begin
+from wirefast._core.plan_cache cimport PlanCache
+from wirefast._core.solver cimport Frame, new_frame
+from wirefast._core.websocket cimport DISCONNECTED, WebSocketCore
+
+from wirefast._core.exits import unwind
+from wirefast._core.handlers import handle_exception
+from wirefast._core.solver import leave
+
+cdef extern from "Python.h":
+    bint PyAsyncGen_CheckExact(object value)
+
+cdef object HANDLERS_KEY = "starlette.exception_handlers"
+cdef tuple NO_HANDLERS = ({}, {})
+
+
+@cython.final
+cdef class WebSocketSession:
+    def __init__(self, *, websocket_class, PlanCache plans not None, invalid):
+        self.websocket_class = websocket_class
+        self.plans = plans
+        self.invalid = invalid
+
+    def __call__(self, scope, receive, send):
+        return self.serve(scope, receive, send, None)
+
+    async def serve(self, scope, receive, send, WebSocketPipeline outer):
+        """Serve one connection; `outer` handles what the handlers of the scope let through or raise."""
+        cdef WebSocketCore websocket = self.websocket_class(scope, receive, send)
+        cdef tuple tables = scope.get(HANDLERS_KEY, NO_HANDLERS)
+        cdef Frame frame = None
+        cdef object awaitable, value, exits = None, failure = None
+        cdef bint done
+        # No await stands inside an except block: a Cython coroutine that is suspended there does not survive it.
+        try:
+            frame = new_frame(self.plans.current(), self.plans, websocket, scope, None)
+            while True:
+                awaitable = frame.advance()
+                if awaitable is None:
+                    break
+                if frame.opened is not None and PyAsyncGen_CheckExact(frame.opened):
+                    try:
+                        value = await awaitable
+                    except StopAsyncIteration:
+                        raise RuntimeError("generator didn't yield") from None
+                else:
+                    value = begin(awaitable, &done)
+                    if not done:
+                        value = await value
+                frame.store(value)
+            if frame.errors is not None:
+                raise self.invalid(frame.errors, scope)
+            # A dependency that closed the socket has answered the client; there is nothing left to run.
+            if websocket.application != DISCONNECTED:
+                awaitable = frame.plan.endpoint.invoke(frame.slots)
+                if frame.request_exits is not None or frame.function_exits is not None:
+                    exits = frame.take_exits()
+                # A socket may live for days: let go of the values, the raw input, and of what they were read with.
+                frame = None
+                await awaitable
+        except BaseException as exc:
+            failure = exc
+        if frame is not None:
+            exits = frame.take_exits()
+        if exits:
+            try:
+                if failure is None:
+                    await leave(exits)
+                elif await unwind(failure, exits):
+                    failure = None
+            except BaseException as exc:
+                failure = exc
+        if failure is None:
+            return
+        if not isinstance(failure, Exception):
+            raise failure
+        try:
+            await handle_exception(failure, websocket, tables, scope, receive, send)
+            return
+        except Exception as exc:
+            if outer is None:
+                raise
+            failure = exc
+        await outer.handle(failure, scope, receive, send)
+
+
+@cython.final
+cdef class WebSocketPipeline:
+    def __init__(self, *, router, tuple tables, outer_websocket, other_protocols):
+        self.router = router
+        self.tables = tables
+        self.outer_websocket = outer_websocket
+        self.other_protocols = other_protocols
+
+    def __call__(self, scope, receive, send):
+        """The coroutine that serves a connection. A route of ours is told who handles its exceptions, so that
+        an open socket holds one coroutine less."""
+        cdef object app
+        if scope["type"] != "websocket":
+            return self.other_protocols(scope, receive, send)
+        scope[HANDLERS_KEY] = self.tables
+        try:
+            app = self.router.select_websocket(scope)
+        except Exception as exc:
+            return self.handle(exc, scope, receive, send)
+        if type(app) is WebSocketSession:
+            return (<WebSocketSession> app).serve(scope, receive, send, self)
+        return self.serve(app, scope, receive, send)
+
+    async def serve(self, app, scope, receive, send):
+        """Serve a connection by a route that is not ours."""
+        cdef object failure
+        try:
+            await app(scope, receive, send)
+            return
+        except Exception as exc:
+            failure = exc
+        await self.handle(failure, scope, receive, send)
+
+    def handle(self, exc, scope, receive, send):
+        """The coroutine that gives an exception to its handler, with a WebSocket that knows nothing yet."""
+        return handle_exception(exc, self.outer_websocket(scope, receive, send), self.tables, scope, receive, send)

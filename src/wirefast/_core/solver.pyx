@@ -1,0 +1,437 @@
+"""The dependency solver: one loop over a Plan.
+
+advance() runs operations until one has to be awaited and returns its awaitable; the coroutine that owns the
+frame awaits it and hands the value to store(). So a connection without dependencies awaits nothing here, and
+one with them needs no coroutine per dependency beyond the dependency's own.
+"""
+
+cimport cython
+from cpython.list cimport PyList_GET_ITEM
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.unicode cimport PyUnicode_GET_LENGTH, PyUnicode_READ_CHAR
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from wirefast._core.drive cimport begin
+from wirefast._core.extract cimport fill_headers, parse_cookies, parse_query
+from wirefast._core.plan cimport (
+    ASYNC_GENERATOR, CONTEXT, COOKIE, COROUTINE, HEADER, INTEGER, OP_BODY, OP_CALL, OP_ENTER, OP_FIELD, OP_GROUP,
+    OP_SCOPES, PATH, QUERY, STRING, THREAD, BodyOp, CallOp, EnterOp, FieldOp, GroupOp, Op, Plan, ScopesOp,
+)
+from wirefast._core.plan_cache cimport PlanCache
+
+from copy import deepcopy
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from wirefast._core.exits import inside_cancel_scope, unwind
+
+cdef extern from "Python.h":
+    object PyObject_CallOneArg(object callable, object arg)
+    bint PyAsyncGen_CheckExact(object value)
+    bint PyUnicode_IS_ASCII(object text)
+
+# The value of a slot that nobody has filled.
+cdef object ABSENT = object()
+
+
+cdef Frame new_frame(Plan plan, PlanCache plans, object connection, object scope, object body):
+    cdef Frame frame = Frame.__new__(Frame)
+    frame.plan = plan
+    frame.plans = plans
+    frame.connection = connection
+    frame.scope = scope
+    frame.body = body
+    frame.slots = [ABSENT] * plan.slot_count
+    if plan.node_count <= 32:
+        frame.failed = frame.few
+        memset(frame.few, 0, 32)
+    else:
+        frame.failed = <unsigned char*> calloc(plan.node_count, 1)
+        if frame.failed is NULL:
+            raise MemoryError()
+    if plan.connection_slot >= 0:
+        frame.slots[plan.connection_slot] = connection
+    if plan.response_slot >= 0:
+        frame.slots[plan.response_slot] = plan.make_response()
+    if plan.background_slot >= 0:
+        frame.slots[plan.background_slot] = plan.make_background()
+    return frame
+
+
+def open_frame(plan, connection, body=None):
+    """A frame for a connection, for callers that are not compiled; ``plan`` is a Plan or a PlanCache."""
+    if isinstance(plan, PlanCache):
+        return new_frame((<PlanCache> plan).current(), plan, connection, connection.scope, body)
+    return new_frame(<Plan?> plan, None, connection, connection.scope, body)
+
+
+@cython.final
+cdef class Shared:
+    pass
+
+
+@cython.freelist(64)
+@cython.final
+cdef class Frame:
+    def __init__(self):
+        # Not run by new_frame(); a frame without its plan would be followed through NULL.
+        raise TypeError("frames are made by open_frame()")
+
+    def __dealloc__(self):
+        if self.failed is not NULL and self.failed is not self.few:
+            free(self.failed)
+
+    cdef object advance(self):
+        """The next thing to await, or None when everything is solved."""
+        cdef tuple ops = self.plan.ops
+        cdef Py_ssize_t count = PyTuple_GET_SIZE(ops)
+        cdef Op op
+        cdef object awaitable
+        while self.pc < count:
+            op = <Op> PyTuple_GET_ITEM(ops, self.pc)
+            self.pc += 1
+            if op.code == OP_FIELD:
+                self.read_field(<FieldOp> op)
+            elif op.code == OP_CALL:
+                awaitable = self.start(<CallOp> op)
+                if awaitable is not None:
+                    return awaitable
+            elif op.code == OP_ENTER:
+                if self.called and self.is_outdated():
+                    self.pc = (<EnterOp> op).target
+                    return self.solve_beside(<EnterOp> op)
+                if (<EnterOp> op).skippable and self.shared is None and self.slots[op.out] is not ABSENT:
+                    self.pc = (<EnterOp> op).target
+            elif op.code == OP_GROUP:
+                value, errors = (<GroupOp> op).read(self.connection)
+                if errors:
+                    self.fail(op.node, errors)
+                else:
+                    self.slots[op.out] = value
+            elif op.code == OP_SCOPES:
+                self.slots[op.out] = (<ScopesOp> op).make()
+            else:
+                return self.read_body(<BodyOp> op)
+        return None
+
+    cdef bint is_outdated(self) except -1:
+        """Whether what was called, or ran meanwhile, has changed the overrides that the plan was made for."""
+        self.called = False
+        return self.plans is not None and self.plans.changed_since(self.plan)
+
+    async def solve_beside(self, EnterOp op):
+        """Solve one dependency by a plan of its own, since the overrides are no longer those of ours."""
+        cdef Frame frame = self.beside(self.plans.plan_now(op.alone()))
+        try:
+            await frame.solve()
+        finally:
+            self.cleanup_scope = frame.cleanup_scope
+        frame.exchange_results()
+        self.exchange_results()
+        if frame.errors is not None:
+            self.fail(op.node, frame.errors)
+        else:
+            self.slots[op.out] = frame.endpoint_arguments()["value"]
+
+    cdef Frame beside(self, Plan plan):
+        """A frame for a part of this connection: what it enters is ours to exit, and results are shared."""
+        cdef Frame frame = new_frame(plan, self.plans, self.connection, self.scope, self.body)
+        cdef Shared shared = self.shared
+        if shared is None:
+            shared = Shared.__new__(Shared)
+            shared.cache = {}
+            shared.response = self.response
+            shared.background = self.background_tasks
+            self.shared = shared
+        self.exchange_results()
+        frame.shared = shared
+        frame.exchange_results()
+        if plan.response_slot >= 0:
+            if shared.response is None:
+                shared.response = frame.slots[plan.response_slot]
+            frame.slots[plan.response_slot] = shared.response
+        if plan.background_slot >= 0:
+            if shared.background is None:
+                shared.background = frame.slots[plan.background_slot]
+            frame.slots[plan.background_slot] = shared.background
+        if self.request_exits is None:
+            self.request_exits = []
+        if self.function_exits is None:
+            self.function_exits = []
+        frame.request_exits = self.request_exits
+        frame.function_exits = self.function_exits
+        frame.cleanup_scope = self.cleanup_scope
+        return frame
+
+    cdef int exchange_results(self) except -1:
+        """Give the other frames of the connection our results, and take theirs."""
+        cdef dict cache = self.shared.cache
+        for key, slot in self.plan.cache_slots.items():
+            if self.slots[slot] is ABSENT:
+                self.slots[slot] = cache.get(key, ABSENT)
+            else:
+                cache.setdefault(key, self.slots[slot])
+        return 0
+
+    async def read_body(self, BodyOp op):
+        values, errors = await op.read(self.body)
+        if errors:
+            self.fail(op.node, errors)
+        for name, out in zip(op.names, op.outs):
+            if name in values:
+                self.slots[out] = values[name]
+
+    cdef object start(self, CallOp op):
+        """Begin a dependency's call; None when it must not or need not be called."""
+        cdef object kind
+        if self.failed[op.node]:
+            self.failed[op.parent] = 1
+            return None
+        if op.use_cache and <object> PyList_GET_ITEM(self.slots, op.cache) is not ABSENT:
+            return None
+        self.pending = op
+        self.opened = None
+        if op.kind == COROUTINE:
+            return op.invoke(self.slots)
+        if op.kind == THREAD:
+            return run_in_threadpool(op.call, **op.keywords(self.slots))
+        if op.kind == ASYNC_GENERATOR and not inside_cancel_scope():
+            self.opened = op.invoke(self.slots)
+            if PyAsyncGen_CheckExact(self.opened):
+                return self.opened.__anext__()
+            # A wrapper that yields in its own way; let contextlib say what it thinks of that.
+        self.opened = op.open_context(self, op.keywords(self.slots))
+        return self.opened.__aenter__()
+
+    cdef int store(self, object value) except -1:
+        """File the result of the awaited operation."""
+        cdef CallOp op = self.pending
+        self.called = True
+        if op is None:
+            return 0
+        self.pending = None
+        if self.opened is not None:
+            self.file_exit(self.opened, op.function_scope)
+            self.opened = None
+        self.slots[op.out] = value
+        if <object> PyList_GET_ITEM(self.slots, op.cache) is ABSENT:
+            self.slots[op.cache] = value
+        return 0
+
+    cdef int file_exit(self, object item, bint function_scope) except -1:
+        if function_scope:
+            if self.function_exits is None:
+                self.function_exits = []
+            self.function_exits.append(item)
+        else:
+            if self.request_exits is None:
+                self.request_exits = []
+            self.request_exits.append(item)
+        return 0
+
+    def enter_request_scope(self, scope):
+        """Enter a synchronous context manager that leaves with the request scope; for the shield of clean-up."""
+        scope.__enter__()
+        self.file_exit(scope, False)
+        return scope
+
+    async def solve(self):
+        """Run the plan up to the endpoint. Afterwards `errors` is None or the list for the client."""
+        cdef object awaitable, value
+        cdef bint done
+        while True:
+            awaitable = self.advance()
+            if awaitable is None:
+                return
+            if self.opened is not None and self.pending.kind == ASYNC_GENERATOR and PyAsyncGen_CheckExact(self.opened):
+                try:
+                    value = await awaitable
+                except StopAsyncIteration:
+                    raise RuntimeError("generator didn't yield") from None
+            else:
+                value = begin(awaitable, &done)
+                if not done:
+                    value = await value
+            self.store(value)
+
+    def call_endpoint(self):
+        """The endpoint's own return value (a coroutine, for a coroutine function)."""
+        return self.plan.endpoint.invoke(self.slots)
+
+    def endpoint_arguments(self):
+        return self.plan.endpoint.keywords(self.slots)
+
+    @property
+    def response(self):
+        """The injected Response, None where no callable asked for it."""
+        if self.plan.response_slot >= 0:
+            return self.slots[self.plan.response_slot]
+        return None if self.shared is None else self.shared.response
+
+    @property
+    def background_tasks(self):
+        if self.plan.background_slot >= 0:
+            return self.slots[self.plan.background_slot]
+        return None if self.shared is None else self.shared.background
+
+    def take_function_exits(self):
+        """The exits of scope "function", in order of entry; the frame forgets them."""
+        cdef list exits = self.function_exits
+        self.function_exits = None
+        return exits or []
+
+    def take_exits(self):
+        """All exits, request scope first, so that leaving them last-first leaves the function scope first."""
+        cdef list exits = self.request_exits
+        if exits is None:
+            exits = self.function_exits or []
+        elif self.function_exits is not None:
+            exits.extend(self.function_exits)
+        self.request_exits = None
+        self.function_exits = None
+        return exits
+
+    # Parameters -----------------------------------------------------------------------------------
+
+    cdef int fail(self, int node, object errors) except -1:
+        if self.errors is None:
+            self.errors = []
+        self.errors.extend(errors)
+        self.failed[node] = 1
+        return 0
+
+    cdef int read_field(self, FieldOp op) except -1:
+        cdef Py_ssize_t found = 0
+        cdef object value = self.raw(op, &found)
+        cdef tuple loc = <tuple> PyTuple_GET_ITEM(op.locs, found)
+        if value is ABSENT:
+            if op.required:
+                return self.fail(op.node, ({"type": "missing", "loc": loc, "msg": "Field required", "input": None},))
+            value = op.default if op.default_factory is None else op.default_factory()
+            if op.copy_default:
+                value = deepcopy(value)
+            if not op.validate_default:
+                self.slots[op.out] = value
+                return 0
+        return self.check(op, value, loc)
+
+    cdef int check(self, FieldOp op, object value, tuple loc) except -1:
+        cdef Py_ssize_t i, length
+        cdef long long number
+        cdef int digit
+        if op.shortcut == STRING:
+            # Where pydantic counts characters it refuses lone surrogates: what is not ASCII goes to it then.
+            if type(value) is str and op.low <= PyUnicode_GET_LENGTH(value) <= op.high and (
+                not op.counted or PyUnicode_IS_ASCII(value)
+            ):
+                self.slots[op.out] = value
+                return 0
+        elif op.shortcut == INTEGER:
+            if type(value) is str:
+                length = PyUnicode_GET_LENGTH(value)
+                if 0 < length <= 18:
+                    number = 0
+                    for i in range(length):
+                        digit = <int> PyUnicode_READ_CHAR(value, i) - 48
+                        if not 0 <= digit <= 9:
+                            break
+                        number = number * 10 + digit
+                    else:
+                        if op.low <= number <= op.high:
+                            self.slots[op.out] = number
+                            return 0
+        try:
+            if op.from_attributes:
+                value = op.validate(value, from_attributes=True)
+            else:
+                value = PyObject_CallOneArg(op.validate, value)
+        except ValidationError as exc:
+            errors = exc.errors(include_url=False)
+            for error in errors:
+                error["loc"] = loc + error["loc"]
+            return self.fail(op.node, errors)
+        self.slots[op.out] = value
+        return 0
+
+    cdef object raw(self, FieldOp op, Py_ssize_t* found):
+        """The raw value of a parameter, ABSENT where the client sent none."""
+        cdef Py_ssize_t i
+        cdef object name, value = ABSENT
+        cdef dict group
+        if op.place == HEADER:
+            return self.raw_header(op, found)
+        if op.place == PATH:
+            if self.path_params is None:
+                self.path_params = dict(self.scope.get("path_params") or ())
+            group = self.path_params
+        elif op.place == QUERY:
+            if self.query is None:
+                self.query_pairs = parse_query(self.scope["query_string"])
+                self.query = dict(self.query_pairs)
+            group = self.query
+        else:
+            if self.cookies is None:
+                self.cookies = parse_cookies(self.scope["headers"])
+            group = self.cookies
+        for i in range(PyTuple_GET_SIZE(op.names)):
+            name = <object> PyTuple_GET_ITEM(op.names, i)
+            value = group.get(name, ABSENT)
+            if value is not ABSENT:
+                found[0] = i
+                break
+        else:
+            return ABSENT
+        if op.multi and op.place == QUERY:
+            return [pair[1] for pair in self.query_pairs if pair[0] == name]
+        if value is None or (op.drop_empty and len(value) == 0):
+            return ABSENT
+        return value
+
+    cdef object raw_header(self, FieldOp op, Py_ssize_t* found):
+        cdef Py_ssize_t i
+        cdef object value
+        if self.headers is None:
+            self.headers = [None] * len(self.plan.header_index)
+            fill_headers(self.scope["headers"], self.plan.header_index, self.headers)
+        for i in range(PyTuple_GET_SIZE(op.header_slots)):
+            value = self.headers[<Py_ssize_t> <object> PyTuple_GET_ITEM(op.header_slots, i)]
+            if value is not None:
+                found[0] = i
+                if op.multi:
+                    return self.all_values((<str> op.names[i]).lower().encode("latin-1"))
+                if op.drop_empty and len(value) == 0:
+                    return ABSENT
+                return value
+        return ABSENT
+
+    cdef list all_values(self, bytes name):
+        return [value.decode("latin-1") for header, value in self.scope["headers"] if header == name]
+
+
+async def leave(list entered):
+    """Exit generators and context managers normally, last first. One that raises has its exception thrown
+    into the rest, like any exception inside the block."""
+    cdef object item, failure
+    while entered:
+        item = entered.pop()
+        failure = None
+        try:
+            if PyAsyncGen_CheckExact(item):
+                await item.__anext__()
+                failure = RuntimeError("generator didn't stop")
+            elif hasattr(type(item), "__aexit__"):
+                await item.__aexit__(None, None, None)
+            else:
+                item.__exit__(None, None, None)
+        except StopAsyncIteration as exc:
+            failure = None if PyAsyncGen_CheckExact(item) else exc
+        except BaseException as exc:
+            failure = exc
+        if failure is None:
+            continue
+        if PyAsyncGen_CheckExact(item):
+            await item.aclose()
+        if entered and await unwind(failure, entered):
+            return
+        raise failure

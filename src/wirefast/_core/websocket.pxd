@@ -1,0 +1,41 @@
+from wirefast._core.channel cimport Channel
+from wirefast._core.coroutine cimport CompiledCoroutine
+
+cdef enum State:       # starlette.websockets.WebSocketState
+    CONNECTING = 0
+    CONNECTED = 1
+    DISCONNECTED = 2
+    RESPONSE = 3
+
+
+cdef class WebSocketCore:
+    """The state machine of one WebSocket, over ASGI messages or directly over a Channel."""
+    cdef public object scope
+    # What each side is known to have done.
+    cdef State client
+    cdef State application
+    # The ASGI callables, and the channel behind them when nothing wrapped them.
+    cdef object receive_callable
+    cdef object send_callable
+    cdef Channel channel
+    # receive() or send() was replaced, on a subclass or on this object: go through the replacement.
+    cdef bint patched
+
+    # Note the channel where the two callables are one's own, unwrapped.
+    cdef int find_channel(self) except -1
+    cdef int before_receive(self) except -1
+    cdef dict checked(self, object message)
+    cdef object payload(self, object message, str key)
+    cdef object lost(self)
+    cdef object closed(self, object payload)
+
+
+# Subclasses that add no fields: option is the frame's EventKind with flags, argument the data to send.
+cdef class Receive(CompiledCoroutine):
+    # The result, or a wait for the channel.
+    cdef object next_event(self, WebSocketCore websocket)
+
+
+cdef class Send(CompiledCoroutine):
+    cdef dict message(self)
+    cdef object write(self, Channel channel)

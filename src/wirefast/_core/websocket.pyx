@@ -1,0 +1,499 @@
+"""WebSocket's state machine: Starlette's rules and sentences, compiled.
+
+Two ways lead to the peer. Over ASGI, every message is a dict passed to `receive` and `send`. Directly, when
+the server's own callables arrived unwrapped, the same calls reach its Channel without a message object.
+`receive()` and `send()` always speak ASGI; the two ways may be mixed freely.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject_GenericSetAttr
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
+
+from wirefast._core cimport json
+from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, AsgiReceive, AsgiSend, Channel, EventKind
+from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
+from wirefast._core.drive cimport begin
+
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from wirefast._core.errors import UnexpectedFrame, blame_peer
+
+try:
+    from starlette.websockets import WebSocketDisconnected
+except ImportError:  # Starlette before it had a name for this
+    WebSocketDisconnected = RuntimeError
+
+cdef extern from "Python.h":
+    object PyObject_CallNoArgs(object callable)
+    object PyObject_CallOneArg(object callable, object argument)
+
+cdef enum:             # the option of a Receive or Send
+    FRAME = 15         # the bits of its EventKind, TEXT or BINARY
+    AS_JSON = 16
+    WRONG_MODE = 32
+
+cdef enum:             # its phase: what it waits for
+    CHECKED            # receive() or send(), which know the state
+    MESSAGE            # the ASGI receive callable
+    EVENT              # the channel
+    WRITTEN            # the ASGI send callable, or the channel's drain
+
+cdef tuple STATES = (
+    WebSocketState.CONNECTING, WebSocketState.CONNECTED, WebSocketState.DISCONNECTED, WebSocketState.RESPONSE,
+)
+# This class's own receive() and send(); set at the end of the module.
+cdef object OWN_RECEIVE = None
+cdef object OWN_SEND = None
+
+
+cdef object decode(object text):
+    try:
+        return json.decode(text)
+    except ValueError as exc:
+        raise blame_peer(exc, "malformed JSON")
+
+
+cdef class WebSocketCore:
+    def __init__(self, scope, receive, send):
+        assert scope["type"] == "websocket"
+        self.scope = scope
+        self.receive_callable = receive
+        self.send_callable = send
+        # A subclass may have its own, or somebody may have put one on a class, which the shortcuts would pass by.
+        cdef object cls = type(self)
+        self.patched = cls.receive is not OWN_RECEIVE or cls.send is not OWN_SEND
+        if not self.patched:
+            self.find_channel()
+
+    cdef int find_channel(self) except -1:
+        cdef Channel channel
+        self.channel = None
+        if type(self.receive_callable) is AsgiReceive and type(self.send_callable) is AsgiSend:
+            channel = (<AsgiReceive> self.receive_callable).channel
+            if channel is (<AsgiSend> self.send_callable).channel:
+                self.channel = channel
+        return 0
+
+    def __setattr__(self, name, value):
+        if name == "receive" or name == "send":
+            self.patched = True
+            self.channel = None
+        PyObject_GenericSetAttr(self, name, value)
+
+    # State ----------------------------------------------------------------------------------------
+
+    @property
+    def client_state(self):
+        """What the client is known to have done (``WebSocketState``)."""
+        return STATES[<int> self.client]
+
+    @client_state.setter
+    def client_state(self, state):
+        self.client = state.value
+
+    @property
+    def application_state(self):
+        """What the application has done (``WebSocketState``)."""
+        return STATES[<int> self.application]
+
+    @application_state.setter
+    def application_state(self, state):
+        self.application = state.value
+
+    @property
+    def connected(self):
+        """True from accept until either side is known to have closed. wirefast only."""
+        if self.client != CONNECTED or self.application != CONNECTED:
+            return False
+        return self.channel is None or self.channel.is_open()
+
+    @property
+    def _receive(self):
+        return self.receive_callable
+
+    @_receive.setter
+    def _receive(self, value):
+        self.receive_callable = value
+        if not self.patched:
+            self.find_channel()
+
+    @property
+    def _send(self):
+        return self.send_callable
+
+    @_send.setter
+    def _send(self, value):
+        self.send_callable = value
+        if not self.patched:
+            self.find_channel()
+
+    # ASGI messages --------------------------------------------------------------------------------
+
+    async def receive(self):
+        """The next ASGI message, checked against the state. ``starlette.websockets.WebSocket.receive``."""
+        cdef object message, kind
+        cdef bint done
+        if self.client == CONNECTED:
+            message = begin(self.receive_callable(), &done)
+            if not done:
+                message = await message
+            kind = message["type"]
+            if kind == "websocket.disconnect":
+                self.client = DISCONNECTED
+            elif kind != "websocket.receive":
+                raise RuntimeError(
+                    f'Expected ASGI message "websocket.receive" or "websocket.disconnect", but got {kind!r}'
+                )
+            return message
+        if self.client == CONNECTING:
+            message = begin(self.receive_callable(), &done)
+            if not done:
+                message = await message
+            kind = message["type"]
+            if kind != "websocket.connect":
+                raise RuntimeError(f'Expected ASGI message "websocket.connect", but got {kind!r}')
+            self.client = CONNECTED
+            return message
+        raise WebSocketDisconnected('Cannot call "receive" once a disconnect message has been received.')
+
+    async def send(self, message):
+        """Send one ASGI message, checked against the state. ``starlette.websockets.WebSocket.send``."""
+        cdef object kind, sending
+        cdef bint done
+        if self.application == CONNECTED:
+            kind = message["type"]
+            if kind == "websocket.close":
+                self.application = DISCONNECTED
+            elif kind != "websocket.send":
+                raise RuntimeError(
+                    f'Expected ASGI message "websocket.send" or "websocket.close", but got {kind!r}'
+                )
+            try:
+                sending = begin(self.send_callable(message), &done)
+                if not done:
+                    await sending
+            except OSError:
+                raise self.lost()
+        elif self.application == CONNECTING:
+            kind = message["type"]
+            if kind == "websocket.accept":
+                self.application = CONNECTED
+            elif kind == "websocket.close":
+                self.application = DISCONNECTED
+            elif kind == "websocket.http.response.start":
+                self.application = RESPONSE
+            else:
+                raise RuntimeError(
+                    'Expected ASGI message "websocket.accept", "websocket.close" or '
+                    f'"websocket.http.response.start", but got {kind!r}'
+                )
+            sending = begin(self.send_callable(message), &done)
+            if not done:
+                await sending
+        elif self.application == RESPONSE:
+            kind = message["type"]
+            if kind != "websocket.http.response.body":
+                raise RuntimeError(f'Expected ASGI message "websocket.http.response.body", but got {kind!r}')
+            if not message.get("more_body", False):
+                self.application = DISCONNECTED
+            await self.send_callable(message)
+        else:
+            raise WebSocketDisconnected('Cannot call "send" once a close message has been sent.')
+
+    cdef object lost(self):
+        self.application = DISCONNECTED
+        return WebSocketDisconnect(code=1006)
+
+    cdef object closed(self, object payload):
+        self.client = DISCONNECTED
+        return WebSocketDisconnect(payload[0], payload[1])
+
+    # Opening and closing --------------------------------------------------------------------------
+
+    async def accept(self, subprotocol=None, headers=None):
+        """Accept the handshake.
+
+        Args:
+            subprotocol: the one chosen from ``scope["subprotocols"]``; None for none.
+            headers: extra response headers, pairs of bytes.
+
+        Raises:
+            RuntimeError: already accepted, or closed.
+        """
+        if headers is None:
+            headers = []
+        if self.channel is not None and self.application == CONNECTING and self.client == CONNECTING:
+            if not self.channel.connect_taken:
+                self.channel.connect_taken = True
+                self.client = CONNECTED
+                self.application = CONNECTED
+                self.channel.accept(subprotocol, headers)
+                return
+        if self.client == CONNECTING:
+            await self.receive()
+        await self.send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers or []})
+
+    async def close(self, code=1000, reason=None):
+        """Close the connection, or refuse it when it was not accepted.
+
+        Args:
+            code: a close code of RFC 6455, section 7.4. Default: 1000.
+            reason: at most 123 bytes of UTF-8. Default: none.
+
+        Raises:
+            RuntimeError: already closed.
+        """
+        await self.send({"type": "websocket.close", "code": code, "reason": reason or ""})
+
+    # Receiving ------------------------------------------------------------------------------------
+
+    cdef int before_receive(self) except -1:
+        if self.application != CONNECTED:
+            raise WebSocketDisconnected('WebSocket is not connected. Need to call "accept" first.')
+        if self.client == DISCONNECTED and not self.patched:
+            raise WebSocketDisconnected('Cannot call "receive" once a disconnect message has been received.')
+        return 0
+
+    cdef object payload(self, object message, str key):
+        """The payload of a "websocket.receive" message; raises for any other."""
+        cdef object value
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"], message.get("reason"))
+        value = message.get(key)
+        if value is None:
+            raise UnexpectedFrame(key)
+        return value
+
+    def receive_text(self):
+        """The next message, which must be text.
+
+        Raises:
+            WebSocketDisconnect: the peer closed or vanished; ``code`` and ``reason`` say how.
+            RuntimeError: not accepted, or already closed.
+            KeyError: the message is binary.
+        """
+        return receiving("receive_text", self, TEXT)
+
+    def receive_bytes(self):
+        """The next message, which must be binary. Raises as receive_text()."""
+        return receiving("receive_bytes", self, BINARY)
+
+    def receive_json(self, mode="text"):
+        """The next message, decoded from JSON.
+
+        Args:
+            mode: ``"text"`` (default) or ``"binary"``, the kind of frame it comes in.
+
+        Raises:
+            json.JSONDecodeError: malformed or absurdly nested; the connection stays open.
+            RuntimeError: another mode. Otherwise as receive_text().
+        """
+        return receiving("receive_json", self, AS_JSON | frame_kind(mode))
+
+    cdef dict checked(self, object message):
+        """A message that is no plain "websocket.receive", checked as receive() does."""
+        kind = message["type"]
+        if kind == "websocket.disconnect":
+            self.client = DISCONNECTED
+        elif kind != "websocket.receive":
+            raise RuntimeError(
+                f'Expected ASGI message "websocket.receive" or "websocket.disconnect", but got {kind!r}'
+            )
+        return dict(message)
+
+    async def iter_text(self):
+        """Text messages until the peer closes."""
+        try:
+            while True:
+                yield await self.receive_text()
+        except WebSocketDisconnect:
+            pass
+
+    async def iter_bytes(self):
+        """Binary messages until the peer closes."""
+        try:
+            while True:
+                yield await self.receive_bytes()
+        except WebSocketDisconnect:
+            pass
+
+    async def iter_json(self):
+        """Text messages decoded from JSON until the peer closes."""
+        try:
+            while True:
+                yield await self.receive_json()
+        except WebSocketDisconnect:
+            pass
+
+    # Sending --------------------------------------------------------------------------------------
+
+    def send_text(self, data):
+        """Send a text message.
+
+        Raises:
+            WebSocketDisconnect: code 1006, the peer is gone.
+            RuntimeError: not accepted, or already closed.
+        """
+        return sending("send_text", self, data, TEXT)
+
+    def send_bytes(self, data):
+        """Send a binary message. Raises as send_text()."""
+        return sending("send_bytes", self, data, BINARY)
+
+    def send_json(self, data, mode="text"):
+        """Send a value as JSON.
+
+        Args:
+            data: what orjson or the standard library can encode, and pydantic models, Decimal, set, deque.
+            mode: ``"text"`` (default) or ``"binary"``, the kind of frame it goes in.
+
+        Raises:
+            TypeError: the value has no JSON form. Otherwise as send_text().
+        """
+        return sending("send_json", self, data, AS_JSON | frame_kind(mode))
+
+
+# The six coroutines -----------------------------------------------------------------------------------
+
+
+cdef int frame_kind(object mode) except -1:
+    """The frame of a ``mode``. A wrong one is no error yet: nothing happens before the await."""
+    if mode == "text":
+        return TEXT
+    return BINARY if mode == "binary" else WRONG_MODE
+
+
+cdef Receive receiving(str name, WebSocketCore websocket, int option):
+    cdef Receive self = Receive.__new__(Receive)
+    self.name = name
+    self.owner = websocket
+    self.option = option
+    return self
+
+
+cdef Send sending(str name, WebSocketCore websocket, object data, int option):
+    cdef Send self = Send.__new__(Send)
+    self.name = name
+    self.owner = websocket
+    self.argument = data
+    self.option = option
+    return self
+
+
+@cython.final
+cdef class Receive(CompiledCoroutine):
+    """receive_text(), receive_bytes(), receive_json()."""
+
+    cdef object start(self):
+        cdef WebSocketCore websocket = <WebSocketCore> self.owner
+        if self.option & WRONG_MODE:
+            raise RuntimeError('The "mode" argument should be "text" or "binary".')
+        websocket.before_receive()
+        if websocket.patched or websocket.client != CONNECTED:
+            self.phase = CHECKED
+            return self.wait_for(websocket.receive())
+        if websocket.channel is None:
+            self.phase = MESSAGE
+            return self.wait_for(PyObject_CallNoArgs(websocket.receive_callable))
+        return self.next_event(websocket)
+
+    cdef object resume(self, object value):
+        cdef WebSocketCore websocket = <WebSocketCore> self.owner
+        cdef str key
+        if self.phase == EVENT:
+            # Somebody may have replaced receive() in the meantime.
+            return self.start() if websocket.channel is None else self.next_event(websocket)
+        key = "text" if self.option & FRAME == TEXT else "bytes"
+        if self.phase == MESSAGE and type(value) is dict and (<dict> value)["type"] == "websocket.receive":
+            value = (<dict> value).get(key)
+            if value is None:
+                raise UnexpectedFrame(key)
+        else:
+            value = websocket.payload(websocket.checked(value) if self.phase == MESSAGE else value, key)
+        return decode(value) if self.option & AS_JSON else value
+
+    cdef object next_event(self, WebSocketCore websocket):
+        cdef EventKind kind = NOTHING
+        cdef object event = websocket.channel.next_event(&kind)
+        if <int> kind == self.option & FRAME:
+            if self.option & AS_JSON:
+                return decode(event)
+            if kind == BINARY:
+                return event
+            return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(event), PyBytes_GET_SIZE(event), NULL)
+        if kind == NOTHING:
+            self.phase = EVENT
+            return self.wait_for(websocket.channel.wait())
+        if kind == CLOSED:
+            raise websocket.closed(event)
+        raise UnexpectedFrame("text" if self.option & FRAME == TEXT else "bytes")
+
+
+@cython.final
+cdef class Send(CompiledCoroutine):
+    """send_text(), send_bytes(), send_json()."""
+
+    cdef object start(self):
+        cdef WebSocketCore websocket = <WebSocketCore> self.owner
+        if self.option & WRONG_MODE:
+            raise RuntimeError('The "mode" argument should be "text" or "binary".')
+        if websocket.application != CONNECTED or websocket.patched:
+            self.phase = CHECKED
+            return self.wait_for(websocket.send(self.message()))
+        self.phase = WRITTEN
+        try:
+            if websocket.channel is None:
+                return self.wait_for(PyObject_CallOneArg(websocket.send_callable, self.message()))
+            return self.write(websocket.channel)
+        except OSError:
+            raise websocket.lost()
+
+    cdef object resume(self, object value):
+        return None
+
+    cdef object failed(self, object exc):
+        if self.phase == WRITTEN and isinstance(exc, OSError):
+            disconnect = (<WebSocketCore> self.owner).lost()
+            disconnect.__context__ = exc
+            raise disconnect
+        raise exc
+
+    cdef dict message(self):
+        """What to send, as an ASGI message."""
+        if self.option & AS_JSON:
+            if self.option & FRAME == TEXT:
+                return {"type": "websocket.send", "text": json.encode_text(self.argument)}
+            return {"type": "websocket.send", "bytes": json.encode(self.argument)}
+        if self.option & FRAME == TEXT:
+            return {"type": "websocket.send", "text": self.argument}
+        return {"type": "websocket.send", "bytes": self.argument}
+
+    cdef object write(self, Channel channel):
+        """Send it to the channel; wait only where that says so."""
+        cdef Py_ssize_t size
+        cdef const char* text
+        cdef object data = self.argument, drained
+        if self.option == TEXT:
+            text = PyUnicode_AsUTF8AndSize(data, &size)
+            channel.send_frame(TEXT, text, size)
+        else:
+            if self.option & AS_JSON:
+                data = json.encode(data)
+            elif type(data) is not bytes:
+                data = bytes(memoryview(data))
+            channel.send_frame(<EventKind> (self.option & FRAME), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        drained = channel.drain()
+        return None if drained is None else self.wait_for(drained)
+
+
+OWN_RECEIVE = WebSocketCore.receive
+OWN_SEND = WebSocketCore.send
+register(Receive)
+register(Send)
+for function in (
+    WebSocketCore.receive_text, WebSocketCore.receive_bytes, WebSocketCore.receive_json,
+    WebSocketCore.send_text, WebSocketCore.send_bytes, WebSocketCore.send_json,
+):
+    mark_coroutine_function(function)
+del function
