@@ -1,0 +1,488 @@
+# distutils: sources = csrc/frame.c csrc/utf8.c
+"""One open WebSocket, between the frames that arrive and the application's calls.
+
+Whatever a peer does, reading goes on while the application is busy, so that its pings, pongs and close
+are heard; what is unread is bounded in bytes, and only past that bound reading pauses (and keepalive with
+it, for a peer that cannot be heard is not dead). Writing never blocks: frames collect, leave together at
+the end of the turn, and `drain` tells the application when to wait. What is unsent is bounded too: past the
+transport's high-water mark (64 KiB), senders that do not wait for each other queue at most 1 MiB and one
+message more, then the connection ends with 1008.
+"""
+
+import asyncio
+import random
+import zlib
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcmp, memcpy
+
+from wirefast._core.channel cimport BINARY, CLOSED as CLOSED_EVENT, NOTHING, TEXT
+from wirefast.server.csrc cimport (
+    FRAME_CLOSE, FRAME_HEADER_MAX, FRAME_PING, FRAME_PONG, FRAME_RSV1, frame_build, frame_close_code_ok, utf8_valid,
+)
+from wirefast.server.frames cimport PACKED
+from wirefast.server.waiter cimport make_waiter
+
+from uvicorn.protocols.utils import ClientDisconnected, get_remote_addr
+
+from wirefast.server.deflate import MessageTooBig
+
+cdef object sleep = asyncio.sleep
+
+cdef enum:
+    # Unread bytes at which reading pauses, whatever the number of messages; and at which it pauses once
+    # ws_max_queue messages wait. It goes on below the third.
+    UNREAD_HIGH = 1048576
+    UNREAD_QUEUE = 65536
+    UNREAD_LOW = 32768
+    # Unsent bytes after which frames are given to the transport before the turn ends.
+    OUT_HIGH = 65536
+    # Bytes that may wait here while the transport's buffer is over its high-water mark, when the next message
+    # ends the connection: senders that do not await each other. One message may pass it by its own size.
+    UNSENT_MAX = 1048576
+    # Sends in one turn of the loop after which the sender has to let it turn.
+    SENDS_PER_TURN = 64
+    REASON_MAX = 123
+
+# Seconds that the application has to answer what came before malformed bytes, and that a failed
+# connection is kept for the peer to read why.
+cdef double FAIL_GRACE = 0.2
+cdef double LINGER = 1.0
+
+
+cdef bytes make_frame(unsigned opcode, unsigned rsv, const char* data, size_t size):
+    cdef uint8_t header[FRAME_HEADER_MAX]
+    cdef size_t header_size = frame_build(header, opcode, rsv, size)
+    cdef bytes frame = PyBytes_FromStringAndSize(NULL, header_size + size)
+    cdef char* target = PyBytes_AS_STRING(frame)
+    memcpy(target, header, header_size)
+    if size:
+        memcpy(target + header_size, data, size)
+    return frame
+
+
+cdef bytes cut_reason(str reason):
+    """The reason in UTF-8, cut on a character border to what a close frame can hold."""
+    cdef bytes encoded = reason.encode("utf-8", "replace")
+    if len(encoded) > REASON_MAX:
+        encoded = encoded[:REASON_MAX].decode("utf-8", "ignore").encode("utf-8")
+    return encoded
+
+
+cdef class Connection(FrameStream):
+
+    @property
+    def ping_timer(self):
+        """What keepalive waits in; None when it is off."""
+        return self.bucket
+
+    # Events for the application.
+
+    cdef object next_event(self, EventKind* kind):
+        cdef int found = 0
+        if self.ring_count:
+            payload = self.pop(&found)
+            if self.read_paused and self.unread_bytes < UNREAD_LOW:
+                self.resume_reading()
+            if found & PACKED:
+                kind[0] = <EventKind> (found & ~PACKED)
+                payload = self.inflate(payload, kind[0])
+                if payload is None:
+                    kind[0] = CLOSED_EVENT
+                    return self.end
+                return payload
+            kind[0] = <EventKind> found
+            return payload
+        if self.failing is not None:
+            self.fail(self.failing[0], self.failing[1])
+        if self.end is not None:
+            kind[0] = CLOSED_EVENT
+            return self.end
+        kind[0] = NOTHING
+        return None
+
+    cdef object inflate(self, bytes payload, EventKind kind):
+        """The message, or None when it is not one and the connection failed."""
+        try:
+            payload = self.deflate.inflate(payload, <Py_ssize_t> self.max_size)
+        except MessageTooBig:
+            self.fail(1009, "message too big")
+            return None
+        except zlib.error:
+            self.fail(1002, "malformed compressed data")
+            return None
+        if kind == TEXT and not utf8_valid(
+            <const uint8_t*> PyBytes_AS_STRING(payload), <size_t> PyBytes_GET_SIZE(payload)
+        ):
+            self.fail(1007, "invalid UTF-8")
+            return None
+        return payload
+
+    cdef object wait(self):
+        cdef bint ready = self.ring_count or self.end is not None or self.failing is not None
+        if self.waiter is None or self.waiter.cancelled:
+            self.waiter = make_waiter(self.reactor.loop)
+        if self.waiter.callback is None:
+            self.waiter.pending = not ready
+            return self.waiter
+        future = self.reactor.loop.create_future()
+        if ready:
+            future.set_result(None)
+        elif self.more_waiters is None:
+            self.more_waiters = [future]
+        else:
+            self.more_waiters.append(future)
+        return future
+
+    cdef bint is_open(self) noexcept:
+        return self.state == OPEN and self.failing is None
+
+    cdef bint idle(self) noexcept:
+        return self.waiter is not None and self.waiter.callback is not None
+
+    cdef int wake(self) except -1:
+        cdef list others
+        if self.waiter is not None and self.waiter.pending:
+            self.waiter.pending = False
+            self.reactor.wake(self.waiter)
+        if self.more_waiters is not None:
+            others = self.more_waiters
+            self.more_waiters = None
+            for future in others:
+                if not future.done():
+                    future.set_result(None)
+        return 0
+
+    # Frames from the peer.
+
+    cdef int on_message(self) except -1:
+        cdef int kind
+        if self.state != OPEN:
+            self.pop(&kind)
+            return 0
+        if not self.read_paused and (
+            self.unread_bytes >= UNREAD_HIGH
+            or (self.ring_count >= self.settings.max_queue and self.unread_bytes >= UNREAD_QUEUE)
+        ):
+            self.pause_reading()
+        return 0
+
+    cdef int on_control(self, unsigned opcode, const uint8_t* data, size_t size) except -1:
+        cdef bytes pong
+        if opcode == FRAME_CLOSE:
+            return self.peer_closed(data, size)
+        if opcode == FRAME_PING:
+            if self.state == OPEN:
+                pong = make_frame(FRAME_PONG, 0, <const char*> data, size)
+                if self.write_paused:
+                    self.late_pong = pong
+                else:
+                    self.queue(pong)
+        elif size == 4 and self.ping_pending and memcmp(data, self.ping_id, 4) == 0:
+            self.ping_pending = False
+        return 0
+
+    cdef int on_malformed(self, int code, str reason) except -1:
+        if self.state != OPEN:
+            return self.close_transport()
+        if self.ring_count == 0 and self.idle():
+            return self.fail(code, reason)
+        # The application is busy with what came before. It has a moment to answer that.
+        self.failing = (code, reason)
+        return self.reactor.schedule(self, FAIL_GRACE)
+
+    cdef int pause_reading(self) except -1:
+        if not self.transport.is_closing():
+            self.read_paused = True
+            self.transport.pause_reading()
+        return 0
+
+    cdef int resume_reading(self) except -1:
+        if self.read_paused:
+            self.read_paused = False
+            if self.state < LOST and not self.transport.is_closing():
+                self.transport.resume_reading()
+        return 0
+
+    # Frames to the peer.
+
+    cdef int send_frame(self, EventKind kind, const char* data, Py_ssize_t size) except -1:
+        cdef bytes packed
+        if self.state != OPEN:
+            return self.not_open("websocket.send")
+        if self.write_paused and self.out_size >= UNSENT_MAX:
+            self.overflow()
+            return self.not_open("websocket.send")
+        if self.deflate is not None:
+            packed = self.deflate.deflate(data, size)
+            if packed is not None:
+                return self.queue(
+                    make_frame(kind, FRAME_RSV1, PyBytes_AS_STRING(packed), <size_t> PyBytes_GET_SIZE(packed))
+                )
+        return self.queue(make_frame(kind, 0, data, <size_t> size))
+
+    cdef int queue(self, bytes frame) except -1:
+        if self.out is None:
+            self.out = [frame]
+            if not self.in_read:
+                self.reactor.mark(self)
+        else:
+            self.out.append(frame)
+        self.out_size += <size_t> PyBytes_GET_SIZE(frame)
+        if self.out_size >= OUT_HIGH and not self.write_paused:
+            self.flush_all()
+        return 0
+
+    cdef int flush(self) except -1:
+        self.sends = 0
+        if self.write_paused:
+            return 0
+        return self.flush_all()
+
+    cdef int flush_all(self) except -1:
+        """Give the transport all that is queued, also when its buffer is full."""
+        cdef list out = self.out
+        if out is None:
+            return 0
+        self.out = None
+        self.out_size = 0
+        if self.state == LOST:
+            return 0
+        if self.transport.is_closing():
+            # A write failed, and a write to it would say nothing: the next send shall raise.
+            if self.state == OPEN:
+                self.lost()
+            return 0
+        self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        return 0
+
+    cdef size_t unsent(self) except? 0:
+        try:
+            return self.out_size + <size_t> self.transport.get_write_buffer_size()
+        except AttributeError:
+            return self.out_size
+
+    cdef int overflow(self) except -1:
+        self.settings.overflows += 1
+        self.settings.logger.warning(
+            "%s - WebSocket closed: %d bytes unsent", get_remote_addr(self.transport), self.unsent()
+        )
+        return self.fail(1008, "too many unsent bytes")
+
+    cdef object drain(self):
+        if self.write_paused and self.state == OPEN:
+            future = self.reactor.loop.create_future()
+            if self.drainers is None:
+                self.drainers = [future]
+            else:
+                self.drainers.append(future)
+            return future
+        self.sends += 1
+        if self.sends >= SENDS_PER_TURN:
+            self.sends = 0
+            return sleep(0)
+        return None
+
+    def pause_writing(self):
+        """The transport's write buffer is over its high-water mark."""
+        self.write_paused = True
+
+    def resume_writing(self):
+        """The transport's write buffer is below its low-water mark."""
+        self.write_paused = False
+        if self.late_pong is not None:
+            if self.state == OPEN:
+                self.queue(self.late_pong)
+            self.late_pong = None
+        self.flush()
+        if not self.write_paused:
+            self.release_drainers()
+
+    cdef int release_drainers(self) except -1:
+        """Let the waiting senders go on, or fail when there is nobody left to send to."""
+        cdef list drainers = self.drainers
+        self.drainers = None
+        if drainers is not None:
+            for future in drainers:
+                if not future.done():
+                    if self.state == OPEN:
+                        future.set_result(None)
+                    else:
+                        future.set_exception(ClientDisconnected())
+        return 0
+
+    # The end.
+
+    cdef int not_open(self, str message_type) except -1:
+        if self.state == CONNECTING:
+            raise RuntimeError(
+                "Expected ASGI message 'websocket.accept', 'websocket.close' or 'websocket.http.response.start' "
+                f"but got '{message_type}'."
+            )
+        if self.app_closed and self.state != LOST:
+            raise RuntimeError(f"Unexpected ASGI message '{message_type}', after sending 'websocket.close'.")
+        raise ClientDisconnected
+
+    cdef int queue_close(self, int code, str reason) except -1:
+        cdef bytes body = b""
+        if code:
+            body = bytes((code >> 8, code & 0xFF)) + cut_reason(reason)
+        return self.queue(make_frame(FRAME_CLOSE, 0, PyBytes_AS_STRING(body), <size_t> PyBytes_GET_SIZE(body)))
+
+    cdef int close(self, int code, str reason) except -1:
+        if self.state != OPEN:
+            if self.app_closed or self.state == LOST:
+                return self.not_open("websocket.close")
+            return 0
+        if not frame_close_code_ok(<unsigned> code):
+            raise ValueError(f"{code} is not a close code that may be sent")
+        self.app_closed = True
+        if self.failing is not None:
+            return self.fail(self.failing[0], self.failing[1])
+        self.end = (code, reason)
+        return self.start_closing(code, reason, self.close_timeout)
+
+    cdef int start_closing(self, int code, str reason, double timeout) except -1:
+        self.queue_close(code, reason)
+        self.state = CLOSING
+        self.reactor.cancel(self)
+        self.resume_reading()
+        self.arm_close_timer(timeout)
+        self.wake()
+        return self.release_drainers()
+
+    cdef int peer_closed(self, const uint8_t* data, size_t size) except -1:
+        cdef unsigned code = 1005
+        cdef str reason = ""
+        # Whatever it holds, it is the peer's last frame.
+        self.ended = True
+        if size == 1:
+            return self.malformed(1002, "malformed close frame")
+        if size >= 2:
+            code = <unsigned> data[0] << 8 | data[1]
+            if not frame_close_code_ok(code):
+                return self.malformed(1002, "invalid close code")
+            if not utf8_valid(data + 2, size - 2):
+                return self.malformed(1007, "invalid UTF-8")
+            reason = (<const char*> data)[2:size].decode("utf-8")
+        self.end_stream()
+        if self.state == OPEN:
+            self.end = (code, reason)
+            self.queue_close(0 if size == 0 else <int> code, "")
+            self.state = CLOSED
+            self.reactor.cancel(self)
+            self.wake()
+            self.release_drainers()
+        return self.close_transport()
+
+    cdef int fail(self, int code, str reason) except -1:
+        self.failing = None
+        if self.state != OPEN:
+            return 0
+        self.skipping = True
+        if self.end is None:
+            self.end = (code, reason)
+        self.queue_close(code, reason)
+        self.state = CLOSED
+        self.reactor.cancel(self)
+        self.flush_all()
+        self.resume_reading()
+        # Closing with input unread would make the kernel send a reset that can overtake our close frame. So
+        # the peer's close frame is awaited, or its end of file where frames cannot be told apart any more.
+        if not self.transport.is_closing():
+            if self.ended and self.transport.can_write_eof():
+                self.transport.write_eof()
+            self.arm_close_timer(LINGER)
+        self.wake()
+        return self.release_drainers()
+
+    cdef int close_transport(self) except -1:
+        """Close once everything is written, or abort when the peer does not take it."""
+        self.flush_all()
+        self.state = CLOSED if self.state < CLOSED else self.state
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = None
+        if self.state != LOST and not self.transport.is_closing():
+            self.transport.close()
+            if self.unsent():
+                self.arm_close_timer(self.close_timeout)
+        return 0
+
+    cdef int arm_close_timer(self, double delay) except -1:
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.reactor.loop.call_later(delay, self.on_close_timeout)
+        return 0
+
+    def on_close_timeout(self):
+        """The peer did not end the connection in time."""
+        self.close_timer = None
+        if self.state != LOST:
+            abort = getattr(self.transport, "abort", None) or self.transport.close
+            abort()
+
+    cdef int lost(self) except -1:
+        self.state = LOST
+        self.failing = None
+        self.end_stream()
+        self.out = None
+        self.late_pong = None
+        self.reactor.cancel(self)
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = None
+        if self.end is None:
+            self.end = (1006, None)
+        self.wake()
+        return self.release_drainers()
+
+    # Keepalive.
+
+    cdef int start_keepalive(self) except -1:
+        if self.settings.ping_interval > 0:
+            # A random phase, so that sockets opened together do not ping together.
+            self.reactor.schedule(self, self.settings.ping_interval * (0.5 + 0.5 * random.random()))
+        return 0
+
+    cdef int due(self) except -1:
+        cdef double now = self.reactor.now()
+        cdef double interval = self.settings.ping_interval
+        cdef double timeout = self.settings.ping_timeout
+        cdef size_t unsent
+        cdef bytes payload
+        if self.state != OPEN:
+            return 0
+        if self.failing is not None:
+            return self.fail(self.failing[0], self.failing[1])
+        if self.read_paused:
+            # The pong may be there, unread: the clock stands still.
+            self.ping_pending = False
+            return self.reactor.schedule(self, interval)
+        if self.ping_pending and timeout >= 0:
+            if now + 0.001 < self.ping_sent_at + timeout:
+                return self.reactor.schedule(self, self.ping_sent_at + timeout - now)
+            if self.stalled:
+                # The ping is still behind data: a peer that takes some of it is alive.
+                unsent = self.unsent()
+                if unsent < self.stalled:
+                    self.stalled = unsent if self.write_paused else 0
+                    self.ping_sent_at = now
+                    return self.reactor.schedule(self, timeout)
+            self.fail(1011, "keepalive ping timeout")
+            # Nobody is expected to read why: no waiting for an answer, and LINGER for what is unsent.
+            self.transport.close()
+            return 0
+        if now + 0.001 < self.ping_sent_at + interval and self.ping_sent_at > 0:
+            return self.reactor.schedule(self, self.ping_sent_at + interval - now)
+        if self.ping_pending and self.write_paused:
+            # Without a timeout, one ping behind unsent data is enough.
+            return self.reactor.schedule(self, interval)
+        payload = random.getrandbits(32).to_bytes(4, "big")
+        memcpy(self.ping_id, PyBytes_AS_STRING(payload), 4)
+        self.ping_pending = True
+        self.ping_sent_at = now
+        self.stalled = self.unsent() if self.write_paused else 0
+        self.queue(make_frame(FRAME_PING, 0, PyBytes_AS_STRING(payload), 4))
+        self.flush()
+        return self.reactor.schedule(self, timeout if timeout >= 0 else interval)

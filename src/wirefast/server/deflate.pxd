@@ -1,0 +1,23 @@
+# permessage-deflate (RFC 7692) of one connection: what was agreed, and the two zlib streams.
+
+cdef class Deflate:
+    # The value of our Sec-WebSocket-Extensions header.
+    cdef readonly str response
+    # Agreed parameters. `out_bits` 8 is agreed to but not within zlib's power: we then send uncompressed.
+    cdef readonly int out_bits
+    cdef readonly int in_bits
+    cdef readonly bint out_fresh     # server_no_context_takeover
+    cdef readonly bint in_fresh      # client_no_context_takeover
+    # zlib objects, made at the first compressed message of their direction.
+    cdef object compressor
+    cdef object decompressor
+
+    # One message as DEFLATE blocks, without the final 00 00 ff ff; None when it is to be sent as it is.
+    cdef bytes deflate(self, const char* data, Py_ssize_t size)
+    # One message; MessageTooBig once more than `limit` bytes came out, zlib.error for what is no DEFLATE.
+    cdef bytes inflate(self, bytes data, Py_ssize_t limit)
+
+
+# The first acceptable offer in these Sec-WebSocket-Extensions header values, or None.
+# ValueError when they are malformed.
+cdef Deflate negotiate(list values)

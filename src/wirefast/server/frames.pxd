@@ -1,0 +1,77 @@
+# Bytes in, messages out: the reading half of one connection.
+
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from wirefast._core.channel cimport EventKind
+from wirefast.server.csrc cimport frame_header, utf8_state
+from wirefast.server.reactor cimport Member
+
+
+# One unread message. `payload` is a bytes object that the ring owns a reference to.
+cdef struct Unread:
+    void* payload
+    int kind           # EventKind, with PACKED added while the payload is still deflated
+
+
+cdef enum:
+    PACKED = 0x100
+
+
+cdef class FrameStream(Member):
+    # Limits. `max_packed` is `max_size` for what is still deflated: incompressible data grows a little.
+    cdef size_t max_size
+    cdef size_t max_packed
+    # Reserved bits that an extension gave a meaning: FRAME_RSV1 or 0.
+    cdef unsigned allowed_rsv
+
+    # The frame whose payload is arriving, and how much of it is still to come. Between frames the bytes of
+    # an incomplete header wait in `stash`.
+    cdef frame_header frame
+    cdef uint64_t remaining
+    cdef bint in_frame
+    # The connection failed, but frames can still be told apart: they are skipped until the close frame.
+    cdef bint skipping
+    # Nothing more is read from the stream: a close frame came, or frames cannot be told apart any more.
+    cdef bint ended
+    cdef uint8_t stash_size
+    cdef uint8_t stash[14]
+    cdef uint8_t control[125]
+
+    # The message whose frames are arriving: opcode 0 when there is none. A message in one frame that came
+    # in one read never gets here: it is unmasked straight into its bytes object. Else `partial` is that
+    # object while it grows (capacity: its size), `filled` says how much is there.
+    cdef uint8_t opcode
+    cdef bint packed
+    cdef uint32_t fragments
+    cdef utf8_state utf8
+    cdef bytes partial
+    cdef size_t filled
+
+    # Unread messages, a ring that grows by doubling; `unread_bytes` counts what they hold.
+    cdef Unread* ring
+    cdef size_t ring_capacity
+    cdef size_t ring_start
+    cdef size_t ring_count
+    cdef size_t unread_bytes
+
+    # Reads `size` bytes of the stream, in any split; calls the three methods below.
+    cdef int feed(self, const uint8_t* data, size_t size) except -1
+    cdef int end_stream(self) except -1
+
+    # The first unread message; the caller has checked that there is one.
+    cdef object pop(self, int* kind)
+
+    # Holes for the subclass. A message was pushed to the ring; a control frame came; the stream is
+    # malformed (a close code and its reason), and is now skipped or has ended.
+    cdef int on_message(self) except -1
+    cdef int on_control(self, unsigned opcode, const uint8_t* data, size_t size) except -1
+    cdef int on_malformed(self, int code, str reason) except -1
+
+    cdef int begin_frame(self) except -1
+    cdef int take_payload(self, const uint8_t* data, size_t size) except -1
+    cdef int end_message(self) except -1
+    cdef int grow(self, size_t size) except -1
+    cdef int resize(self, size_t size) except -1
+    cdef int push(self, bytes payload) except -1
+    cdef int malformed(self, int code, str reason) except -1

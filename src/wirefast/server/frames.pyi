@@ -1,0 +1,3 @@
+from wirefast.server.reactor import Member
+
+class FrameStream(Member): ...

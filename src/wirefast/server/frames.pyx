@@ -1,0 +1,258 @@
+# distutils: sources = csrc/frame.c csrc/mask.c csrc/utf8.c
+"""The reading half of a connection: frames to messages (RFC 6455 sections 5 and 8).
+
+The stream may be cut anywhere: any split of the same bytes gives the same calls in the same order. A
+message in one frame and one read, the common case, costs one copy, from the read buffer into its bytes
+object; everything else grows one object and is never joined from pieces, so that what a peer can make
+us hold is what it sent, whatever the number of fragments. Text is checked as it arrives.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stddef cimport size_t
+from libc.stdint cimport SIZE_MAX, uint8_t
+from libc.string cimport memcpy
+
+from wirefast._core.channel cimport BINARY, TEXT
+from wirefast.server.csrc cimport (
+    FRAME_CLOSE, FRAME_CONTINUATION, FRAME_HEADER_MAX, FRAME_TEXT, FRAME_TOO_LONG,
+    frame_error, frame_parse, mask_apply, utf8_feed, utf8_valid,
+)
+
+
+cdef extern from "Python.h":
+    int _PyBytes_Resize(PyObject** obj, Py_ssize_t size) except -1
+
+
+cdef enum:
+    # A message may come in this many fragments, and in one more for each FRAGMENT_BYTES it carries: empty
+    # and tiny fragments run out, ordinary ones never do.
+    FRAGMENTS = 1024
+    FRAGMENT_BYTES = 32
+    # The first size of a message that grows; what a peer merely announces is not allocated.
+    FIRST_GROWTH = 16384
+    # Counted for each unread message besides its payload.
+    MESSAGE_OVERHEAD = 64
+
+
+cdef class FrameStream(Member):
+    def __dealloc__(self):
+        cdef size_t i
+        for i in range(self.ring_count):
+            Py_DECREF(<object> self.ring[(self.ring_start + i) & (self.ring_capacity - 1)].payload)
+        PyMem_Free(self.ring)
+
+    cdef int on_message(self) except -1:
+        raise NotImplementedError
+
+    cdef int on_control(self, unsigned opcode, const uint8_t* data, size_t size) except -1:
+        raise NotImplementedError
+
+    cdef int on_malformed(self, int code, str reason) except -1:
+        raise NotImplementedError
+
+    cdef int feed(self, const uint8_t* data, size_t size) except -1:
+        cdef size_t take, limit
+        cdef int used
+        while not self.ended:
+            if not self.in_frame:
+                limit = SIZE_MAX if self.skipping else (
+                    self.max_packed if self.allowed_rsv else self.max_size) - self.filled
+                if self.stash_size:
+                    take = FRAME_HEADER_MAX - self.stash_size
+                    if take > size:
+                        take = size
+                    memcpy(self.stash + self.stash_size, data, take)
+                    used = frame_parse(&self.frame, self.stash, self.stash_size + take, self.allowed_rsv, limit)
+                    if used == 0:
+                        self.stash_size += <uint8_t> take
+                        return 0
+                    if used > 0:
+                        used -= self.stash_size
+                        self.stash_size = 0
+                else:
+                    used = frame_parse(&self.frame, data, size, self.allowed_rsv, limit)
+                    if used == 0:
+                        memcpy(self.stash, data, size)
+                        self.stash_size = <uint8_t> size
+                        return 0
+                if used < 0:
+                    if used == FRAME_TOO_LONG and not self.skipping:
+                        self.malformed(1009, frame_error(used).decode("ascii"))
+                        continue
+                    self.malformed(1002, frame_error(used).decode("ascii"))
+                    return 0
+                data += used
+                size -= <size_t> used
+                self.begin_frame()
+                if self.ended:
+                    return 0
+            if size == 0 and self.remaining != 0:
+                return 0
+            take = size if size < self.remaining else <size_t> self.remaining
+            self.take_payload(data, take)
+            data += take
+            size -= take
+        return 0
+
+    cdef int end_stream(self) except -1:
+        """Read nothing more; what is unread stays."""
+        self.ended = True
+        self.partial = None
+        self.filled = 0
+        return 0
+
+    cdef int malformed(self, int code, str reason) except -1:
+        cdef bint first = not self.skipping
+        self.skipping = True
+        self.partial = None
+        self.filled = 0
+        if code == 1002:
+            self.ended = True
+        return self.on_malformed(code, reason) if first else 0
+
+    cdef int begin_frame(self) except -1:
+        """Judge the frame whose header is in `frame`."""
+        cdef unsigned opcode = self.frame.opcode
+        self.in_frame = True
+        self.remaining = self.frame.length
+        if opcode >= FRAME_CLOSE or self.skipping:
+            return 0
+        if opcode == FRAME_CONTINUATION:
+            if self.opcode == 0 or self.frame.rsv:
+                return self.malformed(1002, "unexpected continuation frame")
+        elif self.opcode != 0:
+            return self.malformed(1002, "expected a continuation frame")
+        else:
+            self.opcode = <uint8_t> opcode
+            self.packed = self.frame.rsv != 0
+            self.fragments = 0
+            self.utf8.missing = 0
+        self.fragments += 1
+        if self.fragments > FRAGMENTS + (self.filled + self.frame.length) // FRAGMENT_BYTES:
+            return self.malformed(1008, "too many fragments")
+        if self.frame.length > (self.max_packed if self.packed else self.max_size) - self.filled:
+            return self.malformed(1009, frame_error(FRAME_TOO_LONG).decode("ascii"))
+        return 0
+
+    cdef int take_payload(self, const uint8_t* data, size_t size) except -1:
+        """Take the next `size` bytes of the frame's payload, which may be its last."""
+        cdef size_t position = <size_t> (self.frame.length - self.remaining)
+        cdef bint text = self.opcode == FRAME_TEXT and not self.packed
+        cdef uint8_t* target
+        cdef bytes payload
+        self.remaining -= size
+        if self.frame.opcode >= FRAME_CLOSE:
+            mask_apply(self.control + position, data, size, self.frame.mask, position)
+            if self.remaining == 0:
+                self.in_frame = False
+                self.on_control(self.frame.opcode, self.control, <size_t> self.frame.length)
+            return 0
+        if self.skipping:
+            self.in_frame = self.remaining != 0
+            return 0
+        if self.remaining == 0 and position == 0 and self.filled == 0 and self.frame.fin:
+            self.in_frame = False
+            payload = PyBytes_FromStringAndSize(NULL, size)
+            target = <uint8_t*> PyBytes_AS_STRING(payload)
+            mask_apply(target, data, size, self.frame.mask, 0)
+            if text and not (self.utf8.missing == 0 and utf8_valid(target, size)):
+                return self.malformed(1007, "invalid UTF-8")
+            return self.push(payload)
+        if size:
+            self.grow(size)
+            target = <uint8_t*> PyBytes_AS_STRING(self.partial) + self.filled
+            mask_apply(target, data, size, self.frame.mask, position)
+            self.filled += size
+            if text and not utf8_feed(&self.utf8, target, size):
+                return self.malformed(1007, "invalid UTF-8")
+        if self.remaining == 0:
+            self.in_frame = False
+            if self.frame.fin:
+                if text and self.utf8.missing:
+                    return self.malformed(1007, "invalid UTF-8")
+                return self.end_message()
+        return 0
+
+    cdef int grow(self, size_t size) except -1:
+        """Make room for `size` more bytes in `partial`: doubling, but never past the end of the frame."""
+        cdef size_t needed = self.filled + size
+        cdef size_t capacity = 0 if self.partial is None else <size_t> PyBytes_GET_SIZE(self.partial)
+        cdef size_t wanted
+        if needed <= capacity:
+            return 0
+        wanted = needed * 2
+        if wanted < FIRST_GROWTH:
+            wanted = FIRST_GROWTH
+        if self.frame.fin and wanted > needed + self.remaining:
+            wanted = needed + <size_t> self.remaining
+        if self.partial is None:
+            self.partial = PyBytes_FromStringAndSize(NULL, wanted)
+        else:
+            self.resize(wanted)
+        return 0
+
+    cdef int resize(self, size_t size) except -1:
+        cdef PyObject* taken = <PyObject*> self.partial
+        Py_INCREF(self.partial)
+        self.partial = None
+        _PyBytes_Resize(&taken, size)
+        self.partial = <bytes> taken
+        Py_DECREF(self.partial)
+        return 0
+
+    cdef int end_message(self) except -1:
+        cdef bytes payload
+        if self.partial is None:
+            payload = b""
+        else:
+            if <size_t> PyBytes_GET_SIZE(self.partial) != self.filled:
+                self.resize(self.filled)
+            payload = self.partial
+        self.partial = None
+        self.filled = 0
+        return self.push(payload)
+
+    cdef int push(self, bytes payload) except -1:
+        """Append a whole message to the ring."""
+        cdef size_t i, capacity
+        cdef Unread* ring
+        cdef Unread* slot
+        if self.ring_count == self.ring_capacity:
+            capacity = self.ring_capacity * 2 if self.ring_capacity else 4
+            ring = <Unread*> PyMem_Malloc(capacity * sizeof(Unread))
+            if ring is NULL:
+                raise MemoryError
+            for i in range(self.ring_count):
+                ring[i] = self.ring[(self.ring_start + i) & (self.ring_capacity - 1)]
+            PyMem_Free(self.ring)
+            self.ring = ring
+            self.ring_capacity = capacity
+            self.ring_start = 0
+        slot = &self.ring[(self.ring_start + self.ring_count) & (self.ring_capacity - 1)]
+        Py_INCREF(payload)
+        slot.payload = <void*> payload
+        slot.kind = TEXT if self.opcode == FRAME_TEXT else BINARY
+        if self.packed:
+            slot.kind |= PACKED
+        self.opcode = 0
+        self.ring_count += 1
+        self.unread_bytes += <size_t> PyBytes_GET_SIZE(payload) + MESSAGE_OVERHEAD
+        return self.on_message()
+
+    cdef object pop(self, int* kind):
+        cdef Unread* slot = &self.ring[self.ring_start]
+        cdef object payload = <object> slot.payload
+        kind[0] = slot.kind
+        Py_DECREF(payload)
+        self.ring_start = (self.ring_start + 1) & (self.ring_capacity - 1)
+        self.ring_count -= 1
+        self.unread_bytes -= <size_t> PyBytes_GET_SIZE(payload) + MESSAGE_OVERHEAD
+        if self.ring_count == 0 and self.ring_capacity > 64:
+            PyMem_Free(self.ring)
+            self.ring = NULL
+            self.ring_capacity = 0
+            self.ring_start = 0
+        return payload

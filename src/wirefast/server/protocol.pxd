@@ -1,0 +1,30 @@
+# The asyncio protocol of one WebSocket: handshake, ASGI application, end.
+
+from wirefast.server.connection cimport Connection
+from wirefast.server.handshake cimport Request
+
+
+cdef class WebSocketProtocol(Connection):
+    cdef object __weakref__
+    cdef dict app_state
+
+    # Until the handshake is answered: the bytes of the head that came so far, later those that came before
+    # their time; the checked request; the scope, for the log line.
+    cdef bytearray early
+    cdef Request request
+    cdef dict scope
+
+    # A denial response under way: its status, header lines and body so far.
+    cdef int denial_status
+    cdef list denial_lines
+    cdef list denial_body
+
+    cdef int handshake(self) except -1
+    cdef dict make_scope(self)
+    cdef int start_app(self) except -1
+    cdef int log_response(self, str outcome) except -1
+    # Answer the handshake with an error and end the connection.
+    cdef int refuse(self, int status, list lines, bytes body) except -1
+    cdef int refuse_text(self, int status, str text) except -1
+    cdef int finish_denial(self) except -1
+    cdef int app_ended(self, object exc, object result, bint cancelled) except -1

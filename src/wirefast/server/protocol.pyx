@@ -1,0 +1,373 @@
+"""``WebSocketProtocol``: the asyncio protocol that uvicorn builds for each upgraded connection.
+
+    Channel              what the core sees (wirefast._core.channel)
+      Member             what the event loop's reactor sees
+        FrameStream      frames in
+          Connection     frames out, flow control, keepalive, close
+            WebSocketProtocol
+
+One object a socket; all of its state is in these five .pxd files.
+"""
+
+import asyncio
+import contextvars
+import json
+import sys
+from urllib.parse import quote, unquote
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t
+
+from wirefast._core.channel cimport AsgiReceive, AsgiSend
+from wirefast.server.connection cimport CLOSED, CLOSING, CONNECTING, LOST, OPEN
+from wirefast.server.csrc cimport FRAME_RSV1
+from wirefast.server.deflate cimport negotiate
+from wirefast.server.handshake cimport (
+    HEAD_LIMIT, head_size, header_line, parse_request, response, subprotocol_line, switching_protocols,
+)
+from wirefast.server.reactor cimport reactor_of
+from wirefast.server.settings cimport settings_of
+
+import uvicorn.logging
+from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
+
+from wirefast.server.handshake import Refused
+
+cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
+cdef object get_running_loop = asyncio.get_running_loop
+cdef object iscoroutine = asyncio.iscoroutine
+
+# Header names that are the server's in a 101 response.
+cdef frozenset reserved_names = frozenset((
+    b"upgrade", b"connection", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-version",
+    b"content-length", b"transfer-encoding",
+))
+
+# Seconds between the close frame of a shutdown and the end.
+cdef double SHUTDOWN_TIMEOUT = 2.0
+cdef size_t EARLY_LIMIT = 65536
+
+
+async def awaited(awaitable):
+    return await awaitable
+
+
+cdef bint is_disconnect(object exc):
+    """Whether an exception says only that the peer is gone: ours, or a framework's WebSocketDisconnect."""
+    if isinstance(exc, ClientDisconnected):
+        return True
+    for cls in type(exc).__mro__:
+        if cls.__name__ == "WebSocketDisconnect":
+            return True
+    return False
+
+
+cdef class WebSocketProtocol(Connection):
+    """A WebSocket for uvicorn (``--ws wirefast.server:WebSocketProtocol``, or ``Config(ws=...)``).
+
+    Args:
+        config: uvicorn's Config; every ``ws_*`` setting, ``limit_concurrency`` and ``root_path`` apply.
+        server_state: uvicorn's ServerState.
+        app_state: the lifespan state, copied into each scope.
+
+    Unsent bytes are bounded: ``await send`` waits while the transport holds more than 64 KiB, and once tasks that
+    send at the same time have queued 1 MiB (1048576 bytes) behind that, the next message ends the connection with 1008, a
+    warning, and one more in ``server_state.wirefast_settings.overflows``. A single message may have any size.
+    """
+
+    def __init__(self, config, server_state, app_state, _loop=None):
+        self.reactor = reactor_of(get_running_loop() if _loop is None else _loop)
+        self.settings = settings_of(config, server_state)
+        self.app_state = app_state
+        self.max_size = self.settings.max_size
+        self.max_packed = self.max_size + (self.max_size >> 8) + 1024
+        self.close_timeout = 10.0
+
+    # asyncio's side.
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.settings.server_state.connections.add(self)
+        if self.settings.trace:
+            self.settings.logger.log(TRACE, "%s - WebSocket connection made", get_remote_addr(transport))
+
+    def connection_lost(self, exc):
+        self.settings.server_state.connections.discard(self)
+        if self.settings.trace:
+            self.settings.logger.log(TRACE, "%s - WebSocket connection lost", get_remote_addr(self.transport))
+        self.early = None
+        self.lost()
+
+    def eof_received(self):
+        """The peer half-closed: nothing more can be agreed, so the transport closes."""
+        return None
+
+    def data_received(self, data):
+        cdef bytes chunk
+        if self.state != CONNECTING:
+            chunk = bytes(data) if type(data) is not bytes else data
+            self.in_read = True
+            try:
+                self.feed(<const uint8_t*> PyBytes_AS_STRING(chunk), <size_t> PyBytes_GET_SIZE(chunk))
+                if self.ring_count:
+                    self.wake()
+            finally:
+                self.in_read = False
+            if self.out is not None:
+                self.flush()
+        else:
+            if self.early is None:
+                self.early = bytearray(data)
+            else:
+                self.early += data
+            if self.scope is None:
+                self.handshake()
+            elif <size_t> len(self.early) > EARLY_LIMIT and not self.read_paused:
+                self.pause_reading()
+
+    def shutdown(self):
+        """uvicorn is stopping: tell the peer and the application."""
+        if self.state == OPEN:
+            self.end = (1012, None)
+            self.start_closing(1012, "", min(SHUTDOWN_TIMEOUT, self.close_timeout))
+        elif self.state == CONNECTING:
+            self.refuse_text(503, "Service Unavailable")
+        elif self.state == CLOSING:
+            self.close_transport()
+
+    # The handshake.
+
+    cdef int handshake(self) except -1:
+        cdef uint8_t* data = <uint8_t*> self.early
+        cdef size_t size = <size_t> len(self.early)
+        cdef size_t used = head_size(data, size)
+        if used == 0 and size <= HEAD_LIMIT:
+            return 0
+        try:
+            if used == 0:
+                raise Refused(431, "request head too large")
+            self.request = parse_request(data, used)
+            if self.settings.full():
+                self.settings.logger.warning("Exceeded concurrency limit.")
+                raise Refused(503, "Service Unavailable")
+            if self.settings.deflate and self.request.extensions:
+                try:
+                    self.deflate = negotiate(self.request.extensions)
+                except ValueError as exc:
+                    raise Refused(400, str(exc)) from None
+        except Refused as exc:
+            if self.request is not None:
+                self.scope = self.make_scope()
+                self.log_response(str(exc.status))
+            exc.lines.append(b"content-type: text/plain; charset=utf-8\r\n")
+            self.refuse(exc.status, exc.lines, exc.reason.encode())
+            return 0
+        if used == size:
+            self.early = None
+        else:
+            del self.early[:used]
+        self.scope = self.make_scope()
+        return self.start_app()
+
+    cdef dict make_scope(self):
+        cdef Request request = self.request
+        cdef str path = request.path.decode("ascii")
+        if "%" in path:
+            path = unquote(path)
+        return {
+            "type": "websocket",
+            "asgi": self.settings.asgi.copy(),
+            "http_version": "1.1",
+            "scheme": "wss" if is_ssl(self.transport) else "ws",
+            "server": get_local_addr(self.transport),
+            "client": get_remote_addr(self.transport),
+            "root_path": self.settings.root_path,
+            "path": self.settings.root_path + path,
+            "raw_path": self.settings.raw_root_path + request.path,
+            "query_string": request.query,
+            "headers": request.headers,
+            "subprotocols": request.subprotocols,
+            "state": self.app_state.copy(),
+            "extensions": {"websocket.http.response": {}},
+        }
+
+    cdef int start_app(self) except -1:
+        cdef object loop = self.reactor.loop
+        try:
+            coroutine = self.settings.app(self.scope, AsgiReceive(self), AsgiSend(self))
+        except Exception as exc:
+            return self.app_ended(exc, None, False)
+        if not iscoroutine(coroutine):
+            coroutine = awaited(coroutine)
+        if not self.settings.reset_contextvars:
+            task = loop.create_task(coroutine)
+        elif sys.version_info >= (3, 11):
+            task = loop.create_task(coroutine, context=contextvars.Context())
+        else:
+            task = contextvars.Context().run(loop.create_task, coroutine)
+        self.settings.server_state.tasks.add(task)
+        task.add_done_callback(self.on_task_done)
+        return 0
+
+    cdef int log_response(self, str outcome) except -1:
+        cdef dict scope = self.scope
+        cdef object logger = self.settings.logger
+        if logger.isEnabledFor(20):
+            client = scope["client"]
+            path = quote(scope["path"])
+            if scope["query_string"]:
+                path = f"{path}?{scope['query_string'].decode('ascii')}"
+            logger.info('%s - "WebSocket %s" %s', "%s:%d" % client if client else "", path, outcome)
+        return 0
+
+    cdef int accept(self, object subprotocol, object headers) except -1:
+        cdef list lines
+        cdef bytearray early
+        if self.state != CONNECTING or self.denial_status:
+            if self.state == CONNECTING:
+                raise RuntimeError(
+                    "Expected ASGI message 'websocket.http.response.body' but got 'websocket.accept'."
+                )
+            if self.state == OPEN:
+                raise RuntimeError(
+                    "Expected ASGI message 'websocket.send' or 'websocket.close', but got 'websocket.accept'."
+                )
+            return self.not_open("websocket.accept")
+        lines = [switching_protocols(self.request)]
+        if self.deflate is not None:
+            lines.append(f"Sec-WebSocket-Extensions: {self.deflate.response}\r\n".encode())
+        lines.append(self.settings.header_lines())
+        for name, value in headers:
+            if name.lower() in reserved_names:
+                raise ValueError(f"header {name!r} is the server's to send")
+            lines.append(header_line(name, value))
+        if subprotocol is not None:
+            lines.append(subprotocol_line(subprotocol))
+        lines.append(b"\r\n")
+        if self.transport.is_closing():
+            raise ClientDisconnected
+        self.log_response("[accepted]")
+        self.state = OPEN
+        self.queue(b"".join(lines))
+        self.request = None
+        self.scope = None
+        self.app_state = None
+        self.resume_reading()
+        if self.deflate is not None:
+            self.allowed_rsv = FRAME_RSV1
+        self.start_keepalive()
+        if self.early is not None:
+            early = self.early
+            self.early = None
+            self.feed(<uint8_t*> early, <size_t> len(early))
+        return 0
+
+    cdef int close(self, int code, str reason) except -1:
+        if self.state != CONNECTING:
+            return Connection.close(self, code, reason)
+        if self.denial_status:
+            raise RuntimeError("Expected ASGI message 'websocket.http.response.body' but got 'websocket.close'.")
+        self.app_closed = True
+        self.log_response("403")
+        body = json.dumps({"code": code, "reason": reason}, ensure_ascii=False).encode("utf-8", "replace")
+        return self.refuse(403, [b"content-type: application/json\r\n"], body)
+
+    cdef object send_other(self, dict message):
+        cdef str kind = message["type"]
+        cdef list lines
+        if self.state == OPEN:
+            raise RuntimeError(f"Expected ASGI message 'websocket.send' or 'websocket.close', but got '{kind}'.")
+        if self.state != CONNECTING:
+            self.not_open(kind)
+        if self.denial_status:
+            if kind != "websocket.http.response.body":
+                raise RuntimeError(f"Expected ASGI message 'websocket.http.response.body' but got '{kind}'.")
+            self.denial_body.append(bytes(message.get("body", b"")))
+            if not message.get("more_body", False):
+                self.app_closed = True
+                self.finish_denial()
+            return None
+        if kind != "websocket.http.response.start":
+            self.not_open(kind)
+        status = message["status"]
+        if not 200 <= status < 600:
+            raise RuntimeError("Invalid HTTP status code '%d' in response." % status)
+        lines = []
+        for name, value in message.get("headers", ()):
+            # The length is ours to say, and the connection ends with the response.
+            if name.lower() not in (b"content-length", b"transfer-encoding", b"connection"):
+                lines.append(header_line(name, value))
+        self.denial_status = status
+        self.denial_lines = lines
+        self.denial_body = []
+        self.log_response(str(status))
+        return None
+
+    cdef int finish_denial(self) except -1:
+        return self.refuse(self.denial_status, self.denial_lines, b"".join(self.denial_body))
+
+    cdef int refuse_text(self, int status, str text) except -1:
+        return self.refuse(status, [b"content-type: text/plain; charset=utf-8\r\n"], text.encode())
+
+    cdef int refuse(self, int status, list lines, bytes body) except -1:
+        lines = [self.settings.header_lines(), *lines, b"connection: close\r\n"]
+        if status not in (204, 304):
+            lines.append(b"content-length: %d\r\n" % len(body))
+        self.end = (1006, None)
+        self.state = CLOSED
+        self.end_stream()
+        self.request = None
+        self.early = None
+        self.queue(response(status, lines, body))
+        self.close_transport()
+        return self.wake()
+
+    # The application's end.
+
+    def on_task_done(self, task):
+        self.settings.server_state.tasks.discard(task)
+        if task.cancelled():
+            self.app_ended(None, None, True)
+        else:
+            exc = task.exception()
+            self.app_ended(exc, None if exc is not None else task.result(), False)
+
+    cdef int app_ended(self, object exc, object result, bint cancelled) except -1:
+        """Close whatever the application left open."""
+        cdef int kind
+        # Set by the core on an exception that the peer's data caused: close code and reason.
+        cdef tuple peers_fault = getattr(exc, "wirefast_close", None)
+        cdef bint failed = exc is not None and peers_fault is None and not is_disconnect(exc)
+        if peers_fault is not None:
+            self.settings.logger.warning(
+                "%s - WebSocket closed with %d: %s", get_remote_addr(self.transport), peers_fault[0], peers_fault[1]
+            )
+        if failed:
+            self.settings.logger.error("Exception in ASGI application\n", exc_info=exc)
+        elif result is not None:
+            self.settings.logger.error("ASGI callable should return None, but returned '%s'.", result)
+            failed = True
+        if self.state == CONNECTING:
+            if self.denial_status:
+                self.finish_denial()
+            else:
+                if exc is None and not cancelled:
+                    self.settings.logger.error("ASGI callable returned without completing handshake.")
+                self.refuse_text(500, "Internal Server Error")
+        elif self.state == OPEN:
+            while self.ring_count:
+                self.pop(&kind)
+            if self.failing is not None:
+                self.fail(self.failing[0], self.failing[1])
+            else:
+                if peers_fault is not None:
+                    self.end = peers_fault
+                else:
+                    self.end = (1011, "") if failed else (1012, "") if cancelled else (1000, "")
+                self.start_closing(self.end[0], self.end[1], self.close_timeout)
+        if cancelled and self.state == CLOSING:
+            # uvicorn has run out of patience, and is about to stop the loop.
+            self.close_transport()
+        self.scope = None
+        return 0

@@ -1,0 +1,155 @@
+"""One callback a turn and one timer a loop, for all connections of an event loop.
+
+What arrives in one turn of the loop wakes its tasks together: the first connection that gets a message asks
+the loop for one callback, which runs the waiting tasks and then writes what they sent, each connection's
+frames in one write.
+
+Timed work (keepalive) uses a wheel of buckets instead of a timer a socket: ten thousand idle sockets
+cost one timer handle. A member that goes leaves its bucket at once, so nothing keeps it alive.
+"""
+
+import logging
+from weakref import WeakValueDictionary
+
+logger = logging.getLogger("uvicorn.error")
+
+# Seconds of a tick of the wheel, how late a member may be called; a long delay is rounded up to COARSE
+# ticks, so that ten thousand sockets do not wake the process every tick.
+cdef double GRAIN = 0.05
+cdef long long COARSE = 10
+
+# id(loop) -> Reactor. A reactor holds its loop, so an id is not used again while its entry is there.
+cdef object reactors = WeakValueDictionary()
+cdef Reactor latest = None
+
+
+def raise_error(exc):
+    raise exc
+
+
+cdef class Member(Channel):
+    cdef int flush(self) except -1:
+        raise NotImplementedError
+
+    cdef int due(self) except -1:
+        raise NotImplementedError
+
+
+cdef class Reactor:
+    """Shared by the connections of one event loop; made by ``reactor_of``."""
+
+    def __cinit__(self, loop):
+        self.loop = loop
+        self.ready = []
+        self.dirty = []
+        self.call_soon = loop.call_soon
+        self.on_turn = self.turn
+        self.buckets = {}
+        self.timer = None
+        self.on_tick = self.tick
+        self.loop_time = loop.time
+
+    cdef int wake(self, Waiter waiter) except -1:
+        self.ready.append(waiter)
+        return self.ask()
+
+    cdef int mark(self, Member member) except -1:
+        if not member.dirty:
+            member.dirty = True
+            self.dirty.append(member)
+            self.ask()
+        return 0
+
+    cdef int ask(self) except -1:
+        if not self.scheduled:
+            self.scheduled = True
+            self.call_soon(self.on_turn)
+        return 0
+
+    def turn(self):
+        """Run the tasks that got messages, then write what is to be written."""
+        cdef Waiter waiter
+        cdef Member member
+        cdef list ready = self.ready
+        cdef list dirty
+        if ready:
+            self.ready = []
+            for waiter in ready:
+                try:
+                    waiter.run()
+                except (KeyboardInterrupt, SystemExit) as exc:
+                    # As if the loop itself had run the task.
+                    self.call_soon(raise_error, exc)
+        self.scheduled = False
+        dirty = self.dirty
+        if dirty:
+            self.dirty = []
+            for member in dirty:
+                member.dirty = False
+                try:
+                    member.flush()
+                except Exception:
+                    logger.exception("Writing to a WebSocket failed")
+
+    cdef double now(self) except? -1.0:
+        return self.loop_time()
+
+    cdef int schedule(self, Member member, double delay) except -1:
+        cdef long long when = <long long> ((self.now() + delay) / GRAIN) + 1
+        if delay > GRAIN * COARSE * 4:
+            when += COARSE - when % COARSE
+        cdef object tick = when
+        cdef set bucket = self.buckets.get(tick)
+        if member.bucket is not None:
+            member.bucket.discard(member)
+        if bucket is None:
+            bucket = self.buckets[tick] = set()
+        bucket.add(member)
+        member.bucket = bucket
+        if self.timer is None or tick * GRAIN < self.timer_at:
+            self.arm()
+        return 0
+
+    cdef int cancel(self, Member member) except -1:
+        if member.bucket is not None:
+            member.bucket.discard(member)
+            member.bucket = None
+        return 0
+
+    cdef int arm(self) except -1:
+        """Set the timer to the first bucket there is."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if self.buckets:
+            self.timer_at = min(self.buckets) * GRAIN
+            self.timer = self.loop.call_at(self.timer_at, self.on_tick)
+        return 0
+
+    def tick(self):
+        cdef Member member
+        cdef long long current = <long long> (self.now() / GRAIN + 0.001)
+        cdef list due
+        self.timer = None
+        for tick in sorted(tick for tick in self.buckets if tick <= current):
+            due = list(self.buckets.pop(tick))
+            for member in due:
+                member.bucket = None
+            for member in due:
+                try:
+                    member.due()
+                except Exception:
+                    logger.exception("Keepalive of a WebSocket failed")
+        if self.timer is None:
+            self.arm()
+
+
+cdef Reactor reactor_of(object loop):
+    global latest
+    if latest is not None and latest.loop is loop:
+        return latest
+    cdef Reactor reactor = reactors.get(id(loop))
+    if reactor is None:
+        reactor = reactors[id(loop)] = Reactor(loop)
+    latest = reactor
+    return reactor

@@ -1,0 +1,52 @@
+"""The settings of a server, read once from uvicorn's Config and shared by its sockets."""
+
+import logging
+
+import uvicorn.logging
+
+cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
+
+
+cdef class Settings:
+    """Every ``ws_*`` setting of uvicorn's Config, and what else a WebSocket needs of it."""
+
+    def __cinit__(self, config, server_state):
+        self.config = config
+        self.server_state = server_state
+        self.app = config.loaded_app
+        self.logger = logging.getLogger("uvicorn.error")
+        self.max_size = config.ws_max_size
+        self.max_queue = max(1, config.ws_max_queue or 1)
+        self.ping_interval = config.ws_ping_interval or -1.0
+        self.ping_timeout = -1.0 if config.ws_ping_timeout is None else config.ws_ping_timeout
+        self.limit_concurrency = -1 if config.limit_concurrency is None else config.limit_concurrency
+        self.deflate = config.ws_per_message_deflate
+        self.root_path = config.root_path
+        self.raw_root_path = config.root_path.encode("ascii")
+        self.asgi = {"version": config.asgi_version, "spec_version": "2.4"}
+        self.reset_contextvars = getattr(config, "reset_contextvars", False)
+        self.trace = self.logger.level <= TRACE
+        self.default_headers = None
+        self.default_lines = b""
+
+    cdef bytes header_lines(self):
+        cdef list headers = self.server_state.default_headers
+        if headers is not self.default_headers:
+            self.default_lines = b"".join([name + b": " + value + b"\r\n" for name, value in headers])
+            self.default_headers = headers
+        return self.default_lines
+
+    cdef bint full(self) except -1:
+        return self.limit_concurrency >= 0 and (
+            len(self.server_state.connections) > self.limit_concurrency
+            or len(self.server_state.tasks) >= self.limit_concurrency
+        )
+
+
+cdef Settings settings_of(object config, object server_state):
+    cdef Settings settings = getattr(server_state, "wirefast_settings", None)
+    if settings is None or settings.config is not config:
+        if not config.loaded:
+            config.load()
+        settings = server_state.wirefast_settings = Settings(config, server_state)
+    return settings

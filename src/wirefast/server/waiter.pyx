@@ -1,0 +1,95 @@
+"""A future for one connection that is used again for every message.
+
+An asyncio Future costs an object a message, and a handle in the loop's queue to run its task. ``Waiter`` is
+what asyncio's tasks ask of a future (``asyncio.isfuture`` is true of it), kept for the life of the
+connection; the reactor runs the tasks of all connections that got messages in one callback of the loop. A
+cancelled wait loses nothing, and the task's context is entered as a handle would.
+"""
+
+from cpython.object cimport PyObject
+
+from asyncio import CancelledError
+
+cdef extern from "Python.h":
+    int PyContext_Enter(PyObject* context) except -1
+    int PyContext_Exit(PyObject* context) except -1
+
+
+cdef class Waiter:
+    """Done when its connection has an event. One task at a time may await it."""
+
+    cdef int run(self) except -1:
+        callback, context = self.callback, self.context
+        self.pending = False
+        self.callback = self.context = None
+        if callback is not None:
+            PyContext_Enter(<PyObject*> context)
+            try:
+                callback(self)
+            finally:
+                PyContext_Exit(<PyObject*> context)
+        return 0
+
+    # The awaiting side.
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.pending:
+            self._asyncio_future_blocking = True
+            return self
+        self.result()
+        raise StopIteration
+
+    # What a task asks of a future.
+
+    def get_loop(self):
+        """The loop it belongs to."""
+        return self.loop
+
+    def add_done_callback(self, callback, *, context=None):
+        """Called by the task that awaits it."""
+        if self.pending:
+            self.callback = callback
+            self.context = context
+        else:
+            self.loop.call_soon(callback, self, context=context)
+
+    def remove_done_callback(self, callback):
+        """The number of callbacks removed."""
+        if self.callback is not None and self.callback == callback:
+            self.callback = self.context = None
+            return 1
+        return 0
+
+    def done(self):
+        """Whether it has been fired or cancelled."""
+        return not self.pending
+
+    def result(self):
+        """None, or CancelledError."""
+        if self.cancelled:
+            raise CancelledError
+        return None
+
+    def cancel(self, msg=None):
+        """End the wait; False when it has ended already."""
+        if not self.pending:
+            return False
+        self.pending = False
+        self.cancelled = True
+        callback, context = self.callback, self.context
+        self.callback = self.context = None
+        if callback is not None:
+            self.loop.call_soon(callback, self, context=context)
+        return True
+
+
+cdef Waiter make_waiter(object loop):
+    cdef Waiter waiter = Waiter.__new__(Waiter)
+    waiter.loop = loop
+    return waiter
