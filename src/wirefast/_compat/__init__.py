@@ -1,0 +1,27 @@
+"""FastAPI's private ``fastapi._compat`` under its name: what libraries, and FastAPI's own tests, import from there."""
+
+from pydantic.version import VERSION as PYDANTIC_VERSION
+from pydantic_core import PydanticUndefined as Undefined
+from pydantic_core import PydanticUndefinedType as UndefinedType
+
+from ..dependencies.fields import ModelField as ModelField
+from .shared import field_annotation_is_scalar as field_annotation_is_scalar
+from .shared import field_annotation_is_sequence as field_annotation_is_sequence
+from .shared import is_bytes_sequence_annotation as is_bytes_sequence_annotation
+from .shared import is_uploadfile_sequence_annotation as is_uploadfile_sequence_annotation
+from .shared import lenient_issubclass as lenient_issubclass
+
+__all__ = [
+    "PYDANTIC_VERSION",
+    "PYDANTIC_VERSION_MINOR_TUPLE",
+    "ModelField",
+    "Undefined",
+    "UndefinedType",
+    "field_annotation_is_scalar",
+    "field_annotation_is_sequence",
+    "is_bytes_sequence_annotation",
+    "is_uploadfile_sequence_annotation",
+    "lenient_issubclass",
+]
+
+PYDANTIC_VERSION_MINOR_TUPLE = tuple(int(part) for part in PYDANTIC_VERSION.split(".")[:2])

@@ -1,0 +1,308 @@
+"""App: the application object. FastAPI's ``FastAPI``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, Literal, TypeVar
+
+from starlette.applications import Starlette
+from starlette.datastructures import State
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from typing_extensions import deprecated as deprecated_decorator
+
+from wirefast import params, routing
+from wirefast._core.session import WebSocketPipeline
+from wirefast.datastructures import Default
+from wirefast.exception_handlers import (
+    explain_by_close,
+    explain_by_http,
+    http_exception_handler,
+    request_validation_exception_handler,
+    websocket_request_validation_exception_handler,
+)
+from wirefast.exceptions import FastAPIDeprecationWarning, RequestValidationError, WebSocketRequestValidationError
+from wirefast.frontend import Fallback, PathName, check_directory
+from wirefast.http_methods import AppHttpMethods
+from wirefast.limits import AppBodyLimitMiddleware
+from wirefast.middleware.asyncexitstack import AsyncExitStackMiddleware
+from wirefast.utils import generate_unique_id
+from wirefast.websockets import WebSocket
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_REJECTIONS = {
+    None: websocket_request_validation_exception_handler,
+    "http": explain_by_http,
+    "close": explain_by_close,
+}
+
+
+class App(AppHttpMethods, Starlette):
+    """The application: routes, dependencies, exception handlers, middleware and lifespan in one ASGI callable.
+
+    Every argument of FastAPI's that concerns serving is here under its name and with its default; those that
+    describe the API for OpenAPI are accepted and kept as attributes.
+
+    Args:
+        debug: show tracebacks of HTTP server errors to the client.
+        routes: Starlette routes to begin with.
+        dependencies: run for every route of the application.
+        middleware: Starlette ``Middleware`` objects, outermost first.
+        exception_handlers: ``{exception class or HTTP status: handler(connection, exc)}``.
+        lifespan: an async context manager of the application; what it yields becomes ``websocket.state``.
+        on_startup, on_shutdown: handlers, used where there is no ``lifespan``.
+        default_response_class, responses, callbacks, redirect_slashes, strict_content_type, max_body_size,
+            form_limits: defaults of the HTTP operations.
+        root_path: deprecated as in FastAPI; set it on the server.
+        explain_rejections: what a client whose handshake parameters are invalid sees. ``None`` (default):
+            close code 1008 before accept, as FastAPI; ``"http"``: a 422 response with FastAPI's
+            ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,
+            which see nothing of a refused handshake.
+
+    Raises:
+        ValueError: another ``explain_rejections``.
+    """
+
+    def __init__(
+        self,
+        *,
+        debug: bool = False,
+        routes: list[BaseRoute] | None = None,
+        title: str = "FastAPI",
+        summary: str | None = None,
+        description: str = "",
+        version: str = "0.1.0",
+        openapi_url: str | None = "/openapi.json",
+        openapi_tags: list[dict[str, Any]] | None = None,
+        servers: list[dict[str, Any]] | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        default_response_class: type[Response] = Default(JSONResponse),
+        redirect_slashes: bool = True,
+        docs_url: str | None = "/docs",
+        redoc_url: str | None = "/redoc",
+        swagger_ui_oauth2_redirect_url: str | None = "/docs/oauth2-redirect",
+        swagger_ui_init_oauth: dict[str, Any] | None = None,
+        middleware: Sequence[Middleware] | None = None,
+        exception_handlers: dict[int | type[Exception], Callable[..., Any]] | None = None,
+        on_startup: Sequence[Callable[[], Any]] | None = None,
+        on_shutdown: Sequence[Callable[[], Any]] | None = None,
+        lifespan: Lifespan[Any] | None = None,
+        terms_of_service: str | None = None,
+        contact: dict[str, Any] | None = None,
+        license_info: dict[str, Any] | None = None,
+        root_path: str = "",
+        root_path_in_servers: bool = True,
+        responses: dict[int | str, dict[str, Any]] | None = None,
+        callbacks: list[BaseRoute] | None = None,
+        webhooks: routing.APIRouter | None = None,
+        deprecated: bool | None = None,
+        include_in_schema: bool = True,
+        swagger_ui_parameters: dict[str, Any] | None = None,
+        generate_unique_id_function: Callable[[routing.APIRoute], str] = Default(generate_unique_id),
+        separate_input_output_schemas: bool = True,
+        openapi_external_docs: dict[str, Any] | None = None,
+        strict_content_type: bool = True,
+        max_body_size: int | None = None,
+        form_limits: dict[str, int] | None = None,
+        explain_rejections: Literal["http", "close"] | None = None,
+    ) -> None:
+        if explain_rejections not in _REJECTIONS:
+            raise ValueError(f'explain_rejections must be None, "http" or "close", not {explain_rejections!r}')
+        if root_path:
+            warnings.warn(
+                "The `root_path` parameter is deprecated. Configure the server's root path instead, "
+                "for example with `wirefast run --root-path /api/v1`.",
+                category=FastAPIDeprecationWarning,
+                stacklevel=2,
+            )
+        self.debug = debug
+        self.title = title
+        self.summary = summary
+        self.description = description
+        self.version = version
+        self.terms_of_service = terms_of_service
+        self.contact = contact
+        self.license_info = license_info
+        self.openapi_url = openapi_url
+        self.openapi_tags = openapi_tags
+        self.openapi_external_docs = openapi_external_docs
+        self.separate_input_output_schemas = separate_input_output_schemas
+        self.servers = servers or []
+        self.docs_url = docs_url
+        self.redoc_url = redoc_url
+        self.swagger_ui_oauth2_redirect_url = swagger_ui_oauth2_redirect_url
+        self.swagger_ui_init_oauth = swagger_ui_init_oauth
+        self.swagger_ui_parameters = swagger_ui_parameters
+        self.root_path = root_path
+        self.root_path_in_servers = root_path_in_servers
+        self.webhooks = webhooks or routing.APIRouter()
+        self.max_body_size = max_body_size
+        self.state = State()
+        self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.router: routing.APIRouter = routing.APIRouter(
+            routes=routes,
+            redirect_slashes=redirect_slashes,
+            dependency_overrides_provider=self,
+            on_startup=on_startup,
+            on_shutdown=on_shutdown,
+            lifespan=lifespan,
+            default_response_class=default_response_class,
+            dependencies=dependencies,
+            callbacks=callbacks,
+            deprecated=deprecated,
+            include_in_schema=include_in_schema,
+            responses=responses,
+            generate_unique_id_function=generate_unique_id_function,
+            strict_content_type=strict_content_type,
+            max_body_size=max_body_size,
+            form_limits=form_limits,
+        )
+        self.exception_handlers: dict[Any, Callable[..., Any]] = dict(exception_handlers or {})
+        self.exception_handlers.setdefault(HTTPException, http_exception_handler)
+        self.exception_handlers.setdefault(RequestValidationError, request_validation_exception_handler)
+        self.exception_handlers.setdefault(WebSocketRequestValidationError, _REJECTIONS[explain_rejections])
+        self.user_middleware: list[Middleware] = list(middleware or ())
+        self.middleware_stack: ASGIApp | None = None
+
+    # Serving --------------------------------------------------------------------------------------
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Server errors, user middleware, exception handlers, router, from the outside in."""
+        error_handler = None
+        handlers: dict[Any, Any] = {}
+        for key, handler in self.exception_handlers.items():
+            if key in (500, Exception):
+                error_handler = handler
+            else:
+                handlers[key] = handler
+        exceptions = ExceptionMiddleware(AsyncExitStackMiddleware(self.router), handlers=handlers, debug=self.debug)
+        app: ASGIApp = exceptions
+        for middleware in reversed(self.user_middleware):
+            app = middleware.cls(app, *middleware.args, **middleware.kwargs)
+        app = AppBodyLimitMiddleware(app, max_body_size=self.max_body_size)
+        app = ServerErrorMiddleware(app, handler=error_handler, debug=self.debug)
+        if self.user_middleware or not self.router.selects_by_itself():
+            return app
+        # Nothing of the user's stands around the router: WebSockets take the short way.
+        by_class = {HTTPException: exceptions.http_exception, WebSocketException: exceptions.websocket_exception}
+        by_class.update((key, handler) for key, handler in handlers.items() if not isinstance(key, int))
+        by_status = {key: handler for key, handler in handlers.items() if isinstance(key, int)}
+        return WebSocketPipeline(
+            router=self.router, tables=(by_class, by_status), outer_websocket=WebSocket, other_protocols=app
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, or the lifespan (ASGI 3)."""
+        if self.root_path:
+            scope["root_path"] = self.root_path
+        scope["app"] = self
+        stack = self.middleware_stack
+        if stack is None:
+            stack = self.middleware_stack = self.build_middleware_stack()
+        await stack(scope, receive, send)
+
+    # Declaring ------------------------------------------------------------------------------------
+
+    def add_api_websocket_route(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        name: str | None = None,
+        *,
+        dependencies: Sequence[params.Depends] | None = None,
+    ) -> None:
+        """Add a WebSocket route; see ``websocket``."""
+        self.router.add_api_websocket_route(path, endpoint, name=name, dependencies=dependencies)
+
+    def websocket(
+        self, path: str, name: str | None = None, *, dependencies: Sequence[params.Depends] | None = None
+    ) -> Callable[[Decorated], Decorated]:
+        """Declare a WebSocket endpoint.
+
+        Args:
+            path: with parameters in braces, e.g. ``/rooms/{room_id}``.
+            name: for ``url_path_for``. Default: the function's name.
+            dependencies: run before the endpoint, for their effect.
+        """
+        return self.router.websocket(path, name=name, dependencies=dependencies)
+
+    def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:
+        """Declare a plain Starlette WebSocket route, without dependencies or parameters."""
+        return self.router.websocket_route(path, name=name)
+
+    def frontend(
+        self,
+        path: str,
+        *,
+        directory: PathName,
+        fallback: Fallback = "auto",
+        check_dir: bool | Literal["auto"] = "auto",
+    ) -> None:
+        """Serve a built frontend where nothing else matches; see ``APIRouter.frontend``."""
+        self.router.frontend(
+            path, directory=directory, fallback=fallback, check_dir=check_directory(directory, check_dir)
+        )
+
+    def include_router(
+        self,
+        router: routing.APIRouter,
+        *,
+        prefix: str = "",
+        tags: list[str | Enum] | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        responses: dict[int | str, dict[str, Any]] | None = None,
+        deprecated: bool | None = None,
+        include_in_schema: bool = True,
+        default_response_class: type[Response] = Default(JSONResponse),
+        callbacks: list[BaseRoute] | None = None,
+        generate_unique_id_function: Callable[[routing.APIRoute], str] = Default(generate_unique_id),
+        max_body_size: int | None = None,
+        form_limits: dict[str, int] | None = None,
+    ) -> None:
+        """Serve the routes of a router; see ``APIRouter.include_router``."""
+        self.router.include_router(
+            router,
+            prefix=prefix,
+            tags=tags,
+            dependencies=dependencies,
+            responses=responses,
+            deprecated=deprecated,
+            include_in_schema=include_in_schema,
+            default_response_class=default_response_class,
+            callbacks=callbacks,
+            generate_unique_id_function=generate_unique_id_function,
+            max_body_size=max_body_size,
+            form_limits=form_limits,
+        )
+
+    def exception_handler(self, exc_class_or_status_code: int | type[Exception]) -> Callable[[Decorated], Decorated]:
+        """Declare the handler of an exception class or HTTP status: ``handler(connection, exc)``."""
+
+        def decorator(function: Decorated) -> Decorated:
+            self.add_exception_handler(exc_class_or_status_code, function)
+            return function
+
+        return decorator
+
+    def middleware(self, middleware_type: str) -> Callable[[Decorated], Decorated]:
+        """Declare a function ``dispatch(request, call_next)`` around HTTP requests. WebSockets pass it by."""
+
+        def decorator(function: Decorated) -> Decorated:
+            self.add_middleware(BaseHTTPMiddleware, dispatch=function)
+            return function
+
+        return decorator
+
+    @deprecated_decorator("on_event is deprecated, use lifespan event handlers instead.")
+    def on_event(self, event_type: str) -> Callable[[Decorated], Decorated]:
+        """Declare a ``"startup"`` or ``"shutdown"`` handler. Deprecated as in FastAPI: use ``lifespan``."""
+        return self.router.on_event(event_type)

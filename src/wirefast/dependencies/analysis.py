@@ -1,0 +1,356 @@
+"""From a signature to a Dependant. Runs once per declaration; every declaration error is raised here.
+
+The sentences of the errors are FastAPI's, so that programs and tests that match on them keep working.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Annotated, Any, ForwardRef, Literal, get_args, get_origin
+
+from pydantic import AliasChoices
+from pydantic._internal import _typing_extra
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined as Undefined
+from starlette.background import BackgroundTasks
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from wirefast import params
+from wirefast.concurrency import DependencyConcurrency
+from wirefast.dependencies import forms, shapes
+from wirefast.dependencies.fields import ModelField, create_model_field, merge_annotation
+from wirefast.dependencies.markers import is_marker, security_scopes_classes
+from wirefast.dependencies.models import Dependant, computed_scope, is_generator_kind
+from wirefast.exceptions import DependencyScopeError
+from wirefast.utils import get_path_param_names
+
+_EMPTY = inspect.Signature.empty
+# typing's own name for "Annotated[T, ...]" keeps the alias object of PEP 695 in its private module.
+_TYPE_ALIAS_TYPES = tuple(
+    alias_type
+    for module in ("typing", "typing_extensions")
+    if (alias_type := getattr(sys.modules.get(module), "TypeAliasType", None)) is not None
+)
+
+
+def _signature(call: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(call, eval_str=True)
+    except NameError:  # a name that only a type checker imports
+        if sys.version_info >= (3, 14):
+            from annotationlib import Format
+
+            return inspect.signature(call, annotation_format=Format.FORWARDREF)
+        return inspect.signature(call)
+
+
+def typed_annotation(annotation: Any, namespace: dict[str, Any]) -> Any:
+    """The annotation, evaluated if it is a string; unknown names are left as forward references."""
+    if not isinstance(annotation, str):
+        return annotation
+    evaluated = _typing_extra.try_eval_type(ForwardRef(annotation), namespace, namespace)[0]
+    return None if evaluated is type(None) else evaluated
+
+
+def typed_signature(call: Callable[..., Any]) -> inspect.Signature:
+    """The signature with string annotations evaluated as far as their names can be found."""
+    namespace = getattr(inspect.unwrap(call), "__globals__", {})
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                name=parameter.name,
+                kind=parameter.kind,
+                default=parameter.default,
+                annotation=typed_annotation(parameter.annotation, namespace),
+            )
+            for parameter in _signature(call).parameters.values()
+        ]
+    )
+
+
+def typed_return_annotation(call: Callable[..., Any]) -> Any:
+    """The evaluated return annotation, None where there is none."""
+    annotation = _signature(call).return_annotation
+    if annotation is _EMPTY:
+        return None
+    return typed_annotation(annotation, getattr(inspect.unwrap(call), "__globals__", {}))
+
+
+def get_dependant(
+    *,
+    path: str,
+    call: Callable[..., Any],
+    name: str | None = None,
+    own_oauth_scopes: list[str] | None = None,
+    parent_oauth_scopes: list[str] | None = None,
+    use_cache: bool = True,
+    scope: Literal["function", "request"] | None = None,
+    concurrency: DependencyConcurrency | None = None,
+) -> Dependant:
+    """Analyse a callable and, recursively, what it depends on. FastAPI's ``get_dependant``.
+
+    Raises:
+        AssertionError: a marker stands where it cannot (FastAPI's texts).
+        FastAPIError: a type that pydantic cannot validate.
+        DependencyScopeError: a request-scoped generator that depends on a function-scoped dependency.
+    """
+    dependant = Dependant(
+        call=call,
+        name=name,
+        path=path,
+        use_cache=use_cache,
+        scope=scope,
+        concurrency=concurrency,
+        own_oauth_scopes=own_oauth_scopes,
+        parent_oauth_scopes=parent_oauth_scopes,
+    )
+    oauth_scopes = [*(parent_oauth_scopes or ()), *(own_oauth_scopes or ())]
+    in_path = get_path_param_names(path)
+    for parameter in typed_signature(call).parameters.values():
+        details = analyze_param(
+            param_name=parameter.name,
+            annotation=parameter.annotation,
+            value=parameter.default,
+            path_param_names=in_path,
+        )
+        if details.depends is not None:
+            dependant.dependencies.append(_sub_dependant(dependant, parameter.name, details.depends, oauth_scopes))
+        elif _add_special(dependant, parameter.name, details.type_annotation):
+            assert details.field is None, f"Cannot specify multiple FastAPI annotations for {parameter.name!r}"
+        else:
+            assert details.field is not None
+            _add_field(dependant, details.field)
+    return dependant
+
+
+def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, oauth_scopes: list[str]) -> Dependant:
+    assert depends.dependency
+    if depends.scope == "function" and is_generator_kind(parent.call) and computed_scope(parent) == "request":
+        parent_name = getattr(parent.call, "__name__", "<unnamed_callable>")
+        raise DependencyScopeError(
+            f'The dependency "{parent_name}" has a scope of "request", '
+            'it cannot depend on dependencies with scope "function".'
+        )
+    return get_dependant(
+        path=parent.path or "",
+        call=depends.dependency,
+        name=name,
+        own_oauth_scopes=list(getattr(depends, "scopes", None) or ()),
+        parent_oauth_scopes=oauth_scopes,
+        use_cache=depends.use_cache,
+        scope=depends.scope,
+        concurrency=depends._concurrency,
+    )
+
+
+def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> Dependant:
+    """The Dependant of one entry of a ``dependencies=[...]`` list. Its ``use_cache`` is not read, as in FastAPI."""
+    assert callable(depends.dependency), "A parameter-less dependency must have a callable dependency"
+    return get_dependant(
+        path=path,
+        call=depends.dependency,
+        scope=depends.scope,
+        concurrency=depends._concurrency,
+        own_oauth_scopes=list(getattr(depends, "scopes", None) or ()),
+    )
+
+
+def get_endpoint_dependant(
+    *, path: str, call: Callable[..., Any], dependencies: Sequence[params.Depends]
+) -> tuple[Dependant, list[ModelField], bool]:
+    """The Dependant of an endpoint with its route's ``dependencies`` in front.
+
+    Returns:
+        The Dependant, the body fields of the whole tree, and whether the body is an object of those fields.
+    """
+    dependant = get_dependant(path=path, call=call, scope="function")
+    dependant.dependencies[:0] = [get_parameterless_sub_dependant(depends=item, path=path) for item in dependencies]
+    body_params = flat_body_params(dependant)
+    return dependant, body_params, forms.should_embed(body_params)
+
+
+def flat_body_params(dependant: Dependant) -> list[ModelField]:
+    found = list(dependant.body_params)
+    for child in dependant.dependencies:
+        found.extend(flat_body_params(child))
+    return found
+
+
+def _add_special(dependant: Dependant, name: str, annotation: Any) -> bool:
+    """Note a parameter that is filled by its type alone; the last one of a kind wins."""
+    is_subclass = shapes.is_subclass
+    if is_subclass(annotation, Request):
+        dependant.request_param_name = name
+    elif is_subclass(annotation, WebSocket):
+        dependant.websocket_param_name = name
+    elif is_subclass(annotation, HTTPConnection):
+        dependant.http_connection_param_name = name
+    elif is_subclass(annotation, Response):
+        dependant.response_param_name = name
+    elif is_subclass(annotation, BackgroundTasks):
+        dependant.background_tasks_param_name = name
+    elif is_subclass(annotation, security_scopes_classes()):
+        dependant.security_scopes_param_name = name
+    else:
+        return False
+    return True
+
+
+def _add_field(dependant: Dependant, field: ModelField) -> None:
+    if is_marker(field.field_info, "Body"):
+        dependant.body_params.append(field)
+        return
+    place = getattr(getattr(field.field_info, "in_", None), "value", None)
+    assert place in ("path", "query", "header", "cookie"), (
+        f"non-body parameters must be in path, query, header or cookie: {field.name}"
+    )
+    getattr(dependant, f"{place}_params").append(field)
+
+
+@dataclass
+class ParamDetails:
+    """What one parameter turned out to be: a dependency, a field, or (neither) a special type."""
+
+    type_annotation: Any
+    depends: params.Depends | None
+    field: ModelField | None
+
+
+def analyze_param(*, param_name: str, annotation: Any, value: Any, path_param_names: set[str]) -> ParamDetails:
+    """Decide what one parameter is. FastAPI's ``analyze_param``, same order of decisions and errors.
+
+    Raises:
+        AssertionError: markers that contradict each other, the type or the place.
+    """
+    in_path = param_name in path_param_names
+    if _TYPE_ALIAS_TYPES and isinstance(annotation, _TYPE_ALIAS_TYPES):
+        annotation = annotation.__value__
+    use_annotation: Any = Any if annotation is _EMPTY else annotation
+    type_annotation: Any = use_annotation
+    field_info: FieldInfo | None = None
+    depends: params.Depends | None = None
+
+    if get_origin(use_annotation) is Annotated:
+        type_annotation, *metadata = get_args(use_annotation)
+        markers = [item for item in metadata if is_marker(item, "Param", "Body", "Depends")]
+        marker = markers[-1] if markers else None
+        if isinstance(marker, FieldInfo):
+            field_info = _annotated_field_info(marker, use_annotation, param_name, value, in_path)
+        else:
+            depends = marker
+
+    if is_marker(value, "Depends"):
+        assert depends is None, f"Cannot specify `Depends` in `Annotated` and default value together for {param_name!r}"
+        assert field_info is None, (
+            "Cannot specify a FastAPI annotation in `Annotated` and `Depends` as a default value "
+            f"together for {param_name!r}"
+        )
+        depends = value
+    elif isinstance(value, FieldInfo):
+        assert field_info is None, (
+            f"Cannot specify FastAPI annotations in `Annotated` and default value together for {param_name!r}"
+        )
+        field_info = value
+        field_info.annotation = type_annotation
+
+    if depends is not None and depends.dependency is None:
+        depends = dataclasses.replace(depends, dependency=type_annotation)
+
+    if depends is None and shapes.is_subclass(
+        type_annotation, (HTTPConnection, Response, BackgroundTasks, *security_scopes_classes())
+    ):
+        assert field_info is None, f"Cannot specify FastAPI annotation for type {type_annotation!r}"
+    elif depends is None and field_info is None:
+        field_info = _inferred_field_info(use_annotation, type_annotation, value, in_path)
+
+    field = None
+    if field_info is not None:
+        field = _create_field(field_info, param_name, use_annotation, in_path, path_param_names)
+    return ParamDetails(type_annotation=type_annotation, depends=depends, field=field)
+
+
+def _annotated_field_info(marker: FieldInfo, annotation: Any, name: str, value: Any, in_path: bool) -> FieldInfo:
+    field_info = merge_annotation(marker, annotation)
+    assert field_info.default is Undefined or field_info.default is ..., (
+        f"`{field_info.__class__.__name__}` default value cannot be set in `Annotated` for {name!r}. "
+        "Set the default value with `=` instead."
+    )
+    if value is _EMPTY:
+        field_info.default = Undefined
+    else:
+        assert not in_path, "Path parameters cannot have default values"
+        field_info.default = value
+    return field_info
+
+
+def _inferred_field_info(annotation: Any, type_annotation: Any, value: Any, in_path: bool) -> FieldInfo:
+    """The marker of a parameter that has none: path name, file, body for what is no scalar, else query."""
+    default = Undefined if value is _EMPTY else value
+    field_info: FieldInfo
+    if in_path:
+        field_info = params.Path(annotation=annotation)
+    elif shapes.is_upload_file(type_annotation) or shapes.is_upload_file_sequence(type_annotation):
+        field_info = params.File(annotation=annotation, default=default)
+    elif not shapes.is_scalar(type_annotation):
+        field_info = params.Body(annotation=annotation, default=default)
+    else:
+        field_info = params.Query(annotation=annotation, default=default)
+    if get_origin(annotation) is Annotated:
+        default = field_info.default
+        field_info = merge_annotation(field_info, annotation)
+        field_info.default = default
+        if in_path:
+            field_info.default_factory = None
+    return field_info
+
+
+def _create_field(
+    field_info: FieldInfo, name: str, annotation: Any, in_path: bool, path_param_names: set[str]
+) -> ModelField:
+    if in_path:
+        assert is_marker(field_info, "Path"), f"Cannot use `{field_info.__class__.__name__}` for path param {name!r}"
+    elif is_marker(field_info, "Param") and getattr(field_info, "in_", None) is None:
+        field_info.in_ = params.ParamTypes.query  # type: ignore[attr-defined]
+    if is_marker(field_info, "Form"):
+        forms.require_multipart()
+        forms.prepare_unions(field_info)
+    field_info = _resolve_path_alias(field_info, path_param_names)
+    if not field_info.alias and getattr(field_info, "convert_underscores", False):
+        field_info.alias = name.replace("_", "-")
+    else:
+        field_info.alias = field_info.alias or name
+    field = create_model_field(
+        name=name, type_=annotation, default=field_info.default, alias=field_info.alias, field_info=field_info
+    )
+    value_type = field.field_info.annotation
+    if in_path:
+        assert shapes.is_scalar(value_type) and not is_marker(field_info, "Body"), (
+            "Path params must be of one of the supported types"
+        )
+    elif is_marker(field_info, "Query"):
+        assert (
+            shapes.is_scalar(value_type)
+            or shapes.is_scalar_sequence(value_type)
+            or shapes.model_of(value_type) is not None
+        ), f"Query parameter {name!r} must be one of the supported types"
+    return field
+
+
+def _resolve_path_alias(field_info: FieldInfo, path_param_names: set[str]) -> FieldInfo:
+    """A ``Path`` with ``AliasChoices`` is read under the choice that stands in the path."""
+    alias = field_info.validation_alias
+    if is_marker(field_info, "Path") and isinstance(alias, AliasChoices):
+        if all(isinstance(choice, str) for choice in alias.choices):
+            for choice in alias.choices:
+                if choice in path_param_names:
+                    field_info = copy(field_info)
+                    field_info.validation_alias = choice
+                    break
+    return field_info

@@ -1,0 +1,142 @@
+"""A whole group (query, headers or cookies) read into one pydantic model.
+
+This is the general path over Starlette's multi-dicts. Parameters that are no models are read by the compiled
+core; these are not, because which keys a model sees depends on its configuration and aliases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined as Undefined
+from starlette.datastructures import FormData, Headers, ImmutableMultiDict, UploadFile
+from starlette.requests import HTTPConnection
+
+from wirefast.dependencies import shapes
+from wirefast.dependencies.fields import (
+    Errors,
+    Location,
+    ModelField,
+    missing_error,
+    model_fields,
+    parameter_model,
+    read_names,
+)
+
+_GROUPS: dict[str, Callable[[HTTPConnection], Mapping[str, Any]]] = {
+    "path": lambda connection: connection.path_params,
+    "query": lambda connection: connection.query_params,
+    "header": lambda connection: connection.headers,
+    "cookie": lambda connection: connection.cookies,
+}
+
+
+def read_group(field: ModelField, connection: HTTPConnection) -> tuple[Any, Errors]:
+    """The validated model of a group on this connection, or None and the errors, located as FastAPI does."""
+    return read_received_group(field, _GROUPS[field.field_info.in_.value](connection))  # type: ignore[attr-defined]
+
+
+def read_received_group(field: ModelField, received: Mapping[str, Any]) -> tuple[Any, Errors]:
+    """The same from a multi-dict."""
+    model = parameter_model(field)
+    assert model is not None
+    place: str = field.field_info.in_.value  # type: ignore[attr-defined]
+    reader = _GroupReader(field, model, received)
+    value, errors = validate_or_default(field, reader.value(), (place,))
+    if reader.header_spelling and model.model_config.get("loc_by_alias", True):
+        for error in errors:
+            loc = error["loc"]
+            if len(loc) > 1 and loc[1] in reader.header_spelling:
+                error["loc"] = (loc[0], reader.header_spelling[loc[1]], *loc[2:])
+    return value, errors
+
+
+class _GroupReader:
+    """Collects what one model takes from one multi-dict."""
+
+    def __init__(self, field: ModelField, model: type[BaseModel], received: Mapping[str, Any]) -> None:
+        self.field = field
+        self.model = model
+        self.received = received
+        # Field name -> the hyphenated header it is read from; errors name that one.
+        self.header_spelling: dict[str, str] = {}
+
+    def value(self) -> Any:
+        """The dict for the model, or Undefined when an optional model was not sent at all."""
+        headers = isinstance(self.received, Headers)
+        convert_by_default = getattr(self.field.field_info, "convert_underscores", True)
+        found: dict[str, Any] = {}
+        processed: set[str] = set()
+        own_names: set[str] = set()
+        for field in model_fields(self.model):
+            convert = headers and getattr(field.field_info, "convert_underscores", convert_by_default)
+            names = read_names(field, convert_underscores=convert)
+            own_names.update(name.lower() if headers else name for _, name in names)
+            alias, request_name = next((pair for pair in names if pair[1] in self.received), names[0])
+            value = multidict_value(field, self.received, request_name)
+            if value is not Undefined:
+                found[alias] = value
+            if headers:
+                processed.add(request_name.lower())
+                processed.update(alias.lower() for alias, name in names if alias != name)
+                if alias != request_name:
+                    self.header_spelling[field.name] = request_name
+            else:
+                processed.add(request_name)
+        found.update(multidict_extras(self.received, processed))
+        optional = self.field.field_info.annotation is not self.model
+        if optional and not own_names.intersection(self.received):
+            if not (found and self.model.model_config.get("extra") in ("allow", "forbid")):
+                return Undefined
+        return found
+
+
+def validate_or_default(field: ModelField, value: Any, loc: Location) -> tuple[Any, Errors]:
+    """The validated value, or for an absent one the default or the ``missing`` error."""
+    if value is Undefined:
+        if field.field_info.is_required():
+            return None, [missing_error(loc)]
+        value = deepcopy(field.default)
+        if not field.field_info.validate_default:
+            return value, []
+    return field.validate(value, loc=loc)
+
+
+def _is_empty_file(value: Any) -> bool:
+    return isinstance(value, UploadFile) and value.filename == "" and value.size == 0
+
+
+def multidict_value(field: ModelField, values: Mapping[str, Any], name: str) -> Any:
+    """The value under one name, a list for a sequence field, Undefined where nothing counts as sent."""
+    sequence = shapes.is_sequence(field.field_info.annotation)
+    form = isinstance(values, FormData)
+    value: Any
+    if sequence and not shapes.is_json(field.field_info) and isinstance(values, (ImmutableMultiDict, Headers)):
+        value = values.getlist(name)
+        if form:
+            value = [item for item in value if not _is_empty_file(item)]
+    else:
+        value = values.get(name)
+    if value is None or (form and (value == "" or _is_empty_file(value))) or (sequence and len(value) == 0):
+        return Undefined
+    return value
+
+
+def multidict_extras(received: Mapping[str, Any], processed: set[str]) -> Iterator[tuple[str, Any]]:
+    """The keys no field claimed; a repeated key gives a list. They matter for ``extra="forbid"`` and ``"allow"``."""
+    if isinstance(received, ImmutableMultiDict):
+        items = received.multi_items()
+    elif isinstance(received, Headers):
+        items = received.items()
+    else:
+        yield from ((key, value) for key, value in received.items() if key not in processed)
+        return
+    grouped: dict[str, list[Any]] = {}
+    for key, value in items:
+        if key not in processed:
+            grouped.setdefault(key, []).append(value)
+    for key, values in grouped.items():
+        yield key, values[0] if len(values) == 1 else values

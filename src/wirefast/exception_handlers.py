@@ -1,0 +1,159 @@
+"""What an application answers when nobody handled an exception.
+
+Three handlers under FastAPI's names, installed by default, and two that ``App(explain_rejections=...)`` installs in
+the place of the third. How a refused handshake is seen:
+
+    close (default)     ASGI close 1008 before accept; servers answer HTTP 403, ours with the reason in the body
+    explain_by_http     HTTP 422 with ``{"detail": [...]}``
+    explain_by_close    accepted, then a close frame 1008: the only answer that a browser shows to its page
+
+A socket that is accepted already gets a close frame in any case. The peer may have gone, or the application may have
+closed, before its exception arrives here: then there is nothing to say and nothing is raised.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, overload
+
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.status import WS_1008_POLICY_VIOLATION
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from .encoders import jsonable_encoder
+from .exceptions import RequestValidationError, WebSocketRequestValidationError
+from .utils import is_body_allowed_for_status_code
+
+__all__ = [
+    "close_for_http_exception",
+    "explain_by_close",
+    "explain_by_http",
+    "http_exception_handler",
+    "request_validation_exception_handler",
+    "websocket_request_validation_exception_handler",
+]
+
+#: Bytes of UTF-8 that fit into a close frame beside the code (RFC 6455, section 5.5).
+MAX_REASON = 123
+
+#: What a subprotocol may be made of (RFC 9110, section 5.6.2); servers need not have checked what was offered.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@overload
+async def http_exception_handler(request: Request, exc: HTTPException) -> Response: ...
+@overload
+async def http_exception_handler(request: HTTPConnection, exc: HTTPException) -> Response | None: ...
+async def http_exception_handler(request: HTTPConnection, exc: HTTPException) -> Response | None:
+    """Answer with the status, the headers and ``{"detail": ...}``; no body where the status allows none.
+
+    Before ``accept()`` the same response refuses the handshake. An open WebSocket is closed instead, by
+    `close_for_http_exception`, and the result is ``None``.
+    """
+    if isinstance(request, WebSocket) and request.application_state is not WebSocketState.CONNECTING:
+        await close_for_http_exception(request, exc)
+        return None
+    headers = getattr(exc, "headers", None)
+    if not is_body_allowed_for_status_code(exc.status_code):
+        return Response(status_code=exc.status_code, headers=headers)
+    return JSONResponse({"detail": exc.detail}, status_code=exc.status_code, headers=headers)
+
+
+async def close_for_http_exception(websocket: WebSocket, exc: HTTPException) -> None:
+    """Close an accepted WebSocket with 1008 and the detail as the reason, cut to 123 bytes.
+
+    A detail that is not a string is written as JSON. FastAPI sends an HTTP response here, which no server accepts.
+    """
+    detail: Any = exc.detail
+    await _close(websocket, detail if isinstance(detail, str) else _json(jsonable_encoder(detail)))
+
+
+async def request_validation_exception_handler(request: Request, exc: RequestValidationError) -> JSONResponse:
+    """Answer 422 with ``{"detail": [errors]}``."""
+    return _unprocessable(exc)
+
+
+async def websocket_request_validation_exception_handler(
+    websocket: WebSocket, exc: WebSocketRequestValidationError
+) -> None:
+    """Close with 1008 and the errors as JSON text: a list of ``{"type", "loc", "msg"}``.
+
+    The client's own input is left out. Cut to 123 bytes only if the socket was accepted: before that there is no
+    frame to fit into. FastAPI gives the list itself as the reason, which servers cannot send.
+    """
+    await _close(websocket, _json([_public(error) for error in exc.errors()]))
+
+
+async def explain_by_http(websocket: WebSocket, exc: WebSocketRequestValidationError) -> None:
+    """Refuse the handshake with the 422 response that the same error gives over HTTP.
+
+    Closes as usual when the socket was accepted or the server has no ``websocket.http.response`` extension.
+    """
+    can_deny = "websocket.http.response" in (websocket.scope.get("extensions") or {})
+    if can_deny and websocket.application_state is WebSocketState.CONNECTING:
+        await websocket.send_denial_response(_unprocessable(exc))
+    else:
+        await websocket_request_validation_exception_handler(websocket, exc)
+
+
+async def explain_by_close(websocket: WebSocket, exc: WebSocketRequestValidationError) -> None:
+    """Accept, if that has not happened, and close with 1008 and the errors, cut to 123 bytes.
+
+    Browsers give up, without a close code, when none of the subprotocols they offer is chosen: the first is.
+    """
+    if websocket.application_state is WebSocketState.CONNECTING:
+        offered = websocket.scope.get("subprotocols") or ()
+        await websocket.accept(subprotocol=next(filter(_TOKEN.fullmatch, offered), None))
+    await websocket_request_validation_exception_handler(websocket, exc)
+
+
+def _unprocessable(exc: RequestValidationError | WebSocketRequestValidationError) -> JSONResponse:
+    return JSONResponse({"detail": jsonable_encoder(exc.errors())}, status_code=422)
+
+
+async def _close(websocket: WebSocket, reason: str) -> None:
+    """Close with 1008, unless the socket is closed or its peer is known to have gone."""
+    accepted = websocket.application_state is WebSocketState.CONNECTED
+    if not accepted and websocket.application_state is not WebSocketState.CONNECTING:
+        return
+    if websocket.client_state is WebSocketState.DISCONNECTED:
+        return
+    encoded = reason.encode("utf-8", "replace")
+    if accepted:
+        encoded = encoded[:MAX_REASON]
+    # The peer may go while the frame is on its way.
+    with suppress(WebSocketDisconnect):
+        await websocket.close(code=WS_1008_POLICY_VIOLATION, reason=encoded.decode("utf-8", "ignore"))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _public(error: Any) -> Any:
+    """One error without what the client sent: no ``input``, no ``ctx``, no long piece of it in the rest."""
+    if not isinstance(error, Mapping):
+        return jsonable_encoder(error)
+    public = {key: error[key] for key in ("type", "loc", "msg") if key in error}
+    if isinstance(public.get("loc"), tuple | list):
+        # Keys of the client's can be part of it, as in extra_forbidden.
+        public["loc"] = [_shortened(part, 64) for part in public["loc"]]
+    if isinstance(public.get("msg"), str):
+        for sent in _sent(error):
+            public["msg"] = public["msg"].replace(sent, "…")
+        public["msg"] = _shortened(public["msg"], 256)
+    return jsonable_encoder(public)
+
+
+def _sent(error: Mapping[str, Any]) -> Iterator[str]:
+    """Strings from the client that a message may quote: the input, and the tag of a union. Short words do no harm."""
+    for value in (error.get("input"), (error.get("ctx") or {}).get("tag")):
+        if isinstance(value, str) and len(value) >= 8:
+            yield value
+
+
+def _shortened(value: Any, limit: int) -> Any:
+    return value if not isinstance(value, str) or len(value) <= limit else f"{value[: limit - 1]}…"

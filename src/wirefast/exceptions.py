@@ -1,0 +1,158 @@
+"""Every exception wirefast raises or handles, under FastAPI's names.
+
+    starlette HTTPException ─────── HTTPException                  refuse with an HTTP status
+    starlette WebSocketException ── WebSocketException             close with a WebSocket code
+    RuntimeError ─── FastAPIError ┬ DependencyScopeError           a declaration that cannot work
+                                  └ PydanticV1NotSupportedError
+    Exception ────── ValidationException ┬ RequestValidationError             HTTP input
+                                         ├ WebSocketRequestValidationError    handshake input
+                                         └ ResponseValidationError            what an endpoint returned
+    UserWarning ──── FastAPIDeprecationWarning
+
+A leaf module: it imports nothing of wirefast.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import WebSocketException as StarletteWebSocketException
+
+__all__ = [
+    "DependencyScopeError",
+    "EndpointContext",
+    "FastAPIDeprecationWarning",
+    "FastAPIError",
+    "HTTPException",
+    "PydanticV1NotSupportedError",
+    "RequestValidationError",
+    "ResponseValidationError",
+    "ValidationException",
+    "WebSocketException",
+    "WebSocketRequestValidationError",
+]
+
+
+class EndpointContext(TypedDict, total=False):
+    """Where an endpoint lives, for the text of a validation error.
+
+    ``function`` is its name, ``path`` the route with its kind (``"WS /items/{id}"``), ``file`` and ``line`` its source.
+    """
+
+    function: str
+    path: str
+    file: str
+    line: int
+
+
+class HTTPException(StarletteHTTPException):
+    """Refuse a request, or a WebSocket handshake, with an HTTP response.
+
+    Args:
+        status_code: HTTP status, 100 to 599.
+        detail: any JSON-serialisable value, sent as ``{"detail": detail}``; ``None`` means the standard phrase of the
+            status.
+        headers: extra response headers.
+
+    Before ``accept()`` the client receives the response itself (ASGI ``websocket.http.response.start``); after it,
+    a close with code 1008 and the detail as its reason. FastAPI: ``fastapi.HTTPException``.
+    """
+
+    def __init__(self, status_code: int, detail: Any = None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status_code=status_code, detail=detail, headers=headers)
+
+
+class WebSocketException(StarletteWebSocketException):
+    """End a WebSocket with a close code.
+
+    Args:
+        code: close code (RFC 6455, section 7.4; 4000 to 4999 are free for applications).
+        reason: text of at most 123 UTF-8 bytes; ``None`` sends an empty one.
+
+    Raised before ``accept()`` it refuses the handshake: servers answer HTTP 403. FastAPI:
+    ``fastapi.WebSocketException``.
+    """
+
+    def __init__(self, code: int, reason: str | None = None) -> None:
+        super().__init__(code=code, reason=reason)
+
+
+class FastAPIError(RuntimeError):
+    """A mistake in how the application was declared; the base of wirefast's own errors."""
+
+
+class DependencyScopeError(FastAPIError):
+    """A dependency that lives for the whole request needs one that ends with the endpoint function."""
+
+
+class PydanticV1NotSupportedError(FastAPIError):
+    """A ``pydantic.v1`` model was used where a pydantic 2 model is needed."""
+
+
+class FastAPIDeprecationWarning(UserWarning):
+    """Something still works and will go away. Not a ``DeprecationWarning``, which Python hides by default."""
+
+
+class ValidationException(Exception):
+    """Data did not pass validation.
+
+    Args:
+        errors: one mapping per error: ``type``, ``loc`` (tuple), ``msg``, ``input`` and sometimes ``ctx``.
+        endpoint_ctx: the endpoint concerned; its parts are ``None`` on the attributes below when unknown.
+
+    Attributes:
+        endpoint_ctx: as given.
+        endpoint_function, endpoint_path, endpoint_file, endpoint_line: its parts.
+
+    ``str()`` lists the errors and then the endpoint.
+    """
+
+    def __init__(self, errors: Sequence[Any], *, endpoint_ctx: EndpointContext | None = None) -> None:
+        self._errors = errors
+        self.endpoint_ctx = endpoint_ctx
+        place: EndpointContext = endpoint_ctx or {}
+        self.endpoint_function = place.get("function")
+        self.endpoint_path = place.get("path")
+        self.endpoint_file = place.get("file")
+        self.endpoint_line = place.get("line")
+
+    def errors(self) -> Sequence[Any]:
+        """The errors, as given."""
+        return self._errors
+
+    def _place(self) -> list[str]:
+        """The lines that say which endpoint failed; none when nothing is known about it."""
+        if self.endpoint_file and self.endpoint_line and self.endpoint_function:
+            lines = [f'  File "{self.endpoint_file}", line {self.endpoint_line}, in {self.endpoint_function}']
+            if self.endpoint_path:
+                lines.append(f"    {self.endpoint_path}")
+            return lines
+        return [f"  Endpoint: {self.endpoint_path}"] if self.endpoint_path else []
+
+    def __str__(self) -> str:
+        count = len(self._errors)
+        lines = [f"{count} validation error{'' if count == 1 else 's'}:"]
+        lines += [f"  {error}" for error in self._errors]
+        if place := self._place():
+            lines += ["", *place]
+        return "\n".join(lines).rstrip()
+
+
+class RequestValidationError(ValidationException):
+    """The input of an HTTP request was refused; answered with 422. ``body`` is what was received, if it was read."""
+
+    def __init__(self, errors: Sequence[Any], *, body: Any = None, endpoint_ctx: EndpointContext | None = None) -> None:
+        super().__init__(errors, endpoint_ctx=endpoint_ctx)
+        self.body = body
+
+
+class WebSocketRequestValidationError(ValidationException):
+    """The input of a WebSocket handshake was refused; answered with close code 1008."""
+
+
+class ResponseValidationError(ValidationException):
+    """An HTTP endpoint returned what its response model does not allow. ``body`` is what it returned."""
+
+    def __init__(self, errors: Sequence[Any], *, body: Any = None, endpoint_ctx: EndpointContext | None = None) -> None:
+        super().__init__(errors, endpoint_ctx=endpoint_ctx)
+        self.body = body

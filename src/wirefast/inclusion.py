@@ -1,0 +1,288 @@
+"""Included routers: live, at any depth; what a router's routes become under the prefixes above them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+from starlette import routing
+from starlette.datastructures import URLPath
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match, NoMatchFound, compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from wirefast import params
+from wirefast.datastructures import Default, DefaultPlaceholder
+from wirefast.limits import FormLimits, limit_included
+from wirefast.utils import generate_unique_id, get_value_or_default
+
+if TYPE_CHECKING:
+    from wirefast.routing import APIRouter
+
+
+class RouteList(list[BaseRoute]):
+    """The routes of a router. Every change is reported, so that the frozen route tables are made anew."""
+
+    def __init__(self, changed: Callable[[], None], routes: Iterable[BaseRoute] = ()) -> None:
+        super().__init__(routes)
+        self._changed = changed
+
+    def append(self, route: BaseRoute) -> None:
+        super().append(route)
+        self._changed()
+
+    def extend(self, routes: Iterable[BaseRoute]) -> None:
+        super().extend(routes)
+        self._changed()
+
+    def insert(self, index: SupportsIndex, route: BaseRoute) -> None:
+        super().insert(index, route)
+        self._changed()
+
+    def remove(self, route: BaseRoute) -> None:
+        super().remove(route)
+        self._changed()
+
+    def pop(self, index: SupportsIndex = -1) -> BaseRoute:
+        route = super().pop(index)
+        self._changed()
+        return route
+
+    def clear(self) -> None:
+        super().clear()
+        self._changed()
+
+    def reverse(self) -> None:
+        super().reverse()
+        self._changed()
+
+    def sort(self, **options: Any) -> None:
+        super().sort(**options)
+        self._changed()
+
+    def __setitem__(self, index: Any, route: Any) -> None:
+        super().__setitem__(index, route)
+        self._changed()
+
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
+        super().__delitem__(index)
+        self._changed()
+
+    def __iadd__(self, routes: Iterable[BaseRoute]) -> RouteList:  # type: ignore[misc,override]
+        self.extend(routes)
+        return self
+
+    def __imul__(self, count: SupportsIndex) -> RouteList:
+        super().__imul__(count)
+        self._changed()
+        return self
+
+
+@dataclass
+class RouterIncludeContext:
+    """What an ``include_router`` adds to every route of the included router, merged down from the outermost."""
+
+    included_router: Any
+    prefix: str = ""
+    tags: list[str | Enum] = field(default_factory=list)
+    dependencies: list[params.Depends] = field(default_factory=list)
+    default_response_class: type[Response] | DefaultPlaceholder = field(default_factory=lambda: Default(JSONResponse))
+    responses: dict[int | str, dict[str, Any]] = field(default_factory=dict)
+    callbacks: list[BaseRoute] = field(default_factory=list)
+    deprecated: bool | None = None
+    include_in_schema: bool = True
+    generate_unique_id_function: Any = field(default_factory=lambda: Default(generate_unique_id))
+    strict_content_type: bool | DefaultPlaceholder = field(default_factory=lambda: Default(True))
+    dependency_overrides_provider: Any | None = None
+    max_body_size: int | None = None
+    form_limits: FormLimits = field(default_factory=FormLimits)
+
+    def below(self, child: Any) -> RouterIncludeContext:
+        """This context with that of an include inside the included router under it."""
+        return RouterIncludeContext(
+            included_router=child.included_router,
+            prefix=self.prefix + child.prefix,
+            tags=[*self.tags, *child.tags],
+            dependencies=[*self.dependencies, *child.dependencies],
+            default_response_class=get_value_or_default(child.default_response_class, self.default_response_class),
+            responses={**self.responses, **child.responses},
+            callbacks=[*self.callbacks, *child.callbacks],
+            deprecated=self.deprecated or child.deprecated,
+            include_in_schema=self.include_in_schema and child.include_in_schema,
+            generate_unique_id_function=get_value_or_default(
+                child.generate_unique_id_function, self.generate_unique_id_function
+            ),
+            strict_content_type=get_value_or_default(child.strict_content_type, self.strict_content_type),
+            dependency_overrides_provider=self.dependency_overrides_provider,
+            max_body_size=self.max_body_size if child.max_body_size is None else child.max_body_size,
+            form_limits={**self.form_limits, **child.form_limits},
+        )
+
+    def path_for(self, route: Any) -> str:
+        return self.prefix + str(route.path)
+
+
+class _IncludedRouter(BaseRoute):
+    """The place of an included router among its parent's routes.
+
+    Its routes are those of the original router at each moment; the effective copy of each is made once.
+    """
+
+    def __init__(self, original_router: Any, include_context: RouterIncludeContext) -> None:
+        self.original_router = original_router
+        self.include_context = include_context
+        self._copies: dict[int, tuple[BaseRoute, BaseRoute | None]] = {}
+        # The router's version of its routes, and the low-priority ones as they are under this include.
+        self._low_priority: tuple[int, list[BaseRoute]] | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(prefix={self.include_context.prefix!r}, router={self.original_router!r})"
+
+    def effective_routes(self) -> Iterator[tuple[BaseRoute, BaseRoute]]:
+        """Pairs of each route as declared and as it is under this include, nested routers flattened."""
+        copies: dict[int, tuple[BaseRoute, BaseRoute | None]] = {}
+        for route in self.original_router.routes:
+            known = self._copies.get(id(route))
+            if known is None or known[0] is not route:
+                known = (route, self._effective(route))
+            copies[id(route)] = known
+            effective = known[1]
+            if isinstance(effective, _IncludedRouter):
+                yield from effective.effective_routes()
+            elif effective is not None:
+                yield route, effective
+        self._copies = copies
+
+    def effective_low_priority_routes(self) -> list[BaseRoute]:
+        """What is asked when no route matches, as it is under this include, nested routers flattened."""
+        router = self.original_router
+        version = getattr(router, "_routes_version", 0)
+        if self._low_priority is None or self._low_priority[0] != version:
+            found = map(self._effective, getattr(router, "_low_priority_routes", ()))
+            routes = [route for route in found if route is not None]
+            for route in router.routes:
+                if hasattr(route, "original_router") and (below := self._effective(route)) is not None:
+                    routes.extend(below.effective_low_priority_routes())  # type: ignore[attr-defined]
+            self._low_priority = version, routes
+        return self._low_priority[1]
+
+    def _effective(self, route: Any) -> BaseRoute | None:
+        from wirefast.frontend import FrontendRoutes
+        from wirefast.operations import APIRoute
+        from wirefast.routing import APIWebSocketRoute
+
+        context = self.include_context
+        if hasattr(route, "original_router") and hasattr(route, "include_context"):
+            return _IncludedRouter(route.original_router, context.below(route.include_context))
+        if isinstance(route, (APIRoute, FrontendRoutes)):
+            return route.included(context)
+        if isinstance(route, routing.WebSocketRoute):
+            path = context.path_for(route)
+            if not hasattr(route, "dependant"):
+                return routing.WebSocketRoute(path, route.endpoint, name=route.name)
+            # Ours, or FastAPI's while a team moves over: both hold what the copy needs.
+            return APIWebSocketRoute(
+                path,
+                route.endpoint,
+                name=route.name,
+                dependencies=[*context.dependencies, *getattr(route, "dependencies", ())],
+                dependency_overrides_provider=context.dependency_overrides_provider,
+            )
+        if isinstance(route, routing.Route):
+            if hasattr(route, "dependant"):
+                return APIRoute.adopted(route).included(context)
+            plain = routing.Route(
+                context.path_for(route),
+                endpoint=route.endpoint,
+                methods=list(route.methods or ()),
+                name=route.name,
+                include_in_schema=route.include_in_schema,
+            )
+            plain.app = self._limited(plain.app)
+            return plain
+        if hasattr(route, "matches_with_prefix"):
+            return FrontendRoutes.adopted(route).included(context)
+        if isinstance(route, routing.Mount):
+            mount = copy.copy(route)
+            mount.path = context.path_for(route).rstrip("/")
+            mount.path_regex, mount.path_format, mount.param_convertors = compile_path(mount.path + "/{path:path}")
+            mount.app = self._limited(mount.app)
+            return mount
+        if isinstance(route, routing.Host):
+            app = self._limited(route.app)
+            if context.prefix:
+                app = routing.Router(routes=[routing.Mount(context.prefix, app=app)])
+            return routing.Host(route.host, app=app, name=route.name)
+        return None
+
+    def _limited(self, app: ASGIApp) -> ASGIApp:
+        return limit_included(app, self.include_context.max_body_size, self.include_context.form_limits)
+
+    # An outer router flattens its includes; these are for code that walks `routes` by itself.
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        partial: tuple[Match, Scope] = (Match.NONE, {})
+        for _, route in self.effective_routes():
+            match, child_scope = route.matches(scope)
+            if match is Match.FULL:
+                return match, {**child_scope, "wirefast.route": route}
+            if match is Match.PARTIAL and partial[0] is Match.NONE:
+                partial = match, {**child_scope, "wirefast.route": route}
+        return partial
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope.pop("wirefast.route").handle(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        return first_url_path((route for _, route in self.effective_routes()), name, path_params)
+
+
+def first_url_path(routes: Iterable[BaseRoute], name: str, path_params: dict[str, Any]) -> URLPath:
+    for route in routes:
+        try:
+            return route.url_path_for(name, **path_params)
+        except NoMatchFound:
+            continue
+    raise NoMatchFound(name, path_params)
+
+
+@dataclass(frozen=True)
+class RouteContext:
+    """A route as it is reached: ``route`` as declared, everything else as under its includes."""
+
+    route: BaseRoute
+    effective: BaseRoute
+
+    @property
+    def original_route(self) -> BaseRoute:
+        return self.route
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("path", "path_format", "name", "methods", "endpoint"):
+            return getattr(self.effective, name, None)
+        return getattr(self.effective, name)
+
+
+def iter_route_contexts(routes: Sequence[BaseRoute | RouteContext]) -> Iterator[RouteContext]:
+    """Every route below ``routes``, included routers flattened. FastAPI's ``routing.iter_route_contexts``."""
+    for route in routes:
+        if isinstance(route, RouteContext):
+            yield route
+        elif isinstance(route, _IncludedRouter):
+            for declared, effective in route.effective_routes():
+                yield RouteContext(declared, effective)
+        else:
+            yield RouteContext(route, route)
+
+
+def contains_router(router: Any, wanted: APIRouter, seen: set[int] | None = None) -> bool:
+    """Whether ``wanted`` is included somewhere below ``router``."""
+    seen = set() if seen is None else seen
+    if id(router) in seen:
+        return False
+    seen.add(id(router))
+    below = [route.original_router for route in router.routes if hasattr(route, "original_router")]
+    return any(child is wanted or contains_router(child, wanted, seen) for child in below)

@@ -1,0 +1,5 @@
+"""Starlette's `TrustedHostMiddleware`: checks WebSocket handshakes as well."""
+
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+__all__ = ["TrustedHostMiddleware"]

@@ -1,0 +1,1 @@
+"""The parts of OpenAPI 3.1 that declarations carry: security schemes and examples."""

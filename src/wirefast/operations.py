@@ -1,0 +1,402 @@
+"""HTTP operations: APIRoute, and the methods that declare them (``get``, ``post``, ...).
+
+FastAPI's ``fastapi.routing.APIRoute``. A route analyses its endpoint when it is declared and hands what it found to a
+compiled Operation (``_core.operation``), which answers the requests.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from enum import Enum
+from functools import cached_property, partial
+from typing import Any, cast, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import SchemaSerializer, SchemaValidator
+from starlette import routing
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match, compile_path, get_name
+from starlette.types import Receive, Scope, Send
+
+from wirefast import params
+from wirefast._core.operation import Operation, RequestResponse
+from wirefast._core.plan import Plan
+from wirefast._core.plan_cache import PlanCache
+from wirefast.datastructures import Default, DefaultPlaceholder
+from wirefast.dependencies import bodies, shapes
+from wirefast.dependencies.analysis import get_endpoint_dependant, typed_return_annotation
+from wirefast.dependencies.fields import ModelField, create_model_field, located_errors
+from wirefast.dependencies.models import Dependant, call_kind, endpoint_context, is_generator_kind
+from wirefast.dependencies.planning import Overrides, make_plan
+from wirefast.encoders import jsonable_encoder
+from wirefast.exceptions import EndpointContext, RequestValidationError, ResponseValidationError
+from wirefast.limits import (
+    FormLimits,
+    body_limit_error,
+    first_limit,
+    inherited_form_limits,
+    limit_body,
+    validate_form_limits,
+    validate_max_body_size,
+)
+from wirefast.sse import EventSourceResponse, ServerSentEvent
+from wirefast.streaming import StreamedAnswer
+from wirefast.types import IncEx
+from wirefast.utils import generate_unique_id, get_value_or_default, is_body_allowed_for_status_code
+
+_STREAMS = (AsyncIterable, AsyncIterator, AsyncGenerator, Iterable, Iterator, Generator)
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class APIRoute(routing.Route):
+    """A route whose endpoint's parameters, body and dependencies are filled from the request.
+
+    Args:
+        path: with parameters in braces (``/items/{item_id:int}``).
+        endpoint: a coroutine function, a function (run in a thread) or a generator function (a stream).
+        response_model: the type the result is validated against and serialised by. Default: the return annotation;
+            None for none.
+        status_code: of the response. Default: that of the response class, mostly 200.
+        dependencies: run before those of the signature, for their effect.
+        name: for ``url_path_for``. Default: the endpoint's name.
+        methods: HTTP methods. Default: ``["GET"]``.
+        response_model_include, ..., response_model_exclude_none: pydantic's options of serialisation.
+        response_class: wraps the serialised result. Default: JSON.
+        dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
+        strict_content_type: whether a JSON body needs a JSON content type. Default True; others accept none at all.
+        max_body_size: bytes of the request body; None for no limit.
+        form_limits: ``max_fields``, ``max_files``, ``max_part_size`` of a form.
+        tags, summary, description, response_description, responses, deprecated, operation_id, include_in_schema,
+            callbacks, openapi_extra, generate_unique_id_function: describe the operation to OpenAPI.
+
+    Raises:
+        AssertionError, ValueError, FastAPIError: the declaration is wrong; the text says how.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        response_model: Any = Default(None),  # noqa: B008
+        status_code: int | None = None,
+        tags: list[str | Enum] | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        summary: str | None = None,
+        description: str | None = None,
+        response_description: str = "Successful Response",
+        responses: dict[int | str, dict[str, Any]] | None = None,
+        deprecated: bool | None = None,
+        name: str | None = None,
+        methods: set[str] | list[str] | None = None,
+        operation_id: str | None = None,
+        response_model_include: IncEx | None = None,
+        response_model_exclude: IncEx | None = None,
+        response_model_by_alias: bool = True,
+        response_model_exclude_unset: bool = False,
+        response_model_exclude_defaults: bool = False,
+        response_model_exclude_none: bool = False,
+        include_in_schema: bool = True,
+        response_class: type[Response] | DefaultPlaceholder = Default(JSONResponse),  # noqa: B008
+        dependency_overrides_provider: Any | None = None,
+        callbacks: list[BaseRoute] | None = None,
+        openapi_extra: dict[str, Any] | None = None,
+        generate_unique_id_function: Callable[..., str] | DefaultPlaceholder = Default(generate_unique_id),  # noqa: B008
+        strict_content_type: bool | DefaultPlaceholder = Default(True),  # noqa: B008
+        max_body_size: int | None = None,
+        form_limits: FormLimits | None = None,
+    ) -> None:
+        validate_max_body_size(max_body_size)
+        self.path = path
+        self.endpoint = endpoint
+        self.name = get_name(endpoint) if name is None else name
+        self.methods = {method.upper() for method in (("GET",) if methods is None else methods)}
+        self.dependencies = list(dependencies or ())
+        self.dependency_overrides_provider = dependency_overrides_provider
+        # What it answers.
+        self.status_code = int(status_code) if status_code is not None else None
+        self.response_class = response_class
+        self.response_model_include = response_model_include
+        self.response_model_exclude = response_model_exclude
+        self.response_model_by_alias = response_model_by_alias
+        self.response_model_exclude_unset = response_model_exclude_unset
+        self.response_model_exclude_defaults = response_model_exclude_defaults
+        self.response_model_exclude_none = response_model_exclude_none
+        # What it accepts.
+        self.strict_content_type = strict_content_type
+        self.max_body_size = max_body_size
+        self.form_limits = validate_form_limits(form_limits)
+        #: Those of the includes above, under the route's own.
+        self.included_form_limits: FormLimits = {}
+        # What OpenAPI says about it.
+        self.tags: list[str | Enum] = tags or []
+        self.summary = summary
+        self.description = (description or inspect.cleandoc(endpoint.__doc__ or "")).split("\f")[0].strip()
+        self.response_description = response_description
+        self.responses = responses or {}
+        self.deprecated = deprecated
+        self.operation_id = operation_id
+        self.include_in_schema = include_in_schema
+        self.callbacks = callbacks
+        self.openapi_extra = openapi_extra
+        self.generate_unique_id_function = generate_unique_id_function
+        # Found by analysis, once; None until then.
+        self.response_model: Any = response_model
+        self.stream_item_type: Any = None
+        self.response_field: ModelField | None = None
+        self.stream_item_field: ModelField | None = None
+        self._analyse()
+
+    def _analyse(self) -> None:
+        """Derive everything that follows from what was declared, down to the ASGI application."""
+        self.path_regex, self.path_format, self.param_convertors = compile_path(self.path)
+        make_id = self.generate_unique_id_function
+        if isinstance(make_id, DefaultPlaceholder):
+            make_id = cast("Callable[[APIRoute], str]", make_id.value)
+        self.unique_id: str = self.operation_id or make_id(self)
+        self.response_fields = self._additional_response_fields()
+        assert callable(self.endpoint), "An endpoint must be a callable"
+        self.dependant: Dependant
+        self.dependant, self._body_fields, self._embed_body_fields = get_endpoint_dependant(
+            path=self.path_format, call=self.endpoint, dependencies=self.dependencies
+        )
+        self.__dict__.pop("body_field", None)
+        yields = is_generator_kind(self.dependant.call)
+        self.is_sse_stream = yields and shapes.is_subclass(self.response_class, EventSourceResponse)
+        self.is_json_stream = yields and isinstance(self.response_class, DefaultPlaceholder)
+        if isinstance(self.response_model, DefaultPlaceholder):
+            self.response_model = self._model_of_annotation(yields)
+        if self.response_model:
+            _require_body_allowed(self.status_code)
+            self.response_field = self._field(f"Response_{self.unique_id}", self.response_model, self.response_field)
+        else:
+            self.response_field = None
+        if self.stream_item_type:
+            name = f"StreamItem_{self.unique_id}"
+            self.stream_item_field = self._field(name, self.stream_item_type, self.stream_item_field)
+        self.app = limit_body(RequestResponse(self.get_route_handler()), self.max_body_size)
+
+    def _model_of_annotation(self, yields: bool) -> Any:
+        """The response model that the return annotation stands for; notes the type of streamed items."""
+        annotation = typed_return_annotation(self.endpoint)
+        if shapes.is_subclass(annotation, Response):
+            return None
+        if not yields or get_origin(annotation) not in _STREAMS:
+            return annotation
+        item = next(iter(get_args(annotation)), Any)
+        if (self.is_json_stream or self.is_sse_stream) and not shapes.is_subclass(item, ServerSentEvent):
+            self.stream_item_type = item
+        return None
+
+    def _additional_response_fields(self) -> dict[int | str, ModelField]:
+        fields: dict[int | str, ModelField] = {}
+        for status_code, response in self.responses.items():
+            assert isinstance(response, dict), "An additional response must be a dict"
+            model = response.get("model")
+            if model:
+                _require_body_allowed(status_code)
+                fields[status_code] = self._field(f"Response_{status_code}_{self.unique_id}", model, None)
+        return fields
+
+    @staticmethod
+    def _field(name: str, model: Any, known: ModelField | None) -> ModelField:
+        """The field of a response; that of the declared route serves its included copies too, under their names."""
+        if known is None:
+            return create_model_field(name=name, type_=model, mode="serialization")
+        field = copy.copy(known)
+        field.name = name
+        return field
+
+    @cached_property
+    def body_field(self) -> ModelField | None:
+        """The whole request body as one field, None where the operation takes none."""
+        return bodies.body_field(self._body_fields, self.unique_id, self._embed_body_fields)
+
+    # Included routers -----------------------------------------------------------------------------
+
+    def included(self, context: Any) -> APIRoute:
+        """This route as it is under an include: prefix, dependencies and defaults of the routers above merged in.
+
+        Args:
+            context: ``inclusion.RouterIncludeContext``.
+        """
+        route = copy.copy(self)
+        route.path = context.path_for(self)
+        route.tags = [*context.tags, *self.tags]
+        route.dependencies = [*context.dependencies, *self.dependencies]
+        route.responses = {**context.responses, **self.responses}
+        route.callbacks = [*context.callbacks, *(self.callbacks or ())]
+        route.deprecated = self.deprecated or context.deprecated
+        route.include_in_schema = self.include_in_schema and context.include_in_schema
+        route.dependency_overrides_provider = context.dependency_overrides_provider
+        for name in ("generate_unique_id_function", "strict_content_type"):
+            inner, outer = getattr(context.included_router, name), getattr(context, name)
+            setattr(route, name, get_value_or_default(getattr(self, name), inner, outer))
+        route.response_class = get_value_or_default(
+            self.response_class, context.included_router.default_response_class, context.default_response_class
+        )
+        route.max_body_size = first_limit(self.max_body_size, context.max_body_size)
+        route.included_form_limits = context.form_limits
+        route._analyse()
+        return route
+
+    @classmethod
+    def adopted(cls, route: Any) -> APIRoute:
+        """A FastAPI route as one of ours, for a team that moves over one router at a time."""
+        given = {name: getattr(route, name) for name in _OPTION_NAMES if hasattr(route, name)}
+        for name, value in given.items():
+            if type(value).__name__ == "DefaultPlaceholder":
+                given[name] = Default(value.value)
+        return cls(route.path, route.endpoint, **given)
+
+    # Serving --------------------------------------------------------------------------------------
+
+    def get_route_handler(self) -> Handler:
+        """The coroutine function that answers a Request with a Response.
+
+        Subclasses override it to wrap the handler. Called when the route is declared, and for each included copy.
+        """
+        response_class = self.response_class
+        by_default = isinstance(response_class, DefaultPlaceholder)
+        if isinstance(response_class, DefaultPlaceholder):
+            response_class = cast("type[Response]", response_class.value)
+        strict = self.strict_content_type
+        body_kind = None
+        if self._body_fields:
+            body_kind = "form" if bodies.is_form_body(self._body_fields, self._embed_body_fields) else "json"
+        field = self.response_field
+        return cast(
+            Handler,
+            Operation(
+                plans=PlanCache(
+                    dependant=self.dependant, make_plan=self._make_plan, provider=self.dependency_overrides_provider
+                ),
+                body_kind=body_kind,
+                strict_content_type=bool(strict.value if isinstance(strict, DefaultPlaceholder) else strict),
+                read_form=self._read_form,
+                in_thread=call_kind(self.dependant.call) == "function",
+                stream=self._stream(response_class),
+                validate=None if field is None else _validator(field),
+                to_json=self._serializer(field) if field is not None and by_default else None,
+                prepare=jsonable_encoder if field is None else partial(field.serialize, **self._dump_options()),
+                response_class=response_class,
+                status_code=self.status_code,
+                refuse=self._invalid_request,
+                refuse_body=self._unreadable_body,
+                refuse_result=self._invalid_result,
+            ).answer,
+        )
+
+    def _make_plan(self, dependant: Dependant, overrides: Overrides | None) -> Plan:
+        return make_plan(
+            dependant,
+            overrides,
+            connection="http",
+            read_body=bodies.BodyFields,
+            embed_body_fields=self._embed_body_fields,
+        )
+
+    def _stream(self, response_class: type[Response]) -> StreamedAnswer | None:
+        kind = call_kind(self.dependant.call)
+        if kind not in ("generator", "async generator"):
+            return None
+        return StreamedAnswer(
+            kind="sse" if self.is_sse_stream else "jsonl" if self.is_json_stream else "raw",
+            asynchronous=kind == "async generator",
+            response_class=response_class,
+            status_code=self.status_code,
+            to_json=None if self.stream_item_field is None else self._item_to_json,
+        )
+
+    def _dump_options(self) -> dict[str, Any]:
+        """The options of serialisation that differ from pydantic's own."""
+        options: dict[str, Any] = {"by_alias": self.response_model_by_alias}
+        for name in ("include", "exclude", "exclude_unset", "exclude_defaults", "exclude_none"):
+            value = getattr(self, f"response_model_{name}")
+            if value is not None and value is not False:
+                options[name] = value
+        return options
+
+    def _serializer(self, field: ModelField) -> Callable[[Any], bytes]:
+        serializer = field.type_adapter.serializer
+        dump = serializer.to_json if isinstance(serializer, SchemaSerializer) else field.serialize_json
+        return partial(dump, **self._dump_options())
+
+    def _item_to_json(self, item: Any, request: Request) -> bytes:
+        field = self.stream_item_field
+        assert field is not None
+        value, errors = field.validate(item, loc=("response",))
+        if errors:
+            raise ResponseValidationError(errors, body=item, endpoint_ctx=self._context(request))
+        return field.serialize_json(value, **self._dump_options())
+
+    async def _read_form(self, request: Request) -> FormData:
+        limits: FormLimits = {**inherited_form_limits(request.scope), **self.included_form_limits, **self.form_limits}
+        return await request.form(**limits)
+
+    def _context(self, request: Request) -> EndpointContext:
+        return endpoint_context(self.dependant, request.method, request.scope)
+
+    def _invalid_request(self, errors: list[Any], body: Any, request: Request) -> RequestValidationError:
+        return RequestValidationError(errors, body=body, endpoint_ctx=self._context(request))
+
+    def _unreadable_body(self, exc: Exception, request: Request) -> Exception:
+        if isinstance(exc, json.JSONDecodeError):
+            error = {
+                "type": "json_invalid",
+                "loc": ("body", exc.pos),
+                "msg": "JSON decode error",
+                "input": {},
+                "ctx": {"error": exc.msg},
+            }
+            return RequestValidationError([error], body=exc.doc, endpoint_ctx=self._context(request))
+        limit = body_limit_error(exc, request.scope)
+        return limit or HTTPException(status_code=400, detail="There was an error parsing the body")
+
+    def _invalid_result(self, exc: ValidationError, result: Any, request: Request) -> ResponseValidationError:
+        errors = located_errors(exc, ("response",))
+        return ResponseValidationError(errors, body=result, endpoint_ctx=self._context(request))
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        if match is not Match.NONE:
+            child_scope["route"] = self
+        return match, child_scope
+
+    def handle(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
+        """Serve a request that matched; 405 with ``Allow`` for another method."""
+        if self.methods and scope["method"] not in self.methods:
+            return super().handle(scope, receive, send)
+        return self.app(scope, receive, send)
+
+
+_OPTION_NAMES = tuple(inspect.signature(APIRoute.__init__).parameters)[3:]
+
+
+def _require_body_allowed(status_code: int | str | None) -> None:
+    assert is_body_allowed_for_status_code(status_code), f"Status code {status_code} must not have a response body"
+
+
+def _validator(field: ModelField) -> Callable[..., Any]:
+    validator = field.type_adapter.validator
+    if isinstance(validator, SchemaValidator):
+        return validator.validate_python
+    return field.type_adapter.validate_python

@@ -1,0 +1,534 @@
+"""APIRouter and the WebSocket route. FastAPI's ``fastapi.routing``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack
+from enum import Enum
+from threading import Lock
+from typing import Any, Literal, TypeVar
+from weakref import ref
+
+from starlette import routing
+from starlette._utils import get_route_path
+from starlette.datastructures import URL, URLPath
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Match, compile_path, get_name
+from starlette.routing import Mount as Mount
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from starlette.websockets import WebSocket as StarletteWebSocket
+from typing_extensions import deprecated as deprecated_decorator
+
+from wirefast import lifespan as lifespans
+from wirefast import params
+from wirefast._core.dispatch import Entry, Opaque, RouteTable
+from wirefast._core.handlers import handle_exception
+from wirefast._core.operation import RequestResponse as request_response  # noqa: F401, N813
+from wirefast._core.plan_cache import PlanCache
+from wirefast._core.session import WebSocketSession
+from wirefast.datastructures import Default
+from wirefast.dependencies.analysis import get_endpoint_dependant
+from wirefast.dependencies.models import Dependant, endpoint_context
+from wirefast.dependencies.planning import make_plan, refuse_body
+from wirefast.dependencies.utils import solve_dependencies
+from wirefast.exceptions import FastAPIError, WebSocketRequestValidationError
+from wirefast.frontend import Fallback, FrontendRoutes, PathName, check_directory, first_match
+from wirefast.http_methods import RouterHttpMethods
+from wirefast.inclusion import (
+    RouteContext as RouteContext,
+)
+from wirefast.inclusion import (
+    RouteList,
+    RouterIncludeContext,
+    _IncludedRouter,
+    contains_router,
+    first_url_path,
+)
+from wirefast.inclusion import iter_route_contexts as iter_route_contexts
+from wirefast.limits import inherit_form_limits, validate_form_limits, validate_max_body_size
+from wirefast.operations import APIRoute as APIRoute
+from wirefast.utils import generate_unique_id, get_value_or_default
+from wirefast.websockets import WebSocket
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class APIWebSocketRoute(routing.WebSocketRoute):
+    """A WebSocket route whose endpoint's parameters and dependencies are filled from the handshake.
+
+    Args:
+        path: with parameters in braces (``/rooms/{room_id:int}``).
+        endpoint: the coroutine function, or any callable that gives an awaitable.
+        name: for ``url_path_for``. Default: the endpoint's name.
+        dependencies: run before those of the signature, for their effect.
+        dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
+
+    Raises:
+        AssertionError, ValueError, FastAPIError: the declaration is wrong; the text says how.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        name: str | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        dependency_overrides_provider: Any | None = None,
+    ) -> None:
+        self.path = path
+        self.endpoint = endpoint
+        self.name = get_name(endpoint) if name is None else name
+        self.dependencies = list(dependencies or ())
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self.dependant, body_fields, self._embed_body_fields = get_endpoint_dependant(
+            path=self.path_format, call=endpoint, dependencies=self.dependencies
+        )
+        refuse_body(body_fields, path)
+        self.app = WebSocketSession(
+            websocket_class=WebSocket,
+            plans=PlanCache(dependant=self.dependant, make_plan=make_plan, provider=dependency_overrides_provider),
+            invalid=self._validation_error,
+        )
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        if match is not Match.NONE:
+            child_scope["route"] = self
+        return match, child_scope
+
+    def _validation_error(self, errors: list[Any], scope: Scope) -> WebSocketRequestValidationError:
+        return WebSocketRequestValidationError(errors, endpoint_ctx=endpoint_context(self.dependant, "WS", scope))
+
+
+def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:
+    """An ASGI application around a function of one WebSocket, with the exception handlers of the scope."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive, send)
+        handlers = scope.get("starlette.exception_handlers", ({}, {}))
+        try:
+            await func(websocket)
+        except Exception as exc:
+            await handle_exception(exc, websocket, handlers, scope, receive, send)
+
+    return app
+
+
+def get_websocket_app(
+    dependant: Dependant, dependency_overrides_provider: Any | None = None, embed_body_fields: bool = False
+) -> Callable[[WebSocket], Coroutine[Any, Any, None]]:
+    """A function of one WebSocket that solves a Dependant and calls its endpoint."""
+
+    async def app(websocket: WebSocket) -> None:
+        async with AsyncExitStack() as stack:
+            solved = await solve_dependencies(
+                request=websocket,
+                dependant=dependant,
+                dependency_overrides_provider=dependency_overrides_provider,
+                async_exit_stack=stack,
+                embed_body_fields=embed_body_fields,
+            )
+            if solved.errors:
+                context = endpoint_context(dependant, "WS", websocket.scope)
+                raise WebSocketRequestValidationError(solved.errors, endpoint_ctx=context)
+            assert dependant.call is not None
+            await dependant.call(**solved.values)
+
+    return app
+
+
+def _check_prefix(prefix: str) -> None:
+    if prefix:
+        assert prefix.startswith("/"), "A path prefix must start with '/'"
+        assert not prefix.endswith("/"), "A path prefix must not end with '/', as the routes will start with '/'"
+
+
+class APIRouter(RouterHttpMethods, routing.Router):
+    """A group of routes with a common prefix and common dependencies; also an ASGI application of its own.
+
+    Args:
+        prefix: put before every path; starts with ``/``, does not end with it.
+        tags, default_response_class, responses, callbacks, deprecated, include_in_schema,
+            generate_unique_id_function: defaults of the HTTP operations, as in FastAPI.
+        dependencies: run for every route of the router.
+        routes: Starlette routes to begin with.
+        redirect_slashes: answer ``/x/`` with a redirect to ``/x`` and the reverse where only that exists (HTTP).
+        default: the ASGI application for what no route matches.
+        dependency_overrides_provider: see APIWebSocketRoute.
+        route_class: the class of HTTP routes.
+        on_startup, on_shutdown: handlers, used where there is no ``lifespan``.
+        lifespan: an async context manager of the application, or a generator function of either kind.
+        strict_content_type: whether a JSON body needs a JSON content type.
+        max_body_size: bytes of a request body; None for no limit.
+        form_limits: ``max_fields``, ``max_files``, ``max_part_size`` of forms.
+
+    Raises:
+        AssertionError: a prefix that breaks the rule above.
+    """
+
+    def __init__(
+        self,
+        *,
+        prefix: str = "",
+        tags: list[str | Enum] | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        default_response_class: type[Response] = Default(JSONResponse),
+        responses: dict[int | str, dict[str, Any]] | None = None,
+        callbacks: list[BaseRoute] | None = None,
+        routes: list[BaseRoute] | None = None,
+        redirect_slashes: bool = True,
+        default: ASGIApp | None = None,
+        dependency_overrides_provider: Any | None = None,
+        route_class: type[APIRoute] = APIRoute,
+        on_startup: Sequence[Callable[[], Any]] | None = None,
+        on_shutdown: Sequence[Callable[[], Any]] | None = None,
+        lifespan: Lifespan[Any] | None = None,
+        deprecated: bool | None = None,
+        include_in_schema: bool = True,
+        generate_unique_id_function: Callable[[APIRoute], str] = Default(generate_unique_id),
+        strict_content_type: bool = Default(True),
+        max_body_size: int | None = None,
+        form_limits: dict[str, int] | None = None,
+    ) -> None:
+        validate_max_body_size(max_body_size)
+        self.on_startup: list[Callable[[], Any]] = list(on_startup or ())
+        self.on_shutdown: list[Callable[[], Any]] = list(on_shutdown or ())
+        self._parents: list[ref[APIRouter]] = []
+        self._tables_lock = Lock()
+        self._websocket_table: RouteTable | None = None
+        self._http_table: RouteTable | None = None
+        self._routes_version = 0
+        # Asked when no route matches; mostly frontends.
+        self._low_priority_routes: list[BaseRoute] = []
+        self._frontend_routes: FrontendRoutes | None = None
+        if lifespan is None:
+            lifespan_context: Lifespan[Any] = lifespans.HandlerLifespan(self.on_startup, self.on_shutdown)
+        else:
+            lifespan_context = lifespans.as_lifespan(lifespan)
+        super().__init__(routes=routes, redirect_slashes=redirect_slashes, default=default, lifespan=lifespan_context)
+        _check_prefix(prefix)
+        self.prefix = prefix
+        self.tags: list[str | Enum] = tags or []
+        self.dependencies = list(dependencies or ())
+        self.default_response_class = default_response_class
+        self.responses = responses or {}
+        self.callbacks = callbacks or []
+        self.dependency_overrides_provider = dependency_overrides_provider
+        self.route_class = route_class
+        self.deprecated = deprecated
+        self.include_in_schema = include_in_schema
+        self.generate_unique_id_function = generate_unique_id_function
+        self.strict_content_type = strict_content_type
+        self.max_body_size = max_body_size
+        self.form_limits = validate_form_limits(form_limits)
+
+    # Routes and their frozen tables ---------------------------------------------------------------
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """The routes in order; the list may be changed at any time, also while connections are served."""
+        return self._routes
+
+    @routes.setter
+    def routes(self, routes: Sequence[BaseRoute]) -> None:
+        self._routes = RouteList(self._thaw, routes)
+        self._thaw()
+
+    def _thaw(self) -> None:
+        """Forget the frozen tables, here and in every router that includes this one."""
+        with self._tables_lock:
+            self._websocket_table = self._http_table = None
+            self._routes_version += 1
+        for parent in filter(None, [reference() for reference in self._parents]):
+            parent._thaw()
+
+    _mark_routes_changed = _thaw
+
+    def _flat_routes(self) -> Iterator[BaseRoute]:
+        return (context.effective for context in iter_route_contexts(self.routes))
+
+    def _freeze(self, route_class: type[Any], other_class: type[Any]) -> RouteTable:
+        """The table for one protocol: ``route_class`` is matched by path, ``other_class`` can never match."""
+        entries: list[Entry] = []
+        opaque: list[Opaque] = []
+        for order, route in enumerate(self._flat_routes()):
+            kind: Any = type(route)
+            ours = kind in (APIRoute, APIWebSocketRoute) or getattr(kind, "matches", None) is APIRoute.matches
+            if isinstance(route, other_class) and (ours or kind.matches is other_class.matches):
+                continue
+            if isinstance(route, route_class) and (ours or kind.matches is route_class.matches):
+                methods = route.methods or frozenset() if hasattr(route, "methods") else None
+                entries.append(Entry(order, route, methods, ours))
+            else:
+                opaque.append(Opaque(order, route))
+        return RouteTable(entries, opaque)
+
+    def select_websocket(self, scope: Scope) -> ASGIApp:
+        """The application of the first route that matches a WebSocket scope; the scope is updated."""
+        if "router" not in scope:
+            scope["router"] = self
+        table = self._websocket_table
+        if table is None:
+            version = self._routes_version
+            table = self._freeze(routing.WebSocketRoute, routing.Route)
+            with self._tables_lock:
+                # A route that another thread added meanwhile may be missing: such a table serves this connection only.
+                if version == self._routes_version:
+                    self._websocket_table = table
+        app: ASGIApp | None = table.select_websocket(scope)
+        return self.default if app is None else app
+
+    def select_http(self, scope: Scope) -> ASGIApp:
+        """As select_websocket, for HTTP, with slash redirects and frontend routes."""
+        if "router" not in scope:
+            scope["router"] = self
+        if self.form_limits:
+            inherit_form_limits(scope, self.form_limits)
+        table = self._http_table
+        if table is None:
+            version = self._routes_version
+            table = self._freeze(routing.Route, routing.WebSocketRoute)
+            with self._tables_lock:
+                if version == self._routes_version:
+                    self._http_table = table
+        app: ASGIApp | None = table.select_http(scope)
+        if app is None and self.redirect_slashes:
+            app = self._slash_redirect(scope, table)
+        if app is None:
+            app = first_match(self._flat_low_priority_routes(), scope)
+        return self.default if app is None else app
+
+    def _flat_low_priority_routes(self) -> Iterator[BaseRoute]:
+        yield from self._low_priority_routes
+        for route in self.routes:
+            if isinstance(route, _IncludedRouter):
+                yield from route.effective_low_priority_routes()
+
+    def _slash_redirect(self, scope: Scope, table: RouteTable) -> ASGIApp | None:
+        path = get_route_path(scope)
+        if path == "/":
+            return None
+        redirect_scope = dict(scope)
+        if path.endswith("/"):
+            redirect_scope["path"] = redirect_scope["path"].rstrip("/")
+        else:
+            redirect_scope["path"] = redirect_scope["path"] + "/"
+        if not table.matches_http(redirect_scope):
+            return None
+        return RedirectResponse(url=str(URL(scope=redirect_scope)))
+
+    def selects_by_itself(self) -> bool:
+        """Whether nothing stands between this router and ``select_websocket``: no subclass, no middleware."""
+        return type(self).app is APIRouter.app and self.middleware_stack == self.app
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection or the lifespan."""
+        kind = scope["type"]
+        if kind == "websocket":
+            await self.select_websocket(scope)(scope, receive, send)
+        elif kind == "http":
+            await self.select_http(scope)(scope, receive, send)
+        else:
+            assert kind == "lifespan"
+            if "router" not in scope:
+                scope["router"] = self
+            await self.lifespan(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """The path of a named route.
+
+        Raises:
+            starlette.routing.NoMatchFound: no route has that name and exactly these parameters.
+        """
+        return first_url_path(self.routes, name, path_params)
+
+    # Declaring WebSocket routes -------------------------------------------------------------------
+
+    def add_api_websocket_route(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        name: str | None = None,
+        *,
+        dependencies: Sequence[params.Depends] | None = None,
+    ) -> None:
+        """Add a WebSocket route; see ``websocket``."""
+        self.routes.append(
+            APIWebSocketRoute(
+                self.prefix + path,
+                endpoint=endpoint,
+                name=name,
+                dependencies=[*self.dependencies, *(dependencies or ())],
+                dependency_overrides_provider=self.dependency_overrides_provider,
+            )
+        )
+
+    def websocket(
+        self, path: str, name: str | None = None, *, dependencies: Sequence[params.Depends] | None = None
+    ) -> Callable[[Decorated], Decorated]:
+        """Declare a WebSocket endpoint.
+
+        Args:
+            path: below the router's prefix.
+            name: for ``url_path_for``. Default: the function's name.
+            dependencies: run before the endpoint, for their effect.
+        """
+
+        def decorator(function: Decorated) -> Decorated:
+            self.add_api_websocket_route(path, function, name=name, dependencies=dependencies)
+            return function
+
+        return decorator
+
+    def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:
+        """Declare a plain Starlette WebSocket route: one argument, no prefix of this router, no dependencies."""
+
+        def decorator(function: Decorated) -> Decorated:
+            self.add_websocket_route(path, function, name=name)
+            return function
+
+        return decorator
+
+    def add_websocket_route(
+        self, path: str, endpoint: Callable[[StarletteWebSocket], Awaitable[None]], name: str | None = None
+    ) -> None:
+        """Add a plain Starlette WebSocket route; the endpoint may be a ``WebSocketEndpoint`` class."""
+        self.routes.append(routing.WebSocketRoute(path, endpoint=endpoint, name=name))
+
+    def route(
+        self,
+        path: str,
+        methods: Collection[str] | None = None,
+        name: str | None = None,
+        include_in_schema: bool = True,
+    ) -> Callable[[Decorated], Decorated]:
+        """Declare a plain Starlette HTTP route."""
+
+        def decorator(function: Decorated) -> Decorated:
+            self.add_route(path, function, methods=methods, name=name, include_in_schema=include_in_schema)
+            return function
+
+        return decorator
+
+    def frontend(
+        self,
+        path: str,
+        *,
+        directory: PathName,
+        fallback: Fallback = "auto",
+        check_dir: bool | Literal["auto"] = "auto",
+    ) -> None:
+        """Serve a built frontend where nothing else matches, after the router's dependencies.
+
+        Args:
+            path: below the router's prefix; ``"/"`` for all that it has.
+            directory: of the files.
+            fallback: what is sent where there is no such file: ``"index.html"`` to browsers that navigate,
+                ``"404.html"`` with status 404, ``"auto"`` for the one of these that exists, None for a plain 404.
+            check_dir: whether the directory must exist now; ``"auto"``: unless ``FASTAPI_ENV`` is ``development``.
+
+        Raises:
+            AssertionError: a path that is empty or without its first ``/``, or another fallback.
+            RuntimeError: a directory or fallback that does not exist.
+        """
+        check_dir = check_directory(directory, check_dir)
+        whole = self.prefix + path.rstrip("/")
+        assert path and (whole or path == "/"), "A frontend path cannot be empty"
+        assert path.startswith("/"), "A frontend path must start with '/'"
+        if self._frontend_routes is None:
+            self._frontend_routes = FrontendRoutes(
+                dependencies=self.dependencies, dependency_overrides_provider=self.dependency_overrides_provider
+            )
+            self._low_priority_routes.append(self._frontend_routes)
+        self._frontend_routes.add(whole, directory=directory, fallback=fallback, check_dir=check_dir)
+        self._thaw()
+
+    # Including routers ----------------------------------------------------------------------------
+
+    def include_router(
+        self,
+        router: APIRouter,
+        *,
+        prefix: str = "",
+        tags: list[str | Enum] | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        default_response_class: type[Response] = Default(JSONResponse),
+        responses: dict[int | str, dict[str, Any]] | None = None,
+        callbacks: list[BaseRoute] | None = None,
+        deprecated: bool | None = None,
+        include_in_schema: bool = True,
+        generate_unique_id_function: Callable[[APIRoute], str] = Default(generate_unique_id),
+        max_body_size: int | None = None,
+        form_limits: dict[str, int] | None = None,
+    ) -> None:
+        """Serve the routes of another router under this one, also those it gets later.
+
+        Args:
+            router: the other router.
+            prefix: put before its own prefix; starts with ``/``, does not end with it.
+            dependencies: run before the router's own.
+            tags, default_response_class, ...: defaults of its HTTP operations, as in FastAPI.
+
+        Raises:
+            AssertionError: a prefix that breaks the rule, or a router that includes itself.
+            FastAPIError: a route would have an empty path.
+        """
+        assert self is not router, (
+            "Cannot include the same APIRouter instance into itself. Did you mean to include a different router?"
+        )
+        assert not contains_router(router, self), (
+            "Cannot include an APIRouter instance that already includes this router. "
+            "Did you mean to include a different router?"
+        )
+        _check_prefix(prefix)
+        if not prefix:
+            for found in iter_route_contexts(router.routes):
+                if found.path is not None and not found.path:
+                    name = getattr(found.effective, "name", "unknown")
+                    raise FastAPIError(f"Prefix and path cannot be both empty (path operation: {name})")
+        validate_max_body_size(max_body_size)
+        limits = (getattr(router, "max_body_size", None), max_body_size, self.max_body_size)
+        context = RouterIncludeContext(
+            included_router=router,
+            prefix=self.prefix + prefix,
+            tags=[*self.tags, *(tags or ())],
+            dependencies=[*self.dependencies, *(dependencies or ())],
+            default_response_class=get_value_or_default(default_response_class, self.default_response_class),
+            responses={**self.responses, **(responses or {})},
+            callbacks=[*self.callbacks, *(callbacks or ())],
+            deprecated=deprecated or self.deprecated,
+            include_in_schema=self.include_in_schema and include_in_schema,
+            generate_unique_id_function=get_value_or_default(
+                generate_unique_id_function, self.generate_unique_id_function
+            ),
+            strict_content_type=self.strict_content_type,
+            dependency_overrides_provider=self.dependency_overrides_provider,
+            max_body_size=next((limit for limit in limits if limit is not None), None),
+            form_limits=validate_form_limits({**(form_limits or {}), **getattr(router, "form_limits", {})}),
+        )
+        if isinstance(router, APIRouter):
+            router._parents.append(ref(self))
+        self.routes.append(_IncludedRouter(router, context))
+        for handler in router.on_startup:
+            self.add_event_handler("startup", handler)
+        for handler in router.on_shutdown:
+            self.add_event_handler("shutdown", handler)
+        self.lifespan_context = lifespans.merge(self.lifespan_context, router.lifespan_context)
+
+    # Events ---------------------------------------------------------------------------------------
+
+    def add_event_handler(self, event_type: str, func: Callable[[], Any]) -> None:
+        """Add a ``"startup"`` or ``"shutdown"`` handler."""
+        assert event_type in ("startup", "shutdown")
+        (self.on_startup if event_type == "startup" else self.on_shutdown).append(func)
+
+    @deprecated_decorator("on_event is deprecated, use lifespan event handlers instead.")
+    def on_event(self, event_type: str) -> Callable[[Decorated], Decorated]:
+        """Declare a ``"startup"`` or ``"shutdown"`` handler. Deprecated as in FastAPI: use ``lifespan``."""
+
+        def decorator(function: Decorated) -> Decorated:
+            self.add_event_handler(event_type, function)
+            return function
+
+        return decorator

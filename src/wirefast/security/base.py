@@ -1,0 +1,37 @@
+"""What all security schemes share."""
+
+from ..exceptions import HTTPException
+from ..openapi.models import SecurityBase as SecurityBaseModel
+
+__all__ = ["SecurityBase"]
+
+
+class SecurityBase:
+    """A callable that reads credentials from a connection, HTTP or WebSocket, for use with ``Depends``.
+
+    Attributes:
+        model: the scheme as OpenAPI describes it.
+        scheme_name: its name there; the name of the class unless given.
+        auto_error: refuse a connection without credentials with HTTP 401 (True), or return ``None`` for it.
+    """
+
+    model: SecurityBaseModel
+    scheme_name: str
+    auto_error: bool
+
+    #: Sent as ``WWW-Authenticate`` with a refusal (RFC 9110, section 11.6.1).
+    _challenge = "Bearer"
+
+    def _set_up(self, model: SecurityBaseModel, scheme_name: str | None, auto_error: bool) -> None:
+        self.model = model
+        self.scheme_name = scheme_name or type(self).__name__
+        self.auto_error = auto_error
+
+    def make_not_authenticated_error(self) -> HTTPException:
+        """The refusal: 401, "Not authenticated". Override to refuse in another way."""
+        return HTTPException(status_code=401, detail="Not authenticated", headers={"WWW-Authenticate": self._challenge})
+
+    def _refuse_if_required(self) -> None:
+        """What to do about missing credentials before the result is ``None``."""
+        if self.auto_error:
+            raise self.make_not_authenticated_error()

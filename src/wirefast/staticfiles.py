@@ -1,0 +1,5 @@
+"""Starlette's `StaticFiles`."""
+
+from starlette.staticfiles import StaticFiles
+
+__all__ = ["StaticFiles"]

@@ -1,0 +1,162 @@
+"""Endpoints that yield: server-sent events, JSON lines, or the content of a streaming response.
+
+The response starts at once and each item leaves as it is yielded. Request-scoped dependencies stay open until the
+last one has.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Literal
+
+import anyio
+from anyio.abc import ObjectReceiveStream
+from starlette.concurrency import iterate_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from . import sse
+from .encoders import jsonable_encoder
+
+__all__ = ["StreamedAnswer"]
+
+StreamKind = Literal["sse", "jsonl", "raw"]
+
+
+class StreamedAnswer:
+    """Makes the Response of a generator endpoint.
+
+    Args:
+        kind: ``"sse"`` for events, ``"jsonl"`` for a JSON document a line, ``"raw"`` for what ``response_class`` takes.
+        asynchronous: whether the endpoint is an asynchronous generator; another runs in worker threads.
+        response_class: of a raw stream.
+        status_code: of the response, unless a dependency sets one.
+        to_json: ``(item, request) -> bytes``, which validates; None where the items have no declared type.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: StreamKind,
+        asynchronous: bool,
+        response_class: type[Response],
+        status_code: int | None,
+        to_json: Callable[[Any, Request], bytes] | None,
+    ) -> None:
+        self.kind = kind
+        self.asynchronous = asynchronous
+        self.response_class = response_class
+        self.status_code = status_code
+        self.to_json = to_json
+
+    async def __call__(self, frame: Any, exchange: Any, request: Request) -> Response:
+        items = frame.call_endpoint()
+        injected = frame.response
+        options: dict[str, Any] = {"background": frame.background_tasks}
+        status = (injected is not None and injected.status_code) or self.status_code
+        if status is not None:
+            options["status_code"] = status
+        if self.kind == "sse":
+            response = await self._events(items, exchange, request, options)
+        elif self.kind == "jsonl":
+            lines: Any = self._lines(items, request) if self.asynchronous else self._lines_in_threads(items, request)
+            response = StreamingResponse(lines, media_type="application/jsonl", **options)
+        else:
+            response = self.response_class(content=_with_checkpoints(items) if self.asynchronous else items, **options)
+        if injected is not None:
+            response.headers.raw.extend(injected.headers.raw)
+        return response
+
+    def _json(self, item: Any, request: Request) -> bytes:
+        if self.to_json is not None:
+            return self.to_json(item, request)
+        return json.dumps(_without_nan(jsonable_encoder(item))).encode("utf-8")
+
+    async def _lines(self, items: AsyncIterator[Any], request: Request) -> AsyncIterator[bytes]:
+        async for item in items:
+            yield self._json(item, request) + b"\n"
+            await anyio.sleep(0)
+
+    def _lines_in_threads(self, items: Iterator[Any], request: Request) -> Iterator[bytes]:
+        for item in items:
+            yield self._json(item, request) + b"\n"
+
+    async def _events(self, items: Any, exchange: Any, request: Request, options: dict[str, Any]) -> Response:
+        if not self.asynchronous:
+            items = iterate_in_threadpool(items)
+
+        async def events() -> AsyncIterator[bytes]:
+            async for item in items:
+                yield self._event(item, request)
+
+        stream = await exchange.enter(_kept_alive(events()))
+        await exchange.enter(aclosing(stream))
+        response = StreamingResponse(_with_checkpoints(stream), media_type="text/event-stream", **options)
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Accel-Buffering"] = "no"  # nginx would collect the events otherwise
+        return response
+
+    def _event(self, item: Any, request: Request) -> bytes:
+        if not isinstance(item, sse.ServerSentEvent):
+            return sse.format_sse_event(data_str=self._json(item, request).decode("utf-8"))
+        data = item.raw_data
+        if data is None and item.data is not None:
+            if hasattr(item.data, "model_dump_json"):
+                data = item.data.model_dump_json()
+            else:
+                data = json.dumps(_without_nan(jsonable_encoder(item.data)))
+        return sse.format_sse_event(data_str=data, event=item.event, id=item.id, retry=item.retry, comment=item.comment)
+
+
+async def _with_checkpoints(items: Any) -> AsyncIterator[Any]:
+    """The same items; a generator that never waits still lets others run, and can be cancelled."""
+    async for item in items:
+        yield item
+        await anyio.sleep(0)
+
+
+@asynccontextmanager
+async def _kept_alive(events: AsyncIterator[bytes]) -> AsyncIterator[ObjectReceiveStream[bytes]]:
+    """The events, with a comment wherever none came for a while.
+
+    Two tasks: one runs the generator, which must not be cancelled by the timeout of the other.
+    """
+    send_event, receive_event = anyio.create_memory_object_stream[bytes](max_buffer_size=1)
+    send, receive = anyio.create_memory_object_stream[bytes](max_buffer_size=1)
+
+    async def produce() -> None:
+        async with send_event:
+            async for event in events:
+                await send_event.send(event)
+
+    async def keep_alive() -> None:
+        async with send, receive_event:
+            while True:
+                try:
+                    with anyio.fail_after(sse._PING_INTERVAL):
+                        event = await receive_event.receive()
+                except TimeoutError:
+                    event = sse.KEEPALIVE_COMMENT
+                except anyio.EndOfStream:
+                    return
+                await send.send(event)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(produce)
+        tasks.start_soon(keep_alive)
+        yield receive
+        tasks.cancel_scope.cancel()
+
+
+def _without_nan(value: Any) -> Any:
+    """null for NaN and infinities, which JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return value

@@ -1,0 +1,61 @@
+"""Small questions about paths, routes and responses. FastAPI: ``fastapi.utils``."""
+
+import re
+from collections.abc import Collection
+from typing import Any, Protocol
+
+from .datastructures import Default, DefaultPlaceholder
+from .dependencies.fields import create_model_field
+
+__all__ = [
+    "create_model_field",
+    "generate_unique_id",
+    "get_path_param_names",
+    "get_value_or_default",
+    "is_body_allowed_for_status_code",
+]
+
+_RANGES = ("default", "1XX", "2XX", "3XX", "4XX", "5XX")
+
+
+class _Route(Protocol):
+    name: str
+    path_format: str
+
+    @property
+    def methods(self) -> Collection[str] | None: ...
+
+
+def is_body_allowed_for_status_code(status_code: int | str | None) -> bool:
+    """Whether a response of this status may have a body (RFC 9110, section 6.4.1).
+
+    ``None``, ``"default"`` and ranges such as ``"2XX"``, which OpenAPI uses as keys, may; of the others all but 1xx,
+    204, 205 and 304.
+    """
+    if status_code is None or status_code in _RANGES:
+        return True
+    code = int(status_code)
+    return code >= 200 and code not in (204, 205, 304)
+
+
+def get_path_param_names(path: str) -> set[str]:
+    """The names in braces of a formatted path (``/rooms/{room_id}``)."""
+    return set(re.findall("{(.*?)}", path))
+
+
+def generate_unique_id(route: _Route) -> str:
+    """The default operation id of an HTTP route: name, path and method in lower case, with ``_`` for punctuation."""
+    assert route.methods
+    method = next(iter(route.methods)).lower()
+    return re.sub(r"\W", "_", f"{route.name}{route.path_format}") + f"_{method}"
+
+
+def get_value_or_default(first_item: Any, *extra_items: Any) -> Any:
+    """The first item that was really given, not a `DefaultPlaceholder`; ``first_item`` if none was.
+
+    The first item is the innermost setting. FastAPI's placeholders, on a router of its that we include, count too.
+    """
+    for item in (first_item, *extra_items):
+        if type(item).__name__ != "DefaultPlaceholder":
+            return item
+    return first_item if isinstance(first_item, DefaultPlaceholder) else Default(first_item.value)
