@@ -1,0 +1,1 @@
+"""The oracle: the same cases over FastAPI and over wirefast, compared event by event."""

@@ -1,0 +1,668 @@
+"""Census 1B: registration and routing."""
+# ruff: noqa: B008 (Depends() as a default is what is tested)
+
+import functools
+import uuid
+
+import pytest
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.responses import PlainTextResponse
+from starlette.routing import Host, WebSocketRoute
+
+from .harness import Changed, Raising, compare, handshake, refusal
+
+
+def accepting(trace, name="endpoint"):
+    """An endpoint that records its name and path parameters."""
+
+    async def endpoint(websocket):
+        trace(name, dict(websocket.path_params), websocket.scope["path"])
+        await websocket.accept()
+        await websocket.close()
+
+    return endpoint
+
+
+def annotated(f, trace, name="endpoint"):
+    async def endpoint(websocket: f.WebSocket):
+        await accepting(trace, name)(websocket)
+
+    return endpoint
+
+
+@pytest.mark.census("B1")
+def test_decorator_returns_the_function_and_analyses_at_once():
+    def build(f, trace):
+        app = f.App()
+
+        async def endpoint(websocket: f.WebSocket):
+            await websocket.accept()
+            await websocket.close(4000)
+
+        trace("same", app.websocket("/ws", "a name")(endpoint) is endpoint)
+        trace("route", app.routes[-1].name, app.routes[-1].path)
+        return app
+
+    result = compare(build)
+    assert result.calls == [("same", True), ("route", "a name", "/ws")]
+    assert result.close["code"] == 4000
+
+
+@pytest.mark.census("B1")
+def test_decorator_dependencies_are_keyword_only():
+    def build(f, trace):
+        return f.App().websocket("/ws", None, [])
+
+    assert isinstance(refusal(build), TypeError)
+
+
+@pytest.mark.census("B2")
+def test_imperative_registration_on_app_and_router():
+    def build(f, trace):
+        async def dependency(name: str = "?"):
+            trace("dependency", name)
+
+        app, router = f.App(), f.APIRouter(prefix="/r", dependencies=[f.Depends(dependency)])
+        endpoint = annotated(f, trace)
+        app.add_api_websocket_route("/ws", endpoint, "named", dependencies=[f.Depends(dependency)])
+        router.add_api_websocket_route("/ws", endpoint, dependencies=[f.Depends(dependency, use_cache=False)])
+        app.include_router(router)
+        trace("names", app.url_path_for("named"), app.url_path_for("endpoint"))
+        return app
+
+    first, second = compare(build, handshake("/ws?name=a"), handshake("/r/ws?name=b"))
+    assert first.calls[1:] == [("dependency", "a"), ("endpoint", {}, "/ws")]
+    assert second.calls == [("dependency", "b"), ("endpoint", {}, "/r/ws")]
+
+
+@pytest.mark.census("B3")
+def test_route_class_attributes_equality_and_repr():
+    def build(f, trace):
+        endpoint = annotated(f, trace)
+        route = f.routing.APIWebSocketRoute("/ws/{a:int}", endpoint, name="x", dependencies=[])
+        again = f.routing.APIWebSocketRoute("/ws/{a:int}", endpoint)
+        trace("route", route.path, route.name, route.dependencies, route.path_regex.pattern, route.path_format)
+        trace("convertors", sorted(route.param_convertors), route.endpoint is endpoint, repr(route))
+        trace("equal", route == again, isinstance(route, WebSocketRoute), callable(route.app), again.name)
+        trace("url", str(route.url_path_for("x", a=3)), route.dependant.call is endpoint, route._embed_body_fields)
+        scope = {"type": "websocket", "path": "/ws/7", "path_params": {}}
+        match, child = route.matches(scope)
+        trace("match", match, child["path_params"], child["route"] is route, child["endpoint"] is endpoint)
+        trace("none", route.matches({"type": "http", "path": "/ws/7", "method": "GET"})[0])
+        app = f.App()
+        app.router.routes.append(route)
+        return app
+
+    calls = compare(build, handshake("/ws/7")).calls
+    assert calls[1][3] == "APIWebSocketRoute(path='/ws/{a:int}', name='x')"
+    assert calls[-1] == ("endpoint", {"a": 7}, "/ws/7")
+
+
+@pytest.mark.census("B4")
+def test_default_names():
+    class Instance:
+        async def __call__(self, websocket):
+            pass
+
+        async def method(self, websocket):
+            pass
+
+    def build(f, trace):
+        app = f.App()
+        for endpoint in (functools.partial(Instance.method, Instance()), Instance(), Instance().method):
+            app.add_api_websocket_route("/ws", endpoint)
+            trace("name", app.routes[-1].name)
+        return app
+
+    result = compare(build, handshake("/other"))
+    assert [name for _, name in result.calls] == ["partial", "Instance", "method"]
+
+
+@pytest.mark.census("B5")
+@pytest.mark.parametrize("path", ["ws", "", "/"])
+def test_paths_without_a_leading_slash_are_accepted(path):
+    def build(f, trace):
+        app = f.App()
+        app.websocket(path)(annotated(f, trace))
+        return app
+
+    compare(build, handshake("/ws"), handshake("ws"), handshake("WS"), handshake(""), handshake("/"))
+
+
+@pytest.mark.census("B6", "3.15")
+def test_websocket_route_ignores_router_prefix_and_dependencies():
+    def build(f, trace):
+        async def dependency():
+            trace("dependency")
+
+        app = f.App(dependencies=[f.Depends(dependency)])
+        router = f.APIRouter(prefix="/own", dependencies=[f.Depends(dependency)])
+        router.websocket_route("/plain", name="p")(accepting(trace))
+        router.add_websocket_route("/added", accepting(trace, "added"))
+        app.websocket_route("/app")(accepting(trace, "app"))
+        app.include_router(router, prefix="/inc")
+        trace("missing", hasattr(app, "add_websocket_route"))
+        return app
+
+    targets = ["/inc/plain", "/inc/own/plain", "/own/plain", "/inc/added", "/app"]
+    results = compare(build, *(handshake(target) for target in targets))
+    assert results[0].calls == [("missing", False), ("endpoint", {}, "/inc/plain")]
+    assert [bool(result.calls) for result in results] == [True, False, False, True, True]
+
+
+@pytest.mark.census("B6")
+def test_websocket_route_with_an_endpoint_class():
+    def build(f, trace):
+        from starlette.endpoints import WebSocketEndpoint
+
+        class Echo(WebSocketEndpoint):
+            encoding = "text"
+
+            async def on_receive(self, websocket, data):
+                await websocket.send_text(data.upper())
+
+            async def on_disconnect(self, websocket, close_code):
+                trace("disconnect", close_code)
+
+        app = f.App()
+        app.websocket_route("/ws")(Echo)
+        return app
+
+    result = compare(build, handshake("/ws", "abc", close=4001))
+    assert result.texts == ["ABC"] and result.calls == [("disconnect", 4001)]
+
+
+@pytest.mark.census("B7")
+def test_first_declared_route_wins():
+    def build(f, trace):
+        app = f.App()
+        app.websocket("/a/{x}")(annotated(f, trace, "shadow"))
+        app.websocket("/a/me")(annotated(f, trace, "never"))
+        app.websocket("/b/me")(annotated(f, trace, "first"))
+        app.websocket("/b/{x}")(annotated(f, trace, "second"))
+        app.websocket("/c/{x:int}")(annotated(f, trace, "int"))
+        app.websocket("/c/{x}")(annotated(f, trace, "str"))
+        return app
+
+    targets = ["/a/me", "/b/me", "/b/you", "/c/1", "/c/x"]
+    results = compare(build, *(handshake(target) for target in targets))
+    assert [result.calls[0][0] for result in results] == ["shadow", "first", "second", "int", "str"]
+
+
+CONVERTORS = {
+    "{x}": ["/c/1", "/c/a%20b", "/c/%C3%A9", "/c/", "/c/a/b", "/c/a%2Fb", "/c/a%0A"],
+    "{x:str}": ["/c/ok", "/c/a/b"],
+    "{x:int}": ["/c/12", "/c/-1", "/c/1.0", "/c/1a", "/c/1%0A", "/c/007", "/c/%D9%A3", "/c/" + "9" * 30],
+    "{x:float}": ["/c/1", "/c/1.5", "/c/1.", "/c/.5", "/c/-1.5", "/c/1e5"],
+    "{x:path}": ["/c/", "/c/a/b/c", "/c", "/c/a//b", "/c/a%0Ab"],
+    "{x:uuid}": [f"/c/{uuid.UUID(int=5)}", "/c/" + "0" * 32, "/c/" + "A" * 32, "/c/xyz"],
+    "{x}.{y}": ["/c/a.b", "/c/a.b.c", "/c/.", "/c/a"],
+    "{x:int}-{y:path}": ["/c/1-a/b", "/c/1-", "/c/1-2-3", "/c/-a"],
+    "{x}/tail": ["/c/a/tail", "/c//tail", "/c/a/b/tail"],
+    "{x:path}/tail": ["/c/a/b/tail", "/c/tail", "/c//tail", "/c/tail/tail"],
+}
+
+
+@pytest.mark.census("B8")
+@pytest.mark.parametrize("template", CONVERTORS)
+def test_convertors(template):
+    def build(f, trace):
+        app = f.App()
+        app.websocket(f"/c/{template}")(annotated(f, trace))
+        return app
+
+    results = compare(build, *(handshake(target) for target in CONVERTORS[template]))
+    assert results[0].calls, "the first target matches"
+
+
+@pytest.mark.census("B8")
+def test_converted_values_reach_parameters_unannotated_and_annotated():
+    def build(f, trace):
+        app = f.App()
+
+        @app.websocket("/ws/{a:int}/{b:float}/{c:uuid}/{d:path}/{e:int}")
+        async def endpoint(websocket: f.WebSocket, a, b, c, d, e: str = "unused"):
+            trace("values", a, b, c, d, e)
+
+        return app
+
+    compare(build, handshake(f"/ws/1/2.5/{uuid.UUID(int=9)}/x/y/7"))
+
+
+@pytest.mark.census("B8")
+def test_an_integer_too_long_for_int_does_not_match():
+    def build(f, trace):
+        app = f.App()
+        app.websocket("/c/{x:int}")(annotated(f, trace))
+        return app
+
+    error = ("raised", Raising("Exceeds the limit"))
+    unmatched = ("sent", {"type": "websocket.close", "code": 1000, "reason": ""})
+    compare(build, handshake("/c/" + "9" * 5000), differs=Changed(was=[error], now=[unmatched]))
+
+
+@pytest.mark.census("B8")
+def test_registered_convertor():
+    class Letters(Convertor):
+        regex = "[a-z]{2}"
+
+        def convert(self, value):
+            return value.upper()
+
+        def to_string(self, value):
+            return value.lower()
+
+    register_url_convertor("letters", Letters())
+
+    def build(f, trace):
+        app = f.App()
+        app.websocket("/{x:letters}/{y}")(annotated(f, trace))
+        trace("url", str(app.url_path_for("endpoint", x="AB", y="c")))
+        return app
+
+    results = compare(build, handshake("/ab/c"), handshake("/abc/c"))
+    assert results[0].calls == [("url", "/ab/c"), ("endpoint", {"x": "AB", "y": "c"}, "/ab/c")]
+    assert results[1].calls == []
+
+
+@pytest.mark.census("B8")
+@pytest.mark.parametrize("path", ["/d/{a}/{a}", "/d/{a:foo}", "/d/{a:int}/{b}/{a:path}"])
+def test_bad_path_templates_are_refused(path):
+    error = refusal(lambda f, trace: f.App().websocket(path)(annotated(f, trace)))
+    assert isinstance(error, (ValueError, AssertionError))
+
+
+@pytest.mark.census("B9", "3.16")
+@pytest.mark.parametrize("prefix", ["api", "/api/", "/", "api/"])
+def test_router_prefixes_are_checked(prefix):
+    assert "prefix must" in str(refusal(lambda f, trace: f.APIRouter(prefix=prefix)))
+    assert "prefix must" in str(refusal(lambda f, trace: f.App().include_router(f.APIRouter(), prefix=prefix)))
+
+
+@pytest.mark.census("B9")
+def test_router_arguments_are_keyword_only():
+    assert isinstance(refusal(lambda f, trace: f.APIRouter("/prefix")), TypeError)
+
+
+@pytest.mark.census("B10")
+def test_routes_added_after_inclusion_are_served():
+    def build(f, trace):
+        app, router = f.App(), f.APIRouter(prefix="/r")
+        app.include_router(router, prefix="/v1")
+        router.websocket("/late")(annotated(f, trace, "late"))
+        return app
+
+    assert compare(build, handshake("/v1/r/late")).calls == [("late", {}, "/v1/r/late")]
+
+
+@pytest.mark.census("B10")
+def test_routes_added_while_serving():
+    def build(f, trace):
+        app = f.App()
+
+        @app.websocket("/add")
+        async def add(websocket: f.WebSocket):
+            await websocket.accept()
+            app.websocket("/new")(annotated(f, trace, "new"))
+
+        return app
+
+    results = compare(build, handshake("/new"), handshake("/add"), handshake("/new"))
+    assert [result.calls for result in results] == [[], [], [("new", {}, "/new")]]
+
+
+@pytest.mark.census("B10")
+def test_one_router_included_many_times_with_different_dependencies():
+    def build(f, trace):
+        def noting(name):
+            async def dependency():
+                trace(name)
+
+            return f.Depends(dependency)
+
+        app, router = f.App(), f.APIRouter(prefix="/r")
+        router.websocket("/ws/{x}", name="one")(annotated(f, trace))
+        for version in ("v1", "v2"):
+            app.include_router(router, prefix=f"/{version}/{{tenant}}", dependencies=[noting(version)])
+        trace("url", str(app.url_path_for("one", tenant="t", x="1")))
+        return app
+
+    first, second = compare(build, handshake("/v1/a/r/ws/1"), handshake("/v2/b/r/ws/2"))
+    assert first.calls[0] == ("url", "/v1/t/r/ws/1")
+    assert second.calls == [("v2",), ("endpoint", {"tenant": "b", "x": "2"}, "/v2/b/r/ws/2")]
+
+
+@pytest.mark.census("B10")
+def test_route_contexts_list_flattened_paths():
+    def build(f, trace):
+        app, inner, outer = f.App(), f.APIRouter(prefix="/i"), f.APIRouter(prefix="/o")
+        inner.websocket("/ws/{x:int}", name="n")(annotated(f, trace))
+        outer.include_router(inner, prefix="/mid")
+        app.include_router(outer, prefix="/top")
+        for context in f.routing.iter_route_contexts(app.routes):
+            if context.path.endswith("/ws/{x:int}"):
+                trace("context", context.path, context.name)
+        return app
+
+    assert compare(build, handshake("/top/o/mid/i/ws/4")).calls[0] == ("context", "/top/o/mid/i/ws/{x:int}", "n")
+
+
+@pytest.mark.census("B11")
+def test_a_router_is_not_included_in_itself():
+    def build(f, trace):
+        router = f.APIRouter()
+        router.include_router(router)
+
+    assert "into itself" in str(refusal(build))
+
+
+@pytest.mark.census("B11")
+def test_a_circle_of_routers_is_refused():
+    def build(f, trace):
+        a, b, c = f.APIRouter(), f.APIRouter(), f.APIRouter()
+        a.include_router(b, prefix="/b")
+        b.include_router(c, prefix="/c")
+        c.include_router(a, prefix="/a")
+
+    assert "already includes this router" in str(refusal(build))
+
+
+@pytest.mark.census("B12")
+@pytest.mark.parametrize("nested", [False, True])
+def test_empty_prefix_and_path_are_refused(nested):
+    def build(f, trace):
+        router, outer = f.APIRouter(), f.APIRouter()
+        router.websocket("", name="the name")(annotated(f, trace))
+        if nested:
+            outer.include_router(router, prefix="/inner")
+        f.App().include_router(outer if nested else router)
+        return f.App()
+
+    if nested:
+        compare(build)
+    else:
+        assert "Prefix and path cannot be both empty (path operation: the name)" in str(refusal(build))
+
+
+@pytest.mark.census("B12")
+def test_empty_path_under_a_prefix():
+    def build(f, trace):
+        app, router = f.App(), f.APIRouter()
+        router.websocket("")(annotated(f, trace))
+        app.include_router(router, prefix="/pre")
+        return app
+
+    first, second = compare(build, handshake("/pre"), handshake("/pre/"))
+    assert first.calls and not second.calls
+
+
+@pytest.mark.census("B13")
+def test_order_of_inherited_dependencies():
+    def build(f, trace):
+        def noting(name):
+            async def dependency():
+                trace(name)
+
+            return f.Depends(dependency)
+
+        app = f.App(dependencies=[noting("app")])
+        r1, r2 = f.APIRouter(dependencies=[noting("r1")]), f.APIRouter(dependencies=[noting("r2")])
+
+        @r2.websocket("/ws", dependencies=[noting("d1"), noting("d2")])
+        async def endpoint(websocket: f.WebSocket, a=noting("p1"), b=noting("p2")):
+            trace("endpoint")
+
+        r1.include_router(r2, dependencies=[noting("r1<-r2")])
+        app.include_router(r1, dependencies=[noting("app<-r1")])
+        app.websocket("/direct", dependencies=[noting("own")])(annotated(f, trace))
+        return app
+
+    result, direct = compare(build, handshake("/ws"), handshake("/direct"))
+    names = ["app", "app<-r1", "r1", "r1<-r2", "r2", "d1", "d2", "p1", "p2", "endpoint"]
+    assert [call[0] for call in result.calls] == names
+    assert [call[0] for call in direct.calls] == ["app", "own", "endpoint"]
+
+
+@pytest.mark.census("B13")
+def test_a_listed_dependency_needs_a_callable():
+    def build(f, trace):
+        f.App().websocket("/ws", dependencies=[f.Depends()])(annotated(f, trace))
+
+    assert str(refusal(build)) == "A parameter-less dependency must have a callable dependency"
+
+
+@pytest.mark.census("B14", "B16")
+def test_slashes_are_never_redirected_and_unmatched_sockets_are_closed():
+    def build(f, trace):
+        app = f.App(redirect_slashes=True)
+        app.websocket("/ws")(annotated(f, trace))
+
+        @app.exception_handler(404)
+        async def not_found(request, exc):
+            trace("never")
+
+        return app
+
+    for result in compare(build, handshake("/ws/"), handshake("/nothing"), handshake("/")):
+        assert result.sent == [{"type": "websocket.close", "code": 1000, "reason": ""}]
+        assert result.calls == []
+
+
+@pytest.mark.census("B15")
+def test_url_path_for_through_nested_routers():
+    def build(f, trace):
+        app, outer, inner = f.App(), f.APIRouter(prefix="/o"), f.APIRouter(prefix="/i/{i}")
+        inner.websocket("/ws/{n:int}", name="deep")(annotated(f, trace))
+        outer.include_router(inner)
+        app.include_router(outer, prefix="/p/{p}")
+        app.include_router(outer, prefix="/again/{p}")
+        path = app.url_path_for("deep", p="1", i="2", n=3)
+        trace("path", str(path), path.protocol, str(path.make_absolute_url("https://h/base")))
+        for params in (
+            {},
+            {"p": "1", "i": "2"},
+            {"p": "1", "i": "2", "n": 3, "extra": 1},
+            {"p": "1", "i": "a/b", "n": 3},
+        ):
+            try:
+                trace("path", str(app.url_path_for("deep", **params)))
+            except Exception as error:
+                trace("error", error)
+        try:
+            app.url_path_for("deep", p="1", i="2", n=-3)
+        except Exception as error:
+            trace("convertor", error)
+        return app
+
+    calls = compare(build, handshake("/other")).calls
+    assert calls[0][1:] == ("/p/1/o/i/2/ws/3", "websocket", "wss://h/base/p/1/o/i/2/ws/3")
+    assert str(calls[1][1]) == 'No route exists for name "deep" and params "".'
+
+
+@pytest.mark.census("B15")
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_url_for_within_a_connection(scheme):
+    def build(f, trace):
+        app, router = f.App(), f.APIRouter(prefix="/r")
+
+        @router.websocket("/ws/{x}", name="me")
+        async def endpoint(websocket: f.WebSocket):
+            trace("url", str(websocket.url_for("me", x="y")), str(websocket.url), str(websocket.base_url))
+            try:
+                websocket.url_for("nobody")
+            except Exception as error:
+                trace("error", error)
+
+        app.include_router(router)
+        return app
+
+    connection = handshake("/r/ws/1?a=b", headers={"host": "example.com:8000"}, scope={"scheme": scheme})
+    assert compare(build, connection).calls[0][1] == f"{scheme}://example.com:8000/r/ws/y"
+
+
+@pytest.mark.census("B16")
+def test_an_http_path_is_unmatched_for_websockets_and_default_can_be_replaced():
+    def build(f, trace):
+        async def default(scope, receive, send):
+            trace("default", scope["type"], scope["path"])
+            await send({"type": "websocket.close", "code": 4404, "reason": "none"})
+
+        app, router = f.App(), f.APIRouter(default=default)
+        router.websocket("/ws")(annotated(f, trace))
+        app.mount("/sub", router)
+        return app
+
+    inside, outside = compare(build, handshake("/sub/other"), handshake("/other"))
+    assert inside.close["code"] == 4404 and outside.close["code"] == 1000
+
+
+@pytest.mark.census("B17", "I5", "K16")
+def test_mounted_app_has_its_own_handlers_overrides_and_paths():
+    def build(f, trace):
+        app, sub = f.App(), f.App()
+
+        def setting():
+            return "original"
+
+        @sub.websocket("/ws/{x}", name="child")
+        async def endpoint(websocket: f.WebSocket, x: str, value: str = f.Depends(setting)):
+            trace("scope", websocket.scope["path"], websocket.scope["root_path"], websocket.scope["app_root_path"])
+            trace("urls", str(websocket.url), str(websocket.base_url), dict(websocket.path_params), value)
+            trace("app", websocket.app is sub, str(websocket.url_for("sub:child", tenant="t", x="z")))
+            raise ValueError("boom")
+
+        @sub.exception_handler(ValueError)
+        async def inner(websocket, error):
+            trace("sub handler")
+            await websocket.close(4001)
+
+        @app.exception_handler(ValueError)
+        async def outer(websocket, error):
+            trace("app handler")
+
+        app.dependency_overrides[setting] = lambda: "overridden"
+        app.mount("/m/{tenant}", sub, name="sub")
+        trace("path", str(app.url_path_for("sub:child", tenant="t", x="1")))
+        return app
+
+    result = compare(build, handshake("/m/acme/ws/7", headers={"host": "h"}))
+    assert result.calls[-1] == ("sub handler",) and result.close["code"] == 4001
+    assert result.calls[2][3:] == ({"tenant": "acme", "x": "7"}, "original")
+
+
+@pytest.mark.census("B17")
+def test_root_path_of_the_app():
+    def build(f, trace):
+        app = f.App(root_path="/proxy")
+
+        @app.websocket("/ws")
+        async def endpoint(websocket: f.WebSocket):
+            trace("root", websocket.scope["root_path"], str(websocket.url), str(websocket.url_for("endpoint")))
+
+        return app
+
+    result, *_ = compare(build, handshake("/ws"), handshake("/proxy/ws"), handshake("/ws", scope={"root_path": "/x"}))
+    assert result.raw[0][:2] == ("warning", "FastAPIDeprecationWarning") and result.calls[0][1] == "/proxy"
+
+
+@pytest.mark.census("B18")
+def test_host_routes_keep_their_place():
+    def build(f, trace):
+        app, api = f.App(), f.APIRouter()
+        api.websocket("/ws")(annotated(f, trace, "api"))
+        app.host("{tenant}.example.org", api, name="api")
+        app.websocket("/ws")(annotated(f, trace, "plain"))
+        return app
+
+    hosts = ["a.example.org", "A.Example.ORG:8000", "example.org", "other.net"]
+    results = compare(build, *(handshake("/ws", headers={"host": host}) for host in hosts))
+    assert [result.calls[0][0] for result in results] == ["api", "api", "plain", "plain"]
+
+
+@pytest.mark.census("B18")
+def test_host_in_an_included_router():
+    def build(f, trace):
+        app, api = f.App(), f.APIRouter()
+        api.websocket("/ws")(annotated(f, trace, "api"))
+        router = f.APIRouter(routes=[Host("api.org", api)])
+        app.include_router(router, prefix="/pre")
+        return app
+
+    compare(build, *(handshake(target, headers={"host": "api.org"}) for target in ("/pre/ws", "/ws")))
+
+
+@pytest.mark.census("B19", "3.10")
+def test_scope_keys_that_applications_read():
+    def build(f, trace):
+        app, router = f.App(), f.APIRouter(prefix="/r")
+
+        @router.websocket("/{x}")
+        async def endpoint(websocket: f.WebSocket):
+            scope = websocket.scope
+            trace("app", scope["app"] is app, scope["endpoint"] is endpoint, scope["path_params"])
+            trace("route", scope["route"].path, scope["route"].name, type(scope["route"]).__name__)
+            trace("router", hasattr(scope["router"], "url_path_for"), "fastapi_astack" in scope)
+
+        app.include_router(router, prefix="/p")
+        return app
+
+    assert compare(build, handshake("/p/r/1")).calls[1] == ("route", "/p/r/{x}", "endpoint", "APIWebSocketRoute")
+
+
+@pytest.mark.census("B20")
+def test_router_as_a_stand_alone_application():
+    def build(f, trace):
+        router = f.APIRouter(prefix="/r")
+
+        @router.websocket("/ws")
+        async def endpoint(websocket: f.WebSocket, n: int):
+            trace("endpoint", n)
+            await websocket.accept()
+
+        return router
+
+    good, bad, unmatched = compare(build, handshake("/r/ws?n=1"), handshake("/r/ws?n=x"), handshake("/none"))
+    assert good.calls == [("endpoint", 1)] and type(bad.raised).__name__ == "WebSocketRequestValidationError"
+    assert unmatched.close["code"] == 1000
+
+
+@pytest.mark.census("B21")
+def test_starlette_routes_in_the_constructor():
+    def build(f, trace):
+        return f.App(routes=[WebSocketRoute("/ws/{x:int}", accepting(trace), name="s")])
+
+    assert compare(build, handshake("/ws/4")).calls == [("endpoint", {"x": 4}, "/ws/4")]
+
+
+@pytest.mark.census("B21")
+def test_mounts_and_foreign_routes_keep_their_place_in_the_order():
+    async def mounted(scope, receive, send):
+        await send({"type": "websocket.close", "code": 4000, "reason": scope["root_path"]})
+
+    def build(f, trace):
+        app = f.App()
+        app.websocket("/a/first")(annotated(f, trace, "first"))
+        app.mount("/a", mounted)
+        app.websocket("/a/later")(annotated(f, trace, "later"))
+        app.router.routes.append(WebSocketRoute("/b/{x}", accepting(trace, "starlette")))
+        app.websocket("/b/{x}")(annotated(f, trace, "shadowed"))
+        return app
+
+    results = compare(build, *(handshake(target) for target in ("/a/first", "/a/later", "/b/1", "/a", "/ab")))
+    assert [result.calls[0][0] if result.calls else result.close["code"] for result in results] == [
+        "first",
+        4000,
+        "starlette",
+        1000,
+        1000,
+    ]
+
+
+@pytest.mark.census("B16")
+def test_a_mounted_response_receives_the_websocket_scope():
+    def build(f, trace):
+        app = f.App()
+        app.mount("/sub", PlainTextResponse("hello"))
+        return app
+
+    compare(build, handshake("/sub/x"))
