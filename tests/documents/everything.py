@@ -1,0 +1,11 @@
+"""Every example behind one application, each mounted at its module's name."""
+
+import importlib
+import pkgutil
+
+from wirefast import App
+
+app = App()
+for module in pkgutil.iter_modules(__import__("documents").__path__):
+    if module.name != "everything":
+        app.mount(f"/{module.name}", importlib.import_module(f"documents.{module.name}").app)

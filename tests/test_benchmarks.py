@@ -1,0 +1,72 @@
+"""The benchmarks run, each once and untimed, and their tools read what they are given."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    """Imports a module of ``benchmarks``, which lies beside the tests and is not installed."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+def test_every_benchmark_runs_once():
+    arguments = ["benchmarks", "-q", "--benchmark-disable", "-p", "no:cacheprovider"]
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+def measurement(peer, median, iqr=0.0, units=10):
+    extra = {"units": units, "step": "message", "case": "JSON", "peer": peer, "absent": ["litestar"]}
+    return {"extra_info": extra, "stats": {"median": median, "iqr": iqr}}
+
+
+def run(*benchmarks):
+    machine = {"python_implementation": "CPython", "python_version": "3.13.0", "machine": "x86_64", "system": "Linux"}
+    return {"machine_info": machine, "benchmarks": list(benchmarks)}
+
+
+def test_report_of_one_run_has_the_spread_of_its_rounds(tool):
+    report = tool("report")
+    table = report.read([run(measurement("wirefast", 10e-6, 1e-6), measurement("fastapi", 80e-6, 2e-6))])
+    assert report.markdown(table).splitlines()[-1] == (
+        "| message | JSON | 1.00 ± 0.10 | 8.00 ± 0.20 (×8.00) | – | – | – |"
+    )
+
+
+def test_report_of_several_runs_has_the_median_of_their_medians(tool):
+    report = tool("report")
+    runs = [run(measurement("wirefast", seconds), measurement("fastapi", 40e-6)) for seconds in (10e-6, 20e-6, 90e-6)]
+    assert "| 2.00 ± 4.00 | 4.00 ± 0.00 (×2.00) |" in report.markdown(report.read(runs))
+    assert "3 runs" in report.heading(runs) and "Absent peers: litestar." in report.heading(runs)
+
+
+@pytest.mark.parametrize(("now", "found"), [(900, 0), (1_029, 0), (1_031, 1)])
+def test_only_growth_past_three_percent_is_a_regression(tool, now, found):
+    instructions = tool("instructions")
+    baseline = {"connection": {"wirefast": 1_000.0, "fastapi": 9_000.0}}
+    assert len(instructions.regressions({"connection": {"wirefast": now, "fastapi": 99_000.0}}, baseline)) == found
+
+
+def test_baseline_has_every_scene(tool):
+    instructions = tool("instructions")
+    scenes = {name: set(names) for name, names in instructions.SCENES.items()}
+    for entry in instructions.load_baseline().values():
+        assert {name: set(counts) for name, counts in entry["counts"].items()} == scenes
+
+
+def test_total_of_a_dump(tool, tmp_path):
+    dump = tmp_path / "callgrind.out"
+    dump.write_text("version: 1\ndesc: Trigger: Client Request: JSON message:1\nevents: Ir\nsummary: 1234567\n")
+    assert tool("instructions").total(dump) == 1_234_567

@@ -1,0 +1,403 @@
+"""The ``wirefast`` command, in processes of its own: every kind of target, every option of ours, every error line."""
+
+from __future__ import annotations
+
+import http.client
+import importlib
+import importlib.metadata
+import inspect
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from uvicorn import Config
+from uvicorn.main import main as uvicorn_command
+from websockets.sync.client import connect, unix_connect
+
+from processes import TIMEOUT, environment, running, wirefast
+from wirefast import cli
+
+# An ASGI application and nothing else, so that these tests fail for the command's reasons only.
+ASGI = """
+import os
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    elif scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"] + NAME})
+    else:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": f"{NAME} {os.getpid()}".encode()})
+NAME = __name__
+holder = type("Holder", (), {"app": staticmethod(app)})
+def make():
+    return app
+number = 3
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A directory with a module, a package, and files that are wrong in one way each."""
+    (tmp_path / "service.py").write_text(ASGI)
+    (tmp_path / "pack" / "inner").mkdir(parents=True)
+    (tmp_path / "pack" / "__init__.py").write_text("from .inner.web import app as app\n")
+    (tmp_path / "pack" / "inner" / "__init__.py").touch()
+    (tmp_path / "pack" / "inner" / "web.py").write_text(f"from .. import inner\n{ASGI}")
+    (tmp_path / "needs.py").write_text("import no_such_dependency\n")
+    (tmp_path / "broken.py").write_text("def f(:\n")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "shadows").mkdir()
+    (tmp_path / "shadows" / "json.py").write_text(ASGI)
+    return tmp_path
+
+
+def get(port: int) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def get_once_up(port: int) -> str:
+    """A page of workers, whose address is in the log before they listen."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return get(port)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["service:app"], "service"),
+        (["service"], "service"),
+        (["service:holder.app"], "service"),
+        (["service:make", "--factory"], "service"),
+        (["pack.inner.web:app"], "pack.inner.web"),
+        (["pack"], "pack.inner.web"),
+        (["service.py"], "service"),
+        (["./service.py:holder.app"], "service"),
+        (["pack/inner/web.py"], "pack.inner.web"),
+        (["pack/__init__.py"], "pack.inner.web"),
+    ],
+)
+def test_target(project: Path, arguments: list[str], name: str) -> None:
+    with running(*arguments, "--port", "0", cwd=project) as server:
+        port = server.wait_for_port()
+        assert get(port).split()[0] == name
+        with connect(f"ws://127.0.0.1:{port}/") as client:
+            client.send("from ")
+            assert client.recv() == f"from {name}"
+    assert "Traceback" not in server.log
+
+
+def test_target_file_is_found_from_any_directory(project: Path) -> None:
+    with running(str(project / "service.py"), "--port", "0", cwd=project / "elsewhere") as server:
+        assert get(server.wait_for_port()).startswith("service ")
+
+
+def test_file_outside_the_working_directory_starts_without_a_word_about_reload(project: Path) -> None:
+    with running(str(project / "service.py"), "--port", "0", cwd=project / "elsewhere") as server:
+        server.wait_for_port()
+    assert "reload" not in server.log
+
+
+def test_app_dir(project: Path) -> None:
+    with running("service:app", "--app-dir", "..", "--port", "0", cwd=project / "elsewhere") as server:
+        assert get(server.wait_for_port()).startswith("service ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_cleanly(project: Path, number: signal.Signals) -> None:
+    with running("service", "--port", "0", cwd=project) as server:
+        server.wait_for_port()
+        # uvicorn's convention: it finishes, then lets the signal have its usual effect.
+        assert server.end(number) in (0, -number)
+    assert "Application shutdown complete." in server.log
+    assert "Traceback" not in server.log
+
+
+def test_log_level(project: Path) -> None:
+    with running("service", "--uds", "quiet.sock", "--log-level", "critical", cwd=project) as server:
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            with socket.socket(socket.AF_UNIX) as client:
+                if client.connect_ex(str(project / "quiet.sock")) == 0:
+                    break
+            assert time.monotonic() < deadline
+    assert server.log == ""
+
+
+def test_workers(project: Path) -> None:
+    with running("service.py", "--workers", "2", "--port", "0", cwd=project) as server:
+        port = server.wait_for_port()
+        seen = set()
+        deadline = time.monotonic() + TIMEOUT
+        while len(seen) < 2:
+            seen.add(get_once_up(port).split()[1])
+            assert time.monotonic() < deadline
+        assert str(server.process.pid) not in seen
+        assert server.end() == 0
+    assert "Traceback" not in server.log
+
+
+def test_workers_that_do_not_start_are_an_error(project: Path) -> None:
+    (project / "refuses.py").write_text(
+        "async def app(scope, receive, send):\n"
+        "    await receive()\n"
+        "    await send({'type': 'lifespan.startup.failed', 'message': 'no database'})\n"
+    )
+    with running("refuses", "--workers", "2", "--port", "0", cwd=project) as server:
+        server.wait_for("no database")
+        assert server.process.wait(TIMEOUT) == 3
+    alone = wirefast("run", "refuses", "--port", "0", cwd=project)
+    assert alone.returncode == 3 and "no database" in alone.stderr
+
+
+def test_reload(project: Path) -> None:
+    target = str(project / "service.py")
+    with running(target, "--reload", "--reload-delay", "0.05", "--port", "0", cwd=project / "elsewhere") as server:
+        port = server.wait_for_port()
+        server.wait_for("Application startup complete")
+        assert get_once_up(port).startswith("service ")
+        (project / "service.py").write_text(ASGI.replace("NAME = __name__", "NAME = 'changed'"))
+        server.wait_for("detected changes in .*service.py")
+        server.wait_for("Application startup complete")
+        assert get_once_up(port).startswith("changed ")
+        assert server.end(signal.SIGINT) == 0
+
+
+def test_uds(project: Path) -> None:
+    path = project / "wire.sock"
+    with running("service", "--uds", str(path), cwd=project) as server:
+        server.wait_for("Uvicorn running on unix socket .*wire.sock")
+        with unix_connect(str(path), "ws://localhost/") as client:
+            client.send("over a path, ")
+            assert client.recv() == "over a path, service"
+        second = wirefast("run", "service", "--uds", str(path), cwd=project)
+        assert_one_line(second, 1, f"--uds '{path}' is already in use; stop the other process or choose another path")
+        server.end(signal.SIGINT)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_uds_left_behind_by_a_dead_server(project: Path, workers: str) -> None:
+    path = project / "stale.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with running("service", "--uds", str(path), "--workers", workers, cwd=project) as server:
+        server.wait_for("Application startup complete")
+
+
+def assert_one_line(ended: subprocess.CompletedProcess[str], code: int, message: str) -> None:
+    assert ended.stderr == f"wirefast: error: {message}\n"
+    assert ended.returncode == code
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("nofile.py", "no such file: 'nofile.py'"),
+        ("service.txt/x:app", "no such file: 'service.txt/x'"),
+        ("./pack", "'pack' is a directory; name a .py file in it, or use module:app"),
+        (
+            "nomodule:app",
+            "no module named 'nomodule' in '{project}' or installed; use --app-dir DIR or a path to a .py file",
+        ),
+        (
+            "service.sub:app",
+            "no module named 'service.sub' in '{project}' or installed; use --app-dir DIR or a path to a .py file",
+        ),
+        (
+            "pack.sub:app",
+            "no module named 'pack.sub' in '{project}' or installed; use --app-dir DIR or a path to a .py file",
+        ),
+        ("service:ap", "'service' has no attribute 'ap'; did you mean 'app'?"),
+        ("service:zzz", "'service' has no attribute 'zzz'; name the application: service:NAME"),
+        ("service:app.zzz", "'service:app' has no attribute 'zzz'; name the application: service:NAME"),
+        ("service:number", "'service:number' is an int, which is not an application"),
+        ("service:a-b", "'a-b' in 'service:a-b' is no attribute name; write module:app or a path to a .py file"),
+        ("..service", "'..service' in '..service' is no module name; write module:app or a path to a .py file"),
+        ("service --port 65536", "--port 65536 is not between 0 and 65535"),
+        ("service --port x", "Invalid value for '--port': 'x' is not a valid integer; see 'wirefast run --help'"),
+        ("service --app-dir nowhere", "--app-dir: no such directory: 'nowhere'"),
+        ("service --fd 999", "--fd 999 is not an open file descriptor"),
+        ("service --header nocolon --port 0", "--header 'nocolon' has no colon; write Name:Value"),
+        ("service --http2 --port 0", "--http2 needs --http zttp, which is `pip install zttp`"),
+        ("service --ssl-keyfile service.py --port 0", "--ssl-keyfile needs --ssl-certfile"),
+        ("service --ssl-certfile none.pem --port 0", "--ssl-certfile: no such file: 'none.pem'"),
+        (
+            "service --ws nothing:Here --port 0",
+            "--ws 'nothing:Here' cannot be used: Could not import module \"nothing\".",
+        ),
+        ("", "Missing argument 'TARGET'; see 'wirefast run --help'"),
+    ],
+)
+def test_wrong_command_line(project: Path, arguments: str, message: str) -> None:
+    assert_one_line(wirefast("run", *arguments.split(), cwd=project), 2, message.format(project=project))
+
+
+def test_unknown_option_and_command(project: Path) -> None:
+    ended = wirefast("run", "service", "--prt", "1", cwd=project)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1
+    assert "'--prt'" in ended.stderr or "--prt" in ended.stderr
+    assert ended.stderr.endswith("; see 'wirefast run --help'\n")
+    ended = wirefast("serve")
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "'serve'" in ended.stderr
+
+
+def test_log_configuration_that_is_none(project: Path) -> None:
+    ended = wirefast("run", "service", "--log-config", "service.py", "--port", "0", cwd=project)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("wirefast: error: uvicorn refuses these settings: ")
+
+
+def test_file_whose_name_is_taken(project: Path) -> None:
+    ended = wirefast("run", "shadows/json.py", cwd=project)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1
+    file = project / "shadows" / "json.py"
+    assert ended.stderr.startswith(f"wirefast: error: '{file}' cannot be imported, because 'json' means ")
+    assert ended.stderr.endswith("; rename the file\n")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_port_taken(project: Path, workers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = wirefast("run", "service", "--port", str(port), "--workers", workers, cwd=project)
+    assert_one_line(
+        ended, 1, f"port {port} on 127.0.0.1 is already in use; stop the other process or choose another --port"
+    )
+
+
+def test_host_of_another_machine(project: Path) -> None:
+    ended = wirefast("run", "service", "--port", "0", "--host", "192.0.2.1", cwd=project)
+    assert ended.returncode == 1 and ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("wirefast: error: cannot listen on --host '192.0.2.1': ")
+
+
+def test_uds_that_cannot_be_made(project: Path) -> None:
+    ended = wirefast("run", "service", "--uds", "nowhere/x.sock", cwd=project)
+    assert_one_line(
+        ended, 1, "--uds 'nowhere/x.sock' cannot be made: No such file or directory; choose a path that you may write"
+    )
+    ended = wirefast("run", "service", "--uds", "service.py", cwd=project)
+    assert_one_line(ended, 1, "--uds 'service.py' exists and is not a socket; choose another path")
+    assert (project / "service.py").read_text() == ASGI
+
+
+def test_errors_of_the_users_module_stay_visible(project: Path) -> None:
+    ended = wirefast("run", "needs.py", cwd=project)
+    assert ended.returncode == 1
+    lines = ended.stderr.splitlines()
+    assert lines[:3] == [
+        "Traceback (most recent call last):",
+        f'  File "{project / "needs.py"}", line 1, in <module>',
+        "    import no_such_dependency",
+    ]
+    assert lines[-2:] == [
+        "ModuleNotFoundError: No module named 'no_such_dependency'",
+        f"wirefast: error: '{project / 'needs.py'}' raised ModuleNotFoundError while it was imported, see above",
+    ]
+    ended = wirefast("run", "broken:app", "--workers", "2", "--port", "0", cwd=project)
+    assert ended.returncode == 1 and "def f(:" in ended.stderr
+    assert ended.stderr.count("SyntaxError: ") == 1
+
+
+@pytest.mark.parametrize("missing", ["uvicorn", "click"])
+def test_missing_server_extra(missing: str) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; from wirefast.cli import main; sys.exit(main())"
+
+    def without(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, *arguments]
+        return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=TIMEOUT)
+
+    ended = without("run", "service:app")
+    assert ended.returncode == 1 and ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("wirefast: error: no server is installed (") and missing in ended.stderr
+    assert ended.stderr.endswith("; install the server extra: pip install 'wirefast[server]'\n")
+    assert without("--version").stdout == f"wirefast {importlib.metadata.version('wirefast')}\n"
+
+
+def test_version_and_help() -> None:
+    script = Path(sys.executable).with_name("wirefast")
+    for command in ([str(script)], [sys.executable, "-m", "wirefast"]):
+        shown = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=TIMEOUT, check=True)
+        assert shown.stdout == f"wirefast {importlib.metadata.version('wirefast')}\n"
+    assert "run" in wirefast("--help").stdout
+    help_text = wirefast("run", "--help").stdout
+    for param in uvicorn_command.params:
+        if param.name not in ("app", "version"):
+            assert param.opts[0] in help_text
+
+
+def test_every_uvicorn_option_reaches_the_configuration() -> None:
+    names = {param.name for param in uvicorn_command.params} - {"app", "app_dir", "version"}
+    assert names <= set(inspect.signature(Config).parameters)
+
+
+def test_options_and_defaults(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    configs: list[Config] = []
+
+    def keep(config: Config) -> int:
+        configs.append(config)
+        return 0
+
+    monkeypatch.setattr(cli, "serve", keep)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "service", raising=False)
+    monkeypatch.setattr(Config, "configure_logging", lambda self: None)
+    target = str(project / "service.py")
+    for name in [name for name in os.environ if name.startswith("UVICORN_")]:
+        monkeypatch.delenv(name)
+
+    assert cli.main(["run", target, "--port", "0"]) == 0
+    reference = Config("service:app", port=0, ws_per_message_deflate=False)
+    expected = vars(reference) | {name: vars(configs[0])[name] for name in ("ws", "http")}
+    assert vars(configs[0]) == expected
+
+    arguments = [
+        "--ws",
+        "websockets-sansio",
+        "--http",
+        "h11",
+        "--ws-per-message-deflate",
+        "true",
+        "--header",
+        "X-A:b:c",
+    ]
+    assert cli.main(["run", target, "--port", "0", *arguments, "--ws-max-size", "7", "--no-access-log"]) == 0
+    chosen = configs[1]
+    assert (chosen.ws, chosen.http, chosen.ws_per_message_deflate) == ("websockets-sansio", "h11", True)
+    assert (chosen.headers, chosen.ws_max_size, chosen.access_log) == ([("X-A", "b:c")], 7, False)
+
+    monkeypatch.setenv("UVICORN_WS_MAX_SIZE", "9")
+    monkeypatch.setenv("UVICORN_APP", target)
+    assert cli.main(["run", "--port", "0"]) == 0
+    assert (configs[2].app, configs[2].ws_max_size) == ("service:app", 9)
+
+
+def test_protocols_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = importlib.import_module("wirefast.server")
+    for option, name in cli.PROTOCOLS.items():
+        monkeypatch.setattr(server, name, type(name, (), {}), raising=False)
+        defaults = cli.make_command().commands["run"].context_settings["default_map"]
+        assert defaults[option] == f"wirefast.server:{name}"

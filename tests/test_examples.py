@@ -1,0 +1,220 @@
+"""The examples do what they say, over TestClient; the chat also in a real server with real clients."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import socket
+import struct
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from processes import TIMEOUT, ServerProcess, running
+from wirefast.testclient import TestClient
+from wirefast.websockets import WebSocketDisconnect
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_echo() -> None:
+    client = TestClient(load("echo").app)
+    with client.websocket_connect("/text") as websocket:
+        websocket.send_text("grüße")
+        assert websocket.receive_text() == "grüße"
+    with client.websocket_connect("/bytes") as websocket:
+        websocket.send_bytes(b"\x00\xff")
+        assert websocket.receive_bytes() == b"\x00\xff"
+    for path, mode in (("/json", "text"), ("/json?mode=binary", "binary")):
+        with client.websocket_connect(path) as websocket:
+            websocket.send_json({"n": [1, None, "é"]}, mode=mode)
+            message = websocket.receive()
+            kind = "bytes" if mode == "binary" else "text"
+            assert json.loads(message[kind]) == {"n": [1, None, "é"]}
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("?token=rosebud", {}),
+        ("", {"Cookie": "session=rosebud"}),
+        ("", {"X-Token": "rosebud"}),
+    ],
+)
+def test_dependencies(query: str, headers: dict[str, str]) -> None:
+    example = load("dependencies")
+    with TestClient(example.app).websocket_connect(f"/notes{query}", headers=headers) as websocket:
+        assert websocket.receive_text() == "Hello, Ada"
+        websocket.send_text("remember")
+        assert websocket.receive_text() == "1: remember"
+    assert example.Notes.saved == {"Ada": ["remember"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/notes", "a token is needed"),
+        ("/notes?token=wrong", "unknown token"),
+        ("/notes?token=rosebud&greeting=123456789012345678901", "at most 20 characters"),
+    ],
+)
+def test_dependencies_refuse(path: str, reason: str) -> None:
+    with pytest.raises(WebSocketDisconnect) as caught:
+        with TestClient(load("dependencies").app).websocket_connect(path):
+            pass
+    assert caught.value.code == 1008
+    assert reason in str(caught.value.reason)
+
+
+def test_dependencies_security() -> None:
+    client = TestClient(load("dependencies").app)
+    with client.websocket_connect("/private", headers={"Authorization": "Bearer open-sesame"}) as websocket:
+        websocket.send_json([1])
+        assert websocket.receive_json() == {"user": "Grace", "heard": [1]}
+    with pytest.raises(WebSocketDisconnect) as caught:
+        with client.websocket_connect("/private", headers={"Authorization": "Bearer wrong"}):
+            pass
+    assert caught.value.code == 1008
+
+
+def test_migration() -> None:
+    pytest.importorskip("fastapi")
+    client = TestClient(load("migration").app)
+    assert client.get("/hello?name=ada").json() == {"hello": "Ada"}
+    with client.websocket_connect("/before?name=ada") as websocket:
+        websocket.send_text("hi")
+        assert websocket.receive_text() == "Ada: hi"
+    with client.websocket_connect("/live/rooms/7?name=ada") as websocket:
+        websocket.send_text("hi")
+        assert websocket.receive_json() == {"room": 7, "name": "Ada", "text": "hi"}
+    for path in ("/live/rooms/x", "/live/rooms/7?name=a"):
+        with pytest.raises(WebSocketDisconnect) as caught:
+            with client.websocket_connect(path):
+                pass
+        assert caught.value.code == 1008
+
+
+def test_only_the_migration_imports_fastapi() -> None:
+    for path in EXAMPLES.glob("*.py"):
+        assert ("import fastapi" in path.read_text(encoding="utf-8")) == (path.name == "migration.py")
+
+
+def test_chat() -> None:
+    with TestClient(load("chat").app) as client:
+        page = client.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "new WebSocket(" in page.text
+        with client.websocket_connect("/ws/7") as seven:
+            with client.websocket_connect("/ws/8") as eight:
+                eight.send_text("hello")
+                assert eight.receive_text() == "You wrote: hello"
+                assert eight.receive_text() == "Client #8 says: hello"
+                assert seven.receive_text() == "Client #8 says: hello"
+                # Before the block ends, since then TestClient cancels the endpoint, whether it has finished or not.
+                eight.close()
+                assert seven.receive_text() == "Client #8 left the chat"
+
+
+class Member:
+    """Something that a ConnectionManager can send to, and that fails in a chosen way."""
+
+    def __init__(self, failure: BaseException | None = None, stuck: bool = False) -> None:
+        self.failure = failure
+        self.stuck = stuck
+        self.received: list[str] = []
+
+    async def send_text(self, text: str) -> None:
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        if self.stuck:
+            await asyncio.Event().wait()
+        self.received.append(text)
+
+
+def test_chat_members_that_fail_delay_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    chat = load("chat")
+    monkeypatch.setattr(chat, "PATIENCE", 0.01)
+    manager = chat.ConnectionManager()
+    well = [Member() for _ in range(3)]
+    ill = [Member(WebSocketDisconnect(1006)), Member(RuntimeError("closed")), Member(stuck=True)]
+    manager.members.update([*well, *ill])
+
+    async def scene() -> None:
+        late = Member()
+        speaking = asyncio.create_task(manager.broadcast("one"))
+        await asyncio.sleep(0)
+        manager.members.add(late)  # while the message is on its way
+        manager.disconnect(well[0])
+        await speaking
+        assert late.received == []
+
+    asyncio.run(scene())
+    assert [member.received for member in well] == [["one"]] * 3
+    assert not manager.members & set(ill)
+
+
+@pytest.fixture
+def chat_server() -> Iterator[tuple[ServerProcess, int]]:
+    with running(str(EXAMPLES / "chat.py"), "--port", "0") as server:
+        yield server, server.wait_for_port()
+
+
+def test_chat_for_real(chat_server: tuple[ServerProcess, int]) -> None:
+    server, port = chat_server
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=TIMEOUT) as response:
+        assert response.headers["content-type"].startswith("text/html")
+        assert b"new WebSocket(" in response.read()
+
+    url = f"ws://127.0.0.1:{port}/ws/"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{url}seven")
+    assert refused.value.response.status_code == 403
+
+    with connect(f"{url}7") as seven:
+        with connect(f"{url}8") as eight, connect(f"{url}9") as nine:
+            eight.send("hello")
+            assert eight.recv(TIMEOUT) == "You wrote: hello"
+            for client in (seven, eight, nine):
+                assert client.recv(TIMEOUT) == "Client #8 says: hello"
+
+            # Nine vanishes without a close frame: its connection is reset.
+            nine.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            nine.socket.close()
+            eight.send("still there?")
+            heard = {eight.recv(TIMEOUT) for _ in range(3)}
+            assert heard == {"You wrote: still there?", "Client #8 says: still there?", "Client #9 left the chat"}
+            assert {seven.recv(TIMEOUT) for _ in range(2)} == heard - {"You wrote: still there?"}
+        assert seven.recv(TIMEOUT) == "Client #8 left the chat"
+        with connect(f"{url}10") as ten:
+            ten.send(b"\x00")
+            with pytest.raises(ConnectionClosed) as closed:
+                ten.recv(TIMEOUT)
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1003
+        assert seven.recv(TIMEOUT) == "Client #10 left the chat"
+        seven.send("alone")
+        assert [seven.recv(TIMEOUT), seven.recv(TIMEOUT)] == ["You wrote: alone", "Client #7 says: alone"]
+    server.end()
+    assert "Traceback" not in server.log
+
+
+def test_every_example_starts() -> None:
+    for path in sorted(EXAMPLES.glob("*.py")):
+        if path.name == "migration.py" and importlib.util.find_spec("fastapi") is None:
+            continue
+        with running(str(path), "--port", "0") as server:
+            server.wait_for_port()

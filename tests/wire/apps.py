@@ -1,0 +1,52 @@
+"""ASGI applications for the tests."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Every message back as it came."""
+    assert (await receive())["type"] == "websocket.connect"
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({**message, "type": "websocket.send"})
+
+
+async def deaf(scope: Any, receive: Any, send: Any) -> None:
+    """Accepts and never receives."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await asyncio.Event().wait()
+
+
+async def plain_http(scope: Any, receive: Any, send: Any) -> None:
+    assert scope["type"] == "http"
+    body = f"{scope['method']} {scope['path']}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def echo_and_http(scope: Any, receive: Any, send: Any) -> None:
+    await (echo if scope["type"] == "websocket" else plain_http)(scope, receive, send)
+
+
+def recorded(script: Any = None) -> Any:
+    """An application that keeps its events: ``app.events``; it accepts, then receives until the end."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        app.scopes.append(scope)  # type: ignore[attr-defined]
+        await receive()
+        await send({"type": "websocket.accept"})
+        if script is not None:
+            await script(receive, send)
+        while True:
+            message = await receive()
+            app.events.append(message)  # type: ignore[attr-defined]
+            if message["type"] == "websocket.disconnect":
+                return
+
+    app.events = []  # type: ignore[attr-defined]
+    app.scopes = []  # type: ignore[attr-defined]
+    return app

@@ -1,0 +1,396 @@
+"""``WebSocketProtocol``: the ASGI side, from the scope to what the application left open."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+import websockets.exceptions
+from apps import echo, recorded
+from peer import BINARY, CLOSE, TEXT, close_frame, frame, request
+from websockets.sync.client import connect
+
+
+def test_echo_over_a_real_client(serve: Any, loop_name: str) -> None:
+    server = serve(echo, loop=loop_name)
+    with connect(server.url) as client:
+        for message in ("é" * 70, b"\x00\xff", "", b"", "x" * 70000):
+            client.send(message)
+            assert client.recv() == message
+    assert server.errors == []
+
+
+def scope_of(serve: Any, ws: str, **settings: Any) -> dict[str, Any]:
+    app = recorded()
+    server = serve(app, ws=ws, **settings)
+    with server.opened(
+        "/a%20b/%C3%A9?x=1&y=%20",
+        headers=[("Sec-WebSocket-Protocol", "a, b"), ("X-Two", "1"), ("X-Two", "2"), ("X-Latin", b"\xe9 \t")],
+        Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==",
+    ) as peer:
+        client = peer.sock.getsockname()
+        server_address = peer.sock.getpeername()
+    scope = app.scopes[0]
+    assert scope["client"] == client
+    assert scope["server"] == server_address
+    return {key: value for key, value in scope.items() if key not in ("client", "server")}
+
+
+@pytest.mark.parametrize("root_path", ["", "/root"])
+@pytest.mark.parametrize("http", ["wirefast.server:HttpProtocol", "httptools", "h11"])
+def test_scope_equals_uvicorns(serve: Any, root_path: str, http: str) -> None:
+    ours = scope_of(serve, "wirefast.server:WebSocketProtocol", root_path=root_path, http=http)
+    assert ours == scope_of(serve, "websockets-sansio", root_path=root_path, http="httptools")
+
+
+def test_disconnect_carries_the_peers_code_and_reason(serve: Any) -> None:
+    app = recorded()
+    server = serve(app)
+    with server.opened() as peer:
+        peer.send(close_frame(3001, "bye é"))
+        assert peer.frame().code == 3001
+        assert peer.ended()
+    assert app.events == [{"type": "websocket.disconnect", "code": 3001, "reason": "bye é"}]
+
+
+def test_disconnect_without_a_code_is_1005(serve: Any) -> None:
+    app = recorded()
+    server = serve(app)
+    with server.opened() as peer:
+        peer.send(close_frame(None))
+        assert peer.frame() == (CLOSE, b"", True, 0)
+        assert peer.ended()
+    assert app.events == [{"type": "websocket.disconnect", "code": 1005, "reason": ""}]
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_disconnect_of_a_lost_peer_is_1006(serve: Any, how: str) -> None:
+    app = recorded()
+    server = serve(app)
+    peer = server.opened()
+    getattr(peer if how == "reset" else peer.sock, how)()
+    with server.opened() as other:
+        other.send(close_frame()).frame()
+    server.stop()
+    assert {"type": "websocket.disconnect", "code": 1006} in app.events
+
+
+def test_receive_after_the_end_repeats_disconnect(serve: Any) -> None:
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        seen.extend([await receive() for _ in range(3)])
+
+    server = serve(app)
+    with server.opened() as peer:
+        peer.send(close_frame(1001))
+        assert peer.ended()
+    assert [message["code"] for message in seen] == [1001] * 3
+
+
+def test_unread_messages_come_before_the_disconnect(serve: Any) -> None:
+    app = recorded(lambda receive, send: asyncio.sleep(0.05))
+    server = serve(app)
+    with server.opened() as peer:
+        peer.send(frame(TEXT, b"one"), frame(BINARY, b"two"), close_frame())
+        assert peer.ended()
+    server.stop()
+    assert app.events == [
+        {"type": "websocket.receive", "text": "one"},
+        {"type": "websocket.receive", "bytes": b"two"},
+        {"type": "websocket.disconnect", "code": 1000, "reason": ""},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "logged"),
+    [
+        (None, 1000, False),
+        (RuntimeError("broken"), 1011, True),
+        (type("WebSocketDisconnect", (Exception,), {})(1000), 1000, False),
+    ],
+)
+def test_what_the_application_left_open_is_closed(serve: Any, error: Any, code: int, logged: bool) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "last"})
+        if error is not None:
+            raise error
+
+    server = serve(app)
+    with server.opened() as peer:
+        assert peer.frame() == (TEXT, b"last", True, 0)
+        assert peer.frame().code == code
+        peer.send(close_frame(code))
+        assert peer.ended()
+    assert server.errors == (["Exception in ASGI application\n"] if logged else [])
+
+
+def test_a_return_value_is_an_error(serve: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> int:
+        await send({"type": "websocket.accept"})
+        return 123
+
+    server = serve(app)
+    with server.opened() as peer:
+        assert peer.frame().code == 1011
+    assert server.errors == ["ASGI callable should return None, but returned '123'."]
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("broken")])
+def test_an_application_that_never_answers_gives_500(serve: Any, error: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if error is not None:
+            raise error
+
+    server = serve(app)
+    with server.peer() as peer:
+        response = peer.send(request()).response()
+        assert (response.status, response.body) == (500, b"Internal Server Error")
+        assert peer.ended()
+    assert len(server.errors) == 1
+
+
+def test_rejection_carries_code_and_reason(serve: Any) -> None:
+    events = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.close", "code": 1008, "reason": "no é"})
+        events.append(await receive())
+
+    server = serve(app)
+    with server.peer() as peer:
+        response = peer.send(request()).response()
+        assert response.status == 403
+        assert response.header("content-type") == "application/json"
+        assert json.loads(response.body) == {"code": 1008, "reason": "no é"}
+        assert peer.ended()
+    assert events == [{"type": "websocket.disconnect", "code": 1006}]
+    assert server.errors == []
+
+
+def test_denial_response(serve: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        headers = [(b"Content-Length", b"99"), (b"X-Why", b"tired")]
+        await send({"type": "websocket.http.response.start", "status": 429, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b"come ", "more_body": True})
+        await send({"type": "websocket.http.response.body", "body": b"later"})
+
+    server = serve(app)
+    with server.peer() as peer:
+        response = peer.send(request()).response()
+        assert (response.status, response.body, response.header("x-why")) == (429, b"come later", "tired")
+        assert peer.ended()
+
+
+def test_accept_with_subprotocol_and_headers(serve: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"X-One", b"1"), (b"x-one", b"2")]
+        await send({"type": "websocket.accept", "subprotocol": "chat", "headers": headers})
+
+    server = serve(app, headers=[("Server", "mine")])
+    with server.peer() as peer:
+        response = peer.send(request(headers=[("Sec-WebSocket-Protocol", "chat")])).response()
+    assert response.header("sec-websocket-protocol") == "chat"
+    assert [value for name, value in response.headers if name == "x-one"] == ["1", "2"]
+    assert [value for name, value in response.headers if name == "server"] == ["mine"]
+    assert [name for name, _ in response.headers].count("date") == 1
+
+
+def test_accept_key_of_the_rfc(serve: Any) -> None:
+    server = serve(echo)
+    with server.peer() as peer:
+        response = peer.send(request(Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==")).response()
+    assert response.header("sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+STATES: list[tuple[list[dict[str, Any]], str]] = [
+    ([{"type": "websocket.send", "text": "x"}], "Expected ASGI message 'websocket.accept'"),
+    ([{"type": "websocket.accept"}, {"type": "websocket.accept"}], "Expected ASGI message 'websocket.send'"),
+    (
+        [{"type": "websocket.accept"}, {"type": "websocket.close"}, {"type": "websocket.send", "text": "x"}],
+        "Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.",
+    ),
+    (
+        [{"type": "websocket.accept"}, {"type": "websocket.close"}, {"type": "websocket.close"}],
+        "Unexpected ASGI message 'websocket.close', after sending 'websocket.close'.",
+    ),
+    ([{"type": "websocket.accept"}, {"type": "bogus"}], "Expected ASGI message 'websocket.send'"),
+    ([{"type": "bogus"}], "Expected ASGI message 'websocket.accept'"),
+    (
+        [{"type": "websocket.http.response.start", "status": 400}, {"type": "websocket.accept"}],
+        "Expected ASGI message 'websocket.http.response.body'",
+    ),
+    (
+        [{"type": "websocket.http.response.start", "status": 400}, {"type": "websocket.close"}],
+        "Expected ASGI message 'websocket.http.response.body'",
+    ),
+    ([{"type": "websocket.http.response.start", "status": 99}], "Invalid HTTP status code '99'"),
+    ([{"type": "websocket.accept"}, {"type": "websocket.send"}], "needs 'bytes' or 'text'"),
+    ([{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1005}], "1005 is not a close code"),
+]
+
+
+@pytest.mark.parametrize(("messages", "expected"), STATES)
+def test_messages_out_of_order_raise(serve: Any, messages: list[dict[str, Any]], expected: str) -> None:
+    raised = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for message in messages[:-1]:
+            await send(message)
+        try:
+            await send(messages[-1])
+        except (RuntimeError, ValueError, KeyError) as exc:
+            raised.append(str(exc))
+            raise
+
+    server = serve(app)
+    with server.peer() as peer:
+        peer.send(request()).ended(0.3)
+    server.stop()
+    assert len(raised) == 1 and expected in raised[0]
+
+
+def test_send_after_the_peer_closed_raises_oserror(serve: Any) -> None:
+    raised = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        try:
+            await send({"type": "websocket.send", "text": "x"})
+        except OSError as exc:
+            raised.append(exc)
+            raise
+
+    server = serve(app)
+    with server.opened() as peer:
+        peer.send(close_frame())
+        assert peer.ended()
+    server.stop()
+    assert len(raised) == 1
+    assert server.errors == []
+
+
+def test_an_event_loops_turn_leaves_in_one_write(serve: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        for number in range(16):
+            await send({"type": "websocket.send", "text": str(number)})
+        await receive()
+
+    server = serve(app)
+    with server.peer() as peer:
+        peer.send(request())
+        peer.fill()
+        assert peer.response().status == 101
+        assert peer.buffer.endswith(b"15"), "the frames of one turn came in more than one segment"
+
+
+def test_long_reasons_are_cut_on_a_character_border(serve: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1008, "reason": "é" * 100})
+
+    server = serve(app)
+    with server.opened() as peer:
+        assert peer.frame().reason == "é" * 61
+
+
+def test_shutdown_tells_peer_and_application(serve: Any, loop_name: str) -> None:
+    app = recorded()
+    server = serve(app, loop=loop_name)
+    with connect(server.url) as client:
+        server.server.should_exit = True
+        with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+            client.recv(timeout=5)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1012
+    server.stop()
+    assert app.events == [{"type": "websocket.disconnect", "code": 1012}]
+
+
+def test_shutdown_ends_with_a_peer_that_does_not_answer(serve: Any) -> None:
+    server = serve(recorded())
+    with server.opened() as peer:
+        server.server.should_exit = True
+        assert peer.frame().code == 1012
+        assert peer.ended(4.0)
+
+
+def test_shutdown_tells_every_socket(serve: Any) -> None:
+    server = serve(recorded())
+    peers = [server.opened() for _ in range(300)]
+    server.server.should_exit = True
+    for peer in peers:
+        assert peer.frame().code == 1012
+        peer.send(close_frame(1012))
+    server.stop()
+    assert server.errors == []
+
+
+def test_shutdown_during_the_handshake_is_503(serve: Any) -> None:
+    entered = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        entered.set()
+        await receive()
+
+    server = serve(app)
+    with server.peer() as peer:
+        peer.send(request())
+        while not entered.is_set():
+            server.call(lambda: None)
+        server.server.should_exit = True
+        assert peer.response().status == 503
+
+
+def test_limit_concurrency_counts_websockets(serve: Any) -> None:
+    server = serve(recorded(), limit_concurrency=2)
+    first, second = server.opened(), server.opened()
+    with server.peer() as third:
+        response = third.send(request()).response()
+        assert (response.status, response.body) == (503, b"Service Unavailable")
+        assert third.ended()
+    first.reset()
+    second.send(close_frame()).frame()
+    second.sock.close()
+
+
+def test_log_lines(serve: Any) -> None:
+    server = serve(echo)
+    with server.opened("/path%0d%0a?q=%0d") as peer:
+        host, port = peer.sock.getsockname()
+        peer.send(close_frame()).frame()
+    server.stop()
+    messages = [record.getMessage() for record in server.records]
+    assert f'{host}:{port} - "WebSocket /path%0D%0A?q=%0d" [accepted]' in messages
+
+
+def test_lifespan_state_is_copied(serve: Any) -> None:
+    states = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            scope["state"]["name"] = "value"
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            return await send({"type": "lifespan.shutdown.complete"})
+        states.append(dict(scope["state"]))
+        scope["state"]["name"] = "changed"
+        await echo(scope, receive, send)
+
+    server = serve(app, lifespan="on")
+    for _ in range(2):
+        with server.opened() as peer:
+            peer.send(close_frame()).frame()
+    assert states == [{"name": "value"}] * 2
