@@ -1,0 +1,115 @@
+"""What a hub asks of a broker, and the broker that a URL means.
+
+A broker carries payloads, which are opaque to it, between the hubs of several processes. It promises: each payload is
+delivered at most once to a hub that was subscribed to its room, those of one publisher and room in the order of
+publishing. Where payloads may have been lost, the room is named to ``gap``. A hub hears its own payloads as well, and
+its members need no broker: they are served before it, and whatever becomes of it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from importlib import import_module
+from urllib.parse import urlsplit
+
+__all__ = ["Broker", "BrokerUnavailable", "Deliver", "Gap", "make_broker"]
+
+Deliver = Callable[[str, bytes], None]
+Gap = Callable[[list[str]], None]
+
+
+class BrokerUnavailable(Exception):
+    """A broker that cannot be used: its client is not installed, it does not answer, or it refuses us.
+
+    ``str()`` is one line for a person, without the password of the URL.
+    """
+
+
+class Broker(ABC):
+    """A connection to a broker. Built anywhere; everything else happens in the loop that ran ``start``.
+
+    Room names are checked by the hub: not empty, printable, at most 1,024 bytes in UTF-8.
+    """
+
+    @abstractmethod
+    async def start(self, deliver: Deliver, gap: Gap) -> None:
+        """Connect, and from then on stay connected: a lost connection is made again, with backoff, until ``stop``.
+
+        Args:
+            deliver: Called with room and payload, in the loop, for everything published to a room that is subscribed.
+            gap: Called with the rooms, among those subscribed, of which payloads may have been lost. Each is named once
+                for one interruption, after its subscription is confirmed again.
+
+        Raises:
+            BrokerUnavailable: The first connection cannot be made. A process that starts without its broker would
+                look healthy and be deaf, so it does not start.
+        """
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Hand over what is queued if that takes no more than two seconds, then disconnect. Allowed at any time."""
+
+    @abstractmethod
+    def subscribe(self, room: str) -> None:
+        """Ask for the payloads of a room. Returns at once; kept through every interruption until ``unsubscribe``."""
+
+    @abstractmethod
+    def unsubscribe(self, room: str) -> None:
+        """Ask no more for a room: nothing of it is delivered after this call. Unknown rooms are ignored."""
+
+    @abstractmethod
+    async def subscribed(self, room: str) -> None:
+        """Wait until the broker has confirmed the subscription of a room.
+
+        Returns at once where there is nothing to wait for: the broker is not connected (a ``gap`` follows once it is),
+        the room is not subscribed, or ``stop`` was called.
+        """
+
+    @abstractmethod
+    def publish(self, room: str, payload: bytes) -> None:
+        """Queue a payload; never waits. The queue is bounded in payloads and bytes.
+
+        What does not fit is dropped, counted in ``dropped`` and logged once for one interruption. The hubs that are
+        subscribed to the room are told of the gap when the broker can be reached.
+        """
+
+    @abstractmethod
+    async def flush(self) -> None:
+        """Wait until what is queued now was taken by the broker or dropped: while the broker is away, that long."""
+
+    @property
+    @abstractmethod
+    def connected(self) -> bool:
+        """Whether the connection stands and every subscription that stood before is made again."""
+
+    @property
+    @abstractmethod
+    def dropped(self) -> int:
+        """How many payloads given to ``publish`` were dropped here, or were on their way when a connection ended."""
+
+
+def make_broker(url: str) -> Broker:
+    """The broker for a URL: ``redis://``, ``rediss://`` (TLS), ``unix://`` (Redis), ``nats://``, ``tls://`` (NATS).
+
+    Raises:
+        ValueError: The URL means no broker, or is malformed.
+        BrokerUnavailable: The client is not installed: ``wirefast[redis]``, ``wirefast[nats]``.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in _BROKERS:
+        known = ", ".join(f"{name}://" for name in _BROKERS)
+        raise ValueError(f"{scheme or 'no scheme'}:// is no broker, only these are: {known}")
+    module, name = _BROKERS[scheme]
+    broker: Broker = getattr(import_module(module, __package__), name)(url)
+    return broker
+
+
+# Imported when they are used: each needs a client that an extra brings.
+_BROKERS = {
+    "redis": (".redis", "RedisBroker"),
+    "rediss": (".redis", "RedisBroker"),
+    "unix": (".redis", "RedisBroker"),
+    "nats": (".nats", "NatsBroker"),
+    "tls": (".nats", "NatsBroker"),
+}
