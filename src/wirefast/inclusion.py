@@ -278,6 +278,18 @@ def iter_route_contexts(routes: Sequence[BaseRoute | RouteContext]) -> Iterator[
             yield RouteContext(route, route)
 
 
+def foreign_routers(router: Any) -> Iterator[Any]:
+    """FastAPI's routers included somewhere below: they number their changes instead of reporting them."""
+    for route in router.routes:
+        child = getattr(route, "original_router", None)
+        if child is None:
+            continue
+        if hasattr(child, "_get_routes_version"):
+            yield child
+        else:
+            yield from foreign_routers(child)
+
+
 def contains_router(router: Any, wanted: APIRouter, seen: set[int] | None = None) -> bool:
     """Whether ``wanted`` is included somewhere below ``router``."""
     seen = set() if seen is None else seen

@@ -43,6 +43,7 @@ from wirefast.inclusion import (
     _IncludedRouter,
     contains_router,
     first_url_path,
+    foreign_routers,
 )
 from wirefast.inclusion import iter_route_contexts as iter_route_contexts
 from wirefast.limits import inherit_form_limits, validate_form_limits, validate_max_body_size
@@ -199,6 +200,8 @@ class APIRouter(RouterHttpMethods, routing.Router):
         self._websocket_table: RouteTable | None = None
         self._http_table: RouteTable | None = None
         self._routes_version = 0
+        # FastAPI's routers included below, which cannot report a change, and the version of each in the tables.
+        self._watched: list[tuple[Any, int]] = []
         # Asked when no route matches; mostly frontends.
         self._low_priority_routes: list[BaseRoute] = []
         self._frontend_routes: FrontendRoutes | None = None
@@ -245,6 +248,10 @@ class APIRouter(RouterHttpMethods, routing.Router):
 
     _mark_routes_changed = _thaw
 
+    def _thaw_if_watched_changed(self) -> None:
+        if any(router._get_routes_version() != version for router, version in self._watched):
+            self._thaw()
+
     def _flat_routes(self) -> Iterator[BaseRoute]:
         return (context.effective for context in iter_route_contexts(self.routes))
 
@@ -252,6 +259,7 @@ class APIRouter(RouterHttpMethods, routing.Router):
         """The table for one protocol: ``route_class`` is matched by path, ``other_class`` can never match."""
         entries: list[Entry] = []
         opaque: list[Opaque] = []
+        self._watched = [(router, router._get_routes_version()) for router in foreign_routers(self)]
         for order, route in enumerate(self._flat_routes()):
             kind: Any = type(route)
             ours = kind in (APIRoute, APIWebSocketRoute) or getattr(kind, "matches", None) is APIRoute.matches
@@ -268,6 +276,8 @@ class APIRouter(RouterHttpMethods, routing.Router):
         """The application of the first route that matches a WebSocket scope; the scope is updated."""
         if "router" not in scope:
             scope["router"] = self
+        if self._watched:
+            self._thaw_if_watched_changed()
         table = self._websocket_table
         if table is None:
             version = self._routes_version
@@ -285,6 +295,8 @@ class APIRouter(RouterHttpMethods, routing.Router):
             scope["router"] = self
         if self.form_limits:
             inherit_form_limits(scope, self.form_limits)
+        if self._watched:
+            self._thaw_if_watched_changed()
         table = self._http_table
         if table is None:
             version = self._routes_version

@@ -8,6 +8,7 @@ import fastapi
 import fastapi.security
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 import wirefast
 
@@ -85,15 +86,36 @@ def test_one_router_both_frameworks(build: Any, prefix: str, websocket_module: s
     assert client.get(f"{prefix}/theirs/page/3?q=0").json()["detail"][0]["loc"] == ["query", "q"]
 
 
-def test_routes_added_to_an_included_router_of_theirs_are_served() -> None:
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_routes_added_to_an_included_router_of_theirs_are_served(depth: int) -> None:
     router = fastapi.APIRouter()
-    app = wirefast.App()
-    app.include_router(router, prefix="/in")  # type: ignore[arg-type]
 
-    @router.websocket("/late")
-    async def late(websocket: fastapi.WebSocket) -> None:
+    async def socket(websocket: fastapi.WebSocket) -> None:
         await websocket.accept()
-        await websocket.send_text("late")
+        await websocket.send_text(websocket.url.path)
 
-    with TestClient(app).websocket_connect("/in/late") as websocket:
-        assert websocket.receive_text() == "late"
+    def page(request: fastapi.Request) -> str:
+        return request.url.path
+
+    router.add_api_websocket_route("/first", socket)
+    outer: Any = router
+    for kind in [fastapi.APIRouter, wirefast.APIRouter][: depth - 1]:
+        outer, inner = kind(), outer
+        outer.include_router(inner)
+    app = wirefast.App()
+    app.include_router(outer, prefix="/in")
+    client = TestClient(app)
+
+    def served(path: str) -> bool:
+        try:
+            with client.websocket_connect(path) as websocket:
+                return bool(websocket.receive_text() == path)
+        except WebSocketDisconnect:
+            return False
+
+    assert served("/in/first") and not served("/in/late")
+    assert client.get("/in/page").status_code == 404
+    router.add_api_websocket_route("/late", socket)
+    router.add_api_route("/page", page)
+    assert client.get("/in/page").json() == "/in/page"
+    assert served("/in/first") and served("/in/late")
