@@ -259,6 +259,34 @@ def test_subclasses_keep_their_methods():
     assert state == {"seen": True}
 
 
+def test_a_method_with_fastapis_signature_may_replace_ours():
+    class Noting(APIRouter):
+        def add_api_websocket_route(self, path, endpoint, name=None, *, dependencies=None):
+            noted.append(path)
+            super().add_api_websocket_route(path, endpoint, name, dependencies=dependencies)
+
+    noted = []
+    app = App()
+    app.router = Noting()
+    app.websocket("/a")(answering("a"))
+    app.add_api_websocket_route("/b", answering("b"))
+    assert [answer(app, path) for path in noted] == ["a", "b"]
+
+
+@pytest.mark.parametrize("wanted", [True, False, None])
+def test_a_route_tells_the_server_whether_to_compress(wanted):
+    app, router = App(), APIRouter(prefix="/r")
+    router.websocket("/a", per_message_deflate=wanted)(answering("a"))
+    app.include_router(router)
+    for extension in ({}, {"enabled": "as it was"}):
+        expected = extension if wanted is None else {"enabled": wanted}
+        assert answer(app, "/r/a", extensions={"wirefast.deflate": extension}) == "a"
+        assert extension == expected
+    # Other servers have no such extension, and some no extensions at all.
+    assert answer(app, "/r/a", extensions={}) == "a"
+    assert answer(app, "/r/a", extensions=None) == "a"
+
+
 def test_a_router_whose_app_is_replaced():
     class Counting(APIRouter):
         count = 0

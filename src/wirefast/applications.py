@@ -219,12 +219,19 @@ class App(AppHttpMethods, Starlette):
         name: str | None = None,
         *,
         dependencies: Sequence[params.Depends] | None = None,
+        per_message_deflate: bool | None = None,
     ) -> None:
         """Add a WebSocket route; see ``websocket``."""
-        self.router.add_api_websocket_route(path, endpoint, name=name, dependencies=dependencies)
+        options = routing.given(per_message_deflate=per_message_deflate)
+        self.router.add_api_websocket_route(path, endpoint, name=name, dependencies=dependencies, **options)
 
     def websocket(
-        self, path: str, name: str | None = None, *, dependencies: Sequence[params.Depends] | None = None
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        dependencies: Sequence[params.Depends] | None = None,
+        per_message_deflate: bool | None = None,
     ) -> Callable[[Decorated], Decorated]:
         """Declare a WebSocket endpoint.
 
@@ -232,8 +239,11 @@ class App(AppHttpMethods, Starlette):
             path: with parameters in braces, e.g. ``/rooms/{room_id}``.
             name: for ``url_path_for``. Default: the function's name.
             dependencies: run before the endpoint, for their effect.
+            per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it and the server
+                has the ASGI extension ``wirefast.deflate``, as ours has. Default: as the server is set. wirefast only.
         """
-        return self.router.websocket(path, name=name, dependencies=dependencies)
+        options = routing.given(per_message_deflate=per_message_deflate)
+        return self.router.websocket(path, name=name, dependencies=dependencies, **options)
 
     def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:
         """Declare a plain Starlette WebSocket route, without dependencies or parameters."""

@@ -190,6 +190,7 @@ class _IncludedRouter(BaseRoute):
                 name=route.name,
                 dependencies=[*context.dependencies, *getattr(route, "dependencies", ())],
                 dependency_overrides_provider=context.dependency_overrides_provider,
+                per_message_deflate=getattr(route, "per_message_deflate", None),
             )
         if isinstance(route, routing.Route):
             if hasattr(route, "dependant"):

@@ -54,6 +54,11 @@ from wirefast.websockets import WebSocket
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
+def given(**options: Any) -> dict[str, Any]:
+    """The options that are not None: what FastAPI does not have is not passed to methods that may be overridden."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 class APIWebSocketRoute(routing.WebSocketRoute):
     """A WebSocket route whose endpoint's parameters and dependencies are filled from the handshake.
 
@@ -63,6 +68,8 @@ class APIWebSocketRoute(routing.WebSocketRoute):
         name: for ``url_path_for``. Default: the endpoint's name.
         dependencies: run before those of the signature, for their effect.
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
+        per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it, under a server
+            that has the ASGI extension ``wirefast.deflate``. Default: as the server is set. wirefast only.
 
     Raises:
         AssertionError, ValueError, FastAPIError: the declaration is wrong; the text says how.
@@ -76,11 +83,13 @@ class APIWebSocketRoute(routing.WebSocketRoute):
         name: str | None = None,
         dependencies: Sequence[params.Depends] | None = None,
         dependency_overrides_provider: Any | None = None,
+        per_message_deflate: bool | None = None,
     ) -> None:
         self.path = path
         self.endpoint = endpoint
         self.name = get_name(endpoint) if name is None else name
         self.dependencies = list(dependencies or ())
+        self.per_message_deflate = per_message_deflate
         self.path_regex, self.path_format, self.param_convertors = compile_path(path)
         self.dependant, body_fields, self._embed_body_fields = get_endpoint_dependant(
             path=self.path_format, call=endpoint, dependencies=self.dependencies
@@ -90,6 +99,7 @@ class APIWebSocketRoute(routing.WebSocketRoute):
             websocket_class=WebSocket,
             plans=PlanCache(dependant=self.dependant, make_plan=make_plan, provider=dependency_overrides_provider),
             invalid=self._validation_error,
+            per_message_deflate=per_message_deflate,
         )
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -364,6 +374,7 @@ class APIRouter(RouterHttpMethods, routing.Router):
         name: str | None = None,
         *,
         dependencies: Sequence[params.Depends] | None = None,
+        per_message_deflate: bool | None = None,
     ) -> None:
         """Add a WebSocket route; see ``websocket``."""
         self.routes.append(
@@ -373,11 +384,17 @@ class APIRouter(RouterHttpMethods, routing.Router):
                 name=name,
                 dependencies=[*self.dependencies, *(dependencies or ())],
                 dependency_overrides_provider=self.dependency_overrides_provider,
+                per_message_deflate=per_message_deflate,
             )
         )
 
     def websocket(
-        self, path: str, name: str | None = None, *, dependencies: Sequence[params.Depends] | None = None
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        dependencies: Sequence[params.Depends] | None = None,
+        per_message_deflate: bool | None = None,
     ) -> Callable[[Decorated], Decorated]:
         """Declare a WebSocket endpoint.
 
@@ -385,10 +402,13 @@ class APIRouter(RouterHttpMethods, routing.Router):
             path: below the router's prefix.
             name: for ``url_path_for``. Default: the function's name.
             dependencies: run before the endpoint, for their effect.
+            per_message_deflate: whether messages are compressed; see ``APIWebSocketRoute``.
         """
 
         def decorator(function: Decorated) -> Decorated:
-            self.add_api_websocket_route(path, function, name=name, dependencies=dependencies)
+            self.add_api_websocket_route(
+                path, function, name=name, dependencies=dependencies, **given(per_message_deflate=per_message_deflate)
+            )
             return function
 
         return decorator

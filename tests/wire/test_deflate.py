@@ -12,6 +12,7 @@ from peer import BINARY, CONT, PING, PONG, TEXT, Peer, close_frame, frame, reque
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
 
+from wirefast import APIRouter, App, WebSocket
 from wirefast.server.deflate import parse_extensions
 
 RSV1 = 0x40
@@ -105,6 +106,97 @@ def test_off_by_setting(serve: Any) -> None:
     assert found is None
     peer.send(frame(TEXT, b"x", rsv=RSV1))
     assert peer.frame().code == 1002
+
+
+class Wrapping:
+    """A middleware that copies the scope and wraps both callables."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def wrapped_receive() -> Any:
+            return await receive()
+
+        async def wrapped_send(message: Any) -> None:
+            await send(message)
+
+        await self.app(dict(scope), wrapped_receive, wrapped_send)
+
+
+def routes_that_choose() -> App:
+    app, router, nested, mounted = App(), APIRouter(prefix="/in"), APIRouter(), App()
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for text in websocket.iter_text():
+            await websocket.send_text(text)
+
+    for owner in (app, nested, mounted):
+        owner.websocket("/on", per_message_deflate=True)(endpoint)
+        owner.websocket("/off", per_message_deflate=False)(endpoint)
+        owner.add_api_websocket_route("/unsaid", endpoint)
+    app.add_api_websocket_route("/added", endpoint, per_message_deflate=True)
+    router.include_router(nested)
+    app.include_router(router)
+    app.mount("/sub", mounted)
+    return app
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["direct", "asgi"])
+@pytest.mark.parametrize("setting", [False, True])
+def test_each_route_may_choose(serve: Any, setting: bool, wrapped: bool) -> None:
+    app: Any = routes_that_choose()
+    server = serve(Wrapping(app) if wrapped else app, ws_per_message_deflate=setting)
+    text = b"compressible " * 100
+    for path in ("/on", "/in/on", "/sub/on", "/added", "/off", "/in/off", "/sub/off", "/unsaid", "/in/unsaid"):
+        expected = setting if path.endswith("unsaid") else not path.endswith("off")
+        with server.peer() as peer:
+            peer.send(request(path, headers=[("Sec-WebSocket-Extensions", "permessage-deflate")]))
+            assert (peer.response().header("sec-websocket-extensions") is not None) is expected, path
+            peer.send(frame(TEXT, text))
+            reply = peer.frame()
+            assert (reply.rsv == RSV1) is expected, path
+            assert (expand(reply.data) if expected else reply.data) == text
+            if expected:
+                peer.send(frame(TEXT, squeeze(text, zlib.compressobj(wbits=-12)), rsv=RSV1))
+                assert peer.frame().rsv == RSV1
+            else:
+                peer.send(frame(TEXT, squeeze(text), rsv=RSV1))
+                assert peer.frame().code == 1002
+        # Where the client offers nothing, nothing is agreed.
+        with server.opened(path) as peer:
+            peer.send(frame(TEXT, text))
+            assert peer.frame() == (TEXT, text, True, 0)
+    assert server.errors == []
+
+
+@pytest.mark.parametrize("answer", [True, False, None])
+def test_any_application_may_choose(serve: Any, answer: bool | None) -> None:
+    scopes: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(dict(scope["extensions"]))
+        if answer is not None and "wirefast.deflate" in scope["extensions"]:
+            scope["extensions"]["wirefast.deflate"]["enabled"] = answer
+        await echo(scope, receive, send)
+
+    server = serve(app)
+    peer, found = deflating(server)
+    assert (found is not None) is (answer is not False)
+    peer.send(close_frame())
+    peer.frames()
+    server.opened().send(close_frame()).frames()
+    assert [sorted(extensions) for extensions in scopes] == [
+        ["websocket.http.response", "wirefast.deflate"],
+        ["websocket.http.response"],
+    ]
+
+
+def test_malformed_offers_are_refused_also_where_compression_is_off(serve: Any) -> None:
+    server = serve(echo, ws_per_message_deflate=False)
+    with server.peer() as peer:
+        assert peer.send(request(headers=[("Sec-WebSocket-Extensions", "a=b")])).response().status == 400
 
 
 @pytest.mark.parametrize("takeover", [True, False])

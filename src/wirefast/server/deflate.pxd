@@ -18,6 +18,8 @@ cdef class Deflate:
     cdef bytes inflate(self, bytes data, Py_ssize_t limit)
 
 
-# The first acceptable offer in these Sec-WebSocket-Extensions header values, or None.
-# ValueError when they are malformed.
-cdef Deflate negotiate(list values)
+# What these Sec-WebSocket-Extensions header values offer, as parse_extensions gives it. ValueError when they
+# are malformed.
+cdef list parse_offers(list values)
+# The first acceptable one of these offers, or None.
+cdef Deflate negotiate(list offers)

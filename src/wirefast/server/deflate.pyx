@@ -91,13 +91,18 @@ cdef Deflate agree(list parameters):
     return deflate
 
 
-cdef Deflate negotiate(list values):
-    cdef Deflate deflate = None
-    for value in values:
-        for name, parameters in parse_extensions(value.decode("latin-1")):
-            if deflate is None and name == "permessage-deflate":
-                deflate = agree(parameters)
-    return deflate
+cdef list parse_offers(list values):
+    return [offer for value in values for offer in parse_extensions(value.decode("latin-1"))]
+
+
+cdef Deflate negotiate(list offers):
+    cdef Deflate deflate
+    for name, parameters in offers:
+        if name == "permessage-deflate":
+            deflate = agree(parameters)
+            if deflate is not None:
+                return deflate
+    return None
 
 
 cdef class Deflate:

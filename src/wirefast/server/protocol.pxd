@@ -13,6 +13,10 @@ cdef class WebSocketProtocol(Connection):
     cdef bytearray early
     cdef Request request
     cdef dict scope
+    # The extensions that the client offers, and scope["extensions"]["wirefast.deflate"], where the application may
+    # say whether it wants the one that we know. None without offers.
+    cdef list offers
+    cdef dict deflate_extension
 
     # A denial response under way: its status, header lines and body so far.
     cdef int denial_status

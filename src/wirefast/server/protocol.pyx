@@ -22,7 +22,7 @@ from libc.stdint cimport uint8_t
 from wirefast._core.channel cimport AsgiReceive, AsgiSend
 from wirefast.server.connection cimport CLOSED, CLOSING, CONNECTING, LOST, OPEN
 from wirefast.server.csrc cimport FRAME_RSV1
-from wirefast.server.deflate cimport negotiate
+from wirefast.server.deflate cimport Deflate, negotiate, parse_offers
 from wirefast.server.handshake cimport (
     HEAD_LIMIT, head_size, header_line, parse_request, response, subprotocol_line, switching_protocols,
 )
@@ -74,6 +74,10 @@ cdef class WebSocketProtocol(Connection):
     Unsent bytes are bounded: ``await send`` waits while the transport holds more than 64 KiB, and once tasks that
     send at the same time have queued 1 MiB (1048576 bytes) behind that, the next message ends the connection with 1008, a
     warning, and one more in ``server_state.wirefast_settings.overflows``. A single message may have any size.
+
+    Where the client offers extensions, ``scope["extensions"]["wirefast.deflate"]`` is a dict of this connection. Until
+    it accepts, the application may set its key ``"enabled"`` to True or False: whether permessage-deflate (RFC 7692)
+    is agreed to. Default: ``ws_per_message_deflate``.
     """
 
     def __init__(self, config, server_state, app_state, _loop=None):
@@ -151,9 +155,9 @@ cdef class WebSocketProtocol(Connection):
             if self.settings.full():
                 self.settings.logger.warning("Exceeded concurrency limit.")
                 raise Refused(503, "Service Unavailable")
-            if self.settings.deflate and self.request.extensions:
+            if self.request.extensions:
                 try:
-                    self.deflate = negotiate(self.request.extensions)
+                    self.offers = parse_offers(self.request.extensions)
                 except ValueError as exc:
                     raise Refused(400, str(exc)) from None
         except Refused as exc:
@@ -173,8 +177,11 @@ cdef class WebSocketProtocol(Connection):
     cdef dict make_scope(self):
         cdef Request request = self.request
         cdef str path = request.path.decode("ascii")
+        cdef dict extensions = {"websocket.http.response": {}}
         if "%" in path:
             path = unquote(path)
+        if self.offers is not None:
+            self.deflate_extension = extensions["wirefast.deflate"] = {}
         return {
             "type": "websocket",
             "asgi": self.settings.asgi.copy(),
@@ -189,7 +196,7 @@ cdef class WebSocketProtocol(Connection):
             "headers": request.headers,
             "subprotocols": request.subprotocols,
             "state": self.app_state.copy(),
-            "extensions": {"websocket.http.response": {}},
+            "extensions": extensions,
         }
 
     cdef int start_app(self) except -1:
@@ -224,6 +231,7 @@ cdef class WebSocketProtocol(Connection):
     cdef int accept(self, object subprotocol, object headers) except -1:
         cdef list lines
         cdef bytearray early
+        cdef Deflate deflate = None
         if self.state != CONNECTING or self.denial_status:
             if self.state == CONNECTING:
                 raise RuntimeError(
@@ -235,8 +243,10 @@ cdef class WebSocketProtocol(Connection):
                 )
             return self.not_open("websocket.accept")
         lines = [switching_protocols(self.request)]
-        if self.deflate is not None:
-            lines.append(f"Sec-WebSocket-Extensions: {self.deflate.response}\r\n".encode())
+        if self.deflate_extension is not None and self.deflate_extension.get("enabled", self.settings.deflate):
+            deflate = negotiate(self.offers)
+            if deflate is not None:
+                lines.append(f"Sec-WebSocket-Extensions: {deflate.response}\r\n".encode())
         lines.append(self.settings.header_lines())
         for name, value in headers:
             if name.lower() in reserved_names:
@@ -253,8 +263,11 @@ cdef class WebSocketProtocol(Connection):
         self.request = None
         self.scope = None
         self.app_state = None
+        self.offers = None
+        self.deflate_extension = None
         self.resume_reading()
-        if self.deflate is not None:
+        if deflate is not None:
+            self.deflate = deflate
             self.allowed_rsv = FRAME_RSV1
         self.start_keepalive()
         if self.early is not None:
