@@ -156,3 +156,15 @@ def test_matches_http_only_looks():
 def test_a_path_that_is_no_str(path):
     with pytest.raises(TypeError):
         websocket_table(ws("/a")).select_websocket(websocket_scope("/", path=path))
+
+
+def test_what_a_route_keeps_under_fastapi_is_merged_into_the_scope():
+    class Noting(Asked):
+        def matches(self, scope):
+            return self.answer, {"fastapi": {"custom": True}}
+
+    scope = websocket_scope("/")
+    scope["fastapi"] = above = {"form_limits": {"max_fields": 1}}
+    assert websocket_table(Noting(Match.FULL)).select_websocket(scope) is not None
+    assert scope["fastapi"] == {"form_limits": {"max_fields": 1}, "custom": True}
+    assert above == {"form_limits": {"max_fields": 1}}

@@ -49,7 +49,7 @@ from starlette.websockets import WebSocket as StarletteWebSocket
 PEER = os.environ.get("WIREFAST_COMPAT_PEER", "wirefast")
 
 #: Seconds before a run that waits for something that never comes is recorded as ("timeout",).
-TIMEOUT = 5.0
+TIMEOUT = 30.0
 
 Event = tuple[Any, ...]
 Build = Callable[["Framework", "Trace"], Any]

@@ -44,6 +44,15 @@ cdef class Opaque:
         self.route = route
 
 
+cdef int update(object scope, object child_scope) except -1:
+    """Add what a route's ``matches`` gave; what FastAPI and we keep under "fastapi" is merged, not replaced."""
+    cdef object shared = child_scope.get("fastapi")
+    if isinstance(shared, dict) and "fastapi" in scope:
+        child_scope = {**child_scope, "fastapi": {**scope["fastapi"], **shared}}
+    scope.update(child_scope)
+    return 0
+
+
 @cython.final
 cdef class RouteTable:
     def __init__(self, list entries, list opaque):
@@ -92,7 +101,7 @@ cdef class RouteTable:
             if asked is None:
                 break
             if asked[0] is FULL:
-                scope.update(asked[1])
+                update(scope, asked[1])
                 return asked[2].handle
         return None if entry is None else self.enter(entry, params, scope)
 
@@ -113,7 +122,7 @@ cdef class RouteTable:
                 if asked is None:
                     break
                 if asked[0] is FULL:
-                    scope.update(asked[1])
+                    update(scope, asked[1])
                     return asked[2].handle
                 if partial is None and partial_asked is None:
                     partial_asked = asked
@@ -126,7 +135,7 @@ cdef class RouteTable:
         if partial is not None:
             return self.enter(partial, partial_params, scope)
         if partial_asked is not None:
-            scope.update(partial_asked[1])
+            update(scope, partial_asked[1])
             return partial_asked[2].handle
         return None
 
