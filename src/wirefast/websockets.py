@@ -1,8 +1,14 @@
-"""WebSocket, its states and its exceptions. FastAPI's ``fastapi.websockets``."""
+"""WebSocket, its states and its exceptions: the names of ``fastapi.websockets`` and of ``starlette.websockets``."""
 
 from starlette.websockets import WebSocket as _StarletteWebSocket
+from starlette.websockets import WebSocketClose as WebSocketClose
 from starlette.websockets import WebSocketDisconnect as WebSocketDisconnect
 from starlette.websockets import WebSocketState as WebSocketState
+
+try:
+    from starlette.websockets import WebSocketDisconnected as WebSocketDisconnected
+except ImportError:  # Starlette before it had a name for this
+    WebSocketDisconnected = RuntimeError  # type: ignore[assignment,misc]
 
 from wirefast._core.errors import UnexpectedFrame as UnexpectedFrame
 from wirefast._core.websocket import WebSocketCore
