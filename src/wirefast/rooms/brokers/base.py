@@ -2,18 +2,19 @@
 
 A broker carries payloads, which are opaque to it, between the hubs of several processes. It promises: each payload is
 delivered at most once to a hub that was subscribed to its room, those of one publisher and room in the order of
-publishing. Where payloads may have been lost, the room is named to ``gap``. A hub hears its own payloads as well, and
+publishing. Where payloads may have been lost, the room is named to ``gap``. A hub may hear its own payloads as well;
 its members need no broker: they are served before it, and whatever becomes of it.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import import_module
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode
 
-__all__ = ["Broker", "BrokerUnavailable", "Deliver", "Gap", "make_broker"]
+__all__ = ["Broker", "BrokerUnavailable", "Deliver", "Gap", "make_broker", "take_prefix"]
 
 Deliver = Callable[[str, bytes], None]
 Gap = Callable[[list[str]], None]
@@ -92,14 +93,17 @@ class Broker(ABC):
 def make_broker(url: str) -> Broker:
     """The broker for a URL: ``redis://``, ``rediss://`` (TLS), ``unix://`` (Redis), ``nats://``, ``tls://`` (NATS).
 
+    Each begins the names of its channels or subjects with ``wirefast``; ``?prefix=`` in the URL takes another word, so
+    that two applications can share a broker. Other options of a Redis URL go to its client.
+
     Raises:
-        ValueError: The URL means no broker, or is malformed.
+        ValueError: The URL means no broker, or is malformed. The message does not repeat it: passwords are in URLs.
         BrokerUnavailable: The client is not installed: ``wirefast[redis]``, ``wirefast[nats]``.
     """
-    scheme = urlsplit(url).scheme
-    if scheme not in _BROKERS:
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in _BROKERS:
         known = ", ".join(f"{name}://" for name in _BROKERS)
-        raise ValueError(f"{scheme or 'no scheme'}:// is no broker, only these are: {known}")
+        raise ValueError(f"the URL of a broker begins with one of {known}")
     module, name = _BROKERS[scheme]
     broker: Broker = getattr(import_module(module, __package__), name)(url)
     return broker
@@ -113,3 +117,15 @@ _BROKERS = {
     "nats": (".nats", "NatsBroker"),
     "tls": (".nats", "NatsBroker"),
 }
+
+
+def take_prefix(url: str) -> tuple[str, str]:
+    """A URL without its ``prefix`` option, and the prefix: words of letters, digits, ``_`` and ``-`` joined by dots."""
+    base, mark, query = url.partition("?")
+    options = parse_qsl(query, keep_blank_values=True)
+    prefixes = [value for name, value in options if name == "prefix"]
+    prefix = prefixes[-1] if prefixes else "wirefast"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", prefix):
+        raise ValueError("the prefix of a broker's URL is letters, digits, '_', '-' and single dots between them")
+    rest = urlencode([option for option in options if option[0] != "prefix"])
+    return (f"{base}?{rest}" if rest else base), prefix

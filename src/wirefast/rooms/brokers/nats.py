@@ -1,0 +1,273 @@
+"""NATS, core publish and subscribe, with nats-py.
+
+A subject is ``wirefast.`` and the name of the room, percent-encoded into one token. nats-py's own reconnection is off:
+it would subscribe again behind our back, where a gap must be told. What the hub publishes does not come back to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from .base import BrokerUnavailable, take_prefix
+from .supervisor import Limits, Link, LinkError, SupervisedBroker, forget, one_line
+
+try:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
+    from nats.errors import Error, MaxPayloadError, SlowConsumerError
+except ImportError as error:  # one line instead of a traceback through this file
+    raise BrokerUnavailable("NATS needs its client: pip install 'wirefast[nats]'") from error
+
+__all__ = ["NatsBroker", "token"]
+
+# What one subscription may keep until its callback has run; more is a slow consumer, and a gap.
+PENDING_MESSAGES = 65_536
+PENDING_BYTES = 64 << 20
+# The client's own clock of pings is not used: the supervisor's check has a deadline that we know.
+NEVER = 10**9
+
+
+def token(room: str) -> str:
+    """The name of a room as one token of a subject; the room without a name is the one token no name gives."""
+    return quote(room, safe="").replace(".", "%2E") or "%"
+
+
+class NatsBroker(SupervisedBroker):
+    """NATS, one server or the servers of a cluster.
+
+    Args:
+        url: ``nats://[user:password@ or token@]host[:port]``, ``tls://`` to insist on TLS. Several servers of a cluster
+            are separated by commas, each as a whole URL; ``?prefix=`` comes after the last.
+        limits: Sizes and times, if not the defaults.
+        client: Further arguments for nats-py's ``connect``, such as ``user_credentials`` or ``tls``.
+
+    Raises:
+        ValueError: A URL that is malformed.
+    """
+
+    def __init__(self, url: str, limits: Limits | None = None, client: dict[str, Any] | None = None) -> None:
+        addresses, prefix = take_prefix(url)
+        self._servers = addresses.split(",")
+        places = []
+        for address in self._servers:
+            try:
+                parts = urlsplit(address)
+                well_formed = parts.scheme in ("nats", "tls") and bool(parts.hostname) and parts.port != 0
+                places.append(f"{parts.hostname}:{parts.port or 4222}")
+            except ValueError:
+                well_formed = False
+            if not well_formed or parts.path.strip("/") or parts.query or parts.fragment:
+                raise ValueError("a NATS URL has the form nats://[user:password@]host[:port], several joined by ','")
+        super().__init__(f"NATS at {', '.join(places)}", limits)
+        self._prefix = f"{prefix}."
+        self._options = {"name": "wirefast"} | (client or {})
+
+    def make_link(self, receive: Callable[[str, bytes], None], overrun: Callable[[str], None]) -> NatsLink:
+        servers = random.sample(self._servers, len(self._servers))
+        share = 0.9 * self.limits.connect_within / len(servers)
+        return NatsLink(servers, share, self._options, self._prefix, receive, overrun)
+
+
+class _Client(Client):
+    """nats-py's client, which also connects to a server without TLS where the URL is ``tls://``."""
+
+    insists = False
+
+    def _connect_command(self) -> bytes:
+        if self.insists and not self.is_encrypted:
+            raise Error("the server offers no TLS")
+        command: bytes = super()._connect_command()
+        return command
+
+    @property
+    def is_encrypted(self) -> bool:
+        writer = self.writer
+        return writer is not None and writer.get_extra_info("ssl_object") is not None
+
+    @property
+    def writer(self) -> asyncio.StreamWriter | None:
+        return getattr(self._transport, "_io_writer", None)
+
+    @property
+    def asks_for_credentials(self) -> bool:
+        return bool(self._server_info.get("auth_required"))
+
+    def forget_pending(self) -> None:
+        """Let ``close`` not write, and wait for, what a lost connection will not take."""
+        self._pending_data_size = 0
+
+
+class NatsLink(Link):
+    """A client of one server; servers that do not answer are passed over until one does."""
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        share: float,
+        options: dict[str, Any],
+        prefix: str,
+        receive: Callable[[str, bytes], None],
+        overrun: Callable[[str], None],
+    ) -> None:
+        super().__init__(receive, overrun)
+        self._servers = servers
+        self._share = share
+        self._options = options
+        self._prefix = prefix
+        self._client: _Client | None = None  # once it is connected
+        self._error: Exception | None = None  # the last one that the client reported
+        self._denied: list[str] = []  # what the server did not allow
+        self._subscriptions: dict[str, tuple[str, Subscription]] = {}  # subject -> room and subscription
+        self._trips: set[asyncio.Future[Any]] = set()
+
+    async def open(self) -> None:
+        reason = ""
+        for server in self._servers:
+            client = _Client()
+            client.insists = server.startswith("tls:")
+            self._error = None
+            options: dict[str, Any] = {
+                "servers": [server],
+                "allow_reconnect": False,
+                "max_reconnect_attempts": 1,
+                "reconnect_time_wait": 0,
+                "connect_timeout": self._share,
+                "ping_interval": NEVER,
+                "no_echo": True,
+                "error_cb": self._report,
+                "disconnected_cb": self._disconnected,
+            }
+            try:
+                await asyncio.wait_for(client.connect(**(options | self._options)), self._share)
+                if client.is_connected:
+                    self._client = client
+                    return
+                error: Exception = ConnectionError("the connection was closed")
+            except asyncio.TimeoutError:
+                error = TimeoutError(f"no answer within {self._share:.2g} s")
+            except (Error, OSError) as failure:
+                error = failure
+            except BaseException:
+                await self._free(client)
+                raise
+            reason = _reason(error if self._error is None else self._error)
+            if client.asks_for_credentials and isinstance(error, ConnectionError):
+                # Refused clients often find their connection reset before they could read why.
+                reason = f"access refused: the server asks for credentials and ended the connection ({reason})"
+            await self._free(client)
+        raise LinkError(reason)
+
+    async def _report(self, error: Exception) -> None:
+        if isinstance(error, SlowConsumerError):
+            if subscribed := self._subscriptions.get(error.subject):
+                self.overrun(subscribed[0])
+        elif "permissions violation" in str(error).lower():
+            self._denied.append(_reason(error))
+        else:
+            self._error = error
+
+    async def _disconnected(self) -> None:
+        if self._client is not None:
+            self.end(_reason(self._error or self._client.last_error or "the connection was closed"))
+
+    async def change(self, add: Sequence[str], drop: Sequence[str]) -> None:
+        client = self._standing()
+        try:
+            for room in add:
+                subject = self._prefix + token(room)
+                subscription = await client.subscribe(
+                    subject,
+                    cb=self._receiver(room),
+                    pending_msgs_limit=PENDING_MESSAGES,
+                    pending_bytes_limit=PENDING_BYTES,
+                )
+                self._subscriptions[subject] = room, subscription
+            for room in drop:
+                _, subscription = self._subscriptions.pop(self._prefix + token(room))
+                await subscription.unsubscribe()
+        except (Error, OSError) as error:
+            raise LinkError(_reason(error)) from None
+        await self._settle(client)
+        for text in self._denied:
+            if "subscription" in text.lower():
+                raise LinkError(text)
+
+    def _receiver(self, room: str) -> Callable[[Msg], Awaitable[None]]:
+        async def received(message: Msg) -> None:
+            self.heard += 1
+            self.receive(room, message.data)
+
+        return received
+
+    async def publish(self, batch: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
+        client = self._standing()
+        refused = []
+        for room, payload in batch:
+            try:
+                await client.publish(self._prefix + token(room), payload)
+            except MaxPayloadError:
+                refused.append((room, f"{len(payload)} bytes are more than the {client.max_payload} that it takes"))
+            except (Error, OSError) as error:
+                raise LinkError(_reason(error)) from None
+        await self._settle(client)
+        denied, self._denied = self._denied, []
+        for text in denied:
+            room = next((room for room, _ in batch if f'"{self._prefix}{token(room)}"' in text), batch[0][0])
+            refused.append((room, text))
+        return refused
+
+    async def check(self) -> None:
+        await self._round_trip(self._standing())
+
+    def _standing(self) -> _Client:
+        if self._client is None or self.ended.done():
+            raise LinkError("the connection is closed")
+        return self._client
+
+    async def _settle(self, client: _Client) -> None:
+        """Wait until the server has seen what was written.
+
+        nats-py writes a ping at once, but commands when its flusher runs: the pong of the first ping may come before
+        them. One that is sent when nothing is pending comes after.
+        """
+        while client.pending_data_size:
+            await self._round_trip(client)
+        await self._round_trip(client)
+
+    async def _round_trip(self, client: _Client) -> None:
+        # A ping that is given up kills nats-py's reader when its pong comes after all, so it goes on until the client
+        # is closed; the supervisor has the deadline.
+        trip = asyncio.ensure_future(client.rtt(timeout=NEVER))
+        self._trips.add(trip)
+        trip.add_done_callback(self._trips.discard)
+        try:
+            await asyncio.shield(trip)
+        except (Error, OSError) as error:
+            raise LinkError(_reason(error)) from None
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await self._free(client)
+        for trip in list(self._trips):
+            trip.cancel()
+
+    async def _free(self, client: _Client) -> None:
+        # close() would wait for a stuck connection to take what is pending, and to be closed in order.
+        client.forget_pending()
+        if client.writer is not None:
+            client.writer.transport.abort()
+        closing = asyncio.ensure_future(client.close())
+        await asyncio.wait({closing}, timeout=1.0)
+        closing.cancel()
+        closing.add_done_callback(forget)
+
+
+def _reason(error: object) -> str:
+    text = one_line(error).removeprefix("nats: ").strip("'")
+    return f"access refused: {text}" if "authorization" in text.lower() else text

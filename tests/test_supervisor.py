@@ -1,0 +1,680 @@
+"""The supervisor over links of a network that lives in memory: what is wanted comes true, and what is lost is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wirefast.rooms.brokers import BrokerUnavailable
+from wirefast.rooms.brokers import supervisor as supervisor_module
+from wirefast.rooms.brokers.supervisor import NOTICES, Limits, Link, LinkError, SupervisedBroker, one_line
+
+QUICK = Limits(first_delay=0.001, longest_delay=0.004, linger=0.0)
+PATIENCE = 20.0
+
+
+class Network:
+    """The broker's side: which link has which rooms, and what goes wrong on purpose."""
+
+    def __init__(self) -> None:
+        self.links: list[MemoryLink] = []
+        self.opened = 0
+        self.refusal: str | None = None  # why no link can be made
+        self.stuck: set[str] = set()  # names of methods that do not return
+        self.denied: set[str] = set()  # rooms whose payloads are refused
+        self.commands: list[tuple[list[str], list[str]]] = []
+        self.published: list[tuple[str, bytes]] = []
+
+    def send(self, room: str, payload: bytes) -> None:
+        for link in list(self.links):
+            if room in link.rooms:
+                link.heard += 1
+                link.receive(room, payload)
+
+    def kill(self, reason: str = "killed") -> None:
+        for link in list(self.links):
+            link.end(reason)
+        self.links.clear()
+
+    async def pass_through(self, name: str) -> None:
+        await asyncio.sleep(0)
+        if name in self.stuck:
+            await asyncio.Event().wait()
+
+
+class MemoryLink(Link):
+    def __init__(self, network: Network, receive: Callable[[str, bytes], None], overrun: Callable[[str], None]) -> None:
+        super().__init__(receive, overrun)
+        self.network = network
+        self.rooms: set[str] = set()
+        self.closed = False
+
+    async def open(self) -> None:
+        await self.network.pass_through("open")
+        if self.network.refusal is not None:
+            raise LinkError(self.network.refusal)
+        self.network.opened += 1
+        self.network.links.append(self)
+
+    async def change(self, add: Sequence[str], drop: Sequence[str]) -> None:
+        assert not set(add) & self.rooms and set(drop) <= self.rooms, "a change that is none"
+        if NOTICES not in add:
+            self.network.commands.append((list(add), list(drop)))
+            await self.network.pass_through("change")
+        self.rooms.update(add)
+        self.rooms.difference_update(drop)
+
+    async def publish(self, batch: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
+        await self.network.pass_through("publish")
+        for room, payload in batch:
+            if room not in self.network.denied:
+                self.network.published.append((room, payload))
+                self.network.send(room, payload)
+        return [(room, "denied") for room, _ in batch if room in self.network.denied]
+
+    async def check(self) -> None:
+        await self.network.pass_through("check")
+
+    async def close(self) -> None:
+        self.closed = True
+        if self in self.network.links:
+            self.network.links.remove(self)
+
+
+class MemoryBroker(SupervisedBroker):
+    def __init__(self, network: Network, limits: Limits = QUICK) -> None:
+        super().__init__("Memory", limits)
+        self.network = network
+        self.heard: list[tuple[str, bytes]] = []
+        self.gaps: list[str] = []
+
+    def make_link(self, receive: Callable[[str, bytes], None], overrun: Callable[[str], None]) -> MemoryLink:
+        return MemoryLink(self.network, receive, overrun)
+
+    async def begin(self) -> MemoryBroker:
+        await self.start(lambda room, payload: self.heard.append((room, payload)), self.gaps.extend)
+        return self
+
+    async def join(self, *rooms: str) -> None:
+        for room in rooms:
+            self.subscribe(room)
+        for room in rooms:
+            await self.subscribed(room)
+
+    @property
+    def rooms(self) -> set[str]:
+        """What the network has for this broker."""
+        return self._link.rooms - {NOTICES} if isinstance(self._link, MemoryLink) else set()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not come to that"
+        await asyncio.sleep(0.001)
+
+
+def run(scene: Coroutine[Any, Any, None]) -> None:
+    """In a loop of its own, at whose end no task of the scene may be left."""
+
+    async def whole() -> None:
+        await asyncio.wait_for(scene, 60)
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+
+    asyncio.run(whole())
+
+
+@pytest.fixture(autouse=True)
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    caplog.set_level(logging.INFO)
+    yield caplog
+    assert not [record for record in caplog.records if record.name != "wirefast" or "\n" in record.getMessage()]
+
+
+def test_delivery_and_the_end_of_it() -> None:
+    async def scene() -> None:
+        network = Network()
+        one, two = await MemoryBroker(network).begin(), await MemoryBroker(network).begin()
+        await one.join("a", "b")
+        assert one.connected and one.rooms == {"a", "b"}
+        two.publish("a", b"1")
+        two.publish("c", b"2")
+        two.publish("b", b"3")
+        await two.flush()
+        assert one.heard == [("a", b"1"), ("b", b"3")] and not two.heard
+        one.unsubscribe("a")
+        network.send("a", b"4")  # the network knows of it later
+        one.unsubscribe("a")
+        one.unsubscribe("never")
+        await until(lambda: one.rooms == {"b"})
+        assert len(one.heard) == 2 and not one.gaps
+        await one.stop()
+        await two.stop()
+        await two.stop()
+        assert not network.links and one.dropped == two.dropped == 0
+
+    run(scene())
+
+
+def test_start_fails_with_one_line(log: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        network = Network()
+        network.refusal = "the door is closed"
+        with pytest.raises(BrokerUnavailable, match="^Memory: the door is closed$"):
+            await MemoryBroker(network).begin()
+        network.refusal, network.stuck = None, {"open"}
+        broker = MemoryBroker(network, Limits(connect_within=0.02))
+        with pytest.raises(BrokerUnavailable, match="^Memory: no answer within 0.02 s$"):
+            await broker.begin()
+        network.stuck = set()
+        await broker.begin()  # a start that failed may be tried again
+        with pytest.raises(RuntimeError):
+            await broker.begin()
+        await broker.stop()
+
+    run(scene())
+    assert not log.records
+
+
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("subscribe"), st.sampled_from("abcd")),
+        st.tuples(st.just("unsubscribe"), st.sampled_from("abcd")),
+        st.tuples(st.sampled_from(["yield", "settle", "kill", "refuse", "admit", "send"]), st.just("")),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(OPERATIONS, st.sampled_from([0.0, 0.002, 60.0]), st.sampled_from([1, 2, 500]))
+def test_any_sequence_against_a_model(operations: list[tuple[str, str]], linger: float, chunk: int) -> None:
+    """The model: a set of rooms; each is owed one gap for each time it was wanted while there was no link."""
+
+    async def scene() -> None:
+        network = Network()
+        broker = await MemoryBroker(network, Limits(first_delay=0.001, longest_delay=0.004, linger=linger)).begin()
+        wanted: set[str] = set()
+        owed: set[str] = set()
+        gaps: Counter[str] = Counter()
+        expected: list[tuple[str, bytes]] = []
+        number = 0
+
+        async def settled() -> None:
+            await until(lambda: broker.connected and wanted <= broker.rooms)
+            if linger < 1:
+                await until(lambda: broker.rooms == wanted)
+            gaps.update(owed)
+            owed.clear()
+            assert Counter(broker.gaps) == gaps
+
+        for name, room in [*operations, ("admit", ""), ("settle", ""), ("send", "")]:
+            if name == "subscribe":
+                if room not in wanted and broker._link is None:
+                    owed.add(room)
+                wanted.add(room)
+                broker.subscribe(room)
+            elif name == "unsubscribe":
+                wanted.discard(room)
+                owed.discard(room)
+                broker.unsubscribe(room)
+            elif name == "yield":
+                await asyncio.sleep(0)
+                # A gap that was told by now was owed.
+                told = Counter(broker.gaps) - gaps
+                assert set(told) <= owed and all(count == 1 for count in told.values())
+                owed.difference_update(told)
+                gaps.update(told)
+            elif name == "kill" and broker._link is not None:
+                network.kill()
+                await until(lambda: broker._link is None)
+                told = Counter(broker.gaps) - gaps
+                gaps.update(told)
+                owed.update(wanted)
+            elif name == "refuse":
+                network.refusal = "refused"
+            elif name == "admit":
+                network.refusal = None
+            elif name == "settle" and network.refusal is None:
+                await settled()
+            elif name == "send" and network.refusal is None:
+                await settled()
+                for target in "abcd":
+                    number += 1
+                    network.send(target, b"%d" % number)
+                    if target in wanted:
+                        expected.append((target, b"%d" % number))
+                assert broker.heard == expected
+        for room in wanted:
+            await broker.subscribed(room)
+        await broker.stop()
+        assert not network.links
+
+    before, supervisor_module.ROOMS_IN_A_CHANGE = supervisor_module.ROOMS_IN_A_CHANGE, chunk
+    try:
+        run(scene())
+    finally:
+        supervisor_module.ROOMS_IN_A_CHANGE = before
+
+
+def test_a_lost_link_is_one_gap_for_each_room(log: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        network = Network()
+        broker = await MemoryBroker(network).begin()
+        await broker.join("a", "b")
+        network.refusal = "not yet"
+        network.kill("the cable was pulled")
+        await until(lambda: not broker.connected)
+        broker.subscribe("c")
+        await broker.subscribed("c")  # at once: there is nothing to wait for
+        assert not broker.gaps
+        broker.unsubscribe("b")
+        await until(lambda: any("not yet" in record.getMessage() for record in log.records))
+        network.refusal = None
+        await until(lambda: broker.connected)
+        assert sorted(broker.gaps) == ["a", "c"] and broker.rooms == {"a", "c"}
+        await broker.join("d")
+        assert sorted(broker.gaps) == ["a", "c"]
+        await broker.stop()
+
+    run(scene())
+    lines = [record.getMessage() for record in log.records]
+    assert len(lines) == 3
+    assert lines[0].startswith("Memory is lost: the cable was pulled;")
+    assert lines[1] == "Memory is still away: not yet"
+    assert lines[2].startswith("Memory is back after ")
+
+
+@pytest.mark.parametrize("method", ["change", "publish", "check"])
+def test_a_link_that_does_not_answer_is_replaced(method: str) -> None:
+    async def scene() -> None:
+        network = Network()
+        limits = Limits(first_delay=0.001, longest_delay=0.002, answer_within=0.05, check_every=0.01)
+        broker = await MemoryBroker(network, limits).begin()
+        await broker.join("a")
+        network.stuck = {method}
+        broker.subscribe("b")
+        broker.publish("a", b"1")
+        await until(lambda: network.opened > 1)
+        network.stuck = set()
+        await until(lambda: broker.connected and broker.rooms == {"a", "b"})
+        assert "a" in broker.gaps
+        await broker.stop()
+
+    run(scene())
+
+
+def test_an_answer_behind_a_backlog_is_waited_for() -> None:
+    async def scene() -> None:
+        network = Network()
+        broker = await MemoryBroker(network, Limits(answer_within=0.2, first_delay=0.001)).begin()
+        network.stuck = {"change"}
+        broker.subscribe("a")
+        link = network.links[0]
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while not link.closed:  # it delivers all the time, but for ever that is no answer either
+            link.heard += 1
+            await asyncio.sleep(0.002)
+        assert loop.time() - began > 0.2 * 2
+        network.stuck = set()
+        await until(lambda: broker.rooms == {"a"})
+        await broker.stop()
+
+    run(scene())
+
+
+def test_an_error_nobody_expected_is_a_lost_link(log: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        network = Network()
+        broker = await MemoryBroker(network).begin()
+
+        async def change(add: Sequence[str], drop: Sequence[str]) -> None:
+            raise ZeroDivisionError("two\nlines")
+
+        network.links[0].change = change  # type: ignore[method-assign]
+        broker.subscribe("a")
+        await until(lambda: network.opened == 2 and broker.rooms == {"a"})
+        assert broker.gaps == ["a"]
+        await broker.stop()
+
+    run(scene())
+    assert "ZeroDivisionError: two lines" in log.messages[0]
+
+
+def test_what_was_on_its_way_is_lost_and_not_sent_again() -> None:
+    async def scene() -> None:
+        network = Network()
+        publisher, other = await MemoryBroker(network).begin(), await MemoryBroker(network).begin()
+        await other.join("a", "b", "c")
+        network.stuck = {"publish"}
+        publisher.publish("a", b"1")
+        publisher.publish("a", b"2")
+        await until(lambda: not publisher._queue)
+        publisher.publish("b", b"3")
+        flushing = asyncio.ensure_future(publisher.flush())
+        # Only the publisher's link fails, so that the other hub can know of the loss by the notice alone.
+        network.links[0].end("reset")
+        network.stuck = set()
+        await asyncio.wait_for(flushing, PATIENCE)
+        await until(lambda: other.gaps)
+        assert other.heard == [("b", b"3")] and other.gaps == ["a"]
+        assert publisher.dropped == 2 and not publisher.gaps
+        await publisher.stop()
+        await other.stop()
+
+    run(scene())
+
+
+def test_a_notice_of_what_the_own_gap_covers_is_not_told_again() -> None:
+    async def scene() -> None:
+        network = Network()
+        publisher, other = await MemoryBroker(network).begin(), await MemoryBroker(network).begin()
+        await publisher.join("a")
+        await other.join("a")
+        network.stuck = {"publish"}
+        publisher.publish("a", b"1")
+        await until(lambda: not publisher._queue)
+        network.kill()
+        await until(lambda: not publisher.connected and not other.connected)
+        network.stuck = set()
+        await until(lambda: publisher.connected and other.connected)
+        await until(lambda: any(room == NOTICES for room, _ in network.published))
+        assert publisher.dropped == 1
+        assert other.gaps == ["a"] and publisher.gaps == ["a"]
+        await publisher.stop()
+        await other.stop()
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    ("limits", "payloads", "kept"),
+    [
+        (Limits(queue_payloads=3, first_delay=0.001), [b"x"] * 5, 3),
+        (Limits(queue_bytes=10, first_delay=0.001), [b"x" * 4] * 5, 2),
+        (Limits(queue_bytes=10, first_delay=0.001), [b"x" * 11, b"y"], 1),
+    ],
+)
+def test_the_queue_is_bounded(limits: Limits, payloads: list[bytes], kept: int, log: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        network = Network()
+        publisher, other = await MemoryBroker(network, limits).begin(), await MemoryBroker(network).begin()
+        await other.join("a", "b")
+        network.refusal = "away"
+        network.links[0].end("away")
+        await until(lambda: not publisher.connected)
+        for payload in payloads:
+            publisher.publish("a", payload)
+        assert publisher.dropped == len(payloads) - kept
+        network.refusal = None
+        await until(lambda: other.gaps)
+        await publisher.flush()
+        assert len(other.heard) == kept and other.gaps == ["a"]
+        assert publisher.dropped == len(payloads) - kept
+        await publisher.stop()
+        await other.stop()
+
+    run(scene())
+    lines = [line for line in log.messages if "dropped" in line]
+    assert len(lines) == 2 and "the queue is full" in lines[0] and f"{len(payloads) - kept} payloads" in lines[1]
+
+
+def test_too_many_lost_rooms_are_all_rooms() -> None:
+    async def scene() -> None:
+        network = Network()
+        publisher = await MemoryBroker(network, Limits(queue_payloads=0)).begin()
+        other = await MemoryBroker(network).begin()
+        await other.join("never lost")
+        for number in range(supervisor_module.ROOMS_IN_A_NOTICE + 1):
+            publisher.publish(f"room {number}", b"")
+        assert not publisher._lost
+        await until(lambda: other.gaps)
+        assert other.gaps == ["never lost"]
+        for number in range(1_000):  # an overload: the next notice waits its time
+            publisher.publish(f"room {number}", b"")
+            await asyncio.sleep(0)
+        assert len([room for room, _ in network.published if room == NOTICES]) <= 2
+        await publisher.stop()
+        await other.stop()
+
+    run(scene())
+
+
+def test_a_refused_payload_is_told_to_the_others(log: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        network = Network()
+        publisher, other = await MemoryBroker(network).begin(), await MemoryBroker(network).begin()
+        await other.join("a", "b")
+        network.denied = {"a"}
+        for payload in (b"1", b"2"):
+            publisher.publish("a", payload)
+            publisher.publish("b", payload)
+        await publisher.flush()
+        await until(lambda: other.gaps)
+        assert other.gaps == ["a"] and other.heard == [("b", b"1"), ("b", b"2")] and publisher.dropped == 2
+        await publisher.stop()
+        await other.stop()
+
+    run(scene())
+    assert log.messages == ["Memory refused a payload of room 'a': denied (said once)"]
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b'{"from": "x", "age": 0}',
+        b'{"from": "x", "age": "soon", "rooms": null}',
+        b'{"from": "x", "age": 0, "rooms": 5}',
+        b'{"from": "x", "age": 0, "rooms": ["b", "", 7, null, ["a"]]}',
+        b'{"from": "x", "age": 1e9, "rooms": ["a"]}',
+    ],
+)
+def test_notices_that_say_nothing(notice: bytes) -> None:
+    async def scene() -> None:
+        network = Network()
+        broker = await MemoryBroker(network).begin()
+        await broker.join("a")
+        network.send(NOTICES, notice)
+        assert broker.gaps == []
+        network.send(NOTICES, orjson.dumps({"from": "x", "age": 0, "rooms": ["a"]}))
+        assert broker.gaps == ["a"]
+        await broker.stop()
+
+    run(scene())
+
+
+def test_a_room_lingers() -> None:
+    async def scene() -> None:
+        network = Network()
+        broker = await MemoryBroker(network, Limits(linger=60.0)).begin()
+        await broker.join("a")
+        for _ in range(100):
+            broker.unsubscribe("a")
+            broker.subscribe("a")
+        await broker.subscribed("a")
+        assert network.commands == [(["a"], [])]
+        rooms = [f"room {number}" for number in range(supervisor_module.ROOMS_LINGERING + 10)]
+        await broker.join(*rooms)
+        for room in rooms:
+            broker.unsubscribe(room)
+        assert len(broker._lingering) == supervisor_module.ROOMS_LINGERING
+        await until(lambda: not broker.rooms & set(rooms[:10]))
+        assert set(rooms[10:]) <= broker.rooms
+        await broker.stop()
+
+    run(scene())
+
+
+def test_nothing_grows_with_rooms_that_come_and_go() -> None:
+    async def scene() -> None:
+        network = Network()
+        broker = await MemoryBroker(network).begin()
+        for number in range(5_000):
+            room = f"room {number}"
+            broker.subscribe(room)
+            if number % 3:
+                await broker.subscribed(room)
+            broker.unsubscribe(room)
+        await until(lambda: not broker.rooms)
+        for kept in (broker._wanted, broker._confirmed, broker._changed, broker._lingering, broker._missed):
+            assert not kept
+        assert not broker._waiting
+        await broker.stop()
+
+    run(scene())
+
+
+def test_what_a_client_dropped_is_told_once_a_second() -> None:
+    async def scene() -> None:
+        network = Network()
+        broker = await MemoryBroker(network).begin()
+        await broker.join("a", "b")
+        for _ in range(1_000):
+            network.links[0].overrun("a")
+            network.links[0].overrun("b")
+            network.links[0].overrun("unknown")
+        broker.unsubscribe("b")
+        await until(lambda: broker.gaps)
+        assert broker.gaps == ["a"]
+        await broker.stop()
+
+    run(scene())
+
+
+def test_a_handler_that_fails_harms_nobody(log: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        network = Network()
+        broker = MemoryBroker(network)
+        heard = []
+
+        def deliver(room: str, payload: bytes) -> None:
+            heard.append(payload)
+            raise ValueError("from the handler")
+
+        await broker.start(deliver, lambda rooms: deliver("", b"gap"))
+        await broker.join("a")
+        network.send("a", b"1")
+        network.kill()
+        await until(lambda: b"gap" in heard)
+        network.send("a", b"2")
+        assert heard == [b"1", b"gap", b"2"]
+        await broker.stop()
+
+    run(scene())
+    assert len([record for record in log.records if record.exc_info]) == 3
+
+
+def test_stop_waits_for_the_queue_but_not_for_ever() -> None:
+    async def scene() -> None:
+        network = Network()
+        other = await MemoryBroker(network).begin()
+        await other.join("a")
+        broker = await MemoryBroker(network).begin()
+        for _ in range(5_000):
+            broker.publish("a", b"x")
+        await broker.stop()
+        assert len(other.heard) == 5_000 and broker.dropped == 0
+        broker.publish("a", b"too late")
+        assert broker.dropped == 1
+        await broker.flush()
+
+        stuck = await MemoryBroker(network, Limits(stop_within=0.02)).begin()
+        network.stuck = {"publish", "change"}
+        for _ in range(3_000):
+            stuck.publish("a", b"x")
+        stuck.subscribe("b")
+        waiting = [asyncio.ensure_future(stuck.flush()), asyncio.ensure_future(stuck.subscribed("b"))]
+        await stuck.stop()
+        await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
+        assert stuck.dropped == 3_000 and not stuck.connected
+        await stuck.subscribed("b")
+        await other.stop()
+
+    run(scene())
+
+
+def test_stop_while_the_broker_is_away() -> None:
+    async def scene() -> None:
+        network = Network()
+        broker = await MemoryBroker(network).begin()
+        network.refusal = "away"
+        network.kill()
+        await until(lambda: not broker.connected)
+        broker.publish("a", b"x")
+        await broker.stop()
+        assert broker.dropped == 1 and not network.links
+
+    run(scene())
+
+
+def test_a_waiting_join_may_be_given_up() -> None:
+    async def scene() -> None:
+        network = Network()
+        network.stuck = {"change"}
+        broker = await MemoryBroker(network).begin()
+        broker.subscribe("a")
+        one = asyncio.ensure_future(broker.subscribed("a"))
+        two = asyncio.ensure_future(broker.subscribed("a"))
+        await asyncio.sleep(0)
+        one.cancel()
+        broker.unsubscribe("a")
+        await asyncio.wait_for(two, PATIENCE)
+        await broker.subscribed("a")
+        await broker.stop()
+
+    run(scene())
+
+
+def test_the_delays_grow_and_vary() -> None:
+    limits = Limits(first_delay=0.1, longest_delay=5.0)
+    for attempt, longest in enumerate([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]):
+        delays = {limits.delay(attempt) for _ in range(50)}
+        assert longest / 2 <= min(delays) and max(delays) <= longest and len(delays) > 40
+    assert limits.delay(10_000) <= 5.0
+
+
+def test_a_link_that_fails_at_once_is_not_asked_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        network = Network()
+        attempts: list[int] = []
+
+        def delay(self: Limits, attempt: int) -> float:
+            attempts.append(attempt)
+            return 0.0
+
+        monkeypatch.setattr(Limits, "delay", delay)
+        broker = await MemoryBroker(network, Limits(longest_delay=60.0)).begin()
+        for number in range(5):
+            await until(lambda: network.links)
+            network.kill(f"failure {number}")
+            await until(lambda number=number: len(attempts) > number)
+        assert attempts[:5] == [0, 1, 2, 3, 4]
+        await broker.stop()
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("a\n  b"), "a b"),
+        (asyncio.TimeoutError(), "TimeoutError"),
+        (ValueError("x" * 300), "x" * 199 + "…"),
+    ],
+)
+def test_one_line(error: Exception, line: str) -> None:
+    assert one_line(error) == line
