@@ -60,9 +60,17 @@ class App(AppHttpMethods, Starlette):
         exception_handlers: ``{exception class or HTTP status: handler(connection, exc)}``.
         lifespan: an async context manager of the application; what it yields becomes ``websocket.state``.
         on_startup, on_shutdown: handlers, used where there is no ``lifespan``.
-        default_response_class, responses, callbacks, redirect_slashes, strict_content_type, max_body_size,
-            form_limits: defaults of the HTTP operations.
+        default_response_class: of HTTP operations. Default: JSON.
+        redirect_slashes: see `APIRouter`. Default True.
+        strict_content_type: whether a JSON body needs a JSON content type. Default True.
+        max_body_size: bytes of an HTTP body; None (default) for no limit.
+        form_limits: ``max_fields`` and ``max_files`` (1000 each by default), ``max_part_size`` (bytes, 1 MiB).
         root_path: deprecated as in FastAPI; set it on the server.
+        title, summary, description, version, terms_of_service, contact, license_info: of the API, for OpenAPI.
+        openapi_url, openapi_tags, openapi_external_docs, servers, root_path_in_servers, webhooks: the same.
+        docs_url, redoc_url, swagger_ui_oauth2_redirect_url, swagger_ui_init_oauth, swagger_ui_parameters: the same.
+        responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: the same, for all operations.
+        separate_input_output_schemas: the same.
         explain_rejections: what a client whose handshake parameters are invalid sees. ``None`` (default):
             close code 1008 before accept, as FastAPI; ``"http"``: a 422 response with FastAPI's
             ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,

@@ -1,7 +1,7 @@
 """What an application answers when nobody handled an exception.
 
 Three handlers under FastAPI's names, installed by default, and two that ``App(explain_rejections=...)`` installs in
-the place of the third. How a refused handshake is seen:
+the place of the third. How a refused handshake is seen::
 
     close (default)     ASGI close 1008 before accept; servers answer HTTP 403, ours with the reason in the body
     explain_by_http     HTTP 422 with ``{"detail": [...]}``

@@ -1,4 +1,4 @@
-"""Every exception wirefast raises or handles, under FastAPI's names.
+"""Every exception wirefast raises or handles, under FastAPI's names::
 
     starlette HTTPException ─────── HTTPException                  refuse with an HTTP status
     starlette WebSocketException ── WebSocketException             close with a WebSocket code

@@ -78,14 +78,17 @@ class APIRoute(routing.Route):
         dependencies: run before those of the signature, for their effect.
         name: for ``url_path_for``. Default: the endpoint's name.
         methods: HTTP methods. Default: ``["GET"]``.
-        response_model_include, ..., response_model_exclude_none: pydantic's options of serialisation.
+        response_model_include, response_model_exclude: fields of the result to write, or not to write.
+        response_model_by_alias: write aliases in place of names. Default True.
+        response_model_exclude_unset, response_model_exclude_defaults, response_model_exclude_none: leave out fields
+            that were not set, that have their default, that are None. Default False.
         response_class: wraps the serialised result. Default: JSON.
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
         strict_content_type: whether a JSON body needs a JSON content type. Default True; others accept none at all.
         max_body_size: bytes of the request body; None for no limit.
         form_limits: ``max_fields``, ``max_files``, ``max_part_size`` of a form.
-        tags, summary, description, response_description, responses, deprecated, operation_id, include_in_schema,
-            callbacks, openapi_extra, generate_unique_id_function: describe the operation to OpenAPI.
+        tags, summary, description, response_description, responses, deprecated: describe the operation to OpenAPI.
+        operation_id, include_in_schema, callbacks, openapi_extra, generate_unique_id_function: the same.
 
     Raises:
         AssertionError, ValueError, FastAPIError: the declaration is wrong; the text says how.

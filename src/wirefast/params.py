@@ -1,4 +1,4 @@
-"""The classes behind `Query`, `Path`, `Depends` and the others: what a parameter declaration holds.
+"""The classes behind `Query`, `Path`, `Depends` and the others: what a parameter declaration holds::
 
     pydantic FieldInfo ┬ Param ┬ Path      from the URL path
                        │       ├ Query     from the query string

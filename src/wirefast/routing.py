@@ -160,8 +160,8 @@ class APIRouter(RouterHttpMethods, routing.Router):
 
     Args:
         prefix: put before every path; starts with ``/``, does not end with it.
-        tags, default_response_class, responses, callbacks, deprecated, include_in_schema,
-            generate_unique_id_function: defaults of the HTTP operations, as in FastAPI.
+        default_response_class: of HTTP operations. Default: JSON.
+        tags, responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: for OpenAPI.
         dependencies: run for every route of the router.
         routes: Starlette routes to begin with.
         redirect_slashes: answer ``/x/`` with a redirect to ``/x`` and the reverse where only that exists (HTTP).

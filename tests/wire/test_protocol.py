@@ -394,3 +394,33 @@ def test_lifespan_state_is_copied(serve: Any) -> None:
         with server.opened() as peer:
             peer.send(close_frame()).frame()
     assert states == [{"name": "value"}] * 2
+
+
+def test_a_flood_before_accept_is_not_read(serve: Any) -> None:
+    """What a peer sends before it is accepted is kept up to a bound, and is there afterwards."""
+    gate = asyncio.Event()
+    received = []
+
+    async def undecided(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await gate.wait()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            received.append(message["bytes"])
+
+    server = serve(undecided)
+    data = frame(BINARY, b"x" * 65536)
+    sent = 0
+    with server.peer(timeout=1.0) as peer:
+        peer.send(request())
+        with pytest.raises(TimeoutError):
+            while sent < 3200:  # 200 MiB
+                peer.sock.sendall(data)
+                sent += 1
+        # What the kernel's two buffers hold is not ours.
+        assert sent * len(data) < 16 * 1024 * 1024
+        server.call(gate.set)
+        peer.sock.settimeout(20)
+        assert peer.response().status == 101
+    server.stop()
+    assert len(received) >= sent and set(received) == {b"x" * 65536}

@@ -1,0 +1,114 @@
+"""docs/limits.md: every figure in its tables is the source's, and every test that it names exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from wirefast.cli import OWN_DEFAULTS, make_command
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+UNITS = {"": 1, "s": 1, "B": 1, "KiB": 1024, "MiB": 1024**2}
+
+
+class Row(NamedTuple):
+    threat: str
+    bound: str
+    default: str
+    source: str
+    change: str
+    tests: str
+
+
+def rows() -> list[Row]:
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGE.splitlines() if line[:2] == "| "]
+    return [Row(*cell) for cell in cells if len(cell) == 6 and cell[0] != "what a client does"]
+
+
+ROWS = rows()
+
+
+def label(row: Row) -> str:
+    return re.sub(r"\W+", "_", row.threat or row.bound)[:40]
+
+
+def figure(text: str) -> float | bool | None:
+    """A default as the page writes it: "64 KiB", "10 s", "1024", "none", "false"."""
+    if text in ("none", "false", "true"):
+        return {"none": None, "false": False, "true": True}[text]
+    number, _, unit = text.partition(" ")
+    return float(number) * UNITS[unit]
+
+
+def constant(name: str, file: str) -> float:
+    """``NAME = 10.0`` in a source file, in Python or Cython."""
+    source = (ROOT / "src" / "wirefast" / file).read_text(encoding="utf-8")
+    found = re.findall(rf"^\s*(?:cdef \w+ |self\.)?{name} = ([\d.]+)\b", source, re.MULTILINE)
+    assert len(found) == 1, f"{name} in {file}: {found}"
+    return float(found[0])
+
+
+def option_default(option: str) -> object:
+    for parameter in make_command().commands["run"].params:
+        if option in parameter.opts:
+            return OWN_DEFAULTS.get(str(parameter.name), parameter.default)
+    raise AssertionError(f"wirefast run has no {option}")
+
+
+@cache
+def functions_of(file: str) -> frozenset[str]:
+    tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def test_the_tables_are_read() -> None:
+    assert len(ROWS) > 35
+    assert sum(row.source != "–" for row in ROWS) > 18
+    assert figure("64 KiB") == 65536 and figure("10 s") == 10 and figure("none") is None
+    assert constant("HEAD_TIMEOUT", "server/http.py") == 10
+
+
+@pytest.mark.parametrize("row", ROWS, ids=label)
+def test_figures(row: Row) -> None:
+    if row.source == "–":
+        assert row.default == "–", "a figure needs the place it comes from"
+    elif match := re.fullmatch(r"`(\w+)` in `([\w/.]+)`", row.source):
+        assert constant(match[1], match[2]) == figure(row.default)
+    elif match := re.fullmatch(r"`(--[\w-]+)`", row.source):
+        assert option_default(match[1]) == figure(row.default)
+    else:
+        # HTTP's: defaults of FastAPI's, which tests/test_limits.py and Starlette's own parser hold.
+        assert row.source in ("`max_body_size` of `App`", "`max_fields` of forms", "`WebSocketOriginMiddleware`")
+
+
+def test_figures_in_passing() -> None:
+    assert "64 KiB (`UNREAD_QUEUE`)" in PAGE
+    assert constant("UNREAD_QUEUE", "server/connection.pyx") == 65536
+
+
+@pytest.mark.parametrize("row", ROWS, ids=label)
+def test_tests_exist(row: Row) -> None:
+    for group in row.tests.split(";"):
+        match = re.fullmatch(r"\s*`([\w/.]+)` ([\w, ]+)", group)
+        assert match, f"{row.threat}: no test"
+        for name in match[2].split(", "):
+            assert f"test_{name}" in functions_of(match[1]), f"{match[1]} has no test_{name}"
+
+
+def test_the_defaults_of_http() -> None:
+    import inspect
+
+    from starlette.requests import Request
+
+    from wirefast import App
+
+    assert inspect.signature(App).parameters["max_body_size"].default is None
+    (row,) = [row for row in ROWS if row.source == "`max_fields` of forms"]
+    assert inspect.signature(Request.form).parameters["max_fields"].default == figure(row.default)
