@@ -1,5 +1,7 @@
 """WebSocket, its states and its exceptions: the names of ``fastapi.websockets`` and of ``starlette.websockets``."""
 
+from typing import Any, Literal, cast
+
 from starlette.websockets import WebSocket as _StarletteWebSocket
 from starlette.websockets import WebSocketClose as WebSocketClose
 from starlette.websockets import WebSocketDisconnect as WebSocketDisconnect
@@ -10,7 +12,10 @@ try:
 except ImportError:  # Starlette before it had a name for this
     WebSocketDisconnected = RuntimeError  # type: ignore[assignment,misc]
 
+from wirefast._core import fanout
 from wirefast._core.errors import UnexpectedFrame as UnexpectedFrame
+from wirefast._core.outbox import Policy
+from wirefast._core.sender import Buffered as Buffered
 from wirefast._core.websocket import WebSocketCore
 
 
@@ -25,3 +30,38 @@ class WebSocket(WebSocketCore, _StarletteWebSocket):  # type: ignore[misc]
         receive: the ASGI receive callable.
         send: the ASGI send callable.
     """
+
+    def try_send(
+        self, data: Any, *, policy: str | Policy = "drop_new", key: str | int | None = None
+    ) -> Literal["sent", "queued", "dropped"]:
+        """Send without waiting: now, or from the outbox once the peer reads on, or not at all. wirefast only.
+
+        The order of messages is kept, also among those of ``send_text`` and of hubs. On any other ASGI server than
+        ours nothing tells whether the peer reads, so a message is first ``"queued"`` for a task that awaits the
+        server's ``send``.
+
+        Args:
+            data: a str is sent as text, bytes as binary, anything else as JSON text.
+            policy: what to do where too much waits; a name or a ``wirefast.rooms.Policy``. Default: drop this message.
+            key: for ``"conflate"``: which earlier messages of ``try_send`` this one replaces. Default: all without one.
+
+        Returns:
+            ``"sent"``: it leaves with this turn of the event loop. ``"queued"``: it waits. ``"dropped"``: by the
+            policy, or because the socket has ended.
+
+        Raises:
+            RuntimeError: not accepted yet.
+            TypeError: the value has no JSON form, or the key is none.
+            ValueError: no such policy, or ``"wait"``, or the message alone is larger than the policy's ``max_bytes``.
+        """
+        answer = fanout.try_send(self, data, policy, fanout.check_key(key))
+        return cast(Literal["sent", "queued", "dropped"], answer)
+
+    @property
+    def buffered(self) -> Buffered:
+        """What waits for this socket: ``messages``, ``bytes``, ``age`` of the oldest in seconds. wirefast only.
+
+        Messages wait here while the transport holds more than 64 KiB, on any other server than ours while its ``send``
+        has not taken them. ``dropped`` counts what policies have dropped.
+        """
+        return fanout.buffered(self)

@@ -6,6 +6,8 @@
 
 cimport cython
 
+from wirefast._core.outbox cimport Outbox, Policy
+
 
 cdef enum EventKind:
     NOTHING = 0      # no event is ready
@@ -20,6 +22,8 @@ cdef class Channel:
     cdef bint connect_taken
     # True once a subscriber has been given the CLOSED event; then receive() blocks no more.
     cdef bint closed_taken
+    # Messages that wait while the transport takes no more; made when one has to, or when a hub watches the end.
+    cdef Outbox outbox
 
     # protocol: the next event, and its kind; None and NOTHING when there is none. Never awaits.
     cdef object next_event(self, EventKind* kind)
@@ -39,8 +43,18 @@ cdef class Channel:
     # protocol: send the close frame (or, before accept, refuse the handshake with 403) and start the
     # closing handshake. `reason` must fit in 123 bytes of UTF-8.
     cdef int close(self, int code, str reason) except -1
+    # protocol: the frame of a message, ready for `offer` on any channel of this class.
+    cdef bytes ready_frame(self, EventKind kind, bytes data)
+    # protocol: send a ready frame to a peer that may be slow, or leave it to the policy; an Outcome. Never awaits.
+    cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1
+    # protocol: close for a reason that is not the application's, whose later close() is then no error.
+    cdef int dismiss(self, int code, str reason) except -1
+    # protocol: seconds since the oldest message in the outbox came; 0 where nothing waits.
+    cdef double waiting_for(self) except? -1.0
     # protocol: any other ASGI message (the denial response's start and body).
     cdef object send_other(self, dict message)
+
+    cdef Outbox own_outbox(self)
 
 
 @cython.final

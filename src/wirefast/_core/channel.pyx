@@ -36,8 +36,25 @@ cdef class Channel:
     cdef int close(self, int code, str reason) except -1:
         raise NotImplementedError
 
+    cdef bytes ready_frame(self, EventKind kind, bytes data):
+        raise NotImplementedError
+
+    cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1:
+        raise NotImplementedError
+
+    cdef int dismiss(self, int code, str reason) except -1:
+        raise NotImplementedError
+
+    cdef double waiting_for(self) except? -1.0:
+        raise NotImplementedError
+
     cdef object send_other(self, dict message):
         raise NotImplementedError
+
+    cdef Outbox own_outbox(self):
+        if self.outbox is None:
+            self.outbox = Outbox()
+        return self.outbox
 
 
 @cython.final

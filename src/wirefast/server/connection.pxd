@@ -40,8 +40,8 @@ cdef class Connection(FrameStream):
     # Inside data_received, which flushes when it is done.
     cdef bint in_read
 
-    # Writing. Frames that leave with the next flush; kept here while the transport's buffer is over its
-    # high-water mark. A pong that meets a full buffer waits alone: the latest answers them all.
+    # Writing. Frames that leave with the next flush. While the transport's buffer is over its high-water mark, data
+    # frames wait in the outbox instead, and only control frames here. A pong that meets a full buffer waits alone: the latest answers them all.
     cdef list out
     cdef size_t out_size
     cdef bint write_paused
@@ -59,6 +59,10 @@ cdef class Connection(FrameStream):
 
     # Write, or queue for this turn's flush.
     cdef int queue(self, bytes frame) except -1
+    cdef int queue_data(self, bytes frame) except -1
+    # Give the transport what waits in the outbox, as far as it takes it; or move all of that to `out`.
+    cdef int empty_outbox(self) except -1
+    cdef int commit_outbox(self) except -1
     cdef int queue_close(self, int code, str reason) except -1
     cdef int flush_all(self) except -1
     # End a connection whose senders queue faster than its peer reads: 1008, one log line, one count.

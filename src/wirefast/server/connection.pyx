@@ -14,9 +14,11 @@ import random
 import zlib
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.string cimport memcmp, memcpy
 
 from wirefast._core.channel cimport BINARY, CLOSED as CLOSED_EVENT, NOTHING, TEXT
+from wirefast._core.outbox cimport CLOSING as TOO_SLOW, GONE, SENT, WAIT, Outbox, Policy
 from wirefast.server.csrc cimport (
     FRAME_CLOSE, FRAME_HEADER_MAX, FRAME_PING, FRAME_PONG, FRAME_RSV1, frame_build, frame_close_code_ok, utf8_valid,
 )
@@ -210,16 +212,67 @@ cdef class Connection(FrameStream):
         cdef bytes packed
         if self.state != OPEN:
             return self.not_open("websocket.send")
-        if self.write_paused and self.out_size >= UNSENT_MAX:
+        if self.write_paused and self.outbox is not None and self.outbox.ordinary_size >= UNSENT_MAX:
             self.overflow()
             return self.not_open("websocket.send")
         if self.deflate is not None:
             packed = self.deflate.deflate(data, size)
             if packed is not None:
-                return self.queue(
+                return self.queue_data(
                     make_frame(kind, FRAME_RSV1, PyBytes_AS_STRING(packed), <size_t> PyBytes_GET_SIZE(packed))
                 )
-        return self.queue(make_frame(kind, 0, data, <size_t> size))
+        return self.queue_data(make_frame(kind, 0, data, <size_t> size))
+
+    cdef int queue_data(self, bytes frame) except -1:
+        if self.write_paused:
+            return self.own_outbox().keep(frame, PyBytes_GET_SIZE(frame), self.reactor.now())
+        return self.queue(frame)
+
+    cdef bytes ready_frame(self, EventKind kind, bytes data):
+        return make_frame(kind, 0, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data))
+
+    cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1:
+        cdef Outbox outbox = self.outbox
+        cdef int outcome
+        if self.state != OPEN or self.failing is not None:
+            return GONE
+        if not self.write_paused and (policy.rule != WAIT or first or outbox is None or outbox.waiters is None):
+            # Uncompressed, which is legal whatever was negotiated (RFC 7692, section 6).
+            self.queue(frame)
+            return SENT
+        outbox = self.own_outbox()
+        outcome = outbox.admit(frame, PyBytes_GET_SIZE(frame), policy, key, first, self.reactor.now())
+        if outcome == TOO_SLOW:
+            reason = f"too slow: {outbox.count} messages, {outbox.size} bytes waiting"
+            outbox.give_up()
+            self.dismiss(1013, reason)
+        return outcome
+
+    cdef double waiting_for(self) except? -1.0:
+        since = None if self.outbox is None else self.outbox.since()
+        return 0.0 if since is None else max(0.0, self.reactor.now() - since)
+
+    cdef int empty_outbox(self) except -1:
+        cdef Outbox outbox = self.outbox
+        cdef list frames
+        if outbox is None:
+            return 0
+        while outbox.count and not self.write_paused:
+            if self.transport.is_closing():
+                return self.lost() if self.state == OPEN else 0
+            frames = outbox.take(OUT_HIGH)
+            self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+        return 0
+
+    cdef int commit_outbox(self) except -1:
+        cdef bytes frame
+        if self.outbox is not None and self.outbox.count:
+            if self.out is None:
+                self.out = []
+            for frame in self.outbox.take(PY_SSIZE_T_MAX):
+                self.out.append(frame)
+                self.out_size += <size_t> PyBytes_GET_SIZE(frame)
+        return 0
 
     cdef int queue(self, bytes frame) except -1:
         if self.out is None:
@@ -257,10 +310,13 @@ cdef class Connection(FrameStream):
         return 0
 
     cdef size_t unsent(self) except? 0:
+        cdef size_t waiting = self.out_size
+        if self.outbox is not None:
+            waiting += <size_t> self.outbox.size
         try:
-            return self.out_size + <size_t> self.transport.get_write_buffer_size()
+            return waiting + <size_t> self.transport.get_write_buffer_size()
         except AttributeError:
-            return self.out_size
+            return waiting
 
     cdef int overflow(self) except -1:
         self.settings.overflows += 1
@@ -295,13 +351,17 @@ cdef class Connection(FrameStream):
                 self.queue(self.late_pong)
             self.late_pong = None
         self.flush()
-        if not self.write_paused:
+        self.empty_outbox()
+        # What others publish may fill the buffer again at once: a sender waits for its own messages only.
+        if not self.write_paused or (self.outbox is not None and self.outbox.ordinary_count == 0):
             self.release_drainers()
 
     cdef int release_drainers(self) except -1:
         """Let the waiting senders go on, or fail when there is nobody left to send to."""
         cdef list drainers = self.drainers
         self.drainers = None
+        if self.outbox is not None and self.state != OPEN:
+            self.outbox.end()
         if drainers is not None:
             for future in drainers:
                 if not future.done():
@@ -327,6 +387,7 @@ cdef class Connection(FrameStream):
         cdef bytes body = b""
         if code:
             body = bytes((code >> 8, code & 0xFF)) + cut_reason(reason)
+        self.commit_outbox()
         return self.queue(make_frame(FRAME_CLOSE, 0, PyBytes_AS_STRING(body), <size_t> PyBytes_GET_SIZE(body)))
 
     cdef int close(self, int code, str reason) except -1:
@@ -337,6 +398,14 @@ cdef class Connection(FrameStream):
         if not frame_close_code_ok(<unsigned> code):
             raise ValueError(f"{code} is not a close code that may be sent")
         self.app_closed = True
+        if self.failing is not None:
+            return self.fail(self.failing[0], self.failing[1])
+        self.end = (code, reason)
+        return self.start_closing(code, reason, self.close_timeout)
+
+    cdef int dismiss(self, int code, str reason) except -1:
+        if self.state != OPEN:
+            return 0
         if self.failing is not None:
             return self.fail(self.failing[0], self.failing[1])
         self.end = (code, reason)

@@ -1,0 +1,220 @@
+"""Fan-out: a message is encoded once, framed once, and offered to each socket without waiting for any."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+
+from wirefast._core cimport json
+from wirefast._core.channel cimport BINARY, TEXT
+from wirefast._core.outbox cimport GONE, QUEUED, WAIT, find_policy
+from wirefast._core.websocket cimport CONNECTED, CONNECTING, WebSocketCore
+
+import logging
+import weakref
+
+from starlette.websockets import WebSocket
+
+from wirefast._core.sender import Buffered, Sender
+
+logger = logging.getLogger("wirefast.rooms")
+
+cdef tuple ANSWERS = ("sent", "queued", "dropped", "dropped", "dropped", "dropped")
+
+
+@cython.final
+cdef class Message:
+    @property
+    def is_text(self):
+        """Whether it goes in a text frame."""
+        return self.kind == TEXT
+
+    def asgi(self):
+        """A new ``websocket.send`` message."""
+        if self.kind == BINARY:
+            return {"type": "websocket.send", "bytes": self.data}
+        if self.decoded is None:
+            self.decoded = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(self.data), PyBytes_GET_SIZE(self.data), NULL)
+        return {"type": "websocket.send", "text": self.decoded}
+
+    cdef bytes frame_for(self, Channel channel):
+        if self.frame_class is not type(channel):
+            self.frame = channel.ready_frame(self.kind, self.data)
+            self.frame_class = type(channel)
+        return self.frame
+
+
+cdef Message new_message(EventKind kind, bytes data, str text):
+    cdef Message self = Message.__new__(Message)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+    self.kind = kind
+    self.data = data
+    self.decoded = text
+    self.size = size + (2 if size < 126 else 4 if size < 65536 else 10)
+    return self
+
+
+def make_message(value):
+    """The message of a value: a str as text, bytes-like as binary, anything else as JSON text.
+
+    Raises:
+        TypeError: the value has no JSON form.
+        ValueError: it refers to itself, or text that has no UTF-8 form (a lone surrogate).
+    """
+    if type(value) is Message:
+        return value
+    if isinstance(value, str):
+        return new_message(TEXT, value.encode("utf-8"), value if type(value) is str else str(value))
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return new_message(BINARY, bytes(value), None)
+    return new_message(TEXT, json.encode(value), None)
+
+
+def received_message(bytes data not None, bint is_text):
+    """A message that another process has made."""
+    return new_message(TEXT if is_text else BINARY, data, None)
+
+
+def outlet_of(websocket, bint create=True):
+    """The way to a socket: a Channel, or a Sender, made now if there is none; None if that was not asked for.
+
+    Raises:
+        TypeError: no WebSocket of Starlette's, FastAPI's or ours.
+    """
+    cdef object send
+    if isinstance(websocket, WebSocketCore) and (<WebSocketCore> websocket).channel is not None:
+        return (<WebSocketCore> websocket).channel
+    if not isinstance(websocket, WebSocket):
+        raise TypeError(f"expected a WebSocket, not {type(websocket).__name__}")
+    send = websocket._send
+    if type(send) is not Sender:
+        if not create:
+            return None
+        send = websocket._send = Sender(websocket)
+    return send
+
+
+@cython.final
+cdef class Member:
+    """One socket in the rooms of a hub."""
+
+    def __init__(self, websocket, outlet):
+        self.outlet = outlet
+        self.rooms = {}
+        if isinstance(outlet, Channel):
+            self.channel = outlet
+            self.outbox = self.channel.own_outbox()
+            self.socket = websocket
+        else:
+            self.outbox = outlet.outbox
+            self.socket = weakref.ref(websocket)
+
+    @property
+    def websocket(self):
+        """The WebSocket; None where it is there no more."""
+        return self.socket if self.channel is not None else self.socket()
+
+    @property
+    def is_open(self):
+        return self.channel.is_open() if self.channel is not None else self.outlet.is_open()
+
+    cdef int give(self, Message message, Policy policy, object key, bint first) except -1:
+        if self.channel is not None:
+            return self.channel.offer(message.frame_for(self.channel), policy, key, first)
+        return self.outlet.offer(message, policy, key, first)
+
+    def offer(self, Message message not None, Policy policy not None, key, bint first):
+        """Offer one message; the number of an ``Outcome``."""
+        return self.give(message, policy, key, first)
+
+    def dismiss(self, int code, str reason not None):
+        """Close the socket for a reason that is not its handler's."""
+        if self.channel is not None:
+            self.channel.dismiss(code, reason)
+        else:
+            self.outlet.dismiss(code, reason)
+
+
+def fan_out(list members not None, Message message not None, Policy policy not None, key, exclude):
+    """Offer a message to every member whose outlet is not excluded.
+
+    Returns:
+        The number of members it was sent to or queued for, and a list of what did not go smoothly: (member, outcome,
+        messages dropped, bytes dropped); None where all did.
+    """
+    cdef Member member
+    cdef Py_ssize_t reached = 0
+    cdef int outcome
+    cdef list rough = None
+    cdef unsigned long long dropped, dropped_bytes
+    for member in members:
+        if exclude is not None and member.outlet in exclude:
+            continue
+        dropped, dropped_bytes = member.outbox.dropped, member.outbox.dropped_bytes
+        try:
+            outcome = member.give(message, policy, key, False)
+        except Exception:
+            logger.exception("Publishing to a WebSocket failed")
+            outcome = GONE
+        if outcome <= QUEUED:
+            reached += 1
+        if outcome > QUEUED or member.outbox.dropped != dropped:
+            if rough is None:
+                rough = []
+            rough.append(
+                (member, outcome, member.outbox.dropped - dropped, member.outbox.dropped_bytes - dropped_bytes)
+            )
+    return reached, rough
+
+
+# For one socket ---------------------------------------------------------------------------------------
+
+
+def try_send(WebSocketCore websocket not None, data, policy, key):
+    """The body of ``WebSocket.try_send``."""
+    cdef Policy found = find_policy(policy)
+    cdef Message message = make_message(data)
+    cdef object outlet
+    cdef int outcome
+    if found.rule == WAIT:
+        raise ValueError('try_send() does not wait; await send_text() or publish with the policy "wait"')
+    check_size(message, found)
+    if websocket.application == CONNECTING or websocket.client == CONNECTING:
+        raise RuntimeError('WebSocket is not connected. Need to call "accept" first.')
+    if websocket.application != CONNECTED:
+        return "dropped"
+    outlet = outlet_of(websocket)
+    key = (None, key)
+    if websocket.channel is not None:
+        outcome = websocket.channel.offer(message.frame_for(websocket.channel), found, key, False)
+    else:
+        outcome = outlet.offer(message, found, key, False)
+    return ANSWERS[outcome]
+
+
+def buffered(WebSocketCore websocket not None):
+    """The body of ``WebSocket.buffered``."""
+    cdef object outlet = outlet_of(websocket, False)
+    if outlet is None:
+        return Buffered(0, 0, 0.0, 0)
+    if type(outlet) is Sender:
+        outbox, age = outlet.outbox, outlet.waiting_for()
+    else:
+        outbox, age = websocket.channel.outbox, websocket.channel.waiting_for()
+        if outbox is None:
+            return Buffered(0, 0, 0.0, 0)
+    return Buffered(outbox.count, outbox.size, age, outbox.dropped)
+
+
+def check_key(key):
+    """The key of a conflated message: str, int or None. TypeError for anything else."""
+    if key is not None and not isinstance(key, (str, int)):
+        raise TypeError(f"a key is a str or an int, not {type(key).__name__}")
+    return key
+
+
+def check_size(Message message not None, Policy policy not None):
+    """ValueError for a message that could never wait."""
+    if message.size > policy.max_bytes:
+        raise ValueError(
+            f"a message of {message.size} bytes is larger than what may wait for one socket (max_bytes={policy.max_bytes})"
+        )

@@ -1,0 +1,176 @@
+"""The outbox of a socket on any other ASGI server: a task that does the awaiting while something waits.
+
+``Sender`` takes the place of the ``send`` that the WebSocket was given. While nothing waits, plain sends go straight
+through; while something does, they take their place behind it. What the server's ``send`` has accepted is no longer
+here, so how much a server buffers by itself is not seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections import deque
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from wirefast._core.outbox import Outbox, Policy
+
+if TYPE_CHECKING:
+    from wirefast._core.fanout import Message
+
+logger = logging.getLogger("wirefast.rooms")
+
+#: Seconds for what waits, and then the close message, to be accepted by the server once a socket is being closed.
+CLOSE_TIMEOUT = 10.0
+
+
+class Outcome(IntEnum):
+    """What became of a message; the numbers are those of ``outbox.pxd``."""
+
+    SENT = 0
+    QUEUED = 1
+    DROPPED = 2
+    CLOSING = 3
+    FULL = 4
+    GONE = 5
+
+
+class Buffered(NamedTuple):
+    """What waits for one socket.
+
+    Attributes:
+        messages: data messages that were accepted and not yet handed to the transport (to the server's ``send`` on
+            another server than ours).
+        bytes: their size, frame headers included.
+        age: seconds that the oldest of them has waited; 0 where none waits.
+        dropped: messages that a policy has dropped on this socket so far.
+    """
+
+    messages: int
+    bytes: int
+    age: float
+    dropped: int
+
+
+class Sender:
+    """The ASGI ``send`` of one WebSocket, with an outbox."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self.raw = websocket._send
+        outbox = self.outbox = Outbox()
+        # A handler that is done lets go of its WebSocket, which is all that an ASGI server tells us of the end.
+        self.socket = weakref.ref(websocket, lambda _: outbox.finish())
+        self.loop = asyncio.get_running_loop()
+        self.task: asyncio.Task[None] | None = None
+        # Once the socket is being closed: what is still sent, the close message last.
+        self.last: deque[Any] | None = None
+
+    def is_open(self) -> bool:
+        """Whether neither side is known to have closed."""
+        websocket = self.socket()
+        return (
+            websocket is not None
+            and not self.outbox.ended
+            and websocket.application_state is WebSocketState.CONNECTED
+            and websocket.client_state is WebSocketState.CONNECTED
+        )
+
+    def waiting_for(self) -> float:
+        """Seconds since the oldest waiting message came."""
+        since = self.outbox.since()
+        return 0.0 if since is None else max(0.0, self.loop.time() - since)
+
+    def offer(self, message: Message, policy: Policy, key: Any, first: bool) -> int:
+        """Queue a message, or leave it to the policy; the number of an ``Outcome``, never SENT."""
+        if not self.is_open():
+            return Outcome.GONE
+        outcome = self.outbox.offer(message, message.size, policy, key, first, self.loop.time())
+        if outcome == Outcome.QUEUED:
+            self._start()
+        elif outcome == Outcome.CLOSING:
+            reason = f"too slow: {self.outbox.count} messages, {self.outbox.size} bytes waiting"
+            self.outbox.abandon()
+            self.dismiss(1013, reason)
+        return outcome
+
+    def dismiss(self, code: int, reason: str) -> None:
+        """Close behind what waits. The server may be stuck on a peer that reads nothing: then give up in time."""
+        if self.last is not None or not self.is_open():
+            return
+        self.last = deque()
+        while (payload := self.outbox.pop()) is not None:
+            self.last.append(payload)
+        self.last.append({"type": "websocket.close", "code": code, "reason": reason})
+        self.outbox.finish()
+        self._start()
+        assert self.task is not None
+        timer = self.loop.call_later(CLOSE_TIMEOUT, self.task.cancel)
+        self.task.add_done_callback(lambda _: timer.cancel())
+
+    def finish(self) -> None:
+        """The socket has ended: plain sends that wait here fail, the rest is forgotten."""
+        rest = self.last if self.last is not None else deque(iter(self.outbox.pop, None))
+        self.last = deque()
+        for payload in rest:
+            if type(payload) is tuple and not payload[1].done():
+                payload[1].set_exception(OSError("the socket has ended"))
+        self.outbox.finish()
+
+    def _start(self) -> None:
+        if self.task is None:
+            self.task = self.loop.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            while (payload := self.last.popleft() if self.last else self.outbox.pop()) is not None:
+                await self._send(payload)
+        except (OSError, RuntimeError, WebSocketDisconnect):
+            self.finish()
+        except Exception:
+            logger.exception("Sending to a WebSocket failed")
+            self.finish()
+        except asyncio.CancelledError:
+            self.finish()
+            raise
+        finally:
+            self.task = None
+
+    async def _send(self, payload: Any) -> None:
+        if type(payload) is tuple:
+            message, future = payload
+            if not future.cancelled():
+                try:
+                    await self.raw(message)
+                except Exception as exc:
+                    if not future.done():
+                        future.set_exception(exc)
+                else:
+                    if not future.done():
+                        future.set_result(None)
+        elif type(payload) is dict:
+            await self.raw(payload)
+        else:
+            # Through the WebSocket, which may be a subclass with a send() of its own; past it once its handler closes.
+            websocket = self.socket()
+            if websocket is not None and websocket.application_state is WebSocketState.CONNECTED:
+                await websocket.send(payload.asgi())
+            else:
+                await self.raw(payload.asgi())
+
+    async def __call__(self, message: Any) -> None:
+        """A plain send, in its turn."""
+        if self.last is not None:
+            # Closed by a policy or a hub, or found dead: to its handler the peer is gone.
+            if message["type"] == "websocket.close":
+                return
+            raise OSError("the socket has ended")
+        if self.task is None or asyncio.current_task() is self.task:
+            await self.raw(message)
+        else:
+            future = self.loop.create_future()
+            data = message.get("bytes") or message.get("text") or ""
+            self.outbox.hold((message, future), len(data), self.loop.time())
+            await future
