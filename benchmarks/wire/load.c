@@ -1,0 +1,655 @@
+/* The load of the wire benchmark: one thread, epoll, prebuilt frames, every answer compared byte by byte.
+ *
+ *   load MODE NAME=VALUE ...
+ *
+ * MODE is one of
+ *   echo    `sockets` sockets, each with `in_flight` messages on the way; an answer sends the next message
+ *   paced   `rate` messages a second at fixed times over the sockets, whatever comes back (no coordinated omission)
+ *   storm   `sockets` connections at a time: connect, upgrade, close handshake, wait for the server's FIN, again
+ *   fanout  socket 0 sends, all sockets must get `answer` (socket 0 also `own` before it), then the next one
+ *   hold    open `sockets`, print "ready"; a line on stdin sends a message on each and prints "answered"; EOF ends
+ *
+ * Values: port, sockets, in_flight, rate, warmup and seconds (of the window that is measured), least (units that the
+ * window holds, however long they take), timeout (seconds without any progress that end the run with an error), addresses (how many loopback addresses to connect from),
+ * raw=1 (no handshake, no frames: the answer is the message itself), pids=1,2 (the server's processes) and the paths
+ * of files: request (the upgrade request), accept (the Sec-WebSocket-Accept that must come back), message (a whole
+ * masked frame), answer (the payload that must come back), own.
+ *
+ * Prints one line of JSON. The CPU time of the server's processes and of this one is read at both ends of the window,
+ * together with the units, so that start and end of the run are in none of them. Whatever is not as it must be ends the
+ * run with a sentence on stderr and exit code 1.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+
+enum { HEAD_MAX = 8192, RING = 1024, PIDS_MAX = 64, EVENTS = 256, OPENING_MAX = 64 };
+enum { READ_SIZE = 1 << 18, REPEATED_MAX = 1 << 20, SAMPLES_MAX = 4000000 };
+enum phase { IDLE, CONNECTING, UPGRADING, OPEN, CLOSING };
+
+typedef struct {
+    uint8_t *bytes;
+    size_t size;
+} blob;
+
+typedef struct {
+    int fd;
+    enum phase phase;
+    bool writing;       /* EPOLLOUT is asked for */
+    bool pong;          /* a pong waits for a frame's end */
+    size_t at;          /* offset in the repeated message of the next byte to send */
+    uint64_t owed;      /* bytes of messages still to be sent */
+    uint8_t header[10]; /* of the frame that is arriving */
+    unsigned header_size;
+    uint64_t left; /* of its payload */
+    uint8_t opcode, control[126];
+    bool fin, in_payload;
+    size_t control_size;
+    bool own_next; /* the next message must be `own` */
+    size_t matched;
+    char *head; /* of the HTTP response */
+    size_t head_size;
+    uint64_t began;                /* of the connection */
+    uint64_t times[RING];          /* when the messages on the way were sent, or due */
+    unsigned first_time, in_flight;
+} conn;
+
+static struct {
+    int port, sockets, in_flight, addresses, least;
+    bool raw;
+    double rate, warmup, seconds, timeout;
+    blob request, accept, message, answer, own;
+    pid_t pids[PIDS_MAX];
+    int pid_count;
+} opt = {.sockets = 1, .in_flight = 1, .addresses = 1, .least = 1, .seconds = 1, .timeout = 20};
+
+static enum { ECHO_MODE, PACED, STORM, FANOUT, HOLD } mode;
+static conn *conns;
+static int epoll_fd;
+static blob repeated; /* the message as often as fits, so that several leave in one call */
+static uint8_t buffer[READ_SIZE];
+static uint64_t units, resets, dials, open_count, answered, now, last_progress, *samples, *lateness;
+static size_t sample_count, late_count, samples_lost;
+static bool measuring, sending, overloaded;
+
+static void fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("load: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+static uint64_t clock_of(clockid_t id) {
+    struct timespec at;
+    if (clock_gettime(id, &at) != 0) fail("a clock cannot be read: %s", strerror(errno));
+    return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
+}
+
+static uint64_t server_cpu(void) {
+    uint64_t sum = 0;
+    for (int i = 0; i < opt.pid_count; i++) {
+        clockid_t id;
+        if (clock_getcpuclockid(opt.pids[i], &id) != 0) fail("process %d has ended", (int)opt.pids[i]);
+        sum += clock_of(id);
+    }
+    return sum;
+}
+
+/* Nanoseconds that the main threads of the server stood in the queue of their core: what others took. */
+static uint64_t server_waited(void) {
+    uint64_t sum = 0;
+    for (int i = 0; i < opt.pid_count; i++) {
+        char path[64];
+        unsigned long long waited;
+        snprintf(path, sizeof path, "/proc/%d/schedstat", (int)opt.pids[i]);
+        FILE *file = fopen(path, "r");
+        if (file == NULL) continue; /* a kernel without it */
+        if (fscanf(file, "%*u %llu", &waited) == 1) sum += waited;
+        fclose(file);
+    }
+    return sum;
+}
+
+static void sample(uint64_t *into, size_t *count, uint64_t value) {
+    if (!measuring) return;
+    if (*count == SAMPLES_MAX) samples_lost++;
+    else into[(*count)++] = value;
+}
+
+/* Connections ------------------------------------------------------------------------------------ */
+
+static void watch(conn *c, int operation, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.ptr = c};
+    if (epoll_ctl(epoll_fd, operation, c->fd, &event) != 0) fail("epoll_ctl: %s", strerror(errno));
+}
+
+static void dial(conn *c) {
+    static const int one = 1;
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port)};
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)(dials++ % (uint64_t)opt.addresses));
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->fd < 0) fail("socket: %s", strerror(errno));
+    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (opt.addresses > 1 && bind(c->fd, (struct sockaddr *)&from, sizeof from) != 0)
+        fail("bind: %s", strerror(errno));
+    if (connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0 && errno != EINPROGRESS)
+        fail("connect: %s", strerror(errno));
+    c->phase = CONNECTING;
+    c->began = now;
+    c->at = c->head_size = c->matched = 0;
+    c->owed = c->header_size = c->in_flight = c->first_time = 0;
+    c->pong = c->in_payload = false;
+    c->own_next = opt.own.size > 0 && c == conns;
+    c->writing = true;
+    watch(c, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
+}
+
+/* The whole of something small into an empty socket buffer. */
+static void send_small(conn *c, const void *bytes, size_t size) {
+    if (send(c->fd, bytes, size, MSG_NOSIGNAL) != (ssize_t)size) fail("send: %s", strerror(errno));
+}
+
+static void send_control(conn *c, uint8_t opcode, const uint8_t *payload, size_t size) {
+    uint8_t frame[6 + 125] = {(uint8_t)(0x80 | opcode), (uint8_t)(0x80 | size), 1, 2, 3, 4};
+    for (size_t i = 0; i < size; i++) frame[6 + i] = payload[i] ^ frame[2 + i % 4];
+    send_small(c, frame, 6 + size);
+}
+
+static void send_close(conn *c) {
+    static const uint8_t normal[2] = {0x03, 0xe8};
+    send_control(c, 8, normal, sizeof normal);
+    c->phase = CLOSING;
+}
+
+static void flush(conn *c) {
+    while (c->owed > 0 || c->pong) {
+        if (c->pong && c->at % opt.message.size == 0) {
+            send_control(c, 10, c->control, c->control_size);
+            c->pong = false;
+            continue;
+        }
+        size_t size = repeated.size - c->at;
+        if (size > c->owed) size = c->owed;
+        ssize_t sent = send(c->fd, repeated.bytes + c->at, size, MSG_NOSIGNAL);
+        if (sent < 0) {
+            if (errno != EAGAIN) fail("send: %s", strerror(errno));
+            if (!c->writing) watch(c, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+            c->writing = true;
+            return;
+        }
+        c->owed -= (uint64_t)sent;
+        c->at = (c->at + (size_t)sent) % repeated.size;
+    }
+    if (c->writing) watch(c, EPOLL_CTL_MOD, EPOLLIN);
+    c->writing = false;
+}
+
+/* One more message for the server; the caller flushes. */
+static void push(conn *c, uint64_t at) {
+    if (c->in_flight == RING) {
+        overloaded = true;
+        return;
+    }
+    c->times[(c->first_time + c->in_flight++) % RING] = at;
+    c->owed += opt.message.size;
+}
+
+static void next_fanout(void) {
+    answered = 0;
+    push(conns, now);
+    flush(conns);
+}
+
+/* A whole message came, and it is the right one. */
+static void arrived(conn *c, bool own) {
+    last_progress = now;
+    if (own) return;
+    answered++;
+    units++;
+    if (mode == FANOUT) {
+        sample(samples, &sample_count, now - conns->times[conns->first_time]);
+        if (answered == (uint64_t)opt.sockets) {
+            conns->first_time = (conns->first_time + 1) % RING;
+            conns->in_flight--;
+            if (sending) next_fanout();
+        }
+        return;
+    }
+    /* What is still owed has not been sent, so nothing can answer it. */
+    if (c->owed >= c->in_flight * (uint64_t)opt.message.size) fail("a message came that nobody asked for");
+    sample(samples, &sample_count, now - c->times[c->first_time]);
+    c->first_time = (c->first_time + 1) % RING;
+    c->in_flight--;
+    if (mode == ECHO_MODE && sending) push(c, now);
+}
+
+static void hung_up(conn *c) {
+    if (c->phase != CLOSING) fail("the server closed a connection");
+    close(c->fd);
+    c->phase = IDLE;
+    open_count--;
+    last_progress = now;
+    if (mode == STORM) {
+        units++;
+        sample(samples, &sample_count, now - c->began);
+        if (sending) dial(c);
+    }
+}
+
+/* What comes back -------------------------------------------------------------------------------- */
+
+static void opened(conn *c) {
+    c->phase = OPEN;
+    open_count++;
+    last_progress = now;
+    if (mode == STORM) send_close(c);
+}
+
+/* Bytes of the response to the upgrade; returns how many were of its head. */
+static size_t take_head(conn *c, const uint8_t *bytes, size_t size) {
+    if (c->head == NULL && (c->head = malloc(HEAD_MAX + 1)) == NULL) fail("out of memory");
+    size_t before = c->head_size, room = HEAD_MAX - before;
+    memcpy(c->head + before, bytes, size < room ? size : room);
+    c->head_size += size < room ? size : room;
+    c->head[c->head_size] = 0;
+    char *end = memmem(c->head, c->head_size, "\r\n\r\n", 4);
+    if (end == NULL) {
+        if (c->head_size == HEAD_MAX) fail("the response to the upgrade has no end");
+        return size;
+    }
+    if (strncmp(c->head, "HTTP/1.1 101", 12) != 0) fail("the upgrade was refused: %s", c->head);
+    if (memmem(c->head, c->head_size, opt.accept.bytes, opt.accept.size) == NULL)
+        fail("no Sec-WebSocket-Accept, or a wrong one: %s", c->head);
+    size_t used = (size_t)(end + 4 - c->head) - before;
+    if (mode != STORM) {
+        free(c->head);
+        c->head = NULL;
+    }
+    opened(c);
+    return used;
+}
+
+static void control_frame(conn *c) {
+    if (c->opcode == 9) {
+        c->pong = true;
+        if (c->owed == 0) flush(c);
+    } else if (c->opcode == 8) {
+        if (c->phase != CLOSING) fail("the server closed with a close frame");
+        if (c->control_size != 0 && (c->control[0] != 0x03 || c->control[1] != 0xe8))
+            fail("close code %d", c->control[0] << 8 | c->control[1]);
+    }
+}
+
+static void end_of_frame(conn *c, const blob *expected) {
+    c->in_payload = false;
+    c->header_size = 0;
+    if (c->opcode >= 8) {
+        control_frame(c);
+    } else if (c->fin) {
+        if (c->matched != expected->size) fail("a message of %zu bytes, not %zu", c->matched, expected->size);
+        c->matched = 0;
+        bool own = c->own_next;
+        c->own_next = mode == FANOUT && c == conns && opt.own.size > 0 && !own;
+        arrived(c, own);
+    }
+}
+
+static void take_frames(conn *c, const uint8_t *bytes, size_t size) {
+    while (size > 0 || (c->in_payload && c->left == 0)) {
+        const blob *expected = c->own_next ? &opt.own : &opt.answer;
+        if (!c->in_payload) {
+            c->header[c->header_size++] = *bytes++;
+            size--;
+            if (c->header_size < 2) continue;
+            unsigned length = c->header[1], more = length == 126 ? 2 : length == 127 ? 8 : 0;
+            if (length & 0x80) fail("a masked frame");
+            if (c->header_size < 2 + more) continue;
+            c->left = more ? 0 : length;
+            for (unsigned i = 0; i < more; i++) c->left = c->left << 8 | c->header[2 + i];
+            c->opcode = c->header[0] & 0x0f;
+            c->fin = c->header[0] & 0x80;
+            if (c->header[0] & 0x70) fail("reserved bits in a frame");
+            if (c->opcode >= 8 && c->left > 125) fail("a control frame of %llu bytes", (unsigned long long)c->left);
+            /* Text in, text out; the rest of a fragmented message has opcode 0. */
+            if (c->opcode < 8 && c->opcode != (c->matched ? 0 : 1)) fail("opcode %d", c->opcode);
+            c->control_size = 0;
+            c->in_payload = true;
+            continue;
+        }
+        size_t part = size < c->left ? size : (size_t)c->left;
+        if (c->opcode >= 8) {
+            memcpy(c->control + c->control_size, bytes, part);
+            c->control_size += part;
+        } else {
+            if (part > expected->size - c->matched || memcmp(expected->bytes + c->matched, bytes, part) != 0)
+                fail("a wrong answer: %.*s", part < 200 ? (int)part : 200, (const char *)bytes);
+            c->matched += part;
+        }
+        bytes += part;
+        size -= part;
+        c->left -= part;
+        if (c->left == 0) end_of_frame(c, expected);
+    }
+}
+
+static void take_raw(conn *c, const uint8_t *bytes, size_t size) {
+    while (size > 0) {
+        size_t part = opt.message.size - c->matched;
+        if (part > size) part = size;
+        if (memcmp(opt.message.bytes + c->matched, bytes, part) != 0) fail("wrong bytes");
+        c->matched += part;
+        bytes += part;
+        size -= part;
+        if (c->matched == opt.message.size) {
+            c->matched = 0;
+            arrived(c, false);
+        }
+    }
+}
+
+static void readable(conn *c) {
+    ssize_t got = recv(c->fd, buffer, sizeof buffer, 0);
+    if (got < 0 && errno == EAGAIN) return;
+    if (got < 0 && errno == ECONNRESET && c->phase == CLOSING) {
+        resets++;
+        got = 0;
+    }
+    if (got < 0) fail("recv: %s", strerror(errno));
+    if (got == 0) {
+        hung_up(c);
+        return;
+    }
+    size_t size = (size_t)got, used = 0;
+    if (opt.raw) {
+        take_raw(c, buffer, size);
+    } else {
+        if (c->phase == UPGRADING) used = take_head(c, buffer, size);
+        if (c->phase != UPGRADING) take_frames(c, buffer + used, size - used);
+    }
+    if (c->owed > 0 && !c->writing) flush(c);
+}
+
+static void writable(conn *c) {
+    if (c->phase == CONNECTING) {
+        int error = 0;
+        socklen_t size = sizeof error;
+        getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        if (error != 0) fail("connect: %s", strerror(error));
+        c->writing = false;
+        watch(c, EPOLL_CTL_MOD, EPOLLIN);
+        if (opt.raw) {
+            opened(c);
+        } else {
+            send_small(c, opt.request.bytes, opt.request.size);
+            c->phase = UPGRADING;
+        }
+    } else {
+        flush(c);
+    }
+}
+
+/* The loop --------------------------------------------------------------------------------------- */
+
+static int timer_fd = -1, stdin_closed;
+static char command;
+
+/* Waits for events until `until` at the latest and deals with them. */
+static void turn(uint64_t until) {
+    struct epoll_event events[EVENTS];
+    uint64_t wait = until > now ? (until - now) / 1000000 + 1 : 0;
+    int count = epoll_wait(epoll_fd, events, EVENTS, wait > 100 ? 100 : (int)wait);
+    if (count < 0 && errno != EINTR) fail("epoll_wait: %s", strerror(errno));
+    now = clock_of(CLOCK_MONOTONIC);
+    for (int i = 0; i < count; i++) {
+        conn *c = events[i].data.ptr;
+        if (c == NULL) {
+            if (read(timer_fd, &(uint64_t){0}, 8) < 0 && errno != EAGAIN) fail("timer: %s", strerror(errno));
+        } else if (c == (conn *)&command) {
+            if (read(0, &command, 1) != 1) stdin_closed = 1;
+        } else {
+            if (c->writing && (events[i].events & EPOLLOUT)) writable(c);
+            if (c->phase != IDLE && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))) readable(c);
+        }
+        if ((i & 15) == 15) now = clock_of(CLOCK_MONOTONIC);
+    }
+    if ((double)now - (double)last_progress > opt.timeout * 1e9) fail("no progress for %.0f s", opt.timeout);
+}
+
+static void open_all(void) {
+    int next = 0;
+    while ((int)open_count < opt.sockets) {
+        while (next < opt.sockets && next - (int)open_count < OPENING_MAX) dial(&conns[next++]);
+        turn(now + 100000000);
+    }
+}
+
+static void send_due(uint64_t began, uint64_t *sent) {
+    double interval = 1e9 / opt.rate;
+    for (uint64_t due; (due = began + (uint64_t)((double)*sent * interval)) <= now; ++*sent) {
+        conn *c = &conns[*sent % (uint64_t)opt.sockets];
+        sample(lateness, &late_count, now - due);
+        push(c, due);
+        if (!c->writing) flush(c);
+        if (overloaded) return;
+    }
+    uint64_t due = began + (uint64_t)((double)*sent * interval);
+    struct itimerspec at = {.it_value = {(time_t)(due / 1000000000), (long)(due % 1000000000)}};
+    timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+static void start(void) {
+    sending = true;
+    if (mode == STORM) {
+        for (int i = 0; i < opt.sockets; i++) dial(&conns[i]);
+    } else if (mode == FANOUT) {
+        next_fanout();
+    } else if (mode == ECHO_MODE) {
+        for (int i = 0; i < opt.sockets; i++) {
+            for (int n = 0; n < opt.in_flight; n++) push(&conns[i], now);
+            flush(&conns[i]);
+        }
+    }
+}
+
+static int by_value(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_percentiles(const char *name, uint64_t *values, size_t count) {
+    static const double shares[] = {0.5, 0.9, 0.99, 0.999, 1};
+    static const char *const names[] = {"p50", "p90", "p99", "p99.9", "max"};
+    qsort(values, count, sizeof *values, by_value);
+    printf(", \"%s\": {\"count\": %zu", name, count);
+    for (int i = 0; i < 5 && count > 0; i++) {
+        size_t at = (size_t)(shares[i] * (double)count);
+        printf(", \"%s\": %.9f", names[i], (double)values[at < count ? at : count - 1] * 1e-9);
+    }
+    printf("}");
+}
+
+static void measure(void) {
+    uint64_t began = now, from = began + (uint64_t)(opt.warmup * 1e9), to = from + (uint64_t)(opt.seconds * 1e9);
+    uint64_t paced = 0, units_before = 0, server_before = 0, load_before = 0, began_at = 0, waited_before = 0;
+    start();
+    for (;;) {
+        if (mode == PACED) send_due(began, &paced);
+        turn(!measuring ? from : now < to ? to : now + 10000000);
+        if (overloaded) break;
+        if (!measuring && now >= from) {
+            measuring = true;
+            began_at = now;
+            units_before = units;
+            server_before = server_cpu();
+            waited_before = server_waited();
+            load_before = clock_of(CLOCK_PROCESS_CPUTIME_ID);
+        } else if (measuring && now >= to && units - units_before >= (uint64_t)opt.least) {
+            break;
+        }
+    }
+    measuring = false;
+    sending = false;
+    printf("{\"overloaded\": %s", overloaded ? "true" : "false");
+    if (!overloaded) {
+        printf(", \"units\": %llu", (unsigned long long)(units - units_before));
+        printf(", \"server_cpu\": %.9f", (double)(server_cpu() - server_before) * 1e-9);
+        printf(", \"server_waited\": %.9f", (double)(server_waited() - waited_before) * 1e-9);
+        printf(", \"load_cpu\": %.9f", (double)(clock_of(CLOCK_PROCESS_CPUTIME_ID) - load_before) * 1e-9);
+        printf(", \"seconds\": %.9f", (double)(now - began_at) * 1e-9);
+        printf(", \"resets\": %llu, \"samples_lost\": %zu", (unsigned long long)resets, samples_lost);
+        print_percentiles("latency", samples, sample_count);
+        if (mode == PACED) print_percentiles("lateness", lateness, late_count);
+    }
+    printf("}\n");
+    fflush(stdout);
+}
+
+/* Lets what is on the way arrive, then closes every socket as RFC 6455 wants it. */
+static void finish(void) {
+    uint64_t until = now + 5000000000u;
+    for (;;) {
+        bool busy = false;
+        for (int i = 0; i < opt.sockets; i++) {
+            conn *c = &conns[i];
+            if (c->phase == OPEN && c->in_flight == 0) {
+                if (opt.raw) {
+                    shutdown(c->fd, SHUT_WR);
+                    c->phase = CLOSING;
+                } else {
+                    send_close(c);
+                }
+            }
+            busy |= c->phase != IDLE;
+        }
+        if (!busy || now >= until) return;
+        turn(until);
+    }
+}
+
+static void hold(void) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &command};
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, 0, &event) != 0) fail("stdin must be a pipe");
+    puts("ready");
+    fflush(stdout);
+    while (!stdin_closed) {
+        last_progress = now;
+        turn(now + 100000000);
+        if (command != '\n') continue;
+        command = 0;
+        answered = 0;
+        for (int i = 0; i < opt.sockets; i++) {
+            push(&conns[i], now);
+            flush(&conns[i]);
+        }
+        while (answered < (uint64_t)opt.sockets) turn(now + 100000000);
+        puts("answered");
+        fflush(stdout);
+    }
+}
+
+/* Arguments -------------------------------------------------------------------------------------- */
+
+static blob read_file(const char *path) {
+    blob found = {0};
+    FILE *file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0) fail("%s: %s", path, strerror(errno));
+    found.size = (size_t)ftell(file);
+    rewind(file);
+    if ((found.bytes = malloc(found.size + 1)) == NULL) fail("out of memory");
+    if (fread(found.bytes, 1, found.size, file) != found.size) fail("%s cannot be read", path);
+    fclose(file);
+    return found;
+}
+
+static void set(char *argument) {
+    char *value = strchr(argument, '=');
+    if (value == NULL) fail("%s: not NAME=VALUE", argument);
+    *value++ = 0;
+#define IS(name) (strcmp(argument, name) == 0)
+    if (IS("port")) opt.port = atoi(value);
+    else if (IS("sockets")) opt.sockets = atoi(value);
+    else if (IS("in_flight")) opt.in_flight = atoi(value);
+    else if (IS("least")) opt.least = atoi(value);
+    else if (IS("addresses")) opt.addresses = atoi(value);
+    else if (IS("raw")) opt.raw = atoi(value) != 0;
+    else if (IS("rate")) opt.rate = atof(value);
+    else if (IS("warmup")) opt.warmup = atof(value);
+    else if (IS("seconds")) opt.seconds = atof(value);
+    else if (IS("timeout")) opt.timeout = atof(value);
+    else if (IS("request")) opt.request = read_file(value);
+    else if (IS("accept")) opt.accept = read_file(value);
+    else if (IS("message")) opt.message = read_file(value);
+    else if (IS("answer")) opt.answer = read_file(value);
+    else if (IS("own")) opt.own = read_file(value);
+    else if (IS("pids")) {
+        for (char *pid = strtok(value, ","); pid != NULL && opt.pid_count < PIDS_MAX; pid = strtok(NULL, ","))
+            opt.pids[opt.pid_count++] = (pid_t)atoi(pid);
+    } else fail("%s: no such option", argument);
+#undef IS
+}
+
+int main(int count, char **arguments) {
+    static const char *const modes[] = {"echo", "paced", "storm", "fanout", "hold"};
+    int chosen = 0;
+    while (chosen < 5 && (count < 2 || strcmp(arguments[1], modes[chosen]) != 0)) chosen++;
+    if (chosen == 5) fail("the first argument is echo, paced, storm, fanout or hold");
+    mode = chosen;
+    for (int i = 2; i < count; i++) set(arguments[i]);
+    if (opt.sockets < 1 || opt.in_flight < 1 || opt.in_flight > RING || opt.addresses < 1 || opt.addresses > 250)
+        fail("sockets, in_flight or addresses out of range");
+    if (mode == PACED && opt.rate <= 0) fail("no rate");
+    if (mode != STORM && opt.message.size == 0) fail("no message");
+    if (mode != STORM) {
+        size_t times = REPEATED_MAX / opt.message.size;
+        repeated.size = opt.message.size * (times ? times : 1);
+        if ((repeated.bytes = malloc(repeated.size)) == NULL) fail("out of memory");
+        for (size_t at = 0; at < repeated.size; at += opt.message.size)
+            memcpy(repeated.bytes + at, opt.message.bytes, opt.message.size);
+    }
+    conns = calloc((size_t)opt.sockets, sizeof *conns);
+    samples = malloc(SAMPLES_MAX * sizeof *samples);
+    lateness = malloc(SAMPLES_MAX * sizeof *lateness);
+    if (conns == NULL || samples == NULL || lateness == NULL) fail("out of memory");
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    last_progress = now = clock_of(CLOCK_MONOTONIC);
+    if (mode == PACED) {
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+        timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, timer_fd, &event) != 0) fail("timerfd: %s", strerror(errno));
+    }
+    if (mode != STORM) open_all();
+    if (mode == HOLD) {
+        hold();
+        return 0;
+    }
+    /* Whatever a server does after the last 101 is done, and in a fan-out every socket is a member. */
+    uint64_t settled = now + 100000000;
+    while (mode != STORM && now < settled) turn(settled);
+    measure();
+    if (mode == FANOUT || overloaded) return 0;
+    finish();
+    return 0;
+}

@@ -1,0 +1,76 @@
+"""Who is compared: a framework on a server, or a server with an interface of its own."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+
+OURS = "wirefast"
+FLOOR = "raw"
+
+# Import names of the packages that are not named like the peer's parts.
+PACKAGES = {
+    "run": ["wirefast", "uvicorn", "uvloop", "httptools"],
+    "wirefast": ["wirefast", "uvicorn", "uvloop", "httptools"],
+    "websockets": ["uvicorn", "uvloop", "httptools", "websockets"],
+    "websockets-sansio": ["uvicorn", "uvloop", "httptools", "websockets"],
+    "wsproto": ["uvicorn", "uvloop", "httptools", "wsproto"],
+    "granian": ["granian", "uvloop"],
+    "hypercorn": ["hypercorn", "uvloop"],
+    "aiohttp": ["aiohttp", "uvloop"],
+    "picows": ["picows", "uvloop"],
+    "socketify": ["socketify"],
+    "raw": ["uvloop"],
+}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One row of the comparison.
+
+    Attributes:
+        name: what the report and ``--peers`` call it.
+        framework: of ``apps.build``, or "" for a server with an interface of its own.
+        server: of ``serve.py``.
+        does: what it does for an upgrade, in words.
+    """
+
+    name: str
+    framework: str
+    server: str
+    does: str
+
+    @property
+    def absent(self) -> list[str]:
+        """The packages that it needs and that are not installed."""
+        needed = [*PACKAGES[self.server], *([self.framework] if self.framework else [])]
+        return [name for name in needed if importlib.util.find_spec(name) is None]
+
+    def versions(self) -> str:
+        """The packages and their versions."""
+        named = dict.fromkeys([*([self.framework] if self.framework else []), *PACKAGES[self.server]])
+        return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in named)
+
+
+DI, ROUTING, NEITHER = "routing, dependencies, validation", "routing", "neither routing nor dependencies"
+
+PEERS = [
+    Peer("wirefast", "wirefast", "run", DI),
+    *[
+        Peer(f"fastapi/{server}", "fastapi", server, DI)
+        for server in ("wirefast", "websockets", "websockets-sansio", "wsproto", "granian", "hypercorn")
+    ],
+    *[Peer(f"litestar/{server}", "litestar", server, DI) for server in ("websockets", "websockets-sansio", "wsproto")],
+    *[
+        Peer(f"starlette/{server}", "starlette", server, ROUTING)
+        for server in ("websockets", "websockets-sansio", "wsproto")
+    ],
+    Peer("aiohttp", "", "aiohttp", ROUTING),
+    Peer("socketify", "", "socketify", ROUTING),
+    Peer("picows", "", "picows", NEITHER),
+    Peer("raw", "", "raw", "TCP echo, no WebSocket"),
+]
+BY_NAME = {peer.name: peer for peer in PEERS}
+# What `--quick` runs: ourselves, the usual choice, the two fast ones, the floor.
+QUICK = ["wirefast", "fastapi/wirefast", "fastapi/websockets", "aiohttp", "picows", "raw"]

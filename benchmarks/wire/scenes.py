@@ -1,0 +1,222 @@
+"""What is measured: the connection, the message, how many of them, and who takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+
+from benchmarks import scene
+from benchmarks.wire.load import ACCEPT, masked_frame, upgrade_request
+from benchmarks.wire.peers import FLOOR, Peer
+
+# Of the scene with dependencies, as in benchmarks/scene.py.
+TARGET = f"{scene.PATH}?{scene.QUERY.decode()}"
+HEADERS = [(name.decode().title(), value.decode()) for name, value in scene.HEADERS]
+ADDRESSES = 200  # loopback addresses to connect from: each has its own 28,000 ports
+
+
+def _large(size: int) -> bytes:
+    """JSON of about so many bytes."""
+    row = len(scene.compact(scene.LARGE)) / len(scene.LARGE)
+    return scene.compact([scene.LARGE[n % len(scene.LARGE)] for n in range(round(size / row))]).encode()
+
+
+@cache
+def payload(kind: str, size: str) -> bytes:
+    """The payload of a kind, ``"text"`` or ``"json"``, and a size of ``SIZES``."""
+    if kind == "text":
+        return b"x" * SIZES[size]
+    return scene.compact(scene.SMALL).encode() if size == "128B" else _large(SIZES[size])
+
+
+SIZES = {"128B": 128, "16KiB": 16_384, "1MiB": 2**20}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One measurement, the same for every peer that takes part.
+
+    Attributes:
+        name: what the report and ``--scenes`` call it; the part before the first dash is its group.
+        title: in words.
+        mode: ``echo``, ``paced``, ``storm`` or ``fanout`` of the load generator, or ``idle`` for memory.
+        unit: what the cost is divided by.
+        subject: the application, see apps.py.
+        target: of the upgrade request.
+        headers: of the upgrade request, besides a browser's.
+        message, answer, own: payloads, see load.c.
+        sockets, in_flight: see load.c.
+        rate: messages a second for ``paced``; 0 for half of what the peer manages.
+        seconds: of the window, as a multiple of the run's.
+        rounds: at most so many.
+        takes: whether a peer takes part.
+    """
+
+    name: str
+    title: str
+    mode: str
+    unit: str
+    subject: str = "scene"
+    target: str = "/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    message: bytes = b""
+    answer: bytes = b""
+    own: bytes = b""
+    sockets: int = 32
+    in_flight: int = 1
+    rate: float = 0
+    seconds: float = 1.0
+    rounds: int = 1_000
+    takes: Callable[[Peer], bool] = field(default=lambda peer: True)
+
+    @property
+    def group(self) -> str:
+        return self.name.partition("-")[0]
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """The files of the load generator."""
+        files = {"request": upgrade_request(self.target, list(self.headers)), "accept": ACCEPT}
+        files |= {"message": masked_frame(self.message), "answer": self.answer}
+        return files | ({"own": self.own} if self.own else {})
+
+
+def is_websocket(peer: Peer) -> bool:
+    return peer.name != FLOOR
+
+
+def has_chat(peer: Peer) -> bool:
+    return peer.name not in (FLOOR, "socketify")
+
+
+def has_growing_routes(peer: Peer) -> bool:
+    """Each framework once: what grows is the framework's."""
+    return bool(peer.framework) and peer.server in ("run", "websockets")
+
+
+def has_dependencies(peer: Peer) -> bool:
+    return peer.framework in ("wirefast", "fastapi") and peer.server in ("run", "wirefast", "websockets")
+
+
+def echo(kind: str, size: str, in_flight: int = 1, sockets: int = 32) -> Scene:
+    what = payload(kind, size)
+    group, how = ("echo", "ping-pong") if in_flight == 1 else ("pipelined", f"{in_flight} in flight")
+    return Scene(
+        f"{group}-{kind}-{size}",
+        f"{'JSON' if kind == 'json' else 'text'} echo, {size}, {sockets} sockets, {how}",
+        "echo",
+        "message",
+        target=f"/{kind}",
+        message=what,
+        answer=what,
+        sockets=sockets,
+        in_flight=in_flight,
+    )
+
+
+def idle(count: int) -> Scene:
+    what = payload("json", "128B")
+    title = f"memory of {count:,} idle sockets"
+    return Scene(
+        f"idle-{count}", title, "idle", "socket", message=what, answer=what, sockets=count, rounds=3, takes=is_websocket
+    )
+
+
+def growth(subject: str, title: str, target: str, takes: Callable[[Peer], bool]) -> Scene:
+    return Scene(
+        subject, title, "storm", "connection", subject=subject, target=target, sockets=8, rounds=3, takes=takes
+    )
+
+
+SAID = "x" * 128
+SCENES = [
+    echo("json", "128B"),
+    echo("text", "128B"),
+    echo("json", "16KiB"),
+    echo("text", "16KiB"),
+    echo("json", "1MiB"),
+    echo("text", "1MiB"),
+    echo("json", "128B", 16),
+    echo("text", "128B", 16),
+    echo("json", "16KiB", 16, 8),
+    echo("text", "1MiB", 16, 4),
+    Scene(
+        "upgrade",
+        "upgrade, route among 32, 4 dependencies, 6 parameters, close",
+        "storm",
+        "connection",
+        target=TARGET,
+        headers=tuple(HEADERS),
+        sockets=8,
+        takes=is_websocket,
+    ),
+    Scene(
+        "latency-half",
+        "JSON echo, 128B, at half of the peer's own ping-pong rate",
+        "paced",
+        "message",
+        message=payload("json", "128B"),
+        answer=payload("json", "128B"),
+        seconds=2.0,
+        rounds=3,
+    ),
+    Scene(
+        "latency-5000",
+        "JSON echo, 128B, at 5,000 messages a second",
+        "paced",
+        "message",
+        message=payload("json", "128B"),
+        answer=payload("json", "128B"),
+        rate=5_000,
+        seconds=2.0,
+        rounds=3,
+    ),
+    idle(1_000),
+    idle(10_000),
+    Scene(
+        "broadcast-1000",
+        "one message to 1,000 members by the chat example's loop",
+        "fanout",
+        "delivery",
+        subject="chat",
+        target="/ws/0",
+        message=SAID.encode(),
+        answer=f"Client #0 says: {SAID}".encode(),
+        own=f"You wrote: {SAID}".encode(),
+        sockets=1_000,
+        seconds=2.0,
+        takes=has_chat,
+    ),
+    *[
+        growth(f"routes-{n}", f"upgrade to the last of {n:,} routes", f"/service{n - 1}/42/ws", has_growing_routes)
+        for n in (10, 1_000, 10_000)
+    ],
+    *[
+        growth(f"dependencies-{n}", f"upgrade with {n} dependencies (coroutines)", "/ws", has_dependencies)
+        for n in (1, 4, 16, 64)
+    ],
+    *[
+        growth(
+            f"parameters-{n}",
+            f"upgrade with {n} parameters (integers from the query)",
+            "/ws?" + "&".join(f"v{number}={number}" for number in range(n)),
+            has_dependencies,
+        )
+        for n in (1, 4, 16, 64)
+    ],
+]
+BY_NAME = {each.name: each for each in SCENES}
+QUICK = ["echo-json-128B", "pipelined-json-128B", "upgrade", "broadcast-1000", "idle-1000"]
+
+
+def chosen(names: list[str]) -> list[Scene]:
+    """The scenes with these names or groups, in the order of ``SCENES``.
+
+    Raises:
+        KeyError: there is no such scene or group.
+    """
+    for name in names:
+        if not any(name in (each.name, each.group) for each in SCENES):
+            raise KeyError(name)
+    return [each for each in SCENES if each.name in names or each.group in names]
