@@ -254,7 +254,7 @@ class App(AppHttpMethods, Starlette):
         return self.router.websocket(path, name=name, dependencies=dependencies, **options)
 
     def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:
-        """Declare a plain Starlette WebSocket route, without dependencies or parameters."""
+        """Declare a plain Starlette WebSocket route, without parameters; see `APIRouter.websocket_route`."""
         return self.router.websocket_route(path, name=name)
 
     def frontend(
@@ -303,7 +303,11 @@ class App(AppHttpMethods, Starlette):
         )
 
     def exception_handler(self, exc_class_or_status_code: int | type[Exception]) -> Callable[[Decorated], Decorated]:
-        """Declare the handler of an exception class or HTTP status: ``handler(connection, exc)``."""
+        """Declare the handler of an exception class or HTTP status: ``handler(connection, exc)``.
+
+        Args:
+            exc_class_or_status_code: the class, or the status of an `HTTPException`.
+        """
 
         def decorator(function: Decorated) -> Decorated:
             self.add_exception_handler(exc_class_or_status_code, function)
@@ -312,7 +316,11 @@ class App(AppHttpMethods, Starlette):
         return decorator
 
     def middleware(self, middleware_type: str) -> Callable[[Decorated], Decorated]:
-        """Declare a function ``dispatch(request, call_next)`` around HTTP requests. WebSockets pass it by."""
+        """Declare a function ``dispatch(request, call_next)`` around HTTP requests. WebSockets pass it by.
+
+        Args:
+            middleware_type: ``"http"``.
+        """
 
         def decorator(function: Decorated) -> Decorated:
             self.add_middleware(BaseHTTPMiddleware, dispatch=function)
@@ -322,5 +330,9 @@ class App(AppHttpMethods, Starlette):
 
     @deprecated_decorator("on_event is deprecated, use lifespan event handlers instead.")
     def on_event(self, event_type: str) -> Callable[[Decorated], Decorated]:
-        """Declare a ``"startup"`` or ``"shutdown"`` handler. Deprecated as in FastAPI: use ``lifespan``."""
+        """Declare a handler. Deprecated as in FastAPI: use ``lifespan``.
+
+        Args:
+            event_type: ``"startup"`` or ``"shutdown"``.
+        """
         return self.router.on_event(event_type)

@@ -1,4 +1,7 @@
-"""Values that travel through requests, and the placeholder for a setting nobody gave."""
+"""Values that travel through requests, and the placeholder for a setting nobody gave.
+
+FastAPI: ``fastapi.datastructures``.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeVar, cast

@@ -28,12 +28,12 @@ __all__ = ["ENCODERS_BY_TYPE", "decimal_encoder", "isoformat", "jsonable_encoder
 
 
 def isoformat(o: datetime.date | datetime.time) -> str:
-    """ISO 8601 text."""
+    """``o`` as ISO 8601 text."""
     return o.isoformat()
 
 
 def decimal_encoder(dec_value: Decimal) -> int | float:
-    """An int when the decimal has no fractional digits (``1`` but not ``1.0``), else a float.
+    """An int when ``dec_value`` has no fractional digits (``1`` but not ``1.0``), else a float.
 
     So that a number column of scale 0 keeps its digits. NaN and infinities become floats.
     """

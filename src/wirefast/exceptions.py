@@ -139,7 +139,12 @@ class ValidationException(Exception):
 
 
 class RequestValidationError(ValidationException):
-    """The input of an HTTP request was refused; answered with 422. ``body`` is what was received, if it was read."""
+    """The input of an HTTP request was refused; answered with 422.
+
+    Args:
+        errors, endpoint_ctx: as in `ValidationException`.
+        body: what was received, if it was read.
+    """
 
     def __init__(self, errors: Sequence[Any], *, body: Any = None, endpoint_ctx: EndpointContext | None = None) -> None:
         super().__init__(errors, endpoint_ctx=endpoint_ctx)
@@ -151,7 +156,12 @@ class WebSocketRequestValidationError(ValidationException):
 
 
 class ResponseValidationError(ValidationException):
-    """An HTTP endpoint returned what its response model does not allow. ``body`` is what it returned."""
+    """An HTTP endpoint returned what its response model does not allow.
+
+    Args:
+        errors, endpoint_ctx: as in `ValidationException`.
+        body: what it returned.
+    """
 
     def __init__(self, errors: Sequence[Any], *, body: Any = None, endpoint_ctx: EndpointContext | None = None) -> None:
         super().__init__(errors, endpoint_ctx=endpoint_ctx)

@@ -1,7 +1,7 @@
 """The decorators that declare HTTP operations: ``get``, ``post``, ..., on routers and applications.
 
 Every one takes the options of `wirefast.operations.APIRoute` by keyword; they are written down once, there and (with
-their types, for type checkers) in `OperationOptions`.
+their types, for type checkers) in `OperationOptions`. FastAPI: the methods of the same names.
 """
 
 from __future__ import annotations
@@ -65,7 +65,16 @@ class HttpMethods:
     """The decorators, in terms of ``api_route``."""
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Unpack[AddRouteOptions]) -> None:
-        """Add an operation without a decorator."""
+        """Add an operation without a decorator.
+
+        Args:
+            path: below the router's prefix.
+            endpoint: see `APIRoute`.
+            options: those of `APIRoute`.
+
+        Raises:
+            NotImplementedError: here; routers and applications have their own.
+        """
         raise NotImplementedError
 
     def api_route(
@@ -86,39 +95,39 @@ class HttpMethods:
         return decorator
 
     def get(self, path: str, **options: Unpack[OperationOptions]) -> Callable[[DecoratedCallable], DecoratedCallable]:
-        """Declare a GET operation. HEAD is not included, as in FastAPI."""
+        """Declare a GET operation, as `api_route` does. HEAD is not included, as in FastAPI."""
         return self.api_route(path, methods=["GET"], **options)
 
     def put(self, path: str, **options: Unpack[OperationOptions]) -> Callable[[DecoratedCallable], DecoratedCallable]:
-        """Declare a PUT operation."""
+        """Declare a PUT operation, as `api_route` does."""
         return self.api_route(path, methods=["PUT"], **options)
 
     def post(self, path: str, **options: Unpack[OperationOptions]) -> Callable[[DecoratedCallable], DecoratedCallable]:
-        """Declare a POST operation."""
+        """Declare a POST operation, as `api_route` does."""
         return self.api_route(path, methods=["POST"], **options)
 
     def delete(
         self, path: str, **options: Unpack[OperationOptions]
     ) -> Callable[[DecoratedCallable], DecoratedCallable]:
-        """Declare a DELETE operation."""
+        """Declare a DELETE operation, as `api_route` does."""
         return self.api_route(path, methods=["DELETE"], **options)
 
     def options(
         self, path: str, **options: Unpack[OperationOptions]
     ) -> Callable[[DecoratedCallable], DecoratedCallable]:
-        """Declare an OPTIONS operation."""
+        """Declare an OPTIONS operation, as `api_route` does."""
         return self.api_route(path, methods=["OPTIONS"], **options)
 
     def head(self, path: str, **options: Unpack[OperationOptions]) -> Callable[[DecoratedCallable], DecoratedCallable]:
-        """Declare a HEAD operation."""
+        """Declare a HEAD operation, as `api_route` does."""
         return self.api_route(path, methods=["HEAD"], **options)
 
     def patch(self, path: str, **options: Unpack[OperationOptions]) -> Callable[[DecoratedCallable], DecoratedCallable]:
-        """Declare a PATCH operation."""
+        """Declare a PATCH operation, as `api_route` does."""
         return self.api_route(path, methods=["PATCH"], **options)
 
     def trace(self, path: str, **options: Unpack[OperationOptions]) -> Callable[[DecoratedCallable], DecoratedCallable]:
-        """Declare a TRACE operation."""
+        """Declare a TRACE operation, as `api_route` does."""
         return self.api_route(path, methods=["TRACE"], **options)
 
 
@@ -190,7 +199,7 @@ class AppHttpMethods(HttpMethods):
     router: Any
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Unpack[AddRouteOptions]) -> None:
-        """Add an operation without a decorator."""
+        """Add an operation without a decorator; see `APIRouter.add_api_route`."""
         self.router.add_api_route(path, endpoint, **options)
 
     def api_route(

@@ -252,13 +252,19 @@ def first_url_path(routes: Iterable[BaseRoute], name: str, path_params: dict[str
 
 @dataclass(frozen=True)
 class RouteContext:
-    """A route as it is reached: ``route`` as declared, everything else as under its includes."""
+    """A route as it is reached: ``route`` as declared, everything else as under its includes.
+
+    Args:
+        route: as it was declared.
+        effective: the same with its whole path, dependencies and defaults.
+    """
 
     route: BaseRoute
     effective: BaseRoute
 
     @property
     def original_route(self) -> BaseRoute:
+        """FastAPI's name for ``route``."""
         return self.route
 
     def __getattr__(self, name: str) -> Any:

@@ -379,6 +379,7 @@ class APIRoute(routing.Route):
         return ResponseValidationError(errors, body=result, endpoint_ctx=self._context(request))
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether path and method are this route's, and what to add to the scope; itself, as ``route``, too."""
         match, child_scope = super().matches(scope)
         if match is not Match.NONE:
             child_scope["route"] = self

@@ -9,7 +9,7 @@
 
 The classes differ in a few keywords and share some thirty others, which `FieldOptions` lists once: checkers and
 editors read the typed dictionary, ``inspect.signature`` shows each keyword by name. Declarations do nothing; what they
-mean is decided in `wirefast.dependencies`.
+mean is decided in ``wirefast.dependencies``. FastAPI: ``fastapi.params``.
 """
 
 import inspect
@@ -220,7 +220,7 @@ class Param(_Declaration):
 
 
 class Path(Param):
-    """A part of the URL path. Always required.
+    """A part of the URL path. Always required; the arguments are those of `Param`.
 
     Raises:
         AssertionError: a default was given.
@@ -236,7 +236,10 @@ class Path(Param):
 
 
 class Query(Param):
-    """A parameter of the query string; the last one when it is repeated, all of them for a collection type."""
+    """A parameter of the query string; the last one when it is repeated, all of them for a collection type.
+
+    The arguments are those of `Param`.
+    """
 
     in_ = ParamTypes.query
 
@@ -252,6 +255,8 @@ class Header(Param):
 
     Args:
         convert_underscores: read ``x-token`` for a parameter ``x_token``. Default True; an alias is taken as it is.
+
+    The other arguments are those of `Param`.
     """
 
     in_ = ParamTypes.header
@@ -270,7 +275,7 @@ class Header(Param):
 
 
 class Cookie(Param):
-    """A cookie; the last one when a name is repeated."""
+    """A cookie; the last one when a name is repeated. The arguments are those of `Param`."""
 
     in_ = ParamTypes.cookie
 
@@ -311,7 +316,10 @@ class Body(_Declaration):
 
 
 class Form(Body):
-    """A field of an HTML form. Default media type ``application/x-www-form-urlencoded``."""
+    """A field of an HTML form. Default media type ``application/x-www-form-urlencoded``.
+
+    The arguments are those of `Body`, without ``embed``.
+    """
 
     @shows_field_options
     def __init__(
@@ -326,7 +334,7 @@ class Form(Body):
 
 
 class File(Form):
-    """A file of a form. Default media type ``multipart/form-data``."""
+    """A file of a form. Default media type ``multipart/form-data``. The arguments are those of `Form`."""
 
     @shows_field_options
     def __init__(

@@ -45,6 +45,7 @@ class ORJSONResponse(JSONResponse):
     """JSON written by orjson: keys that are not strings and numpy arrays are allowed. Deprecated, as in FastAPI."""
 
     def render(self, content: Any) -> bytes:
+        """The body for a ``content``."""
         return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -57,6 +58,7 @@ class UJSONResponse(JSONResponse):
     """
 
     def render(self, content: Any) -> bytes:
+        """The body for a ``content``. Raises AssertionError when ujson is not installed."""
         try:
             ujson = importlib.import_module("ujson")
         except ModuleNotFoundError:

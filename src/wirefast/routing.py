@@ -103,6 +103,7 @@ class APIWebSocketRoute(routing.WebSocketRoute):
         )
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the path is this route's, and what to add to the scope; itself, as ``route``, too."""
         match, child_scope = super().matches(scope)
         if match is not Match.NONE:
             child_scope["route"] = self
@@ -113,7 +114,7 @@ class APIWebSocketRoute(routing.WebSocketRoute):
 
 
 def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:
-    """An ASGI application around a function of one WebSocket, with the exception handlers of the scope."""
+    """An ASGI application around ``func``, a function of one WebSocket, with the exception handlers of the scope."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
@@ -129,7 +130,16 @@ def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:
 def get_websocket_app(
     dependant: Dependant, dependency_overrides_provider: Any | None = None, embed_body_fields: bool = False
 ) -> Callable[[WebSocket], Coroutine[Any, Any, None]]:
-    """A function of one WebSocket that solves a Dependant and calls its endpoint."""
+    """A function of one WebSocket that solves a Dependant and calls its endpoint.
+
+    Args:
+        dependant: from ``dependencies.utils.get_dependant``.
+        dependency_overrides_provider: an object with ``dependency_overrides``, or None.
+        embed_body_fields: without effect, as a WebSocket has no body.
+
+    Raises:
+        WebSocketRequestValidationError: from the function, for input that is not valid.
+    """
 
     async def app(websocket: WebSocket) -> None:
         async with AsyncExitStack() as stack:
@@ -414,7 +424,12 @@ class APIRouter(RouterHttpMethods, routing.Router):
         return decorator
 
     def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:
-        """Declare a plain Starlette WebSocket route: one argument, no prefix of this router, no dependencies."""
+        """Declare a plain Starlette WebSocket route: one argument, no prefix of this router, no dependencies.
+
+        Args:
+            path: the whole path.
+            name: for ``url_path_for``. Default: the function's name.
+        """
 
         def decorator(function: Decorated) -> Decorated:
             self.add_websocket_route(path, function, name=name)
@@ -425,7 +440,7 @@ class APIRouter(RouterHttpMethods, routing.Router):
     def add_websocket_route(
         self, path: str, endpoint: Callable[[StarletteWebSocket], Awaitable[None]], name: str | None = None
     ) -> None:
-        """Add a plain Starlette WebSocket route; the endpoint may be a ``WebSocketEndpoint`` class."""
+        """Add a plain Starlette route (see `websocket_route`); the endpoint may be a ``WebSocketEndpoint`` class."""
         self.routes.append(routing.WebSocketRoute(path, endpoint=endpoint, name=name))
 
     def route(
@@ -435,7 +450,14 @@ class APIRouter(RouterHttpMethods, routing.Router):
         name: str | None = None,
         include_in_schema: bool = True,
     ) -> Callable[[Decorated], Decorated]:
-        """Declare a plain Starlette HTTP route."""
+        """Declare a plain Starlette HTTP route.
+
+        Args:
+            path: the whole path.
+            methods: HTTP methods. Default: GET and HEAD.
+            name: for ``url_path_for``. Default: the function's name.
+            include_in_schema: for OpenAPI.
+        """
 
         def decorator(function: Decorated) -> Decorated:
             self.add_route(path, function, methods=methods, name=name, include_in_schema=include_in_schema)
@@ -500,7 +522,9 @@ class APIRouter(RouterHttpMethods, routing.Router):
             router: the other router.
             prefix: put before its own prefix; starts with ``/``, does not end with it.
             dependencies: run before the router's own.
-            tags, default_response_class, ...: defaults of its HTTP operations, as in FastAPI.
+            default_response_class: of its HTTP operations, where it has none. Default: JSON.
+            max_body_size, form_limits: of its HTTP operations, where it has none; see `APIRouter`.
+            tags, responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: for OpenAPI.
 
         Raises:
             AssertionError: a prefix that breaks the rule, or a router that includes itself.
@@ -551,13 +575,13 @@ class APIRouter(RouterHttpMethods, routing.Router):
     # Events ---------------------------------------------------------------------------------------
 
     def add_event_handler(self, event_type: str, func: Callable[[], Any]) -> None:
-        """Add a ``"startup"`` or ``"shutdown"`` handler."""
+        """Add ``func`` as a handler of ``event_type``, ``"startup"`` or ``"shutdown"``; AssertionError for another."""
         assert event_type in ("startup", "shutdown")
         (self.on_startup if event_type == "startup" else self.on_shutdown).append(func)
 
     @deprecated_decorator("on_event is deprecated, use lifespan event handlers instead.")
     def on_event(self, event_type: str) -> Callable[[Decorated], Decorated]:
-        """Declare a ``"startup"`` or ``"shutdown"`` handler. Deprecated as in FastAPI: use ``lifespan``."""
+        """Declare a handler; see `add_event_handler`. Deprecated as in FastAPI: use ``lifespan``."""
 
         def decorator(function: Decorated) -> Decorated:
             self.add_event_handler(event_type, function)

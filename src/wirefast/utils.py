@@ -27,7 +27,7 @@ class _Route(Protocol):
 
 
 def is_body_allowed_for_status_code(status_code: int | str | None) -> bool:
-    """Whether a response of this status may have a body (RFC 9110, section 6.4.1).
+    """Whether a response of this ``status_code`` may have a body (RFC 9110, section 6.4.1).
 
     ``None``, ``"default"`` and ranges such as ``"2XX"``, which OpenAPI uses as keys, may; of the others all but 1xx,
     204, 205 and 304.

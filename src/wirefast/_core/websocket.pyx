@@ -331,6 +331,9 @@ cdef class WebSocketCore:
     def send_text(self, data):
         """Send a text message.
 
+        Args:
+            data: the text, a str.
+
         Raises:
             WebSocketDisconnect: code 1006, the peer is gone.
             RuntimeError: not accepted, or already closed.
@@ -338,7 +341,7 @@ cdef class WebSocketCore:
         return sending("send_text", self, data, TEXT)
 
     def send_bytes(self, data):
-        """Send a binary message. Raises as send_text()."""
+        """Send ``data``, bytes or another buffer, as a binary message. Raises as send_text()."""
         return sending("send_bytes", self, data, BINARY)
 
     def send_json(self, data, mode="text"):

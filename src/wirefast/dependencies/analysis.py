@@ -52,7 +52,7 @@ def _signature(call: Callable[..., Any]) -> inspect.Signature:
 
 
 def typed_annotation(annotation: Any, namespace: dict[str, Any]) -> Any:
-    """The annotation, evaluated if it is a string; unknown names are left as forward references."""
+    """The annotation, evaluated in ``namespace`` if it is a string; unknown names are left as forward references."""
     if not isinstance(annotation, str):
         return annotation
     evaluated = _typing_extra.try_eval_type(ForwardRef(annotation), namespace, namespace)[0]
@@ -60,7 +60,7 @@ def typed_annotation(annotation: Any, namespace: dict[str, Any]) -> Any:
 
 
 def typed_signature(call: Callable[..., Any]) -> inspect.Signature:
-    """The signature with string annotations evaluated as far as their names can be found."""
+    """The signature of ``call`` with string annotations evaluated as far as their names can be found."""
     namespace = getattr(inspect.unwrap(call), "__globals__", {})
     return inspect.Signature(
         [
@@ -76,7 +76,7 @@ def typed_signature(call: Callable[..., Any]) -> inspect.Signature:
 
 
 def typed_return_annotation(call: Callable[..., Any]) -> Any:
-    """The evaluated return annotation, None where there is none."""
+    """The evaluated return annotation of ``call``, None where there is none."""
     annotation = _signature(call).return_annotation
     if annotation is _EMPTY:
         return None
@@ -95,6 +95,15 @@ def get_dependant(
     concurrency: DependencyConcurrency | None = None,
 ) -> Dependant:
     """Analyse a callable and, recursively, what it depends on. FastAPI's ``get_dependant``.
+
+    Args:
+        path: of the route; the names in its braces are path parameters.
+        call: the callable.
+        name: of the parameter that asks for it, if there is one.
+        own_oauth_scopes, parent_oauth_scopes: what its own declaration and those above it ask for.
+        use_cache: see `params.Depends`.
+        scope: when it ends, if it yields; see `params.Depends`.
+        concurrency: its limit, or None.
 
     Raises:
         AssertionError: a marker stands where it cannot (FastAPI's texts).
@@ -151,7 +160,12 @@ def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, oauth_
 
 
 def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> Dependant:
-    """The Dependant of one entry of a ``dependencies=[...]`` list. Its ``use_cache`` is not read, as in FastAPI."""
+    """The Dependant of one entry of a ``dependencies=[...]`` list.
+
+    Args:
+        depends: the entry. Its ``use_cache`` is not read, as in FastAPI.
+        path: of the route; the names in its braces are path parameters.
+    """
     assert callable(depends.dependency), "A parameter-less dependency must have a callable dependency"
     return get_dependant(
         path=path,
@@ -216,7 +230,13 @@ def _add_field(dependant: Dependant, field: ModelField) -> None:
 
 @dataclass
 class ParamDetails:
-    """What one parameter turned out to be: a dependency, a field, or (neither) a special type."""
+    """What one parameter turned out to be.
+
+    Attributes:
+        type_annotation: its type, without markers.
+        depends: its declaration, when it is a dependency.
+        field: its field, when it is read from the connection. Neither: a special type, such as WebSocket.
+    """
 
     type_annotation: Any
     depends: params.Depends | None
@@ -225,6 +245,11 @@ class ParamDetails:
 
 def analyze_param(*, param_name: str, annotation: Any, value: Any, path_param_names: set[str]) -> ParamDetails:
     """Decide what one parameter is. FastAPI's ``analyze_param``, same order of decisions and errors.
+
+    Args:
+        param_name: its name.
+        annotation, value: its annotation and default, ``inspect.Signature.empty`` where it has none.
+        path_param_names: the names in the braces of the path.
 
     Raises:
         AssertionError: markers that contradict each other, the type or the place.

@@ -131,7 +131,15 @@ def create_model_field(
     alias: str | None = None,
     mode: Literal["validation", "serialization"] = "validation",
 ) -> ModelField:
-    """Build a ModelField.
+    """Build a ModelField. FastAPI's ``create_model_field``.
+
+    Args:
+        name: of the parameter.
+        type_: what pydantic validates.
+        default: where there is no ``field_info``.
+        field_info: the declaration, a `params.Param` or `params.Body`.
+        alias: the name on the wire, where there is no ``field_info``.
+        mode: whether the type reads input or writes output.
 
     Raises:
         FastAPIError: pydantic has no schema for the type.

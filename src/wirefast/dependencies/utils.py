@@ -55,7 +55,15 @@ _read_file_bytes = read_upload
 
 @dataclass
 class SolvedDependency:
-    """What solving gave: the endpoint's arguments, or the errors for the client."""
+    """What solving gave: the endpoint's arguments, or the errors for the client.
+
+    Attributes:
+        values: arguments by name; empty when there are errors.
+        errors: one mapping each, as pydantic has them.
+        background_tasks: what was added to a ``BackgroundTasks`` parameter, or None.
+        response: what a ``Response`` parameter was given, or None.
+        dependency_cache: always empty here; the compiled frame holds the results.
+    """
 
     values: dict[str, Any]
     errors: list[Any]
@@ -113,7 +121,7 @@ async def solve_dependencies(
 def request_params_to_args(
     fields: Sequence[ModelField], received: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[Any]]:
-    """The values of parameters from one multi-dict, and the errors. Routes use their compiled plan instead."""
+    """The values of the ``fields`` from one multi-dict, ``received``, and the errors. Routes use their plan instead."""
     values: dict[str, Any] = {}
     errors: list[Any] = []
     for field in fields:
@@ -134,5 +142,11 @@ def request_params_to_args(
 async def request_body_to_args(
     body_fields: list[ModelField], received_body: Any, embed_body_fields: bool
 ) -> tuple[dict[str, Any], list[Any]]:
-    """The values of body fields from parsed JSON or a form, and the errors."""
+    """The values of body fields from parsed JSON or a form, and the errors.
+
+    Args:
+        body_fields: what is declared.
+        received_body: what came.
+        embed_body_fields: whether the body is an object with a key for each field.
+    """
     return await BodyFields(body_fields, embed_body_fields)(received_body)

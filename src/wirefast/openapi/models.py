@@ -47,6 +47,8 @@ class _Model(BaseModel):
 
 
 class SecuritySchemeType(Enum):
+    """The kinds of security scheme that OpenAPI knows."""
+
     apiKey = "apiKey"
     http = "http"
     oauth2 = "oauth2"
@@ -61,6 +63,8 @@ class SecurityBase(_Model):
 
 
 class APIKeyIn(Enum):
+    """Where a key is sent."""
+
     query = "query"
     header = "header"
     cookie = "cookie"
@@ -96,18 +100,26 @@ class OAuthFlow(_Model):
 
 
 class OAuthFlowImplicit(OAuthFlow):
+    """A token at once, from the page of the user's consent (RFC 6749, section 4.2)."""
+
     authorizationUrl: str
 
 
 class OAuthFlowPassword(OAuthFlow):
+    """A token for the user's name and password (RFC 6749, section 4.3)."""
+
     tokenUrl: str
 
 
 class OAuthFlowClientCredentials(OAuthFlow):
+    """A token for the client itself (RFC 6749, section 4.4)."""
+
     tokenUrl: str
 
 
 class OAuthFlowAuthorizationCode(OAuthFlow):
+    """A code from the page of the user's consent, then a token for it (RFC 6749, section 4.1)."""
+
     authorizationUrl: str
     tokenUrl: str
 
@@ -122,6 +134,8 @@ class OAuthFlows(_Model):
 
 
 class OAuth2(SecurityBase):
+    """OAuth 2, by one flow or several."""
+
     type_: SecuritySchemeType = Field(default=SecuritySchemeType.oauth2, alias="type")
     flows: OAuthFlows
 

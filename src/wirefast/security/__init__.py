@@ -1,6 +1,7 @@
 """Security schemes as dependencies: each reads credentials from a request or a WebSocket handshake.
 
 They find credentials and refuse connections that have none; whether these are right is for the application to say.
+FastAPI: ``fastapi.security``, whose schemes take WebSockets too.
 """
 
 from .api_key import APIKeyCookie, APIKeyHeader, APIKeyQuery

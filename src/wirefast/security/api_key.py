@@ -1,4 +1,4 @@
-"""A key sent in the query string, a header or a cookie."""
+"""A key sent in the query string, a header or a cookie. FastAPI: ``fastapi.security.api_key``."""
 
 from starlette.requests import HTTPConnection
 
@@ -12,6 +12,7 @@ class APIKeyBase(SecurityBase):
     """The common part of the three below.
 
     Args:
+        location: query, header or cookie.
         name: of the query parameter, header or cookie.
         scheme_name: name in documentation; the name of the class by default.
         description: for documentation.
@@ -38,7 +39,11 @@ class APIKeyBase(SecurityBase):
 
 
 class APIKeyQuery(APIKeyBase):
-    """A key in the query string. It may end up in the access logs of servers and proxies."""
+    """A key in the query string. It may end up in the access logs of servers and proxies.
+
+    Args:
+        name, scheme_name, description, auto_error: as in `APIKeyBase`.
+    """
 
     def __init__(
         self, *, name: str, scheme_name: str | None = None, description: str | None = None, auto_error: bool = True
@@ -50,7 +55,11 @@ class APIKeyQuery(APIKeyBase):
 
 
 class APIKeyHeader(APIKeyBase):
-    """A key in a header. Browsers cannot set one on a WebSocket."""
+    """A key in a header. Browsers cannot set one on a WebSocket.
+
+    Args:
+        name, scheme_name, description, auto_error: as in `APIKeyBase`.
+    """
 
     def __init__(
         self, *, name: str, scheme_name: str | None = None, description: str | None = None, auto_error: bool = True
@@ -62,7 +71,11 @@ class APIKeyHeader(APIKeyBase):
 
 
 class APIKeyCookie(APIKeyBase):
-    """A key in a cookie. Check the ``Origin`` as well: browsers send cookies from any site's page."""
+    """A key in a cookie. Check the ``Origin`` as well: browsers send cookies from any site's page.
+
+    Args:
+        name, scheme_name, description, auto_error: as in `APIKeyBase`.
+    """
 
     def __init__(
         self, *, name: str, scheme_name: str | None = None, description: str | None = None, auto_error: bool = True

@@ -1,4 +1,4 @@
-"""What all security schemes share."""
+"""What all security schemes share. FastAPI: ``fastapi.security.base``."""
 
 from ..exceptions import HTTPException
 from ..openapi.models import SecurityBase as SecurityBaseModel

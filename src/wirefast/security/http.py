@@ -1,4 +1,7 @@
-"""Credentials in the ``Authorization`` header: Basic, Bearer, Digest or any other scheme (RFC 9110, section 11.6.2)."""
+"""Credentials in the ``Authorization`` header: Basic, Bearer, Digest or any other scheme (RFC 9110, section 11.6.2).
+
+FastAPI: ``fastapi.security.http``.
+"""
 
 from base64 import b64decode
 from typing import ClassVar
@@ -127,7 +130,11 @@ class HTTPBearer(HTTPBase):
 
 
 class HTTPDigest(HTTPBase):
-    """The header of digest authentication (RFC 7616), unparsed: the digest is not computed here."""
+    """The header of digest authentication (RFC 7616), unparsed: the digest is not computed here.
+
+    Args:
+        scheme_name, description, auto_error: as in `HTTPBase`.
+    """
 
     _only = "digest"
 

@@ -1,4 +1,7 @@
-"""OAuth 2 (RFC 6749): tokens on connections, the form of the password flow, and scopes."""
+"""OAuth 2 (RFC 6749): tokens on connections, the form of the password flow, and scopes.
+
+FastAPI: ``fastapi.security.oauth2``.
+"""
 
 from typing import Annotated, Any, cast
 
@@ -25,6 +28,12 @@ _NO_FLOWS = OAuthFlowsModel()
 class OAuth2PasswordRequestForm:
     """The form of a token request in the password flow (RFC 6749, section 4.3.2), as an HTTP dependency.
 
+    Args:
+        grant_type: ``password``, or None where the client left it out.
+        username, password: of the resource owner.
+        scope: the scopes asked for, separated by white space.
+        client_id, client_secret: of the client, where it sends them in the form; else None.
+
     ``scope`` arrives as one string and is split at white space into ``scopes``. ``grant_type`` may be missing; see
     `OAuth2PasswordRequestFormStrict`.
     """
@@ -48,7 +57,7 @@ class OAuth2PasswordRequestForm:
 
 
 class OAuth2PasswordRequestFormStrict(OAuth2PasswordRequestForm):
-    """The same with ``grant_type=password`` required, as the RFC has it."""
+    """`OAuth2PasswordRequestForm` with ``grant_type=password`` required, as the RFC has it."""
 
     def __init__(
         self,

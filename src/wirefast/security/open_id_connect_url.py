@@ -1,4 +1,4 @@
-"""OpenID Connect discovery."""
+"""OpenID Connect discovery. FastAPI: ``fastapi.security.open_id_connect_url``."""
 
 from starlette.requests import HTTPConnection
 

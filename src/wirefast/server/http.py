@@ -41,6 +41,9 @@ class HttpProtocol(HttpToolsProtocol):
     A connection has 10 seconds for the whole head of its first request, silent or dripping; a line of a
     head may have 8 KiB, a head 64 KiB and 100 headers: 414 or 431 otherwise. With our WebSocketProtocol,
     upgrades are handed over directly.
+
+    Args:
+        config, server_state, app_state: uvicorn's, as in `WebSocketProtocol`.
     """
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
