@@ -160,7 +160,8 @@ def check_files(words: list[str]) -> None:
 def check_modules(words: list[str]) -> None:
     for flag, module in zip(words, words[1:], strict=False):
         if flag == "-m" and module.startswith("benchmarks."):
-            assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), f"there is no module {module}"
+            path = ROOT / module.replace(".", "/")
+            assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), f"there is no module {module}"
 
 
 def check_extras(words: list[str]) -> None:
