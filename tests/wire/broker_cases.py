@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -212,6 +213,32 @@ class BrokerCases:
 
         run(scene())
 
+    def test_a_server_that_pauses_is_not_a_dead_one(
+        self, process: BrokerProcess, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def scene() -> None:
+            ear = await Ear(self.broker(process.url, Limits(check_every=0.01, answer_within=60.0))).start("a")
+            publisher = await Ear(self.broker(process.url, Limits(answer_within=60.0))).start()
+            assert process.process is not None
+            process.process.send_signal(signal.SIGSTOP)
+            try:
+                publisher.broker.publish("a", b"1")
+                ear.broker.subscribe("b")
+                joining = asyncio.ensure_future(ear.broker.subscribed("b"))
+                done, _ = await asyncio.wait({joining}, timeout=0.2)
+                assert not done and not ear.heard
+            finally:
+                process.process.send_signal(signal.SIGCONT)
+            await asyncio.wait_for(joining, PATIENCE)
+            publisher.broker.publish("b", b"2")
+            await until(lambda: ear.heard == {"a": [b"1"], "b": [b"2"]})
+            assert not ear.gaps
+            await ear.broker.stop()
+            await publisher.broker.stop()
+
+        run(scene())
+        assert not caplog.messages
+
     def test_a_publisher_that_stalls(self, process: BrokerProcess) -> None:
         """With more on its way than the buffers hold. The hubs that were not cut off learn of the loss by a notice."""
 
@@ -334,4 +361,8 @@ def run(scene: Any, loop_name: str = "asyncio") -> None:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
     finally:
+        for task in (left := asyncio.all_tasks(loop)):  # of a scene that failed
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
         loop.close()

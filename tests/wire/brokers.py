@@ -42,13 +42,21 @@ class BrokerProcess(ABC):
     scheme: str
     greeting: bytes  # what a connection says to see that the server is there
 
-    def __init__(self, directory: Path, password: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        password: str | None = None,
+        tls: tuple[Path, Path] | None = None,
+        configuration: str = "",
+    ) -> None:
         executable = shutil.which(self.binary) or shutil.which(self.binary, path="/usr/sbin:/usr/local/sbin")
         if executable is None:
             pytest.skip(f"{self.binary} is not installed (Debian: apt-get install {self.package})")
         self.executable = executable
         self.directory = directory
         self.password = password
+        self.tls = tls  # certificate and key
+        self.configuration = configuration
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         for _ in range(5):  # the port may be taken between the probe and the start
@@ -83,7 +91,7 @@ class BrokerProcess(ABC):
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
                     probe.sendall(self.greeting)
-                    if probe.recv(1):
+                    if self.tls or probe.recv(1):
                         return True
             except OSError:
                 pass
@@ -110,7 +118,10 @@ class RedisProcess(BrokerProcess):
 
     def arguments(self) -> list[str]:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)]
-        options += ["--save", "", "--appendonly", "no"]
+        options += ["--save", "", "--appendonly", "no", "--unixsocket", str(self.directory / "redis.sock")]
+        if self.tls:
+            tls = ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
+            options += [*tls, "--tls-cert-file", str(self.tls[0]), "--tls-key-file", str(self.tls[1])]
         if self.password:
             options += ["--user", "wirefast", "on", f">{self.password}", "~*", "&*", "+@all"]
             options += ["--requirepass", self.password]
@@ -126,7 +137,25 @@ class NatsProcess(BrokerProcess):
         options = ["-a", "127.0.0.1", "-p", str(self.port)]
         if self.password:
             options += ["--user", "wirefast", "--pass", self.password]
+        if self.tls:
+            options += ["--tls", "--tlscert", str(self.tls[0]), "--tlskey", str(self.tls[1])]
+        if self.configuration:
+            (self.directory / "nats.conf").write_text(self.configuration)
+            options += ["-c", str(self.directory / "nats.conf")]
         return options
+
+
+def certificate(directory: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    paths = directory / "certificate.pem", directory / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    command += ["-out", str(paths[0]), "-keyout", str(paths[1])]
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    return paths
 
 
 class Proxy:

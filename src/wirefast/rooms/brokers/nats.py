@@ -167,7 +167,7 @@ class NatsLink(Link):
             if subscribed := self._subscriptions.get(error.subject):
                 self.overrun(subscribed[0])
         elif "permissions violation" in str(error).lower():
-            self._denied.append(_reason(error))
+            self._denied.append(_reason(error).lower())
         else:
             self._error = error
 
@@ -194,7 +194,7 @@ class NatsLink(Link):
             raise LinkError(_reason(error)) from None
         await self._settle(client)
         for text in self._denied:
-            if "subscription" in text.lower():
+            if "violation for subscription" in text:
                 raise LinkError(text)
 
     def _receiver(self, room: str) -> Callable[[Msg], Awaitable[None]]:
@@ -217,7 +217,8 @@ class NatsLink(Link):
         await self._settle(client)
         denied, self._denied = self._denied, []
         for text in denied:
-            room = next((room for room, _ in batch if f'"{self._prefix}{token(room)}"' in text), batch[0][0])
+            # nats-py has made lower case of it.
+            room = next((room for room, _ in batch if f'"{self._prefix}{token(room)}"'.lower() in text), batch[0][0])
             refused.append((room, text))
         return refused
 
@@ -270,4 +271,5 @@ class NatsLink(Link):
 
 def _reason(error: object) -> str:
     text = one_line(error).removeprefix("nats: ").strip("'")
-    return f"access refused: {text}" if "authorization" in text.lower() else text
+    refused = "authorization" in text.lower() or "permissions violation" in text.lower()
+    return f"access refused: {text}" if refused else text

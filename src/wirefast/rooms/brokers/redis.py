@@ -113,9 +113,9 @@ class RedisLink(Link):
                 for _ in range(READ_IN_A_ROW):
                     self._take(await self._listener.read_response(disconnect_on_error=False))
                 await asyncio.sleep(0)
-        except (RedisError, OSError) as error:
+        except (LinkError, RedisError, OSError) as error:
             self.end(_reason(error))
-        except Exception as error:
+        except Exception as error:  # redis-py lets ValueError and others out where bytes are no protocol
             self.end(f"{type(error).__name__}: {one_line(error)}")
 
     def _take(self, reply: Any) -> None:
@@ -123,7 +123,7 @@ class RedisLink(Link):
         kind = reply[0]
         if kind == b"message":
             self.receive(reply[1][len(self._prefix) :].decode(), reply[2])
-        elif kind in (b"subscribe", b"unsubscribe"):
+        elif kind in (b"subscribe", b"unsubscribe") and self._confirmations:
             self._confirmations -= 1
             if not self._confirmations and self._confirmed is not None and not self._confirmed.done():
                 self._confirmed.set_result(None)
@@ -131,6 +131,8 @@ class RedisLink(Link):
             pong = self._pongs.popleft()
             if not pong.done():
                 pong.set_result(None)
+        else:
+            raise LinkError(f"a reply to nothing: {str(reply)[:60]}")
 
     async def change(self, add: Sequence[str], drop: Sequence[str]) -> None:
         commands: list[Sequence[str | bytes]] = []
