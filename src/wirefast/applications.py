@@ -16,11 +16,11 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan
 from typing_extensions import deprecated as deprecated_decorator
 
 from wirefast import params, routing
-from wirefast._core.session import WebSocketPipeline
+from wirefast._core.session import WebSocketPipeline, call_application
 from wirefast.datastructures import Default
 from wirefast.exception_handlers import (
     explain_by_close,
@@ -208,15 +208,8 @@ class App(AppHttpMethods, Starlette):
             router=self.router, tables=(by_class, by_status), outer_websocket=WebSocket, other_protocols=app
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection, or the lifespan (ASGI 3)."""
-        if self.root_path:
-            scope["root_path"] = self.root_path
-        scope["app"] = self
-        stack = self.middleware_stack
-        if stack is None:
-            stack = self.middleware_stack = self.build_middleware_stack()
-        await stack(scope, receive, send)
+    # Serve one connection, or the lifespan (ASGI 3).
+    __call__ = call_application
 
     # Declaring ------------------------------------------------------------------------------------
 

@@ -11,16 +11,11 @@ from typing import Any
 import pytest
 from apps import deaf, echo, recorded
 from peer import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_frame, frame, request
-from serving import serving
+from serving import resident, serving
 
 from wirefast.server import WebSocketProtocol
 
 MIB = 1048576
-
-
-def resident() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * 4096
 
 
 async def flood(scope: Any, receive: Any, send: Any) -> None:

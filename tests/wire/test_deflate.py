@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from apps import deaf, echo
 from peer import BINARY, CONT, PING, PONG, TEXT, Peer, close_frame, frame, request
+from serving import resident
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
 
@@ -26,11 +27,6 @@ def squeeze(data: bytes, compressor: Any = None) -> bytes:
 
 def expand(data: bytes, decompressor: Any = None) -> bytes:
     return (decompressor or zlib.decompressobj(wbits=-15)).decompress(data + b"\x00\x00\xff\xff")
-
-
-def resident() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * 4096
 
 
 def deflating(server: Any, offer: str = "permessage-deflate") -> tuple[Peer, str | None]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from apps import deaf, echo, recorded
 from peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, close_frame, frame
-from serving import serving
+from serving import resident, serving
 
 
 @pytest.fixture(scope="module")
@@ -203,11 +203,6 @@ def test_FR04_a_message_that_drips(server: Any) -> None:
         for start in range(0, len(data), 10):
             peer.send(data[start : start + 10])
         assert peer.frame() == (BINARY, b"x" * 30000, True, 0)
-
-
-def resident() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * 4096
 
 
 @pytest.mark.parametrize("payload", [b"", b"x"], ids=["FR06-empty", "FR05-one-byte"])

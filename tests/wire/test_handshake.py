@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from apps import echo, echo_and_http, recorded
 from peer import Response, close_frame, request
-from serving import serving
+from serving import resident, serving
 
 from wirefast.server.handshake import inspect_head
 
@@ -276,3 +276,43 @@ def test_long_lists_cost_linear_time(server: Any, header: str, value: str) -> No
         return min(taken)
 
     assert cost(7900) < 10 * cost(1900)
+
+
+def test_lines_that_many_clients_send_are_one_object(serve: Any) -> None:
+    app = recorded()
+    server = serve(app)
+    common = [("User-Agent", "one"), ("Accept-Language", " en "), ("X-Own", "one"), ("User-Agent", "two")]
+    for _ in range(2):
+        server.opened(headers=common).send(close_frame()).frames()
+    first, second = (scope["headers"] for scope in app.scopes)
+    assert first is not second
+    own = {b"sec-websocket-key"}
+    assert [pair for pair in first if pair[0] not in own] == [pair for pair in second if pair[0] not in own]
+    shared = [ours[0] for ours, theirs in zip(first, second, strict=True) if ours is theirs]
+    assert shared == [
+        b"host",
+        b"upgrade",
+        b"connection",
+        b"sec-websocket-version",
+        b"user-agent",
+        b"accept-language",
+        b"user-agent",
+    ]
+    assert dict(first)[b"accept-language"] == b"en"
+
+
+def test_the_kept_lines_are_bounded(server: Any) -> None:
+    def send(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            with server.peer() as peer:
+                lines = [("User-Agent", f"{number}-{line}".ljust(230, "x")) for line in range(90)]
+                # The version comes last: the lines before it are kept, and the handshake is refused.
+                assert peer.send(request(drop=["Sec-WebSocket-Version"], headers=lines)).response().status == 400
+
+    send(0, 30)
+    before = resident()
+    send(30, 100)
+    # Nine thousand lines, of which 1,024 are there at most: 6 MiB if they stayed.
+    assert resident() - before < 3 * 1024 * 1024
+    with server.opened(headers=[("User-Agent", "x" * 230)]) as peer:
+        peer.send(close_frame())

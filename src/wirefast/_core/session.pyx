@@ -2,6 +2,7 @@
 
 cimport cython
 
+from wirefast._core.coroutine cimport mark_coroutine_function
 from wirefast._core.drive cimport begin
 from wirefast._core.plan_cache cimport PlanCache
 from wirefast._core.solver cimport Frame, new_frame
@@ -99,6 +100,24 @@ cdef class WebSocketSession:
                 raise
             failure = exc
         await outer.handle(failure, scope, receive, send)
+
+
+def call_application(self, scope, receive, send):
+    """Serve one connection, or the lifespan (ASGI 3). ``App.__call__``.
+
+    A coroutine function like any other, but the coroutine it gives is that of the middleware stack: an open
+    socket holds no coroutine that only waits for another.
+    """
+    if self.root_path:
+        scope["root_path"] = self.root_path
+    scope["app"] = self
+    stack = self.middleware_stack
+    if stack is None:
+        stack = self.middleware_stack = self.build_middleware_stack()
+    return stack(scope, receive, send)
+
+
+mark_coroutine_function(call_application)
 
 
 @cython.final

@@ -1,8 +1,13 @@
+from typing import final
+
 class Refused(Exception):
     status: int
     reason: str
     lines: list[bytes]
     def __init__(self, status: int, reason: str, *lines: bytes) -> None: ...
+
+@final
+class HeaderLine: ...
 
 class Request:
     @property

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 from http import HTTPStatus
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memchr, memcmp
 
@@ -58,13 +59,41 @@ cdef dict common_names = {
         b"sec-fetch-mode", b"sec-fetch-site", b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip",
     )
 }
-cdef dict common_values = {
-    value: value
-    for value in (
-        b"websocket", b"Upgrade", b"upgrade", b"keep-alive, Upgrade", b"13",
-        b"permessage-deflate; client_max_window_bits",
-    )
-}
+# Those whose values are the same for many clients, and nobody's secret: their lines are kept, checked and split, and a
+# line that came before costs one look and no memory of its own.
+cdef frozenset shared_names = frozenset((
+    b"host", b"upgrade", b"connection", b"origin", b"user-agent", b"accept", b"accept-encoding", b"accept-language",
+    b"cache-control", b"pragma", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-fetch-dest",
+    b"sec-fetch-mode", b"sec-fetch-site", b"x-forwarded-proto",
+))
+cdef dict known_lines = {}
+
+cdef enum:
+    KNOWN_LINES = 1024       # all are forgotten when there are that many
+    KNOWN_LINE_SIZE = 256
+
+# What a header means to the handshake.
+cdef enum Meaning:
+    NOTHING = 0
+    HOST
+    UPGRADE
+    CONNECTION
+    VERSION
+    KEY
+    PROTOCOL
+    EXTENSIONS
+    LENGTH
+    ENCODING
+
+
+@cython.final
+cdef class HeaderLine:
+    """A checked header line."""
+
+    cdef tuple pair      # (name in lower case, value)
+    cdef Meaning meaning
+    cdef bint wanted     # it says what a handshake needs: websocket, upgrade, 13
+
 
 cdef dict status_lines = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
@@ -157,18 +186,93 @@ cdef int parse_target(Request request, const uint8_t* data, size_t size) except 
     return 0
 
 
+cdef Meaning meaning_of(const uint8_t* name, size_t size) noexcept:
+    if size == 4 and memcmp(name, b"host", 4) == 0:
+        return HOST
+    if size == 7 and memcmp(name, b"upgrade", 7) == 0:
+        return UPGRADE
+    if size == 10 and memcmp(name, b"connection", 10) == 0:
+        return CONNECTION
+    if size == 14 and memcmp(name, b"content-length", 14) == 0:
+        return LENGTH
+    if size == 17 and memcmp(name, b"transfer-encoding", 17) == 0:
+        return ENCODING
+    if size < 17 or memcmp(name, b"sec-websocket-", 14) != 0:
+        return NOTHING
+    if size == 17 and memcmp(name + 14, b"key", 3) == 0:
+        return KEY
+    if size == 21 and memcmp(name + 14, b"version", 7) == 0:
+        return VERSION
+    if size == 22 and memcmp(name + 14, b"protocol", 8) == 0:
+        return PROTOCOL
+    if size == 24 and memcmp(name + 14, b"extensions", 10) == 0:
+        return EXTENSIONS
+    return NOTHING
+
+
+cdef HeaderLine parse_line(const uint8_t* line, size_t size):
+    """Check and split one header line, or find it among the known ones."""
+    cdef HeaderLine header
+    cdef const uint8_t* value
+    cdef size_t name_size, value_size, i
+    cdef uint8_t name[LINE_LIMIT]
+    cdef bytes whole = None
+    cdef bytes name_bytes, value_bytes
+    if size <= KNOWN_LINE_SIZE:
+        whole = PyBytes_FromStringAndSize(<const char*> line, size)
+        known = known_lines.get(whole)
+        if known is not None:
+            return <HeaderLine> known
+    value = <const uint8_t*> memchr(line, b":", size)
+    name_size = <size_t> (value - line) if value is not NULL else 0
+    if name_size == 0 or not all_of(line, name_size, TOKEN):
+        raise Refused(400, "malformed header name")
+    for i in range(name_size):
+        name[i] = lower[line[i]]
+    value += 1
+    value_size = size - name_size - 1
+    while value_size and (value[0] == b" " or value[0] == b"\t"):
+        value += 1
+        value_size -= 1
+    while value_size and (value[value_size - 1] == b" " or value[value_size - 1] == b"\t"):
+        value_size -= 1
+    if not all_of(value, value_size, FIELD):
+        raise Refused(400, "malformed header value")
+    name_bytes = PyBytes_FromStringAndSize(<const char*> name, name_size)
+    name_bytes = common_names.get(name_bytes, name_bytes)
+    value_bytes = PyBytes_FromStringAndSize(<const char*> value, value_size)
+    header = HeaderLine.__new__(HeaderLine)
+    header.pair = (name_bytes, value_bytes)
+    header.meaning = meaning_of(name, name_size)
+    if header.meaning == HOST:
+        if value_size == 0 or not all_of(value, value_size, AUTHORITY):
+            raise Refused(400, "malformed Host header")
+    elif header.meaning == UPGRADE:
+        header.wanted = list_has(value, value_size, b"websocket", 9)
+    elif header.meaning == CONNECTION:
+        header.wanted = list_has(value, value_size, b"upgrade", 7)
+    elif header.meaning == VERSION:
+        header.wanted = value_bytes == b"13"
+    elif header.meaning == ENCODING or (header.meaning == LENGTH and value_bytes != b"0"):
+        raise Refused(400, "a WebSocket handshake has no body")
+    if whole is not None and name_bytes in shared_names:
+        if len(known_lines) >= KNOWN_LINES:
+            known_lines.clear()
+        known_lines[whole] = header
+    return header
+
+
 cdef Request parse_request(const uint8_t* data, size_t size):
     cdef Request request = Request.__new__(Request)
+    cdef HeaderLine header
     cdef const uint8_t* line = data
     cdef const uint8_t* end = data + size
     cdef const uint8_t* stop
-    cdef const uint8_t* value
     cdef const uint8_t* space
-    cdef size_t length, name_size, value_size, i
-    cdef uint8_t name[LINE_LIMIT]
+    cdef size_t length, i
     cdef int hosts = 0, versions = 0, keys = 0, count = 0
     cdef bint upgrade = False, connection = False, version_ok = False
-    cdef bytes name_bytes, value_bytes
+    cdef bytes value
     if size > HEAD_LIMIT:
         raise Refused(431, "request head too large")
     request.headers = []
@@ -208,52 +312,26 @@ cdef Request parse_request(const uint8_t* data, size_t size):
             raise Refused(431, "too many headers")
         if length > LINE_LIMIT:
             raise Refused(431, "header line too long")
-        value = <const uint8_t*> memchr(line, b":", length)
-        name_size = <size_t> (value - line) if value is not NULL else 0
-        if name_size == 0 or not all_of(line, name_size, TOKEN):
-            raise Refused(400, "malformed header name")
-        for i in range(name_size):
-            name[i] = lower[line[i]]
-        value += 1
-        value_size = length - name_size - 1
-        while value_size and (value[0] == b" " or value[0] == b"\t"):
-            value += 1
-            value_size -= 1
-        while value_size and (value[value_size - 1] == b" " or value[value_size - 1] == b"\t"):
-            value_size -= 1
-        if not all_of(value, value_size, FIELD):
-            raise Refused(400, "malformed header value")
-        name_bytes = PyBytes_FromStringAndSize(<const char*> name, name_size)
-        name_bytes = common_names.get(name_bytes, name_bytes)
-        value_bytes = PyBytes_FromStringAndSize(<const char*> value, value_size)
-        if value_size < 48:
-            value_bytes = common_values.get(value_bytes, value_bytes)
-        request.headers.append((name_bytes, value_bytes))
-
-        if name_size == 4 and memcmp(name, b"host", 4) == 0:
+        header = parse_line(line, length)
+        request.headers.append(header.pair)
+        if header.meaning == HOST:
             hosts += 1
-            if value_size == 0 or not all_of(value, value_size, AUTHORITY):
-                raise Refused(400, "malformed Host header")
-        elif name_size == 7 and memcmp(name, b"upgrade", 7) == 0:
-            upgrade = upgrade or list_has(value, value_size, b"websocket", 9)
-        elif name_size == 10 and memcmp(name, b"connection", 10) == 0:
-            connection = connection or list_has(value, value_size, b"upgrade", 7)
-        elif name_size == 14 and memcmp(name, b"content-length", 14) == 0:
-            if value_bytes != b"0":
-                raise Refused(400, "a WebSocket handshake has no body")
-        elif name_size == 17 and memcmp(name, b"transfer-encoding", 17) == 0:
-            raise Refused(400, "a WebSocket handshake has no body")
-        elif name_size > 14 and memcmp(name, b"sec-websocket-", 14) == 0:
-            if name_bytes == b"sec-websocket-key":
+        elif header.meaning == UPGRADE:
+            upgrade = upgrade or header.wanted
+        elif header.meaning == CONNECTION:
+            connection = connection or header.wanted
+        elif header.meaning == VERSION:
+            versions += 1
+            version_ok = header.wanted
+        elif header.meaning != NOTHING:
+            value = header.pair[1]
+            if header.meaning == KEY:
                 keys += 1
-                request.key = value_bytes
-            elif name_bytes == b"sec-websocket-version":
-                versions += 1
-                version_ok = value_bytes == b"13"
-            elif name_bytes == b"sec-websocket-protocol":
-                request.subprotocols += [part.strip() for part in value_bytes.decode("latin-1").split(",")]
-            elif name_bytes == b"sec-websocket-extensions":
-                request.extensions.append(value_bytes)
+                request.key = value
+            elif header.meaning == PROTOCOL:
+                request.subprotocols += [part.strip() for part in value.decode("latin-1").split(",")]
+            elif header.meaning == EXTENSIONS:
+                request.extensions.append(value)
         line = stop + 1
 
     if hosts != 1:

@@ -33,6 +33,7 @@ import uvicorn.logging
 from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
 
 from wirefast.server.handshake import Refused
+from wirefast.server.settings import finish
 
 cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
 cdef object get_running_loop = asyncio.get_running_loop
@@ -51,6 +52,14 @@ cdef size_t EARLY_LIMIT = 65536
 
 async def awaited(awaitable):
     return await awaitable
+
+
+cdef tuple address(object transport, str which):
+    """An IP address that the transport has noted; None where it is another, or not known without asking the socket."""
+    cdef object noted = transport.get_extra_info(which)
+    if type(noted) is not tuple or len(<tuple> noted) < 2:
+        return None
+    return noted if len(<tuple> noted) == 2 else (<tuple> noted)[:2]
 
 
 cdef bint is_disconnect(object exc):
@@ -187,8 +196,8 @@ cdef class WebSocketProtocol(Connection):
             "asgi": self.settings.asgi.copy(),
             "http_version": "1.1",
             "scheme": "wss" if is_ssl(self.transport) else "ws",
-            "server": get_local_addr(self.transport),
-            "client": get_remote_addr(self.transport),
+            "server": address(self.transport, "sockname") or get_local_addr(self.transport),
+            "client": address(self.transport, "peername") or get_remote_addr(self.transport),
             "root_path": self.settings.root_path,
             "path": self.settings.root_path + path,
             "raw_path": self.settings.raw_root_path + request.path,
@@ -202,6 +211,8 @@ cdef class WebSocketProtocol(Connection):
     cdef int start_app(self) except -1:
         cdef object loop = self.reactor.loop
         try:
+            if self.settings.rewrite is not None:
+                finish(self.settings.rewrite(self.scope, None, None))
             coroutine = self.settings.app(self.scope, AsgiReceive(self), AsgiSend(self))
         except Exception as exc:
             return self.app_ended(exc, None, False)

@@ -6,7 +6,10 @@ from libc.stddef cimport size_t
 cdef class Settings:
     cdef readonly object config
     cdef readonly object server_state
+    # The application, and what changes a scope before it sees it: uvicorn's ProxyHeadersMiddleware, without
+    # the application inside. None where nothing does.
     cdef readonly object app
+    cdef readonly object rewrite
     cdef readonly object logger
 
     # Limits; a time below zero means never, a count of -1 none.

@@ -1,10 +1,26 @@
 """The settings of a server, read once from uvicorn's Config and shared by its sockets."""
 
+import copy
 import logging
 
 import uvicorn.logging
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
+
+
+async def nothing(scope, receive, send):
+    """An application that is done at once."""
+
+
+def finish(coroutine):
+    """Run a coroutine that waits for nothing; RuntimeError for one that does."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise RuntimeError("it waits")
 
 
 cdef class Settings:
@@ -14,6 +30,18 @@ cdef class Settings:
         self.config = config
         self.server_state = server_state
         self.app = config.loaded_app
+        self.rewrite = None
+        if type(self.app) is ProxyHeadersMiddleware:
+            # It changes the scope, and then only waits for the application, in a coroutine that every open socket
+            # would keep. So it is run by itself.
+            rewrite = copy.copy(self.app)
+            rewrite.app = nothing
+            try:
+                finish(rewrite({"type": "websocket", "headers": [], "client": None}, None, None))
+                self.rewrite, self.app = rewrite, self.app.app
+            except Exception:
+                # Not as we know it: it stays around the application.
+                pass
         self.logger = logging.getLogger("uvicorn.error")
         self.max_size = config.ws_max_size
         self.max_queue = max(1, config.ws_max_queue or 1)
