@@ -9,8 +9,8 @@
  *   fanout  socket 0 sends, all sockets must get `answer` (socket 0 also `own` before it), then the next one
  *   hold    open `sockets`, print "ready"; a line on stdin sends a message on each and prints "answered"; EOF ends
  *
- * Values: port, sockets, in_flight, rate, warmup and seconds (of the window that is measured), least (units that the
- * window holds, however long they take), timeout (seconds without any progress that end the run with an error), addresses (how many loopback addresses to connect from),
+ * Values: port, sockets, in_flight, rate, warmup and seconds (of the window that is measured), least (units in the
+ * window, and before it, however long they take), timeout (seconds without any progress that end the run with an error), addresses (how many loopback addresses to connect from),
  * raw=1 (no handshake, no frames: the answer is the message itself), pids=1,2 (the server's processes) and the paths
  * of files: request (the upgrade request), accept (the Sec-WebSocket-Accept that must come back), message (a whole
  * masked frame), answer (the payload that must come back), own.
@@ -25,7 +25,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,21 +33,17 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "options.h"
 
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-enum { HEAD_MAX = 8192, RING = 1024, PIDS_MAX = 64, EVENTS = 256, OPENING_MAX = 64 };
-enum { READ_SIZE = 1 << 18, REPEATED_MAX = 1 << 20, SAMPLES_MAX = 4000000 };
+enum { HEAD_MAX = 8192, RING = 1024, EVENTS = 256, OPENING_MAX = 64 };
+enum { READ_SIZE = 1 << 18, REPEATED_MAX = 1 << 20 };
 enum phase { IDLE, CONNECTING, UPGRADING, OPEN, CLOSING };
-
-typedef struct {
-    uint8_t *bytes;
-    size_t size;
-} blob;
 
 typedef struct {
     int fd;
@@ -72,38 +67,14 @@ typedef struct {
     unsigned first_time, in_flight;
 } conn;
 
-static struct {
-    int port, sockets, in_flight, addresses, least;
-    bool raw;
-    double rate, warmup, seconds, timeout;
-    blob request, accept, message, answer, own;
-    pid_t pids[PIDS_MAX];
-    int pid_count;
-} opt = {.sockets = 1, .in_flight = 1, .addresses = 1, .least = 1, .seconds = 1, .timeout = 20};
-
 static enum { ECHO_MODE, PACED, STORM, FANOUT, HOLD } mode;
 static conn *conns;
 static int epoll_fd;
 static blob repeated; /* the message as often as fits, so that several leave in one call */
 static uint8_t buffer[READ_SIZE];
-static uint64_t units, resets, dials, open_count, answered, now, last_progress, *samples, *lateness;
-static size_t sample_count, late_count, samples_lost;
-static bool measuring, sending, overloaded;
-
-static void fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("load: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static uint64_t clock_of(clockid_t id) {
-    struct timespec at;
-    if (clock_gettime(id, &at) != 0) fail("a clock cannot be read: %s", strerror(errno));
-    return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
-}
+static uint64_t units, resets, dials, open_count, answered, now, last_progress;
+static samples latency, lateness;
+static bool measuring, sending, overloaded, between; /* between: no broadcast is on its way */
 
 static uint64_t server_cpu(void) {
     uint64_t sum = 0;
@@ -128,12 +99,6 @@ static uint64_t server_waited(void) {
         fclose(file);
     }
     return sum;
-}
-
-static void sample(uint64_t *into, size_t *count, uint64_t value) {
-    if (!measuring) return;
-    if (*count == SAMPLES_MAX) samples_lost++;
-    else into[(*count)++] = value;
 }
 
 /* Connections ------------------------------------------------------------------------------------ */
@@ -219,6 +184,7 @@ static void push(conn *c, uint64_t at) {
 
 static void next_fanout(void) {
     answered = 0;
+    between = false;
     push(conns, now);
     flush(conns);
 }
@@ -230,17 +196,17 @@ static void arrived(conn *c, bool own) {
     answered++;
     units++;
     if (mode == FANOUT) {
-        sample(samples, &sample_count, now - conns->times[conns->first_time]);
+        if (measuring) sample(&latency, now - conns->times[conns->first_time]);
         if (answered == (uint64_t)opt.sockets) {
             conns->first_time = (conns->first_time + 1) % RING;
             conns->in_flight--;
-            if (sending) next_fanout();
+            between = true;
         }
         return;
     }
     /* What is still owed has not been sent, so nothing can answer it. */
     if (c->owed >= c->in_flight * (uint64_t)opt.message.size) fail("a message came that nobody asked for");
-    sample(samples, &sample_count, now - c->times[c->first_time]);
+    if (measuring) sample(&latency, now - c->times[c->first_time]);
     c->first_time = (c->first_time + 1) % RING;
     c->in_flight--;
     if (mode == ECHO_MODE && sending) push(c, now);
@@ -254,7 +220,7 @@ static void hung_up(conn *c) {
     last_progress = now;
     if (mode == STORM) {
         units++;
-        sample(samples, &sample_count, now - c->began);
+        if (measuring) sample(&latency, now - c->began);
         if (sending) dial(c);
     }
 }
@@ -450,7 +416,7 @@ static void send_due(uint64_t began, uint64_t *sent) {
     double interval = 1e9 / opt.rate;
     for (uint64_t due; (due = began + (uint64_t)((double)*sent * interval)) <= now; ++*sent) {
         conn *c = &conns[*sent % (uint64_t)opt.sockets];
-        sample(lateness, &late_count, now - due);
+        if (measuring) sample(&lateness, now - due);
         push(c, due);
         if (!c->writing) flush(c);
         if (overloaded) return;
@@ -474,41 +440,27 @@ static void start(void) {
     }
 }
 
-static int by_value(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void print_percentiles(const char *name, uint64_t *values, size_t count) {
-    static const double shares[] = {0.5, 0.9, 0.99, 0.999, 1};
-    static const char *const names[] = {"p50", "p90", "p99", "p99.9", "max"};
-    qsort(values, count, sizeof *values, by_value);
-    printf(", \"%s\": {\"count\": %zu", name, count);
-    for (int i = 0; i < 5 && count > 0; i++) {
-        size_t at = (size_t)(shares[i] * (double)count);
-        printf(", \"%s\": %.9f", names[i], (double)values[at < count ? at : count - 1] * 1e-9);
-    }
-    printf("}");
-}
-
 static void measure(void) {
-    uint64_t began = now, from = began + (uint64_t)(opt.warmup * 1e9), to = from + (uint64_t)(opt.seconds * 1e9);
+    uint64_t began = now, from = began + (uint64_t)(opt.warmup * 1e9), to = from;
     uint64_t paced = 0, units_before = 0, server_before = 0, load_before = 0, began_at = 0, waited_before = 0;
     start();
     for (;;) {
         if (mode == PACED) send_due(began, &paced);
-        turn(!measuring ? from : now < to ? to : now + 10000000);
+        turn(now < (measuring ? to : from) ? (measuring ? to : from) : now + 10000000);
         if (overloaded) break;
-        if (!measuring && now >= from) {
+        bool enough = units - units_before >= (uint64_t)opt.least && (mode != FANOUT || between);
+        if (!measuring && now >= from && enough) {
             measuring = true;
             began_at = now;
+            to = now + (uint64_t)(opt.seconds * 1e9);
             units_before = units;
             server_before = server_cpu();
             waited_before = server_waited();
             load_before = clock_of(CLOCK_PROCESS_CPUTIME_ID);
-        } else if (measuring && now >= to && units - units_before >= (uint64_t)opt.least) {
+        } else if (measuring && now >= to && enough) {
             break;
         }
+        if (mode == FANOUT && between) next_fanout();
     }
     measuring = false;
     sending = false;
@@ -519,9 +471,9 @@ static void measure(void) {
         printf(", \"server_waited\": %.9f", (double)(server_waited() - waited_before) * 1e-9);
         printf(", \"load_cpu\": %.9f", (double)(clock_of(CLOCK_PROCESS_CPUTIME_ID) - load_before) * 1e-9);
         printf(", \"seconds\": %.9f", (double)(now - began_at) * 1e-9);
-        printf(", \"resets\": %llu, \"samples_lost\": %zu", (unsigned long long)resets, samples_lost);
-        print_percentiles("latency", samples, sample_count);
-        if (mode == PACED) print_percentiles("lateness", lateness, late_count);
+        printf(", \"resets\": %llu", (unsigned long long)resets);
+        print_percentiles("latency", &latency);
+        if (mode == PACED) print_percentiles("lateness", &lateness);
     }
     printf("}\n");
     fflush(stdout);
@@ -570,47 +522,6 @@ static void hold(void) {
     }
 }
 
-/* Arguments -------------------------------------------------------------------------------------- */
-
-static blob read_file(const char *path) {
-    blob found = {0};
-    FILE *file = fopen(path, "rb");
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0) fail("%s: %s", path, strerror(errno));
-    found.size = (size_t)ftell(file);
-    rewind(file);
-    if ((found.bytes = malloc(found.size + 1)) == NULL) fail("out of memory");
-    if (fread(found.bytes, 1, found.size, file) != found.size) fail("%s cannot be read", path);
-    fclose(file);
-    return found;
-}
-
-static void set(char *argument) {
-    char *value = strchr(argument, '=');
-    if (value == NULL) fail("%s: not NAME=VALUE", argument);
-    *value++ = 0;
-#define IS(name) (strcmp(argument, name) == 0)
-    if (IS("port")) opt.port = atoi(value);
-    else if (IS("sockets")) opt.sockets = atoi(value);
-    else if (IS("in_flight")) opt.in_flight = atoi(value);
-    else if (IS("least")) opt.least = atoi(value);
-    else if (IS("addresses")) opt.addresses = atoi(value);
-    else if (IS("raw")) opt.raw = atoi(value) != 0;
-    else if (IS("rate")) opt.rate = atof(value);
-    else if (IS("warmup")) opt.warmup = atof(value);
-    else if (IS("seconds")) opt.seconds = atof(value);
-    else if (IS("timeout")) opt.timeout = atof(value);
-    else if (IS("request")) opt.request = read_file(value);
-    else if (IS("accept")) opt.accept = read_file(value);
-    else if (IS("message")) opt.message = read_file(value);
-    else if (IS("answer")) opt.answer = read_file(value);
-    else if (IS("own")) opt.own = read_file(value);
-    else if (IS("pids")) {
-        for (char *pid = strtok(value, ","); pid != NULL && opt.pid_count < PIDS_MAX; pid = strtok(NULL, ","))
-            opt.pids[opt.pid_count++] = (pid_t)atoi(pid);
-    } else fail("%s: no such option", argument);
-#undef IS
-}
-
 int main(int count, char **arguments) {
     static const char *const modes[] = {"echo", "paced", "storm", "fanout", "hold"};
     int chosen = 0;
@@ -630,9 +541,9 @@ int main(int count, char **arguments) {
             memcpy(repeated.bytes + at, opt.message.bytes, opt.message.size);
     }
     conns = calloc((size_t)opt.sockets, sizeof *conns);
-    samples = malloc(SAMPLES_MAX * sizeof *samples);
-    lateness = malloc(SAMPLES_MAX * sizeof *lateness);
-    if (conns == NULL || samples == NULL || lateness == NULL) fail("out of memory");
+    if (conns == NULL) fail("out of memory");
+    latency = new_samples();
+    lateness = new_samples();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     last_progress = now = clock_of(CLOCK_MONOTONIC);
     if (mode == PACED) {

@@ -112,6 +112,7 @@ def echo(kind: str, size: str, in_flight: int = 1, sockets: int = 32) -> Scene:
         answer=what,
         sockets=sockets,
         in_flight=in_flight,
+        rounds=3 if size == "1MiB" else 1_000,
     )
 
 
@@ -119,7 +120,7 @@ def idle(count: int) -> Scene:
     what = payload("json", "128B")
     title = f"memory of {count:,} idle sockets"
     return Scene(
-        f"idle-{count}", title, "idle", "socket", message=what, answer=what, sockets=count, rounds=3, takes=is_websocket
+        f"idle-{count}", title, "idle", "socket", message=what, answer=what, sockets=count, rounds=2, takes=is_websocket
     )
 
 
@@ -185,7 +186,7 @@ SCENES = [
         answer=f"Client #0 says: {SAID}".encode(),
         own=f"You wrote: {SAID}".encode(),
         sockets=1_000,
-        seconds=2.0,
+        rounds=3,
         takes=has_chat,
     ),
     *[
