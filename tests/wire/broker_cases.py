@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -260,18 +261,41 @@ class BrokerCases:
 
         run(scene())
 
-    def test_stop_does_not_wait_for_a_stalled_peer(self, process: BrokerProcess) -> None:
+    @pytest.mark.parametrize(
+        "limits",
+        [
+            Limits(stop_within=0.05, check_every=60.0),
+            Limits(check_every=0.05, answer_within=0.1, first_delay=60.0, longest_delay=60.0),
+        ],
+        ids=["stopped", "given up"],
+    )
+    def test_a_stalled_connection_holds_nothing(self, tmp_path: Path, limits: Limits) -> None:
+        """Neither stop() nor a socket waits for a peer that takes nothing of more than the kernel buffers."""
+        process = self.process_class(tmp_path, configuration="max_payload: 16777216")
+
         async def scene() -> None:
+            if not Path("/proc/self/fd").is_dir():
+                pytest.skip("counts the descriptors of this process in /proc")
             with proxy_to(process.port) as proxy:
-                limits = Limits(stop_within=0.05)
+
+                def descriptors() -> int:
+                    return len(os.listdir("/proc/self/fd")) - len(proxy.sockets)
+
+                before = descriptors()
                 ear = await Ear(self.broker(process.url_at(proxy.port), limits)).start("a")
                 proxy.flowing.clear()
-                for _ in range(15):
-                    ear.broker.publish("a", b"x" * 1_000_000)
+                ear.broker.publish("a", b"x" * 12_000_000)
+                if limits.check_every < 1:
+                    await until(lambda: not ear.broker.connected)
+                    await until(lambda: descriptors() == before)
                 await asyncio.wait_for(ear.broker.stop(), PATIENCE)
+                await until(lambda: descriptors() == before)
                 assert ear.broker.dropped
 
-        run(scene())
+        try:
+            run(scene())
+        finally:
+            process.kill()
 
     def test_unreachable_at_start_is_one_line(self, process: BrokerProcess) -> None:
         process.kill()

@@ -167,6 +167,8 @@ class Proxy:
         self.flowing.set()
         self.ended = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
+        # What is on its way during a stall shall not all fit into the kernel's buffers.
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         self.port: int = self.listener.getsockname()[1]
         self.sockets: list[socket.socket] = [self.listener]
         self.threads = [threading.Thread(target=self.accept, daemon=True)]

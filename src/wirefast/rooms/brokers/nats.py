@@ -74,20 +74,30 @@ class NatsBroker(SupervisedBroker):
 
 
 class _Client(Client):
-    """nats-py's client, which also connects to a server without TLS where the URL is ``tls://``."""
+    """nats-py's client where its own ways do not do.
+
+    It would connect to a server without TLS where the URL is ``tls://``. And closing, it writes what is pending and
+    waits for the connection to take it: one that is lost raises there, before callbacks and tasks are seen to, and one
+    that is stuck never does.
+    """
 
     insists = False
+    closing: Callable[[], None] | None = None
 
     def _connect_command(self) -> bytes:
-        if self.insists and not self.is_encrypted:
+        writer = self.writer
+        if self.insists and (writer is None or writer.get_extra_info("ssl_object") is None):
             raise Error("the server offers no TLS")
         command: bytes = super()._connect_command()
         return command
 
-    @property
-    def is_encrypted(self) -> bool:
-        writer = self.writer
-        return writer is not None and writer.get_extra_info("ssl_object") is not None
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        self._pending_data_size = 0
+        if self.writer is not None:
+            self.writer.transport.abort()
+        if self.closing is not None:
+            self.closing()
+        await super()._close(status, do_cbs)
 
     @property
     def writer(self) -> asyncio.StreamWriter | None:
@@ -96,10 +106,6 @@ class _Client(Client):
     @property
     def asks_for_credentials(self) -> bool:
         return bool(self._server_info.get("auth_required"))
-
-    def forget_pending(self) -> None:
-        """Let ``close`` not write, and wait for, what a lost connection will not take."""
-        self._pending_data_size = 0
 
 
 class NatsLink(Link):
@@ -140,12 +146,12 @@ class NatsLink(Link):
                 "ping_interval": NEVER,
                 "no_echo": True,
                 "error_cb": self._report,
-                "disconnected_cb": self._disconnected,
             }
             try:
                 await asyncio.wait_for(client.connect(**(options | self._options)), self._share)
                 if client.is_connected:
                     self._client = client
+                    client.closing = self._closing
                     return
                 error: Exception = ConnectionError("the connection was closed")
             except asyncio.TimeoutError:
@@ -171,7 +177,7 @@ class NatsLink(Link):
         else:
             self._error = error
 
-    async def _disconnected(self) -> None:
+    def _closing(self) -> None:
         if self._client is not None:
             self.end(_reason(self._error or self._client.last_error or "the connection was closed"))
 
@@ -259,10 +265,6 @@ class NatsLink(Link):
             trip.cancel()
 
     async def _free(self, client: _Client) -> None:
-        # close() would wait for a stuck connection to take what is pending, and to be closed in order.
-        client.forget_pending()
-        if client.writer is not None:
-            client.writer.transport.abort()
         closing = asyncio.ensure_future(client.close())
         await asyncio.wait({closing}, timeout=1.0)
         closing.cancel()

@@ -94,6 +94,7 @@ class RedisLink(Link):
         self._speaker = speaker
         self._speaking = asyncio.Lock()
         self._prefix = prefix
+        self._transports: list[asyncio.WriteTransport] = []
         self._reading: asyncio.Task[None] | None = None
         self._confirmations = 0  # that are still to come
         self._confirmed: asyncio.Future[None] | None = None
@@ -101,8 +102,10 @@ class RedisLink(Link):
 
     async def open(self) -> None:
         try:
-            await self._listener.connect()
-            await self._speaker.connect()
+            for connection in (self._listener, self._speaker):
+                await connection.connect()
+                if (writer := getattr(connection, "_writer", None)) is not None:
+                    self._transports.append(writer.transport)
         except (RedisError, OSError) as error:
             raise LinkError(_reason(error)) from None
         self._reading = asyncio.create_task(self._read(), name="wirefast: Redis")
@@ -185,11 +188,11 @@ class RedisLink(Link):
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait({self._reading})
+        # What a stuck connection has not taken would keep it open for a quarter of an hour, and redis-py forgets the
+        # transport of one that failed.
+        for transport in self._transports:
+            transport.abort()
         for connection in (self._listener, self._speaker):
-            # What a stuck connection still has to write would keep it open for a quarter of an hour.
-            writer = getattr(connection, "_writer", None)
-            if writer is not None:
-                writer.transport.abort()
             try:
                 await connection.disconnect(nowait=True)
             except (RedisError, OSError):
