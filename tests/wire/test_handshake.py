@@ -130,6 +130,14 @@ def test_HS07_upgrade_lists() -> None:
     assert inspect_head(request(Upgrade="foo, WebSocket")) == 1
     assert inspect_head(request(Upgrade="websocketx")) == 0
     assert inspect_head(request(drop=["Upgrade"])) == 0
+    # The connection header is what makes an upgrade of it, or what else only a handshake has.
+    key, version = "Sec-WebSocket-Key", "Sec-WebSocket-Version"
+    for drop in ([], [key], [version], [key, version], ["Connection"], ["Connection", key], ["Connection", version]):
+        assert inspect_head(request(drop=drop)) == 1
+    assert inspect_head(request(drop=["Connection", key, version])) == 0
+    assert inspect_head(request(drop=[key, version], Connection="keep-alive")) == 0
+    assert inspect_head(request(drop=[key, version], Connection="x", headers=[("connection", "y,UPGRADE")])) == 1
+    assert inspect_head(request(Upgrade="foo, bar", Connection="x")) == 0
     assert inspect_head(request()[:-2]) == -1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -10,6 +11,10 @@ from apps import echo, echo_and_http
 from peer import TEXT, close_frame, frame, request
 
 import wirefast.server.http
+from memory import Memory, MemoryTransport
+from wirefast.server.handshake import inspect_head
+from wirefast.server.http import HttpProtocol
+from wirefast.server.protocol import WebSocketProtocol
 
 
 @pytest.fixture
@@ -136,3 +141,86 @@ def test_shutdown_closes_silent_connections(serve: Any) -> None:
             pass
         server.server.should_exit = True
         assert peer.ended()
+
+
+def test_an_endless_header_of_a_later_request(serve: Any) -> None:
+    server = serve(echo_and_http)
+    with server.peer() as peer:
+        peer.send(b"GET /one HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert peer.response().status == 200
+        peer.send(b"GET /two HTTP/1.1\r\nHost: a\r\nX: ")
+        try:
+            for _ in range(200):
+                peer.send(b"a" * 4096)
+        except OSError:
+            pass
+        assert peer.response().status == 431
+    with server.opened() as peer:
+        peer.send(close_frame()).frame()
+
+
+def test_a_request_after_a_large_body_is_no_large_head(serve: Any) -> None:
+    server = serve(echo_and_http)
+    with server.peer(timeout=20) as peer:
+        for _ in range(3):
+            body = b"b" * 150_000
+            peer.send(b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 150000\r\n\r\n", body)
+            peer.send(b"GET /next HTTP/1.1\r\nHo", b"st: a\r\n\r\n")
+            assert [peer.response().body for _ in range(2)] == [b"POST /body", b"GET /next"]
+
+
+STRAY = {
+    "no connection header": b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+    "another connection header": b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nUpgrade: websocket\r\n\r\n",
+    "another protocol": b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("http", ["wirefast.server:HttpProtocol", "httptools"])
+@pytest.mark.parametrize("name", STRAY)
+def test_a_stray_upgrade_header_is_plain_http(serve: Any, name: str, http: str) -> None:
+    server = serve(echo_and_http, http=http)
+    with server.peer() as peer:
+        for _ in range(2):
+            response = peer.send(STRAY[name]).response()
+            assert (response.status, response.body) == (200, b"GET /")
+
+
+class Transport(MemoryTransport):
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+
+@pytest.mark.parametrize("ending", [b"\r\n", b""], ids=["whole", "too long"])
+def test_a_head_in_single_bytes_is_judged_a_line_at_a_time(monkeypatch: pytest.MonkeyPatch, ending: bytes) -> None:
+    sizes: list[int] = []
+
+    def counting(data: bytes) -> int:
+        sizes.append(len(data))
+        return inspect_head(data)
+
+    monkeypatch.setattr(wirefast.server.http, "inspect_head", counting)
+
+    async def drip() -> bytes:
+        memory = Memory(echo)
+        memory.config.ws_protocol_class = WebSocketProtocol
+        protocol = HttpProtocol(config=memory.config, server_state=memory.state, app_state={})
+        transport = Transport(protocol)
+        protocol.connection_made(transport)
+        head = request(headers=[(f"X-{i}", "x" * 600) for i in range(50)])
+        head = head[:-2] + (b"X-Last: " + b"x" * 9000 if not ending else b"") + ending
+        for position in range(len(head)):
+            if transport.protocol is not protocol or transport.closing:
+                break
+            protocol.data_received(head[position : position + 1])
+        await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        written = bytes(transport.written)
+        transport.close()
+        await memory.ended()
+        return written
+
+    written = asyncio.run(drip())
+    assert written.startswith(b"HTTP/1.1 101" if ending else b"HTTP/1.1 431")
+    assert len(sizes) < 62

@@ -389,18 +389,32 @@ cdef bytes response(int status, list lines, bytes body):
     return b"".join([head, *lines, b"\r\n", body])
 
 
+cdef bint is_named(const uint8_t* line, size_t size, const char* name, size_t name_size) noexcept:
+    """Whether a header line has this name."""
+    cdef size_t i
+    if size <= name_size or line[name_size] != b":":
+        return False
+    for i in range(name_size):
+        if lower[line[i]] != <uint8_t> name[i]:
+            return False
+    return True
+
+
 def inspect_head(bytes data not None):
     """What the head of a request, at the start of ``data``, asks for.
 
     Returns 0 for plain HTTP, 1 for an upgrade to ``websocket`` (well formed or not), -1 when the head is
     not complete, or the status to refuse it with when it passes a limit: 414 or 431.
+
+    ``Upgrade: websocket`` means nothing without ``Connection: upgrade`` (RFC 9110 section 7.8), so that is plain
+    HTTP; unless a Sec-WebSocket-Key or -Version shows that a handshake was meant, and got wrong.
     """
     cdef const uint8_t* line = <const uint8_t*> PyBytes_AS_STRING(data)
     cdef const uint8_t* end = line + PyBytes_GET_SIZE(data)
     cdef const uint8_t* stop
-    cdef size_t length, i
+    cdef size_t length
     cdef int count = 0
-    cdef int answer = 0
+    cdef bint upgrade = False, connection = False, meant = False
     while True:
         stop = <const uint8_t*> memchr(line, b"\n", <size_t> (end - line)) if line < end else NULL
         length = <size_t> ((end if stop is NULL else stop) - line)
@@ -413,15 +427,17 @@ def inspect_head(bytes data not None):
         if length and line[length - 1] == b"\r":
             length -= 1
         if length == 0 and count:
-            return answer
+            return 1 if upgrade and (connection or meant) else 0
         if count > HEADERS_LIMIT:
             return 431
-        if count and length > 8 and line[7] == b":" and answer == 0:
-            i = 0
-            while i < 7 and lower[line[i]] == <uint8_t> (<const char*> b"upgrade")[i]:
-                i += 1
-            if i == 7 and list_has(line + 8, length - 8, b"websocket", 9):
-                answer = 1
+        if count == 0:
+            pass
+        elif is_named(line, length, b"upgrade", 7):
+            upgrade = upgrade or list_has(line + 8, length - 8, b"websocket", 9)
+        elif is_named(line, length, b"connection", 10):
+            connection = connection or list_has(line + 11, length - 11, b"upgrade", 7)
+        elif is_named(line, length, b"sec-websocket-key", 17) or is_named(line, length, b"sec-websocket-version", 21):
+            meant = True
         count += 1
         line = stop + 1
 

@@ -51,12 +51,16 @@ class HttpProtocol(HttpToolsProtocol):
         self.server_state = server_state
         self.app_state = app_state
         self.loop = _loop or asyncio.get_running_loop()
-        self.head = b""
+        # What came of the first head, and where its last line begins.
+        self.head = bytearray()
+        self.line_start = 0
         self.head_timer: asyncio.TimerHandle | None = None
         # Whether uvicorn's protocol took over, and where it is in a request.
         self.serving = False
         self.in_head = False
         self.head_size = self.header_count = 0
+        # Bytes that came since the read in which the head began, and the size of the read that is being parsed.
+        self.head_bytes = self.read_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
@@ -72,29 +76,47 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.serving:
+            self.read_size = len(data)
             super().data_received(data)
-            if self.in_head and self.head_timer is None and not self.transport.is_closing():
-                self.head_timer = self.loop.call_later(HEAD_TIMEOUT, self.head_timed_out)
+            if self.in_head and not self.transport.is_closing():
+                # The parser tells of a header when it has all of it.
+                self.head_bytes += len(data)
+                if self.head_bytes > HEAD_LIMIT:
+                    self.refuse(431)
+                elif self.head_timer is None:
+                    self.head_timer = self.loop.call_later(HEAD_TIMEOUT, self.head_timed_out)
             return
         if self.transport.is_closing():
             return
-        self.head = self.head + data if self.head else data
-        answer = inspect_head(self.head)
+        if self.head:
+            end_of_line = data.rfind(b"\n")
+            if end_of_line >= 0:
+                self.line_start = len(self.head) + end_of_line + 1
+            self.head += data
+            if end_of_line < 0 and len(self.head) - self.line_start <= LINE_LIMIT:
+                # Nothing to judge before the line ends or is too long: a head in single bytes is read a line at a
+                # time, a hundred lines at most.
+                return
+            data = bytes(self.head)
+        answer = inspect_head(data)
         if answer > 1:
             self.refuse(answer)
         elif answer == 1 and self.takes_upgrades():
-            self.upgrade()
+            self.upgrade(data)
         elif answer >= 0:
-            self.serve()
+            self.serve(data)
+        elif not self.head:
+            self.head += data
+            self.line_start = data.rfind(b"\n") + 1
 
     def takes_upgrades(self) -> bool:
         ws_protocol_class: Any = self.config.ws_protocol_class
         return isinstance(ws_protocol_class, type) and issubclass(ws_protocol_class, WebSocketProtocol)
 
-    def upgrade(self) -> None:
+    def upgrade(self, head: bytes) -> None:
         """Hand the connection over, with the bytes as they came."""
         self.stop_head_timer()
-        head, self.head = self.head, b""
+        self.head.clear()
         self.server_state.connections.discard(self)
         ws_protocol_class: Any = self.config.ws_protocol_class
         protocol = ws_protocol_class(
@@ -104,15 +126,15 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.set_protocol(protocol)
         protocol.data_received(head)
 
-    def serve(self) -> None:
+    def serve(self, head: bytes) -> None:
         """Become uvicorn's protocol."""
         self.stop_head_timer()
-        head, self.head = self.head, b""
+        self.head.clear()
         transport = self.transport  # which uvicorn's constructor clears
         super().__init__(self.config, self.server_state, self.app_state, self.loop)
         self.serving = True
         super().connection_made(transport)
-        super().data_received(head)
+        self.data_received(head)
 
     def refuse(self, status: int) -> None:
         self.stop_head_timer()
@@ -136,6 +158,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self.in_head = True
         self.head_size = self.header_count = 0
+        self.head_bytes = -self.read_size
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
