@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import json
 import socket
@@ -127,45 +126,6 @@ def test_chat() -> None:
                 # Before the block ends, since then TestClient cancels the endpoint, whether it has finished or not.
                 eight.close()
                 assert seven.receive_text() == "Client #8 left the chat"
-
-
-class Member:
-    """Something that a ConnectionManager can send to, and that fails in a chosen way."""
-
-    def __init__(self, failure: BaseException | None = None, stuck: bool = False) -> None:
-        self.failure = failure
-        self.stuck = stuck
-        self.received: list[str] = []
-
-    async def send_text(self, text: str) -> None:
-        await asyncio.sleep(0)
-        if self.failure is not None:
-            raise self.failure
-        if self.stuck:
-            await asyncio.Event().wait()
-        self.received.append(text)
-
-
-def test_chat_members_that_fail_delay_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    chat = load("chat")
-    monkeypatch.setattr(chat, "PATIENCE", 0.01)
-    manager = chat.ConnectionManager()
-    well = [Member() for _ in range(3)]
-    ill = [Member(WebSocketDisconnect(1006)), Member(RuntimeError("closed")), Member(stuck=True)]
-    manager.members.update([*well, *ill])
-
-    async def scene() -> None:
-        late = Member()
-        speaking = asyncio.create_task(manager.broadcast("one"))
-        await asyncio.sleep(0)
-        manager.members.add(late)  # while the message is on its way
-        manager.disconnect(well[0])
-        await speaking
-        assert late.received == []
-
-    asyncio.run(scene())
-    assert [member.received for member in well] == [["one"]] * 3
-    assert not manager.members & set(ill)
 
 
 @pytest.fixture

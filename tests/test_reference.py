@@ -168,11 +168,7 @@ def test_every_public_module_is_in_the_reference() -> None:
     table = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     for name in public_modules():
         listed = name in REFERENCE or f"| `{name}` |" in table
-        internal = (
-            name in INTERNAL
-            or WITHIN.fullmatch(name)
-            or name in ("wirefast.dependencies", "wirefast.openapi", "wirefast.rooms")
-        )
+        internal = name in INTERNAL or WITHIN.fullmatch(name) or name in ("wirefast.dependencies", "wirefast.openapi")
         assert listed != bool(internal), f"{name} belongs in docs/reference or into INTERNAL, and not in both"
     for name in INTERNAL:
         assert importlib.util.find_spec(name), name

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Any, Literal, TypeVar
 
@@ -32,8 +33,10 @@ from wirefast.exception_handlers import (
 from wirefast.exceptions import FastAPIDeprecationWarning, RequestValidationError, WebSocketRequestValidationError
 from wirefast.frontend import Fallback, PathName, check_directory
 from wirefast.http_methods import AppHttpMethods
+from wirefast.lifespan import merge
 from wirefast.limits import AppBodyLimitMiddleware
 from wirefast.middleware.asyncexitstack import AsyncExitStackMiddleware
+from wirefast.rooms.hub import Hub
 from wirefast.utils import generate_unique_id
 from wirefast.websockets import WebSocket
 
@@ -44,6 +47,12 @@ _REJECTIONS = {
     "http": explain_by_http,
     "close": explain_by_close,
 }
+
+
+@asynccontextmanager
+async def _running(hub: Hub) -> AsyncIterator[None]:
+    async with hub:
+        yield
 
 
 class App(AppHttpMethods, Starlette):
@@ -75,6 +84,8 @@ class App(AppHttpMethods, Starlette):
             close code 1008 before accept, as FastAPI; ``"http"``: a 422 response with FastAPI's
             ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,
             which see nothing of a refused handshake.
+        hub: started before the lifespan and stopped after it; endpoints and dependencies get it by the annotation
+            ``Hub``, those of applications mounted here too. Default: none.
 
     Raises:
         ValueError: another ``explain_rejections``.
@@ -122,6 +133,7 @@ class App(AppHttpMethods, Starlette):
         max_body_size: int | None = None,
         form_limits: dict[str, int] | None = None,
         explain_rejections: Literal["http", "close"] | None = None,
+        hub: Hub | None = None,
     ) -> None:
         if explain_rejections not in _REJECTIONS:
             raise ValueError(f'explain_rejections must be None, "http" or "close", not {explain_rejections!r}')
@@ -174,6 +186,9 @@ class App(AppHttpMethods, Starlette):
             max_body_size=max_body_size,
             form_limits=form_limits,
         )
+        self.hub = hub
+        if hub is not None:
+            self.router.lifespan_context = merge(lambda _: _running(hub), self.router.lifespan_context)
         self.exception_handlers: dict[Any, Callable[..., Any]] = dict(exception_handlers or {})
         self.exception_handlers.setdefault(HTTPException, http_exception_handler)
         self.exception_handlers.setdefault(RequestValidationError, request_validation_exception_handler)

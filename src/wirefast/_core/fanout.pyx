@@ -138,13 +138,14 @@ def fan_out(list members not None, Message message not None, Policy policy not N
     """Offer a message to every member whose outlet is not excluded.
 
     Returns:
-        The number of members it was sent to or queued for, and a list of what did not go smoothly: (member, outcome,
-        messages dropped, bytes dropped); None where all did.
+        The number of members it was sent to or queued for; whether tasks of another server's are to send it; a list of
+        what did not go smoothly: (member, outcome, messages dropped, bytes dropped); None where all did.
     """
     cdef Member member
     cdef Py_ssize_t reached = 0
     cdef int outcome
     cdef list rough = None
+    cdef bint by_tasks = False
     cdef unsigned long long dropped, dropped_bytes
     for member in members:
         if exclude is not None and member.outlet in exclude:
@@ -157,13 +158,15 @@ def fan_out(list members not None, Message message not None, Policy policy not N
             outcome = GONE
         if outcome <= QUEUED:
             reached += 1
+            if member.channel is None:
+                by_tasks = True
         if outcome > QUEUED or member.outbox.dropped != dropped:
             if rough is None:
                 rough = []
             rough.append(
                 (member, outcome, member.outbox.dropped - dropped, member.outbox.dropped_bytes - dropped_bytes)
             )
-    return reached, rough
+    return reached, by_tasks, rough
 
 
 # For one socket ---------------------------------------------------------------------------------------

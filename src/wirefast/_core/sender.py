@@ -167,10 +167,16 @@ class Sender:
             if message["type"] == "websocket.close":
                 return
             raise OSError("the socket has ended")
-        if self.task is None or asyncio.current_task() is self.task:
-            await self.raw(message)
-        else:
-            future = self.loop.create_future()
-            data = message.get("bytes") or message.get("text") or ""
-            self.outbox.hold((message, future), len(data), self.loop.time())
-            await future
+        try:
+            if self.task is None or asyncio.current_task() is self.task:
+                await self.raw(message)
+            else:
+                future = self.loop.create_future()
+                data = message.get("bytes") or message.get("text") or ""
+                self.outbox.hold((message, future), len(data), self.loop.time())
+                await future
+        except OSError:
+            self.finish()
+            raise
+        if message["type"] == "websocket.close":
+            self.finish()

@@ -18,6 +18,9 @@ cdef extern from "Python.h":
 cdef object HANDLERS_KEY = "starlette.exception_handlers"
 cdef tuple NO_HANDLERS = ({}, {})
 
+#: Where an application puts its hub in the scope of a connection.
+HUB_KEY = "wirefast.hub"
+
 
 cdef int choose_deflate(scope, bint enabled) except -1:
     """Tell a server that has our extension to ASGI, and a client that offers compression, whether it is wanted."""
@@ -111,6 +114,9 @@ def call_application(self, scope, receive, send):
     if self.root_path:
         scope["root_path"] = self.root_path
     scope["app"] = self
+    hub = self.hub
+    if hub is not None:
+        scope[HUB_KEY] = hub
     stack = self.middleware_stack
     if stack is None:
         stack = self.middleware_stack = self.build_middleware_stack()

@@ -29,6 +29,7 @@ from wirefast.dependencies.fields import ModelField, create_model_field, merge_a
 from wirefast.dependencies.markers import is_marker, security_scopes_classes
 from wirefast.dependencies.models import Dependant, computed_scope, is_generator_kind
 from wirefast.exceptions import DependencyScopeError
+from wirefast.rooms.hub import Hub
 from wirefast.utils import get_path_param_names
 
 _EMPTY = inspect.Signature.empty
@@ -212,6 +213,8 @@ def _add_special(dependant: Dependant, name: str, annotation: Any) -> bool:
         dependant.background_tasks_param_name = name
     elif is_subclass(annotation, security_scopes_classes()):
         dependant.security_scopes_param_name = name
+    elif is_subclass(annotation, Hub):
+        dependant.hub_param_name = name
     else:
         return False
     return True
@@ -289,7 +292,7 @@ def analyze_param(*, param_name: str, annotation: Any, value: Any, path_param_na
         depends = dataclasses.replace(depends, dependency=type_annotation)
 
     if depends is None and shapes.is_subclass(
-        type_annotation, (HTTPConnection, Response, BackgroundTasks, *security_scopes_classes())
+        type_annotation, (HTTPConnection, Response, BackgroundTasks, Hub, *security_scopes_classes())
     ):
         assert field_info is None, f"Cannot specify FastAPI annotation for type {type_annotation!r}"
     elif depends is None and field_info is None:

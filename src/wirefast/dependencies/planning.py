@@ -16,9 +16,11 @@ from uuid import UUID
 from anyio import CancelScope
 from pydantic_core import PydanticUndefined as Undefined
 from pydantic_core import SchemaValidator
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from wirefast._core.plan import BodyOp, CallOp, EnterOp, FieldOp, GroupOp, Plan, ScopesOp
+from wirefast._core.session import HUB_KEY
 from wirefast._core.solver import Frame
 from wirefast.background import BackgroundTasks
 from wirefast.concurrency import (
@@ -155,6 +157,9 @@ class _Planner:
             slot = arguments[dependant.security_scopes_param_name] = self.new_slot()
             make = partial(SecurityScopes, scopes=oauth_scopes(dependant))
             self.ops.append(ScopesOp(node=node, out=slot, make=make))
+        if dependant.hub_param_name:
+            slot = arguments[dependant.hub_param_name] = self.new_slot()
+            self.ops.append(GroupOp(node=node, out=slot, read=partial(_find_hub, dependant.call)))
         return arguments
 
     def dependency(self, declared: Dependant, parent: int) -> int:
@@ -294,6 +299,14 @@ class _Planner:
             read = self.read_body(fields, self.embed_body_fields)
         self.ops.append(BodyOp(node=node, read=read, names=tuple(slots), outs=tuple(slots.values())))
         return slots
+
+
+def _find_hub(call: Callable[..., Any] | None, connection: HTTPConnection) -> tuple[Any, list[Any]]:
+    hub = connection.scope.get(HUB_KEY)
+    if hub is None:
+        name = getattr(call, "__qualname__", repr(call))
+        raise RuntimeError(f"{name} asks for a Hub, but the application has none; give it one: App(hub=Hub())")
+    return hub, []
 
 
 async def _absent_body(fields: list[ModelField], embed: bool, body: Any) -> tuple[dict[str, Any], list[Any]]:

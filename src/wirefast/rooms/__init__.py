@@ -1,3 +1,10 @@
-"""Rooms: what is published to a name reaches every socket that joined it."""
+"""Rooms: what is published to a name reaches every socket that joined it; wirefast only."""
 
 from wirefast._core.outbox import Policy as Policy
+from wirefast._core.sender import Buffered as Buffered
+from wirefast.rooms.brokers.base import BrokerUnavailable as BrokerUnavailable
+from wirefast.rooms.hub import Hub as Hub
+from wirefast.rooms.models import Drop as Drop
+from wirefast.rooms.models import Stats as Stats
+from wirefast.rooms.models import TooManyRooms as TooManyRooms
+from wirefast.rooms.roster import Membership as Membership

@@ -1,0 +1,436 @@
+"""Hub: rooms, who is in them, and the way of a message to everybody there."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+from starlette.websockets import WebSocket
+
+from wirefast._core.fanout import (
+    Member,
+    Message,
+    check_key,
+    check_size,
+    fan_out,
+    make_message,
+    received_message,
+)
+from wirefast._core.outbox import Policy, as_policy
+from wirefast._core.sender import Outcome
+from wirefast.rooms import envelope
+from wirefast.rooms.brokers.base import make_broker
+from wirefast.rooms.link import Link, hear
+from wirefast.rooms.models import Drop, Names, Room, Turn, check_names, outlets_of
+from wirefast.rooms.roster import PolicyChoice, Roster
+from wirefast.rooms.workers import is_first_worker, worker_count
+
+logger = logging.getLogger("wirefast.rooms")
+
+#: Bytes of the reason of a close frame.
+MAX_REASON = 123
+#: Messages and bytes of one turn of the loop, after which publish() lets the sockets be written.
+TURN_MESSAGES, TURN_BYTES = 16, 65536
+_CLOSE_CODES = {1000, 1001, 1002, 1003, *range(1007, 1015)}
+
+
+class Hub(Roster):
+    """Rooms that sockets join and messages are published to.
+
+    In an ``App(hub=hub)`` it starts and stops with the lifespan, and endpoints and dependencies get it by their
+    annotation; anywhere else ``async with hub`` does. A hub without a URL works in its process alone, also unstarted.
+
+    What is promised: each message reaches a member at most once, those of one publisher to one room in their order. A
+    member that reads too slowly, or a broken link between processes, may miss some; policies, counters and ``on_gap``
+    say so.
+
+    Args:
+        url: of the broker that joins the hubs of several processes, e.g. ``redis://localhost:6379/0`` or
+            ``nats://localhost:4222``. Default: none.
+        policy: what happens to a message for a member that reads too slowly: a name or a ``Policy``, or a function from
+            a room's name to one, called when the room's first member joins. Default: ``"close"``.
+        max_rooms: how many rooms one socket may be in. Default: 100.
+        on_drop: called with a ``Drop`` when a policy has dropped messages.
+        on_gap: called with the name of a room whose messages from other processes may have been lost; may be a
+            coroutine function. Default: one log line for a room.
+
+    Raises:
+        ValueError: the URL means no broker, no such policy, ``max_rooms`` below 1.
+        BrokerUnavailable: the broker's client is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        policy: PolicyChoice = "close",
+        max_rooms: int = 100,
+        on_drop: Callable[[Drop], Any] | None = None,
+        on_gap: Callable[[str], Awaitable[None] | None] | None = None,
+    ) -> None:
+        super().__init__(url, policy, max_rooms)
+        self.on_drop = on_drop
+        self.on_gap = on_gap
+        self._link = Link()
+        self._turn_messages = self._turn_bytes = 0
+        self._gap_tasks: set[asyncio.Task[None]] = set()
+
+    # Life -----------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin; ``async with hub`` and ``App(hub=hub)`` do it.
+
+        Raises:
+            RuntimeError: it runs already.
+            BrokerUnavailable: the broker cannot be reached.
+        """
+        if self._running:
+            raise RuntimeError("this hub runs already")
+        self._loop = None if not self._members else self._loop
+        self._bind(starting=True)
+        self._running = True
+        if self._url is None:
+            workers = worker_count()
+            if workers > 1 and is_first_worker():
+                logger.warning(
+                    "The hub of this application has no broker, so each of the %d workers has rooms of its own; "
+                    'give it one: Hub("redis://...") or Hub("nats://...")',
+                    workers,
+                )
+            return
+        try:
+            if self._broker is None:
+                self._broker = make_broker(self._url)
+            await self._broker.start(self._deliver, self._lost)
+        except BaseException:
+            self._running, self._broker, self._loop = False, None, None
+            raise
+
+    async def stop(self) -> None:
+        """End: every socket leaves its rooms, and the broker is let go of. The sockets stay open."""
+        broker, self._broker = self._broker, None
+        self._running, self._loop = False, None
+        for member in self._members.values():
+            member.outbox.unwatch(member.watcher)
+            member.rooms.clear()
+        self._members.clear()
+        self._rooms.clear()
+        self._link = Link()
+        for task in self._gap_tasks:
+            task.cancel()
+        if broker is not None:
+            await broker.stop()
+
+    async def __aenter__(self) -> Hub:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # Publishing -----------------------------------------------------------------------------------
+
+    async def publish(
+        self,
+        room: Names,
+        message: Any,
+        *,
+        exclude: WebSocket | Iterable[WebSocket] | None = None,
+        policy: str | Policy | None = None,
+        key: str | int | None = None,
+    ) -> int:
+        """Send a message to everybody in a room, or in several, each socket once.
+
+        Never waits for a member, but for the policy ``"wait"``; every few messages it lets the event loop turn, so that
+        what was published is written.
+
+        Args:
+            room: a name, or several.
+            message: a str is sent as text, bytes as binary, anything else (JSON values, pydantic models) as JSON text.
+            exclude: sockets that do not get it.
+            policy: instead of the room's.
+            key: for ``"conflate"``: which earlier messages in these rooms this one replaces while they wait. Default:
+                those without a key.
+
+        Returns:
+            How many members of this process it was sent to or queued for.
+
+        Raises:
+            TypeError: the message has no JSON form, or the key or a name is none.
+            ValueError: a malformed name, no such policy, or a message larger than the policy's ``max_bytes``.
+            RuntimeError: as in ``join``.
+        """
+        self._bind()
+        names = check_names(room)
+        prepared = make_message(message)
+        chosen = None if policy is None else as_policy(policy)
+        excluded = outlets_of(exclude)
+        plan = self._plan(names, chosen)
+        for _, used in plan:
+            check_size(prepared, used)
+        check_key(key)
+        self._stats.published += 1
+        reached = 0
+        turns: list[Turn] = []
+        for members, used in plan:
+            reached += self._fan_out(members, prepared, used, names, key, excluded, turns)
+        kind = envelope.TEXT if prepared.is_text else envelope.BINARY
+        self._tell(names, kind, prepared.data, None if chosen is None else chosen.name, key)
+        self._turn_messages += 1
+        self._turn_bytes += prepared.size
+        if turns:
+            reached += await self._wait(turns)
+        elif self._turn_messages >= TURN_MESSAGES or self._turn_bytes >= TURN_BYTES:
+            self._turn_messages = self._turn_bytes = 0
+            await asyncio.sleep(0)
+        return reached
+
+    def publish_from_thread(
+        self,
+        room: Names,
+        message: Any,
+        *,
+        exclude: WebSocket | Iterable[WebSocket] | None = None,
+        policy: str | Policy | None = None,
+        key: str | int | None = None,
+        timeout: float | None = 10.0,
+    ) -> int:
+        """``publish`` for other threads, such as those that run plain ``def`` endpoints. Waits for the result.
+
+        Args:
+            timeout: seconds to wait for the event loop. Default: 10.
+
+        Raises:
+            RuntimeError: called in the hub's own thread, or before the hub runs.
+            TimeoutError: the loop did not get to it; it is not published then, unless it was on its way already.
+        """
+        loop = self._loop
+        if loop is None or not loop.is_running():
+            raise RuntimeError("this hub is not started: give it to App(hub=hub), or use `async with hub`")
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+        if here is loop:
+            raise RuntimeError("this is the hub's own event loop: await hub.publish()")
+        prepared = make_message(message)
+        given_up = threading.Event()
+
+        async def work() -> int:
+            if given_up.is_set():
+                return 0
+            return await self.publish(room, prepared, exclude=exclude, policy=policy, key=key)
+
+        future = asyncio.run_coroutine_threadsafe(work(), loop)
+        try:
+            return future.result(timeout)
+        except BaseException:
+            given_up.set()
+            future.cancel()
+            raise
+
+    async def close(self, room: Names, code: int = 1000, reason: str = "") -> int:
+        """Close every socket in a room, of all processes, behind what waits for it; its handler sees a disconnect.
+
+        Args:
+            room: a name, or several.
+            code: a close code of RFC 6455, section 7.4. Default: 1000.
+            reason: at most 123 bytes of UTF-8. Default: none.
+
+        Returns:
+            How many sockets of this process were closed.
+
+        Raises:
+            ValueError: a malformed name, or a code or reason that no close frame may have.
+        """
+        self._bind()
+        names = check_names(room)
+        encoded = reason.encode("utf-8")
+        if code not in _CLOSE_CODES and not 3000 <= code <= 4999:
+            raise ValueError(f"{code} is not a close code that may be sent")
+        if len(encoded) > MAX_REASON:
+            raise ValueError(f"the reason is longer than {MAX_REASON} bytes")
+        members = [member for listed, _ in self._plan(names, None) for member in listed]
+        _dismiss(members, code, reason)
+        self._tell(names, envelope.CLOSE, code.to_bytes(2, "big") + encoded)
+        return len(members)
+
+    def _plan(self, names: tuple[str, ...], chosen: Policy | None) -> list[tuple[list[Member], Policy]]:
+        """Who gets it and by which policy: each member once, in the first of the rooms that it is in."""
+        plan: list[tuple[list[Member], Policy]] = []
+        for index, name in enumerate(names):
+            room = self._rooms.get(name)
+            if room is None:
+                plan.append(([], chosen or self._policy_of(name)))
+                continue
+            if room.listed is None:
+                room.listed = list(room.members)
+            members = room.listed
+            if index:
+                members = [member for member in members if member.rooms.keys().isdisjoint(names[:index])]
+            plan.append((members, chosen or room.policy))
+        return plan
+
+    def _fan_out(
+        self,
+        members: list[Member],
+        message: Message,
+        policy: Policy,
+        names: tuple[str, ...],
+        key: str | int | None,
+        excluded: set[Any] | None,
+        turns: list[Turn] | None,
+    ) -> int:
+        if not members:
+            return 0
+        reached, by_tasks, rough = fan_out(members, message, policy, (names, key), excluded)
+        self._stats.reached += reached
+        if by_tasks:
+            # They get to run before the next message, or a burst would fill the outboxes of peers that read.
+            self._turn_messages = TURN_MESSAGES
+        for member, outcome, dropped, size in rough or ():
+            if outcome == Outcome.FULL and turns is not None:
+                turns.append(Turn(member, message, policy, (names, key)))
+            elif outcome == Outcome.FULL:
+                self._close_slow(member)
+            elif outcome == Outcome.CLOSING:
+                self._stats.closed += 1
+            elif outcome == Outcome.GONE:
+                self._ended(member)
+            if dropped:
+                self._dropped(member, names, policy, dropped, size)
+        return reached
+
+    async def _wait(self, turns: list[Turn]) -> int:
+        """Wait for slow members until their deadlines, then close them; how many were reached after all."""
+
+        async def take(turn: Turn) -> bool:
+            outcome = await turn.take()
+            if outcome is None:
+                self._close_slow(turn.member)
+            turn.leave()
+            return outcome is not None and outcome <= Outcome.QUEUED
+
+        try:
+            reached = sum(await asyncio.gather(*map(take, turns)))
+        finally:
+            for turn in turns:
+                turn.leave()
+        self._stats.reached += reached
+        return reached
+
+    def _close_slow(self, member: Member) -> None:
+        if member.is_open:
+            self._stats.closed += 1
+            outbox = member.outbox
+            reason = f"too slow: {outbox.count} messages, {outbox.size} bytes waiting"
+            outbox.abandon()
+            member.dismiss(1013, reason)
+
+    def _dropped(self, member: Member, names: tuple[str, ...], policy: Policy, messages: int, size: int) -> None:
+        self._stats.dropped += messages
+        self._stats.dropped_bytes += size
+        if self.on_drop is not None:
+            try:
+                self.on_drop(Drop(member.websocket, names, policy.name, messages, size))
+            except Exception:
+                logger.exception("on_drop failed")
+
+    # Other hubs -----------------------------------------------------------------------------------
+
+    def _tell(
+        self,
+        names: tuple[str, ...],
+        kind: str,
+        data: bytes,
+        policy: str | None = None,
+        key: str | int | None = None,
+    ) -> None:
+        if self._broker is not None:
+            for name, payload in self._link.letters(names, kind, data, policy, key):
+                self._broker.publish(name, payload)
+
+    def _deliver(self, name: str, payload: bytes) -> None:
+        """A payload from the broker."""
+        try:
+            received = envelope.decode(payload)
+            policy = None if received.policy is None else as_policy(received.policy)
+        except ValueError as exc:
+            self._stats.malformed += 1
+            if self._stats.malformed == 1:
+                logger.warning("The broker delivered to room %r what no hub has sent: %s", name, exc)
+            return
+        room = self._rooms.get(name)
+        if received.hub == self._link.id or room is None:
+            return
+        new, missing = hear(room.heard, received)
+        if not new:
+            return
+        if missing:
+            self._gap(name, room)
+        self._stats.received += 1
+        if room.listed is None:
+            room.listed = list(room.members)
+        members, names = room.listed, check_names(name)
+        if received.rooms:
+            # It comes by each of these rooms; a member takes it from the first that it is in.
+            names = tuple(received.rooms)
+            earlier = names[: names.index(name)] if name in names else ()
+            members = [member for member in members if member.rooms.keys().isdisjoint(earlier)]
+        if received.kind == envelope.CLOSE:
+            code, reason = int.from_bytes(received.data[:2], "big"), received.data[2:].decode("utf-8")
+            _dismiss(list(members), code, reason)
+            return
+        message = received_message(received.data, received.kind == envelope.TEXT)
+        if policy is None or policy.name == room.policy.name:
+            policy = room.policy
+        # Nobody is here to wait: a member whose outbox is full under "wait" is closed.
+        self._fan_out(members, message, policy, names, received.key, None, None)
+
+    def _lost(self, names: list[str]) -> None:
+        """The broker's link was down."""
+        for name in names:
+            room = self._rooms.get(name)
+            if room is not None:
+                # Sequences would tell of the same gap again.
+                room.heard.clear()
+                self._gap(name, room)
+
+    def _gap(self, name: str, room: Room) -> None:
+        self._stats.gaps += 1
+        if self.on_gap is None:
+            if not room.gap_logged:
+                room.gap_logged = True
+                logger.warning("Messages of other processes to room %r may have been lost", name)
+            return
+        try:
+            result = self.on_gap(name)
+        except Exception:
+            logger.exception("on_gap failed")
+            return
+        if inspect.isawaitable(result):
+            task = asyncio.ensure_future(_logged(result))
+            self._gap_tasks.add(task)
+            task.add_done_callback(self._gap_tasks.discard)
+
+
+async def _logged(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except Exception:
+        logger.exception("on_gap failed")
+
+
+def _dismiss(members: list[Member], code: int, reason: str) -> None:
+    for member in members:
+        try:
+            member.dismiss(code, reason)
+        except Exception:
+            logger.exception("Closing a WebSocket failed")

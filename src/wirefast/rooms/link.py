@@ -1,0 +1,48 @@
+"""The numbers that hubs give to what they send each other, so that each notices what it has missed."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from wirefast.rooms import envelope
+from wirefast.rooms.envelope import Envelope
+
+#: Rooms of which a hub remembers what it sent last, and other hubs that a room remembers.
+MAX_SENT, MAX_HEARD = 4096, 64
+
+
+class Link:
+    """What one hub has sent. Each message has a number of the hub, and tells the one before it in its room."""
+
+    def __init__(self) -> None:
+        self.id = os.urandom(8).hex()
+        self._sequence = 0
+        # Room -> the number of what went there last; the rooms of late uses at the end.
+        self._sent: OrderedDict[str, int] = OrderedDict()
+
+    def letters(
+        self, names: tuple[str, ...], kind: str, data: bytes, policy: str | None = None, key: str | int | None = None
+    ) -> Iterator[tuple[str, bytes]]:
+        """The payload for each of the rooms that one message goes to."""
+        self._sequence += 1
+        rooms = list(names) if len(names) > 1 else []
+        for name in names:
+            previous = self._sent.pop(name, 0)
+            self._sent[name] = self._sequence
+            if len(self._sent) > MAX_SENT:
+                self._sent.popitem(last=False)
+            letter = Envelope(self.id, self._sequence, previous, kind, data, rooms, policy, key)
+            yield name, envelope.encode(letter)
+
+
+def hear(heard: OrderedDict[str, int], received: Envelope) -> tuple[bool, bool]:
+    """Note a message in what a room has heard; whether it is new, and whether one before it is missing."""
+    last = heard.pop(received.hub, None)
+    heard[received.hub] = received.sequence if last is None else max(last, received.sequence)
+    if len(heard) > MAX_HEARD:
+        heard.popitem(last=False)
+    if last is None:
+        return True, False
+    return received.sequence > last, received.previous > last

@@ -1,0 +1,142 @@
+"""What hubs are made of: rooms, counters, and the line of publishers that wait for a slow member."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
+
+from wirefast._core.fanout import Member, outlet_of
+from wirefast._core.outbox import Policy
+from wirefast._core.sender import Outcome
+
+#: Characters of a room's name.
+MAX_NAME = 200
+
+Names = str | Iterable[str]
+
+
+class TooManyRooms(RuntimeError):
+    """A socket would be in more rooms than ``max_rooms``."""
+
+
+class Drop(NamedTuple):
+    """What a policy has dropped, for ``on_drop``.
+
+    Attributes:
+        websocket: whose messages they were.
+        rooms: what was being published to when it happened.
+        policy: the name of the policy that applied.
+        messages: how many were dropped, the new one or older ones.
+        bytes: their size.
+    """
+
+    websocket: WebSocket | None
+    rooms: tuple[str, ...]
+    policy: str
+    messages: int
+    bytes: int
+
+
+@dataclass
+class Stats:
+    """What a hub counts, of this process.
+
+    Attributes:
+        sockets: members now.
+        rooms: rooms with members now.
+        published: calls of publish.
+        reached: messages sent to members or queued for them.
+        dropped: messages that a policy has dropped.
+        dropped_bytes: their size.
+        closed: members that were closed because they read too slowly.
+        ended: members whose sockets ended while they were in a room, those that were closed among them.
+        received: messages from other hubs.
+        gaps: times that messages of a room may have been lost between hubs.
+        malformed: payloads from the broker that are no hub's.
+    """
+
+    sockets: int = 0
+    rooms: int = 0
+    published: int = 0
+    reached: int = 0
+    dropped: int = 0
+    dropped_bytes: int = 0
+    closed: int = 0
+    ended: int = 0
+    received: int = 0
+    gaps: int = 0
+    malformed: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """A room that has members."""
+
+    policy: Policy
+    members: dict[Member, None] = field(default_factory=dict)
+    # The members as a list, until one comes or goes.
+    listed: list[Member] | None = None
+    # Other hubs -> the sequence of their last message to this room.
+    heard: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    gap_logged: bool = False
+
+
+class Turn:
+    """The place of one message in the line before a full outbox, under the policy ``"wait"``."""
+
+    def __init__(self, member: Member, message: Any, policy: Policy, key: Any) -> None:
+        self.member = member
+        self.offer = (message, policy, key)
+        self.deadline = asyncio.get_running_loop().time() + policy.deadline
+        self.future: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()
+        # At once: what frees the outbox may happen before anything is awaited.
+        member.outbox.line_up(self.future)
+
+    async def take(self) -> int | None:
+        """Offer the message whenever it may fit; the number of an ``Outcome``, None at the deadline."""
+        loop = asyncio.get_running_loop()
+        message, policy, key = self.offer
+        while True:
+            assert self.future is not None
+            await asyncio.wait((self.future,), timeout=max(0.0, self.deadline - loop.time()))
+            if not self.future.done():
+                return None
+            outcome = self.member.offer(message, policy, key, True)
+            if outcome != Outcome.FULL:
+                return outcome
+            again = loop.create_future()
+            self.member.outbox.stay(again)
+            self.future = again
+
+    def leave(self) -> None:
+        """Let the next one have its turn. Allowed twice."""
+        if self.future is not None:
+            self.member.outbox.step_out(self.future)
+            self.future = None
+
+
+def check_names(room: Names) -> tuple[str, ...]:
+    """The names, checked, each once."""
+    names = (room,) if isinstance(room, str) else tuple(dict.fromkeys(room))
+    if not names:
+        raise ValueError("no room is named")
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"a room's name is a str, not {type(name).__name__}")
+        if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+            raise ValueError(f"a room's name has 1 to {MAX_NAME} printable characters, which {name[:40]!r} has not")
+    return names
+
+
+def outlets_of(exclude: WebSocket | Iterable[WebSocket] | None) -> set[Any] | None:
+    """The ways to some sockets, by which a hub knows them."""
+    if exclude is None:
+        return None
+    sockets = (exclude,) if isinstance(exclude, HTTPConnection) else exclude
+    return {outlet_of(websocket, False) for websocket in sockets}

@@ -1,0 +1,195 @@
+"""Who is in which room of this process: joining, leaving, and the end of a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketState
+
+from wirefast._core.fanout import Member, outlet_of
+from wirefast._core.outbox import Policy, as_policy
+from wirefast.rooms.brokers.base import Broker, make_broker
+from wirefast.rooms.models import Names, Room, Stats, TooManyRooms, check_names
+
+#: Seconds that join() waits for the broker's word, so that nothing published after it is missed.
+JOIN_PATIENCE = 5.0
+
+PolicyChoice = str | Policy | Callable[[str], str | Policy]
+
+
+class Membership:
+    """What ``Hub.join`` returns: ``async with`` it, or ``await`` it to stay until ``leave`` or the socket's end.
+
+    Args:
+        roster: the hub.
+        names: of the rooms.
+        websocket: who joins.
+    """
+
+    def __init__(self, roster: Roster, names: tuple[str, ...], websocket: WebSocket) -> None:
+        self._roster = roster
+        self._names = names
+        self._websocket = websocket
+        self._member: Member | None = None
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self.__aenter__().__await__()
+
+    async def __aenter__(self) -> None:
+        self._member = await self._roster._join(self._names, self._websocket)
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._member is not None:
+            self._roster._leave(self._member, self._names)
+
+
+class Roster:
+    """The part of a hub that knows its members; see ``Hub``."""
+
+    def __init__(self, url: str | None, policy: PolicyChoice, max_rooms: int) -> None:
+        if max_rooms < 1:
+            raise ValueError("max_rooms must be at least 1")
+        self._choice = policy if callable(policy) else as_policy(policy)
+        self._max_rooms = max_rooms
+        self._url = url
+        self._broker: Broker | None = None if url is None else make_broker(url)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running = False
+        self._rooms: dict[str, Room] = {}
+        # By the way to the socket: its channel, or the Sender around its ASGI send.
+        self._members: dict[Any, Member] = {}
+        self._stats = Stats()
+
+    def _bind(self, starting: bool = False) -> asyncio.AbstractEventLoop:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None and (self._running or self._members) and not self._loop.is_closed():
+                raise RuntimeError(
+                    "this hub belongs to another event loop; from another thread use publish_from_thread(), "
+                    "in tests `with TestClient(app) as client`"
+                )
+            if self._url is not None and not starting:
+                raise RuntimeError("this hub is not started: give it to App(hub=hub), or use `async with hub`")
+            self._members.clear()
+            self._rooms.clear()
+            self._loop = loop
+        return loop
+
+    def join(self, room: Names, websocket: WebSocket) -> Membership:
+        """Put a socket into a room, or into several at once.
+
+        ``async with hub.join(room, websocket)`` leaves at the end of the block, ``await hub.join(room, websocket)``
+        with ``leave``; either way the socket is out of all rooms once it has ended. Joining again counts: the socket
+        leaves with the last block, or with ``leave``. A socket that has ended already joins nothing.
+
+        Args:
+            room: a name, 1 to 200 printable characters, or several.
+            websocket: accepted; FastAPI's and Starlette's too.
+
+        Raises:
+            TypeError, ValueError: no name, no WebSocket.
+            RuntimeError: not accepted yet; the hub belongs to another event loop, or has a broker and is not started.
+            TooManyRooms: more than ``max_rooms`` for this socket.
+        """
+        return Membership(self, check_names(room), websocket)
+
+    def leave(self, room: Names, websocket: WebSocket) -> None:
+        """Take a socket out of a room, however often it joined. Nothing happens where it is in none."""
+        names = check_names(room)
+        member = self._members.get(outlet_of(websocket, False))
+        if member is not None:
+            for name in names:
+                if name in member.rooms:
+                    member.rooms[name] = 1
+            self._leave(member, names)
+
+    def members(self, room: str) -> list[WebSocket]:
+        """The sockets of this process in a room, in the order in which they joined."""
+        found = self._rooms.get(check_names(room)[0])
+        sockets = [] if found is None else [member.websocket for member in found.members]
+        return [websocket for websocket in sockets if websocket is not None]
+
+    def count(self, room: str) -> int:
+        """How many sockets of this process are in a room."""
+        found = self._rooms.get(check_names(room)[0])
+        return 0 if found is None else len(found.members)
+
+    @property
+    def stats(self) -> Stats:
+        """What is counted, as of now."""
+        return replace(self._stats, sockets=len(self._members), rooms=len(self._rooms))
+
+    async def _join(self, names: tuple[str, ...], websocket: WebSocket) -> Member | None:
+        self._bind()
+        outlet = outlet_of(websocket)
+        if WebSocketState.CONNECTING in (websocket.application_state, websocket.client_state):
+            raise RuntimeError('WebSocket is not connected. Need to call "accept" before it joins a room.')
+        member = self._members.get(outlet) or Member(websocket, outlet)
+        if not member.is_open or websocket.application_state is not WebSocketState.CONNECTED:
+            return None
+        if len(member.rooms.keys() | set(names)) > self._max_rooms:
+            raise TooManyRooms(f"a socket may be in {self._max_rooms} rooms")
+        policies = {name: self._policy_of(name) for name in names if name not in self._rooms}
+        if not member.rooms:
+            self._members[outlet] = member
+            member.watcher = partial(self._ended, member)
+            member.outbox.watch(member.watcher)
+        for name in names:
+            member.rooms[name] = member.rooms.get(name, 0) + 1
+            room = self._rooms.get(name)
+            if room is None:
+                room = self._rooms[name] = Room(policies[name])
+                if self._broker is not None:
+                    self._broker.subscribe(name)
+            if member not in room.members:
+                room.members[member] = None
+                room.listed = None
+        if self._broker is not None:
+            confirmed = asyncio.gather(*[self._broker.subscribed(name) for name in names])
+            try:
+                await asyncio.wait_for(confirmed, JOIN_PATIENCE)
+            except asyncio.TimeoutError:
+                pass
+            except BaseException:
+                self._leave(member, names)
+                raise
+        return member
+
+    def _leave(self, member: Member, names: tuple[str, ...]) -> None:
+        for name in names:
+            times = member.rooms.get(name, 0) - 1
+            if times > 0:
+                member.rooms[name] = times
+            elif times == 0:
+                self._take_out(member, name)
+        if not member.rooms and self._members.get(member.outlet) is member:
+            del self._members[member.outlet]
+            member.outbox.unwatch(member.watcher)
+
+    def _take_out(self, member: Member, name: str) -> None:
+        del member.rooms[name]
+        room = self._rooms[name]
+        del room.members[member]
+        room.listed = None
+        if not room.members:
+            del self._rooms[name]
+            if self._broker is not None:
+                self._broker.unsubscribe(name)
+
+    def _ended(self, member: Member) -> None:
+        if member.rooms:
+            self._stats.ended += 1
+            for name in list(member.rooms):
+                self._take_out(member, name)
+            del self._members[member.outlet]
+
+    def _policy_of(self, name: str) -> Policy:
+        choice = self._choice
+        return as_policy(choice(name)) if callable(choice) else choice

@@ -1,0 +1,219 @@
+"""App(hub=...): started and stopped with the lifespan, given to whoever asks for a Hub by annotation."""
+
+import asyncio
+import contextlib
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel
+
+from wirefast import APIRouter, App, Depends, Request, WebSocket
+from wirefast.rooms import Hub
+from wirefast.testclient import TestClient
+
+
+class Note(BaseModel):
+    text: str
+
+
+def chat(hub: Hub | None, **options: Any) -> App:
+    app = App(hub=hub, **options)
+
+    def hub_of_dependency(hub: Hub) -> Hub:
+        return hub
+
+    @app.websocket("/rooms/{room_id}")
+    async def room(ws: WebSocket, room_id: int, hub: Hub, same: Annotated[Hub, Depends(hub_of_dependency)]) -> None:
+        assert hub is same
+        await ws.accept()
+        async with hub.join(f"room:{room_id}", ws):
+            await ws.send_text("joined")
+            async for text in ws.iter_text():
+                await hub.publish(f"room:{room_id}", {"said": text}, exclude=ws)
+
+    @app.post("/notify/{room_id}")
+    async def notify(room_id: int, body: Note, hub: Hub) -> Any:
+        return {"reached": await hub.publish(f"room:{room_id}", body)}
+
+    @app.post("/from-a-thread/{room_id}")
+    def notify_from_thread(request: Request, room_id: int, body: Note, hub: Hub) -> Any:
+        return {"reached": hub.publish_from_thread(f"room:{room_id}", body)}
+
+    return app
+
+
+def test_the_hub_is_injected_everywhere() -> None:
+    hub = Hub()
+    with TestClient(chat(hub)) as client:
+        with client.websocket_connect("/rooms/1") as one, client.websocket_connect("/rooms/1") as two:
+            assert one.receive_text() == two.receive_text() == "joined"
+            one.send_text("hello")
+            assert two.receive_json() == {"said": "hello"}
+            assert client.post("/notify/1", json={"text": "all"}).json() == {"reached": 2}
+            assert one.receive_json() == two.receive_json() == {"text": "all"}
+            assert client.post("/from-a-thread/1", json={"text": "again"}).json() == {"reached": 2}
+            assert one.receive_json() == two.receive_json() == {"text": "again"}
+            assert client.post("/notify/2", json={"text": "nobody"}).json() == {"reached": 0}
+            # The body is the model, not an object with a key for it: a hub is no body parameter.
+            assert client.post("/notify/1", json={"body": {"text": "x"}}).status_code == 422
+        assert hub.stats.sockets == 0
+
+
+def test_an_application_without_a_hub_says_so() -> None:
+    client = TestClient(chat(None))
+    with pytest.raises(RuntimeError) as raised, client.websocket_connect("/rooms/1"):
+        pass
+    # The dependency comes first.
+    assert str(raised.value) == (
+        "chat.<locals>.hub_of_dependency asks for a Hub, but the application has none; give it one: App(hub=Hub())"
+    )
+    with pytest.raises(RuntimeError, match="notify asks for a Hub, but the application has none"):
+        client.post("/notify/1", json={"text": "x"})
+
+
+def test_a_hub_cannot_be_declared_as_anything_else() -> None:
+    from wirefast import Query
+
+    async def endpoint(hub: Annotated[Hub, Query()]) -> None: ...
+
+    with pytest.raises(AssertionError, match="Cannot specify FastAPI annotation for type"):
+        App().websocket("/")(endpoint)
+
+
+def test_a_mounted_application_uses_the_hub_around_it() -> None:
+    outer, inner = App(hub=Hub()), chat(None)
+    outer.mount("/inner", inner)
+    outer.mount("/own", chat(own := Hub()))
+    with TestClient(outer) as client:
+        with client.websocket_connect("/inner/rooms/1") as socket:
+            assert socket.receive_text() == "joined"
+            assert outer.hub is not None and outer.hub.count("room:1") == 1
+        with client.websocket_connect("/own/rooms/1") as socket:
+            assert socket.receive_text() == "joined"
+            assert own.count("room:1") == 1
+
+
+def test_routers_and_overrides() -> None:
+    router, hub = APIRouter(), Hub()
+
+    async def speaker(hub: Hub) -> Any:
+        return hub.publish
+
+    @router.get("/say")
+    async def say(publish: Annotated[Any, Depends(speaker)]) -> Any:
+        return await publish("room", "x")
+
+    async def silent(hub: Hub) -> Any:
+        async def publish(*_: Any) -> str:
+            return f"silent {hub.count('room')}"
+
+        return publish
+
+    app = App(hub=hub)
+    app.include_router(router, prefix="/v1")
+    client = TestClient(app)
+    assert client.get("/v1/say").json() == 0
+    app.dependency_overrides[speaker] = silent
+    assert client.get("/v1/say").json() == "silent 0"
+
+
+def test_the_hub_runs_around_the_lifespan() -> None:
+    events: list[str] = []
+
+    class Told(Hub):
+        async def start(self) -> None:
+            events.append("hub starts")
+            await super().start()
+
+        async def stop(self) -> None:
+            await super().stop()
+            events.append("hub stopped")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: App) -> AsyncIterator[dict[str, str]]:
+        events.append("lifespan starts")
+        assert app.hub is not None
+        await app.hub.publish("room", "nobody yet")
+        yield {"key": "value"}
+        await app.hub.publish("room", "nobody any more")
+        events.append("lifespan stopped")
+
+    app = chat(Told(), lifespan=lifespan)
+
+    @app.get("/state")
+    async def state(request: Request) -> Any:
+        return request.state.key
+
+    for _ in range(2):
+        with TestClient(app) as client:
+            assert client.get("/state").json() == "value"
+            events.append("served")
+    assert events == ["hub starts", "lifespan starts", "served", "lifespan stopped", "hub stopped"] * 2
+
+
+def test_handlers_of_events_go_on_working() -> None:
+    events: list[str] = []
+    app = App(hub=Hub(), on_startup=[lambda: events.append("up")], on_shutdown=[lambda: events.append("down")])
+    with TestClient(app):
+        assert events == ["up"]
+    assert events == ["up", "down"]
+
+
+def test_another_loop_is_pointed_out() -> None:
+    """TestClient without ``with`` runs every socket in a loop of its own."""
+    client = TestClient(chat(Hub()))
+    with client.websocket_connect("/rooms/1") as one:
+        assert one.receive_text() == "joined"
+        with pytest.raises(RuntimeError, match="in tests `with TestClient\\(app\\) as client`"):
+            with client.websocket_connect("/rooms/1") as two:
+                two.receive_text()
+
+
+SERVED = """
+import asyncio
+from wirefast import App
+from wirefast.rooms import Hub
+import os, signal
+
+app = App(hub=Hub())
+
+@app.on_event("startup")
+async def stop_soon():
+    os.kill(os.getppid() if {workers} > 1 else os.getpid(), signal.SIGTERM)
+
+if __name__ == "__main__":
+    import uvicorn, warnings
+    uvicorn.run("served:app", port=0, workers={workers})
+"""
+
+
+@pytest.mark.parametrize(("workers", "lines"), [(1, 0), (2, 1)])
+def test_a_hub_of_one_process_under_several_workers_warns(workers: int, lines: int, tmp_path: Path) -> None:
+    (tmp_path / "served.py").write_text(SERVED.replace("{workers}", str(workers)))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "served.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    said = [line for line in done.stderr.splitlines() if "has no broker" in line]
+    assert len(said) == lines, done.stderr
+    if lines:
+        assert "each of the 2 workers has rooms of its own" in said[0]
+
+
+@pytest.mark.parametrize(("value", "warned"), [("3", True), ("1", False), ("many", False)])
+def test_the_number_of_workers_may_come_from_the_environment(
+    value: str, warned: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", value)
+
+    async def scenario() -> None:
+        async with Hub():
+            pass
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert bool(caplog.records) is warned
