@@ -65,10 +65,16 @@ int mask_select(const char *name) {
     return -1;
 }
 
-const char *mask_name(void) {
+/* What was chosen; at the first use, the best there is. */
+static apply_function *choice(void) {
     if (chosen == NULL) {
         mask_select(NULL);
     }
+    return chosen;
+}
+
+const char *mask_name(void) {
+    choice();
     return chosen_name;
 }
 
@@ -77,8 +83,5 @@ void mask_apply(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[
     for (size_t i = 0; i < 4; i++) {
         rotated[i] = key[(phase + i) & 3];
     }
-    if (chosen == NULL) {
-        mask_select(NULL);
-    }
-    chosen(out, in, size, rotated);
+    choice()(out, in, size, rotated);
 }

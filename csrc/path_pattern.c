@@ -113,8 +113,6 @@ static void set_bit(uint64_t *row, size_t bit) {
 
 /* The last bit set in row[first..last], both included, or NOWHERE. */
 static size_t last_bit(const uint64_t *row, size_t first, size_t last) {
-    if (first > last)
-        return NOWHERE;
     size_t word = last / 64;
     uint64_t bits = row[word] & (UINT64_MAX >> (63 - last % 64));
     while (bits == 0 && word > first / 64)
@@ -194,25 +192,18 @@ static void fill_row(const path_token *token, const char *text, size_t size, con
     }
 }
 
-/* The longest end of a token at `start` from which the next tokens match, or NOWHERE. */
+/*
+ * The longest end of a token that is not sure, from which the next tokens match. The token's own row has the bit
+ * of `start`: it matches there, so that it has an end.
+ */
 static size_t chosen_end(const path_token *token, const char *text, size_t start, size_t size, const uint64_t *next) {
     size_t longest = run_end(token, text, start, size);
-    if (longest == NOWHERE)
-        return NOWHERE;
-    switch (token->kind) {
-    case PATH_PATH:
-        return last_bit(next, start, longest);
-    case PATH_STR:
-    case PATH_INT:
-        return last_bit(next, start + 1, longest);
-    case PATH_FLOAT: {
+    if (token->kind == PATH_FLOAT) {
         size_t dot = skip_digits(text, start, longest);
         size_t at = dot < longest ? last_bit(next, dot + 2, longest) : NOWHERE;
         return at != NOWHERE ? at : last_bit(next, start + 1, dot);
     }
-    default:
-        return longest;
-    }
+    return last_bit(next, token->kind == PATH_PATH ? start : start + 1, longest);
 }
 
 static bool newline_left(const char *path, size_t at, size_t end, bool final) {
@@ -254,9 +245,7 @@ bool path_pattern_match(
         const path_token *token = &tokens[j];
         size_t stop;
         if (token->sure) {
-            stop = run_end(token, path, at, end);
-            if (stop == NOWHERE)
-                return false;
+            stop = run_end(token, path + base, at - base, end - base);
         } else {
             if (first == count) {
                 if (tokens[count - 1].kind == PATH_LITERAL && !ends_with(&tokens[count - 1], path, at, end, final))
@@ -269,10 +258,10 @@ bool path_pattern_match(
                 words = path_pattern_row_words(end - at);
             }
             stop = chosen_end(token, path + base, at - base, end - base, table + (j - first + 1) * words);
-            if (stop == NOWHERE)
-                return false;
-            stop += base;
         }
+        if (stop == NOWHERE)
+            return false;
+        stop += base;
         if (token->kind != PATH_LITERAL) {
             spans->start = at;
             spans->end = stop;

@@ -9,23 +9,42 @@ import pytest
 
 HERE = Path(__file__).parent
 CSRC = HERE.parents[1] / "csrc"
-FLAGS = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
-SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+FLAGS = ["-std=c11", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror", f"-I{CSRC}"]
+SANITIZE = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+
+#: Each program with the files of csrc/ that it is linked with; some include a file instead.
+CHECKS = {
+    "frame_check": ["frame.c"],
+    "mask_check": ["mask.c"],
+    "mask_portable_check": [],
+    "path_pattern_check": ["path_pattern.c"],
+    "path_trie_check": ["path_trie.c", "path_pattern.c"],
+    "path_trie_inside_check": ["path_pattern.c"],
+    "path_trie_memory_check": ["path_pattern.c"],
+    "query_check": ["query.c"],
+    "utf8_check": ["utf8.c"],
+}
+
+
+@pytest.fixture
+def checks():
+    return CHECKS
 
 
 @pytest.fixture
 def run_check(tmp_path):
-    """Builds tests/csrc/<program>.c with the named files of csrc/ and runs it; what it prints is its output."""
+    """Builds a program of CHECKS and runs it in ``tmp_path``; what it prints is its output."""
     compiler = os.environ.get("CC") or shutil.which("gcc") or "cc"
 
-    def run(program, *sources):
-        binary = tmp_path / program
-        files = [HERE / f"{program}.c", *(CSRC / source for source in sources)]
-        command = [*compiler.split(), *FLAGS, *SANITIZE, f"-I{CSRC}", *map(str, files), "-o", str(binary)]
-        built = subprocess.run(command, capture_output=True, text=True)
+    def run(program, *options):
+        files = [HERE / f"{program}.c", *(CSRC / source for source in CHECKS[program])]
+        command = [*compiler.split(), *FLAGS, *(options or SANITIZE), *map(str, files), "-o", program]
+        built = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
         assert built.returncode == 0, built.stderr
         environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-        done = subprocess.run([binary], capture_output=True, text=True, env=environment, timeout=60)
+        done = subprocess.run(
+            [tmp_path / program], capture_output=True, text=True, env=environment, timeout=120, cwd=tmp_path
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

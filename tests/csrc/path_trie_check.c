@@ -134,6 +134,9 @@ static void check_limits(void) {
     require(path_trie_add(trie, 3, &literal, 1) == PATH_TRIE_INVALID, "indexes ascend");
     twice[0] = twice[1] = literal;
     require(path_trie_add(trie, 4, twice, 2) == PATH_TRIE_INVALID, "literals do not adjoin");
+    twice[0].kind = (path_kind)9;
+    require(path_trie_add(trie, 4, twice, 1) == PATH_TRIE_INVALID, "a kind is one of the six");
+    require(path_trie_add(trie, PATH_TRIE_NONE, &literal, 1) == PATH_TRIE_INVALID, "an index is below NONE");
     literal.size = 0;
     require(path_trie_add(trie, 4, &literal, 1) == PATH_TRIE_INVALID, "a literal is not empty");
     literal.size = PATH_TRIE_MAX_TEXT + 1;

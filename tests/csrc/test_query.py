@@ -1,2 +1,2 @@
 def test_query(run_check):
-    assert "checks passed" in run_check("query_check", "query.c")
+    assert "checks passed" in run_check("query_check")

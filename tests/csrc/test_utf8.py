@@ -1,2 +1,2 @@
 def test_utf8(run_check):
-    assert "checks passed" in run_check("utf8_check", "utf8.c")
+    assert "checks passed" in run_check("utf8_check")
