@@ -6,6 +6,7 @@ One extension per .pyx file. A .pyx names the C files it needs in its first line
 Switches, each an environment variable set to 1, after a change of which build_ext wants --force:
 
     WIREFAST_DEBUG     all of Cython's run-time checks, C asserts, live-object counts, no optimisation
+    WIREFAST_COVERAGE  line tracing of the compiled code for coverage.py (its Cython.Coverage plugin)
     WIREFAST_SANITIZE  AddressSanitizer and UndefinedBehaviorSanitizer (run with LD_PRELOAD=libasan.so)
     WIREFAST_ANNOTATE  the annotated HTML of each module, beside its generated C
 """
@@ -22,7 +23,7 @@ def switch(name: str) -> bool:
     return os.environ.get(f"WIREFAST_{name}", "0") not in ("", "0")
 
 
-DEBUG, SANITIZE, ANNOTATE = switch("DEBUG"), switch("SANITIZE"), switch("ANNOTATE")
+DEBUG, SANITIZE, ANNOTATE, COVERAGE = switch("DEBUG"), switch("SANITIZE"), switch("ANNOTATE"), switch("COVERAGE")
 
 compile_args: list[str] = []
 link_args: list[str] = []
@@ -35,7 +36,9 @@ if SANITIZE:
     compile_args += ["-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
     link_args += ["-fsanitize=address,undefined"]
 if DEBUG:
-    macros.append(("WIREFAST_DEBUG", "1"))
+    compile_args += ["-include", os.path.abspath("tools/live_objects.h"), "-Wno-expansion-to-defined"]
+if COVERAGE:
+    macros += [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1")]
 
 extensions = [
     Extension(
@@ -54,8 +57,8 @@ setup(
     options={"build_ext": {"parallel": True}},
     ext_modules=cythonize(
         extensions,
-        # Of its own for the debug build: its directives change the generated C, which cythonize does not notice.
-        build_dir="build/cython-debug" if DEBUG else "build/cython",
+        # Their own for debug and coverage: those directives change the generated C, which cythonize does not notice.
+        build_dir="build/cython" + ("-debug" if DEBUG else "") + ("-coverage" if COVERAGE else ""),
         annotate=ANNOTATE,
         force=ANNOTATE,
         compiler_directives={
@@ -69,6 +72,7 @@ setup(
             "nonecheck": DEBUG,
             "overflowcheck": DEBUG,
             "cdivision": True,
+            "linetrace": COVERAGE,
         },
     ),
 )

@@ -1,14 +1,22 @@
-"""Which tests can run here.
+"""Which tests can run here, and what each must leave behind: nothing.
 
 The oracle, FastAPI 0.165, needs Python 3.11. On Python 3.10 the files that compare with it are left out, and the header
 of the run says so.
+
+In the debug build every test has to free each compiled object that it allocated, but for those that an application is
+made of (tests/live.py).
 """
 
 from __future__ import annotations
 
 import importlib.util
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+
+import live
+import pytest
 
 ORACLE = importlib.util.find_spec("fastapi") is not None
 
@@ -17,7 +25,7 @@ def _compares(path: Path) -> bool:
     text = path.read_text(encoding="utf-8")
     return (
         path.parent.name == "compat"
-        or re.search(r"^\s*(import|from) fastapi\b|import_module\(f?.fastapi", text, re.MULTILINE) is not None
+        or re.search(r"^\s*(import|from) (fastapi|compat)\b|import_module\(f?.fastapi", text, re.MULTILINE) is not None
     )
 
 
@@ -26,7 +34,43 @@ collect_ignore = (
 )
 
 
+BEFORE = pytest.StashKey["Counter[str] | None"]()
+FAILED = pytest.StashKey[bool]()
+COUNTED = live.is_counted()
+
+
 def pytest_report_header() -> list[str]:
-    if ORACLE:
-        return []
-    return [f"FastAPI is not installed: {len(collect_ignore)} files that compare with it are left out"]
+    lines = ["compiled objects are counted: each test has to free what it allocated"] if COUNTED else []
+    if not ORACLE:
+        lines.append(f"FastAPI is not installed: {len(collect_ignore)} files that compare with it are left out")
+    return lines
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    item.stash[BEFORE] = live.alive() if COUNTED else None
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    yield  # around all others: the log's records, whose tracebacks hold frames, go with pytest's own teardown
+    before = item.stash[BEFORE]
+    if before is None or item.stash.get(FAILED, False):
+        return  # a failed test's frames, with all that is in them, are kept for the report
+    # What the fixtures gave is the test's; pytest itself lets go of it only after the teardown. An exception among the
+    # parameters holds the frames that it was raised through.
+    getattr(item, "funcargs", {}).clear()
+    for value in item.callspec.params.values() if hasattr(item, "callspec") else ():
+        if isinstance(value, BaseException):
+            value.__traceback__ = value.__context__ = None
+    left = live.left_since(before)
+    assert not left, f"compiled objects allocated less freed: {left}"

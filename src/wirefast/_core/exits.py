@@ -53,7 +53,12 @@ async def unwind(exc: BaseException, entered: list[Any]) -> bool:
         else:
             stack.push(item)
     entered.clear()
-    return bool(await stack.__aexit__(type(exc), exc, exc.__traceback__))
+    traceback = exc.__traceback__
+    try:
+        return bool(await stack.__aexit__(type(exc), exc, traceback))
+    finally:
+        # On Python 3.10 contextlib leaves frames there that hold the exception: a cycle for each failed connection.
+        exc.__traceback__ = traceback
 
 
 def _started(generator: Any) -> Any:

@@ -1,0 +1,61 @@
+"""How many objects of each compiled class are alive; counted in the debug build alone (tools/live_objects.h)."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections import Counter
+
+#: What an application is made of: made when it is declared or first used, and alive as long as it is.
+DECLARED = frozenset(
+    """
+    dispatch.Entry dispatch.Opaque dispatch.RouteTable matcher.Matcher matcher._Shape matcher._Fallback
+    operation.Operation operation.RequestResponse plan.Op plan.FieldOp plan.GroupOp plan.BodyOp plan.ScopesOp
+    plan.EnterOp plan.CallOp plan.Plan plan_cache.PlanCache session.WebSocketSession session.WebSocketPipeline
+    """.split()
+)
+
+#: So many of a class may stay: the last event loop's reactor is kept for the next connection.
+KEPT = {"wirefast.server.reactor.Reactor": 1}
+
+
+def is_counted() -> bool:
+    """Whether this is the debug build."""
+    import wirefast.server  # noqa: F401  # its classes are counted from their import on
+
+    return hasattr(sys, "_wirefast_live")
+
+
+def counts() -> dict[str, tuple[int, int]]:
+    """Allocated and freed so far, by class."""
+    addresses: dict[str, int] = sys._wirefast_live  # type: ignore[attr-defined]
+    found = {}
+    for name, address in addresses.items():
+        allocated, freed = (ctypes.c_longlong * 2).from_address(address)
+        found[name] = (allocated, freed)
+    return found
+
+
+def alive() -> Counter[str]:
+    """Live objects by class, without the classes that applications are made of."""
+    return Counter(
+        {
+            name: allocated - freed
+            for name, (allocated, freed) in counts().items()
+            if ".".join(name.split(".")[-2:]) not in DECLARED
+        }
+    )
+
+
+def left_since(before: Counter[str]) -> dict[str, int]:
+    """How many more objects of each class are alive, once the collector has run."""
+    for _ in range(3):
+        now = alive()
+        left = {
+            name: now[name] - before[name] for name in now if now[name] > before[name] and now[name] > KEPT.get(name, 0)
+        }
+        if not left:
+            break
+        gc.collect()
+    return left
