@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 
+from benchmarks import peers
 from benchmarks.asgi import App, Message
 
 UNITS = 50
-FRAMEWORKS = ["wirefast", "fastapi"]
+FRAMEWORKS = peers.FRAMEWORKS
 
 HEADERS = [
     (b"host", b"127.0.0.1:8000"),

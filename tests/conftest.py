@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import live
-import pytest
 
 ORACLE = importlib.util.find_spec("fastapi") is not None
 
@@ -34,7 +35,7 @@ collect_ignore = (
 )
 
 
-BEFORE = pytest.StashKey["Counter[str] | None"]()
+BEFORE = pytest.StashKey[Any]()
 FAILED = pytest.StashKey[bool]()
 COUNTED = live.is_counted()
 

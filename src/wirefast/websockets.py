@@ -1,5 +1,6 @@
 """WebSocket, its states and its exceptions: the names of ``fastapi.websockets`` and of ``starlette.websockets``."""
 
+import inspect
 from typing import Any, Literal, cast
 
 from starlette.websockets import WebSocket as _StarletteWebSocket
@@ -30,6 +31,9 @@ class WebSocket(WebSocketCore, _StarletteWebSocket):  # type: ignore[misc]
         receive: the ASGI receive callable.
         send: the ASGI send callable.
     """
+
+    # A class with a compiled base shows none of its own.
+    __signature__ = inspect.signature(_StarletteWebSocket)
 
     def try_send(
         self, data: Any, *, policy: str | Policy = "drop_new", key: str | int | None = None

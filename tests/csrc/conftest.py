@@ -9,7 +9,7 @@ import pytest
 
 HERE = Path(__file__).parent
 CSRC = HERE.parents[1] / "csrc"
-FLAGS = ["-std=c11", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror", f"-I{CSRC}"]
+FLAGS = ["-std=c11", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZE = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 
 #: Each program with the files of csrc/ that it is linked with; some include a file instead.
@@ -36,9 +36,9 @@ def run_check(tmp_path):
     """Builds a program of CHECKS and runs it in ``tmp_path``; what it prints is its output."""
     compiler = os.environ.get("CC") or shutil.which("gcc") or "cc"
 
-    def run(program, *options):
-        files = [HERE / f"{program}.c", *(CSRC / source for source in CHECKS[program])]
-        command = [*compiler.split(), *FLAGS, *(options or SANITIZE), *map(str, files), "-o", program]
+    def run(program, *options, csrc=CSRC):
+        files = [HERE / f"{program}.c", *(csrc / source for source in CHECKS[program])]
+        command = [*compiler.split(), *FLAGS, f"-I{csrc}", *(options or SANITIZE), *map(str, files), "-o", program]
         built = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
         assert built.returncode == 0, built.stderr
         environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}

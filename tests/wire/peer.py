@@ -88,7 +88,7 @@ class Response(NamedTuple):
 class Peer:
     """One connection. Everything that reads takes at most ``timeout`` seconds, then raises TimeoutError."""
 
-    def __init__(self, address: tuple[str, int] | str, *, timeout: float = 5.0, rcvbuf: int | None = None) -> None:
+    def __init__(self, address: tuple[str, int] | str, *, timeout: float = 20.0, rcvbuf: int | None = None) -> None:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.sock = socket.socket(family)
         self.sock.settimeout(timeout)
@@ -169,7 +169,7 @@ class Peer:
             except EOFError:
                 return found
 
-    def ended(self, within: float = 2.0) -> bool:
+    def ended(self, within: float = 20.0) -> bool:
         """Whether the stream ends within so many seconds, whatever comes before."""
         deadline = time.monotonic() + within
         while (left := deadline - time.monotonic()) > 0:

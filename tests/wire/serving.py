@@ -71,7 +71,7 @@ class Served:
         self.peers.append(Peer(self.address, **options))
         return self.peers[-1]
 
-    def opened(self, *args: Any, timeout: float = 5.0, rcvbuf: int | None = None, **options: Any) -> Peer:
+    def opened(self, *args: Any, timeout: float = 20.0, rcvbuf: int | None = None, **options: Any) -> Peer:
         """A connection whose handshake is made."""
         peer = self.peer(timeout=timeout, rcvbuf=rcvbuf)
         peer.open(*args, **options)
@@ -83,7 +83,7 @@ class Served:
         async def run() -> Any:
             return function(*args)
 
-        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(5)  # type: ignore[arg-type]
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(60)  # type: ignore[arg-type]
 
     @property
     def errors(self) -> list[str]:
@@ -116,7 +116,7 @@ def serving(app: Any, loop: str = "uvloop", **settings: Any) -> Iterator[Served]
     logger = logging.getLogger("uvicorn")
     logger.addHandler(recorder)
     served.thread.start()
-    served.started.wait(10)
+    served.started.wait(60)
     try:
         yield served
     finally:

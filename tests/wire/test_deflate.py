@@ -278,7 +278,7 @@ def test_the_largest_message_fits(serve: Any) -> None:
 
 
 def test_FR08_a_bomb_costs_its_limit(serve: Any) -> None:
-    server = serve(echo, ws_max_size=MIB)
+    server = serve(echo, ws_max_size=MIB, ws_ping_interval=None)
     peer, _ = deflating(server)
     compressor = zlib.compressobj(9, wbits=-15)
     block = b"\x00" * MIB

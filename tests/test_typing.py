@@ -1,0 +1,53 @@
+"""The public API as type checkers see it; tests/typing/public_api.py is the program."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = ROOT / "tests/typing/public_api.py"
+
+
+def check(program: Path) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("mypy", reason="mypy is of the extra dev")
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml"), str(program)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+
+
+def test_mypy_agrees() -> None:
+    done = check(PROGRAM)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_mypy_refuses_what_is_wrong(tmp_path: Path) -> None:
+    text = PROGRAM.read_text(encoding="utf-8")
+    (tmp_path / "wrong.py").write_text(text.replace("receive_text(), str)", "receive_text(), bytes)"), encoding="utf-8")
+    done = check(tmp_path / "wrong.py")
+    assert done.returncode == 1 and 'Expression is of type "str", not "bytes"' in done.stdout
+
+
+def test_a_lying_stub_is_found(tmp_path: Path) -> None:
+    """stubtest, as .ci/run calls it, on a copy of a stub in which one parameter has another name."""
+    pytest.importorskip("mypy", reason="mypy is of the extra dev")
+    spec = importlib.util.find_spec("wirefast._core.json")
+    assert spec is not None and spec.origin is not None
+    package = tmp_path / "wirefast"
+    shutil.copytree(Path(spec.origin).parents[1], package, ignore=shutil.ignore_patterns("__pycache__", "*.pyx"))
+    stub = package / "_core/json.pyi"
+    text = stub.read_text(encoding="utf-8")
+    command = [sys.executable, "-m", "mypy.stubtest", "wirefast._core.json", "--ignore-disjoint-bases"]
+    command += ["--allowlist", str(ROOT / "tests/typing/stubtest.txt"), "--ignore-unused-allowlist"]
+    environment = {"PYTHONPATH": str(tmp_path), "MYPYPATH": str(tmp_path), "PATH": ""}
+    run = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": 600}
+    honest = subprocess.run(command, **run)  # type: ignore[call-overload]
+    assert honest.returncode == 0, honest.stdout + honest.stderr
+    stub.write_text(text.replace("def dumps(data", "def dumps(anything"), encoding="utf-8")
+    assert stub.read_text(encoding="utf-8") != text
+    lying = subprocess.run(command, **run)  # type: ignore[call-overload]
+    assert lying.returncode == 1 and "dumps" in lying.stdout, lying.stdout + lying.stderr
