@@ -6,28 +6,29 @@ import json
 import subprocess
 import sys
 
-#: Seconds of CPU.
-MOST = 0.150
+#: Seconds of CPU, where pydantic and Starlette take 0.125. A busy or slow machine stretches both.
+MOST, BASE = 0.150, 0.125
 
-#: Imports what is named, then wirefast; prints the CPU seconds of the second part and the modules that it brought.
+#: Imports what is named, then wirefast; prints the CPU seconds of each part and the modules that the second brought.
 CHILD = """
 import importlib, json, sys, time
+start = time.process_time()
 for name in sys.argv[1:]:
     importlib.import_module(name)
 before = set(sys.modules)
-start = time.process_time()
+middle = time.process_time()
 import wirefast
-seconds = time.process_time() - start
-print(json.dumps([seconds, sorted(set(sys.modules) - before)]))
+end = time.process_time()
+print(json.dumps([middle - start, end - middle, sorted(set(sys.modules) - before)]))
 """
 
 
-def child(*first: str) -> tuple[float, list[str]]:
+def child(*first: str) -> tuple[float, float, list[str]]:
     done = subprocess.run(
         [sys.executable, "-c", CHILD, *first], capture_output=True, text=True, check=True, timeout=120
     )
-    seconds, modules = json.loads(done.stdout)
-    return seconds, modules
+    base, seconds, modules = json.loads(done.stdout)
+    return base, seconds, modules
 
 
 def top(name: str) -> str:
@@ -36,21 +37,24 @@ def top(name: str) -> str:
 
 def first() -> list[str]:
     """Every module of pydantic and Starlette that wirefast uses."""
-    return [name for name in child()[1] if top(name) in ("pydantic", "pydantic_core", "starlette")]
+    return [name for name in child()[2] if top(name) in ("pydantic", "pydantic_core", "starlette")]
 
 
 def test_import_is_quick() -> None:
     modules = first()
     assert len(modules) > 20
     # A busy machine makes CPU time longer, never shorter: one of ten below the limit is enough.
-    times: list[float] = []
-    while len(times) < 10 and (not times or min(times) >= MOST):
-        times.append(child(*modules)[0])
-    assert min(times) < MOST, times
+    times: list[tuple[float, float]] = []
+    while len(times) < 10:
+        base, seconds, _ = child(*modules)
+        if seconds < MOST * max(1.0, base / BASE):
+            return
+        times.append((base, seconds))
+    raise AssertionError(f"CPU seconds of pydantic and Starlette, then of wirefast: {times}")
 
 
 def test_import_brings_no_other_package() -> None:
-    _, modules = child(*first())
+    modules = child(*first())[2]
     brought = {top(name) for name in modules}
     # anyio and typing_extensions are Starlette's requirements too; Cython's names are of its run time, not a package.
     brought -= {name for name in brought if name.startswith(("_cython_", "cython_runtime"))}
