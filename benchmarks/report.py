@@ -15,6 +15,8 @@ from typing import Any
 
 OURS = "wirefast"
 PEERS = ["fastapi", "starlette", "litestar", "floor"]
+# Of the steps below the application: uvicorn's own protocols, and masking alone.
+PROTOCOLS = ["websockets-sansio", "wsproto", "websockets", "aiohttp"]
 # step, case -> peer -> one (median, interquartile range) per run, in microseconds per unit
 Table = dict[tuple[str, str], dict[str, list[tuple[float, float]]]]
 
@@ -45,14 +47,23 @@ def microseconds(value: float) -> str:
 
 
 def markdown(table: Table) -> str:
-    """One row per case: our time, then each peer's and how many times ours it is."""
-    header = ["step", "case", f"{OURS}, µs", *(f"{peer}, µs" for peer in PEERS)]
-    lines = ["| " + " | ".join(header) + " |", "|---|---|" + "---:|" * (1 + len(PEERS))]
-    for (step, case), cells in table.items():
+    """One row per case: our time, then each peer's and how many times ours it is. Frames have a table of their own."""
+    below = [key for key in table if key[0] == "frames"]
+    frameworks = _rows(table, [key for key in table if key not in below], PEERS)
+    return "\n\n".join(part for part in (frameworks, _rows(table, below, PROTOCOLS)) if part)
+
+
+def _rows(table: Table, keys: list[tuple[str, str]], peers: list[str]) -> str:
+    if not keys:
+        return ""
+    header = ["step", "case", f"{OURS}, µs", *(f"{peer}, µs" for peer in peers)]
+    lines = ["| " + " | ".join(header) + " |", "|---|---|" + "---:|" * (1 + len(peers))]
+    for step, case in keys:
+        cells = table[step, case]
         row = [step, case]
         ours = summary(cells[OURS]) if OURS in cells else None
         row.append("–" if ours is None else f"{microseconds(ours[0])} ± {microseconds(ours[1])}")
-        for peer in PEERS:
+        for peer in peers:
             if peer not in cells:
                 row.append("–")
                 continue

@@ -45,6 +45,16 @@ def test_report_of_one_run_has_the_spread_of_its_rounds(tool):
     )
 
 
+def test_report_has_protocols_in_a_table_of_their_own(tool):
+    report = tool("report")
+    frames = [measurement("wirefast", 10e-6), measurement("wsproto", 90e-6)]
+    for each in frames:
+        each["extra_info"] |= {"step": "frames", "case": "in, 128 B"}
+    first, second = report.markdown(report.read([run(measurement("wirefast", 10e-6), *frames)])).split("\n\n")
+    assert "message" in first and "frames" not in first
+    assert second.splitlines()[-1] == "| frames | in, 128 B | 1.00 ± 0.00 | – | 9.00 ± 0.00 (×9.00) | – | – |"
+
+
 def test_report_of_several_runs_has_the_median_of_their_medians(tool):
     report = tool("report")
     runs = [run(measurement("wirefast", seconds), measurement("fastapi", 40e-6)) for seconds in (10e-6, 20e-6, 90e-6)]

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import types
 from pathlib import Path
 
@@ -100,6 +101,22 @@ def test_a_server_that_does_not_start_says_why(wire):
     nobody = peers.Peer("nobody", "nothing", "websockets", "")
     with pytest.raises(processes.ServerError, match="KeyError: 'nothing'"):
         processes.Server(nobody, "scene")
+
+
+def test_a_terminated_run_ends_its_servers(wire):
+    processes = wire("processes")
+    arguments = ["--peers", "raw", "--scenes", "echo-text-128B", "--seconds", "60"]
+    command = [sys.executable, "-m", "benchmarks.wire", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        deadline = time.monotonic() + TIMEOUT
+        while processes.listening_port(pids := processes.children(process.pid)) is None:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait(TIMEOUT) == 1
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 FRAMEWORKS = [name for name in ("wirefast", "fastapi", "starlette", "litestar") if importlib.util.find_spec(name)]

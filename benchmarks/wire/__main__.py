@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -141,10 +142,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if not sys.platform.startswith("linux"):
         raise SystemExit("this benchmark reads /proc and pins processes to cores: it needs Linux")
+    # Also a SIGTERM goes by the way that ends the servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     try:
         found = run(options, shlex.join(["python", "-m", "benchmarks.wire", *arguments]))
     except LoadError as exc:
         raise SystemExit(str(exc)) from None
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted") from None
     drawn: list[str] = []
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)

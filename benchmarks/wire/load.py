@@ -25,18 +25,21 @@ class LoadError(Exception):
     """The load met something that is not as it must be."""
 
 
+def header(size: int, bit: int = 0) -> bytes:
+    """The header of a text frame with a payload of this size; ``bit`` is 0x80 for a masked one."""
+    if size < 126:
+        return bytes([0x81, bit | size])
+    if size < 65_536:
+        return bytes([0x81, bit | 126]) + size.to_bytes(2, "big")
+    return bytes([0x81, bit | 127]) + size.to_bytes(8, "big")
+
+
 def masked_frame(payload: bytes) -> bytes:
     """A text frame as a client sends it."""
     size = len(payload)
-    if size < 126:
-        header = bytes([0x81, 0x80 | size])
-    elif size < 65_536:
-        header = bytes([0x81, 0xFE]) + size.to_bytes(2, "big")
-    else:
-        header = bytes([0x81, 0xFF]) + size.to_bytes(8, "big")
     repeated = (MASK * (size // 4 + 1))[:size]
     masked = int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")
-    return header + MASK + masked.to_bytes(size, "big")
+    return header(size, 0x80) + MASK + masked.to_bytes(size, "big")
 
 
 def upgrade_request(target: str, headers: list[tuple[str, str]]) -> bytes:
