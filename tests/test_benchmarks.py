@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,57 @@ def test_total_of_a_dump(tool, tmp_path):
     dump = tmp_path / "callgrind.out"
     dump.write_text("version: 1\ndesc: Trigger: Client Request: JSON message:1\nevents: Ir\nsummary: 1234567\n")
     assert tool("instructions").total(dump) == 1_234_567
+
+
+def ratios_run(ours, **others):
+    return run(measurement("wirefast", ours), *(measurement(name, value) for name, value in others.items()))
+
+
+def test_ratios_are_the_medians_of_several_runs(tool):
+    ratios = tool("ratios")
+    runs = [ratios_run(10e-6, fastapi=value) for value in (80e-6, 60e-6, 10e-6)]
+    assert ratios.of_runs(runs) == {"message: JSON": {"fastapi": 6.0}}
+
+
+def test_ratios_of_the_wire_leave_out_what_is_invalid(tool):
+    cells = {
+        "wirefast": {"median": 10.0, "valid": True},
+        "fastapi/websockets": {"median": 40.0, "valid": True},
+        "raw": {"median": 5.0, "valid": False},
+    }
+    found = tool("ratios").of_runs([{"figures": {"upgrade": cells}}])
+    assert found == {"wire: upgrade": {"fastapi/websockets": 4.0}}
+
+
+@pytest.mark.parametrize(
+    ("now", "found"),
+    [
+        ({"fastapi": 8.0, "floor": 0.9}, 0),
+        ({"fastapi": 5.9, "floor": 0.9}, 0),  # FastAPI became faster, the floor says that we are what we were
+        ({"fastapi": 6.1, "floor": 0.7}, 0),
+        ({"fastapi": 5.9, "floor": 0.7}, 1),
+    ],
+)
+def test_a_loss_of_a_quarter_against_every_peer_is_a_regression(tool, now, found):
+    before = {"message: JSON": {"fastapi": 8.0, "floor": 1.0}}
+    assert len(tool("ratios").regressions({"message: JSON": now}, before)) == found
+
+
+def test_compare_says_what_fell_back_and_exits_with_one(tmp_path, tool, monkeypatch, capsys):
+    ratios = tool("ratios")
+    monkeypatch.setattr(ratios, "BASELINE", tmp_path / "ratios.json")
+
+    def main(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ratios", *arguments])
+        ratios.main()
+
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(json.dumps(ratios_run(10e-6, fastapi=80e-6)))
+    bad.write_text(json.dumps(ratios_run(20e-6, fastapi=80e-6)))
+    with pytest.raises(SystemExit, match="no ratios"):
+        main("compare", str(good))
+    main("save", str(good))
+    for path, code, text in ((good, 0, "No regression."), (bad, 1, "fastapi ×4.00 (was ×8.00)")):
+        with pytest.raises(SystemExit) as ended:
+            main("compare", str(path))
+        assert ended.value.code == code and text in capsys.readouterr().out
