@@ -125,6 +125,11 @@ class Bus(Broker):
         return 0
 
 
+@pytest.fixture(autouse=True)
+def _no_access_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "uvicorn.error")
+
+
 @pytest.fixture
 def hubs(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A coroutine function that gives two running hubs over one bus."""

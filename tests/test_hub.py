@@ -28,6 +28,11 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 60))  # type: ignore[arg-type]
 
 
+@pytest.fixture(autouse=True)
+def _no_access_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "uvicorn.error")
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
@@ -772,5 +777,4 @@ def test_any_sequence_against_plain_sets(sequence: list[tuple[Any, ...]], kind: 
             assert hub.count(name) == len(members)
             assert set(hub.members(name)) == {sockets[number].websocket for number in members}
 
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     run(scenario)

@@ -172,6 +172,9 @@ class Roster:
         if not member.rooms and self._members.get(member.outlet) is member:
             del self._members[member.outlet]
             member.outbox.unwatch(member.watcher)
+            if not member.is_open:
+                # Its handler heard of the end before the hub did.
+                self._stats.ended += 1
 
     def _take_out(self, member: Member, name: str) -> None:
         del member.rooms[name]

@@ -1,0 +1,97 @@
+"""Rooms on real sockets with our WebSocket: on our protocol, on uvicorn's, on both event loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import websockets.sync.client
+from peer import CLOSE, close_frame
+from rooms_cases import CASES, PAD, Case, until
+
+from wirefast import App, WebSocket
+from wirefast.rooms import Hub, Policy
+
+
+def make(hub: Hub) -> tuple[App, Any]:
+    return App(hub=hub), WebSocket
+
+
+@pytest.mark.parametrize("settings", [{}, {"ws": "websockets-sansio"}], ids=["ours", "uvicorn's"])
+@pytest.mark.parametrize("case", CASES)
+def test_case(case: Callable[..., None], settings: Any, serve: Any, loop_name: str) -> None:
+    case(make, serve, loop=loop_name, **settings)
+
+
+def overwhelm(case: Case) -> int:
+    """Publish until somebody is closed for being slow; how many messages went out before."""
+    count = 0
+    while not case.hub.stats.closed:
+        assert count < 20_000
+        case.publish({"n": count, "pad": PAD})
+        count += 1
+    return count
+
+
+def test_a_slow_client_can_read_why_it_was_closed(serve: Any) -> None:
+    with Case(make, Hub(policy=Policy("close", max_messages=20))).start(serve) as case:
+        slow = case.member(rcvbuf=4096)
+        overwhelm(case)
+        until(lambda: case.ends)
+        assert case.ends[0][0] == 1013
+        while (item := slow.frame()).opcode != CLOSE:
+            pass
+        assert (item.code, item.reason) == case.ends[0]
+        assert item.reason.startswith("too slow: 20 messages, ")
+        slow.send(close_frame(1013))
+        assert slow.ended(20.0)
+
+
+def test_one_that_reads_nothing_is_gone_within_the_close_timeout(serve: Any, loop_name: str) -> None:
+    with Case(make, Hub(policy=Policy("close", max_messages=20))).start(serve, loop=loop_name) as case:
+        slow = case.member(rcvbuf=4096)
+        case.sockets[0]._send.channel.close_timeout = 0.3
+        overwhelm(case)
+        until(lambda: not case.server.server.server_state.connections)
+        # Aborted, not closed: a reset, and no close frame.
+        with pytest.raises(OSError):
+            while slow.sock.recv(65536):
+                pass
+            raise ConnectionResetError
+        assert CLOSE not in [item.opcode for item in slow.frames()]
+
+
+def test_memory_for_one_that_reads_nothing_is_bounded(serve: Any) -> None:
+    with Case(make, Hub(policy=Policy("drop_old", max_messages=10_000, max_bytes=200_000))).start(serve) as case:
+        case.member(rcvbuf=4096)
+        while case.hub.stats.dropped < 1000:
+            case.publish({"pad": PAD})
+        state = case.server.call(lambda: case.sockets[0].buffered)
+        assert 190_000 < state.bytes <= 200_000
+        assert state.dropped == case.hub.stats.dropped
+        transport = case.sockets[0]._send.channel.transport
+        assert case.server.call(transport.get_write_buffer_size) < 65536 + 5000
+
+
+def test_compressed_connections_get_ready_frames(serve: Any) -> None:
+    with Case(make, Hub()).start(serve, ws_per_message_deflate=True) as case:
+        with websockets.sync.client.connect(f"{case.server.url}/room", compression="deflate") as client:
+            assert client.recv(20) == "joined"
+            for number in range(20):
+                assert case.publish(f"{number} {PAD}") == 1
+                client.send(f"{number} echo {PAD}")
+                assert {client.recv(20), client.recv(20)} == {f"{number} {PAD}", f"{number} echo {PAD}".upper()}
+
+
+def test_waiting_paces_a_publisher(serve: Any, loop_name: str) -> None:
+    hub = Hub(policy=Policy("wait", max_messages=5, deadline=30))
+    with Case(make, hub).start(serve, loop=loop_name) as case:
+        # One turns up late for everything it has to read.
+        slow, quick = case.member(rcvbuf=4096), case.reading(case.member())
+        reader = case.reading(slow)
+        for number in range(500):
+            assert case.publish(f"{number} {PAD}") == 2
+        until(lambda: len(quick.got) == len(reader.got) == 500)
+        assert reader.got == quick.got
+        assert (hub.stats.dropped, hub.stats.closed) == (0, 0)
