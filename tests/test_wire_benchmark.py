@@ -127,6 +127,7 @@ FRAMEWORKS = [name for name in ("wirefast", "fastapi", "starlette", "litestar") 
     [
         *[(name, "routes-3", "/service2/42/ws") for name in FRAMEWORKS],
         *[(name, "chat", "/ws/0") for name in FRAMEWORKS],
+        *[(name, "rooms", "/ws/0") for name in FRAMEWORKS if name in ("wirefast", "fastapi")],
         *[(name, "dependencies-3", "/ws") for name in FRAMEWORKS if name in ("wirefast", "fastapi")],
         *[(name, "parameters-3", "/ws") for name in FRAMEWORKS if name in ("wirefast", "fastapi")],
     ],

@@ -5,9 +5,11 @@ Subjects: ``scene`` (benchmarks/scene.py and its counterparts in benchmarks/peer
 """
 
 import asyncio
+import contextlib
 import importlib
 import os
 import warnings
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from benchmarks import peers
@@ -94,6 +96,36 @@ def _litestar_chat() -> Any:
     return Litestar(route_handlers=[talk], openapi_config=None)
 
 
+def rooms(framework: str) -> Any:
+    """The same chat on ``wirefast.rooms``: a message is encoded once, and nobody is waited for."""
+    from wirefast.rooms import Hub
+
+    hub = Hub()
+    if framework == "wirefast":
+        import wirefast as package
+
+        app: Any = package.App(hub=hub)
+    else:
+        package = importlib.import_module(framework)
+
+        @contextlib.asynccontextmanager
+        async def lifespan(app: Any) -> AsyncIterator[None]:
+            async with hub:
+                yield
+
+        app = package.FastAPI(lifespan=lifespan)
+
+    @app.websocket("/ws/{client_id}")
+    async def talk(websocket: package.WebSocket, client_id: int) -> None:
+        await websocket.accept()
+        async with hub.join("chat", websocket):
+            async for text in websocket.iter_text():
+                await websocket.send_text(f"You wrote: {text}")
+                await hub.publish("chat", f"Client #{client_id} says: {text}")
+
+    return app
+
+
 def routes(framework: str, count: int) -> Any:
     """So many routes; the last one is the one that is asked for."""
     if framework == "starlette":
@@ -173,6 +205,8 @@ def build(framework: str, subject: str) -> Any:
         warnings.simplefilter("ignore", DeprecationWarning)  # as in peers.build
         if kind == "chat":
             return chat(framework)
+        if kind == "rooms":
+            return rooms(framework)
         if kind == "routes":
             return routes(framework, int(count))
         return declared(framework, kind, int(count))

@@ -20,7 +20,7 @@ from typing import IO
 from benchmarks.wire.peers import Peer
 
 ROOT = Path(__file__).parents[2]
-START_TIMEOUT = 60.0
+START_TIMEOUT = 120.0
 STOP_TIMEOUT = 10.0
 LISTENING = "0A"
 

@@ -9,12 +9,13 @@ from benchmarks.wire.peers import FLOOR, OURS
 from benchmarks.wire.results import PERCENTILES, growth
 from benchmarks.wire.scenes import BY_NAME as SCENES
 
-MAIN = ["echo-json-128B", "pipelined-json-128B", "upgrade", "broadcast-1000", "idle-10000"]
+MAIN = ["echo-json-128B", "pipelined-json-128B", "upgrade", "broadcast-1000", "rooms-1000", "idle-10000"]
 HEADINGS = {
     "echo-json-128B": "JSON echo 128B, ping-pong, CPU µs",
     "pipelined-json-128B": "16 in flight, CPU µs",
     "upgrade": "upgrade + DI + close, CPU µs",
     "broadcast-1000": "broadcast, CPU µs a delivery",
+    "rooms-1000": "the same by rooms",
     "idle-10000": "idle socket of 10,000, KiB",
     "idle-1000": "idle socket of 1,000, KiB",
 }

@@ -90,6 +90,10 @@ def has_chat(peer: Peer) -> bool:
     return peer.name not in (FLOOR, "socketify")
 
 
+def has_rooms(peer: Peer) -> bool:
+    return peer.name in ("wirefast", "fastapi/wirefast", "fastapi/websockets")
+
+
 def has_growing_routes(peer: Peer) -> bool:
     """Each framework once: what grows is the framework's."""
     return bool(peer.framework) and peer.server in ("run", "websockets")
@@ -135,7 +139,24 @@ def growth(subject: str, title: str, target: str, takes: Callable[[Peer], bool])
     )
 
 
-SAID = "x" * 128
+def fanout(group: str, subject: str, how: str, takes: Callable[[Peer], bool]) -> Scene:
+    said = "x" * 128
+    return Scene(
+        f"{group}-1000",
+        f"one message to 1,000 members {how}",
+        "fanout",
+        "delivery",
+        subject=subject,
+        target="/ws/0",
+        message=said.encode(),
+        answer=f"Client #0 says: {said}".encode(),
+        own=f"You wrote: {said}".encode(),
+        sockets=1_000,
+        rounds=3,
+        takes=takes,
+    )
+
+
 # The short ones first: what a run that is out of time leaves out are the long ones.
 SCENES = [
     echo("json", "128B"),
@@ -194,27 +215,15 @@ SCENES = [
         seconds=2.0,
         rounds=3,
     ),
-    Scene(
-        "broadcast-1000",
-        "one message to 1,000 members by the chat example's loop",
-        "fanout",
-        "delivery",
-        subject="chat",
-        target="/ws/0",
-        message=SAID.encode(),
-        answer=f"Client #0 says: {SAID}".encode(),
-        own=f"You wrote: {SAID}".encode(),
-        sockets=1_000,
-        rounds=3,
-        takes=has_chat,
-    ),
+    fanout("broadcast", "chat", "by the chat's loop over its members", has_chat),
+    fanout("rooms", "rooms", "by wirefast.rooms", has_rooms),
     idle(10_000),
     echo("text", "1MiB", sockets=8),
     echo("json", "1MiB", sockets=8),
     echo("text", "1MiB", 16, 4),
 ]
 BY_NAME = {each.name: each for each in SCENES}
-QUICK = ["echo-json-128B", "pipelined-json-128B", "upgrade", "broadcast-1000", "idle-1000"]
+QUICK = ["echo-json-128B", "pipelined-json-128B", "upgrade", "idle-1000", "broadcast-1000", "rooms-1000"]
 
 
 def chosen(names: list[str]) -> list[Scene]:

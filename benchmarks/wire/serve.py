@@ -46,7 +46,6 @@ def uvicorn(app: Any, websockets: str) -> None:
         host=HOST,
         port=0,
         loop="uvloop",
-        lifespan="off",
         access_log=False,
         log_level="warning",
         backlog=BACKLOG,
