@@ -22,7 +22,9 @@ from typing import NamedTuple
 
 import pytest
 
+from wirefast import App
 from wirefast.cli import make_command
+from wirefast.testclient import TestClient
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -200,6 +202,41 @@ def test_the_reader_of_commands() -> None:
         check_files(["wirefast", "run", "examples/none.py"])
     with pytest.raises(AssertionError, match="extra"):
         check_extras([".[nothing]"])
+
+
+OLD_SERVICE = """
+import fastapi
+from fastapi import Depends, FastAPI, WebSocket
+from fastapi.security import HTTPBearer
+
+bearer = HTTPBearer(auto_error=False)
+other = fastapi.FastAPI()
+app = FastAPI()
+
+
+@app.websocket("/")
+async def endpoint(websocket: WebSocket, token: object = Depends(bearer)):
+    await websocket.accept()
+    await websocket.send_json(token)
+"""
+
+
+def test_the_command_that_moves_an_application(tmp_path: Path) -> None:
+    """docs/moving.md: what it makes of a FastAPI service is a wirefast service."""
+    if not all(shutil.which(program) for program in ("bash", "git", "perl")):
+        pytest.skip("needs bash, git and perl")
+    (snippet,) = [snippet for snippet in of("sh") if "perl -pi" in snippet.code]
+    (tmp_path / "service.py").write_text(OLD_SERVICE)
+    (tmp_path / "plain.py").write_text("x = 1\n")
+    for command in (["git", "init", "-q"], ["git", "add", "."], ["bash", "-ec", snippet.code]):
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    moved = (tmp_path / "service.py").read_text()
+    assert "astapi" not in moved and "FastAPI" not in moved
+    namespace: dict[str, object] = {}
+    exec(moved, namespace)
+    assert isinstance(namespace["app"], App) and isinstance(namespace["other"], App)
+    with TestClient(namespace["app"]).websocket_connect("/") as websocket:
+        assert websocket.receive_json() is None
 
 
 @pytest.mark.parametrize("page", [page for page in TEXTS if page not in ("CHANGELOG.md",)])
