@@ -22,6 +22,8 @@ autodoc_typehints_description_target = "documented"
 python_use_unqualified_type_names = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+# A list beside the class: fields that are documented by themselves are not described twice.
+napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = f"wirefast {release}"
