@@ -175,16 +175,20 @@ def test_another_loop_is_pointed_out() -> None:
 
 
 SERVED = """
-import asyncio
+import multiprocessing, os, signal
+
 from wirefast import App
 from wirefast.rooms import Hub
-import os, signal
 
 app = App(hub=Hub())
 
 @app.on_event("startup")
 async def stop_soon():
-    os.kill(os.getppid() if {workers} > 1 else os.getpid(), signal.SIGTERM)
+    if {workers} == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+    elif multiprocessing.current_process().name.endswith("-1"):
+        # The one that speaks for all has spoken.
+        os.kill(os.getppid(), signal.SIGTERM)
 
 if __name__ == "__main__":
     import uvicorn, warnings
