@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +10,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 
+from processes import running
 from wirefast import APIRouter, App, Depends, Request, WebSocket
 from wirefast.rooms import Hub
 from wirefast.testclient import TestClient
@@ -174,38 +173,17 @@ def test_another_loop_is_pointed_out() -> None:
                 two.receive_text()
 
 
-SERVED = """
-import multiprocessing, os, signal
-
-from wirefast import App
-from wirefast.rooms import Hub
-
-app = App(hub=Hub())
-
-@app.on_event("startup")
-async def stop_soon():
-    if {workers} == 1:
-        os.kill(os.getpid(), signal.SIGTERM)
-    elif multiprocessing.current_process().name.endswith("-1"):
-        # The one that speaks for all has spoken.
-        os.kill(os.getppid(), signal.SIGTERM)
-
-if __name__ == "__main__":
-    import uvicorn, warnings
-    uvicorn.run("served:app", port=0, workers={workers})
-"""
-
-
-@pytest.mark.parametrize(("workers", "lines"), [(1, 0), (2, 1)])
-def test_a_hub_of_one_process_under_several_workers_warns(workers: int, lines: int, tmp_path: Path) -> None:
-    (tmp_path / "served.py").write_text(SERVED.replace("{workers}", str(workers)))
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "served.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
-    said = [line for line in done.stderr.splitlines() if "has no broker" in line]
-    assert len(said) == lines, done.stderr
-    if lines:
-        assert "each of the 2 workers has rooms of its own" in said[0]
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_hub_of_one_process_under_several_workers_warns_once(workers: str, tmp_path: Path) -> None:
+    source = "from wirefast import App\nfrom wirefast.rooms import Hub\n\napp = App(hub=Hub())\n"
+    (tmp_path / "served.py").write_text(source)
+    with running("served.py", "--workers", workers, "--port", "0", cwd=tmp_path) as server:
+        for _ in range(int(workers)):
+            server.wait_for("Application startup complete")
+        server.end()
+        said = [line for line in server.lines if "has no broker" in line]
+    assert len(said) == (workers == "2"), server.log
+    assert all("each of the 2 workers has rooms of its own" in line for line in said)
 
 
 @pytest.mark.parametrize(("value", "warned"), [("3", True), ("1", False), ("many", False)])
