@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import resource
 import sys
+import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,6 +79,22 @@ class Served:
         peer = self.peer(timeout=timeout, rcvbuf=rcvbuf)
         peer.open(*args, **options)
         return peer
+
+    def heard(self, peer: Peer) -> None:
+        """Wait until the server has read all that the peer sent."""
+        port = peer.sock.getsockname()[1]
+
+        def unread() -> int:
+            for protocol in self.server.server_state.connections:
+                sock = protocol.transport.get_extra_info("socket")
+                if sock.getpeername()[1] == port:
+                    return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+            return 0
+
+        deadline = time.monotonic() + 20
+        while fcntl.ioctl(peer.sock.fileno(), termios.TIOCOUTQ, bytes(4)) != bytes(4) or self.call(unread):
+            assert time.monotonic() < deadline, "the server does not read"
+            time.sleep(0.01)
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run a function in the server's loop."""

@@ -44,9 +44,10 @@ def test_FR10_a_flood_to_a_handler_that_does_not_read(serve: Any, loop_name: str
 def test_the_queue_setting_pauses_reading(serve: Any) -> None:
     server = serve(deaf, ws_max_queue=4, timeout_graceful_shutdown=1)
     data = frame(BINARY, b"x" * 20000)
-    with server.opened(timeout=0.5) as peer:
+    with server.opened() as peer:
         peer.send(data * 3, frame(PING, b"heard"))
         assert peer.frame() == Frame(PONG, b"heard")
+        peer.sock.settimeout(0.5)
         peer.send(data * 6, frame(PING, b"unheard"))
         peer.send(frame(PING, b"unheard"))
         with pytest.raises(TimeoutError):
@@ -93,7 +94,7 @@ def test_FR11_a_peer_that_never_reads(serve: Any, loop_name: str) -> None:
     before = resident()
     with server.opened(rcvbuf=16384) as peer:
         # Others are served meanwhile, and this one is ended in interval + timeout + close.
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while server.call(lambda: len(server.server.server_state.connections)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert server.call(lambda: len(server.server.server_state.connections)) == 0
@@ -143,7 +144,7 @@ def test_unsent_bytes_up_to_the_bound_are_kept(serve: Any, loop_name: str) -> No
     app = crowd([SIXTEENTH] * 16)
     server = serve(app, loop=loop_name)
     with server.opened(rcvbuf=16384) as peer:
-        assert app.ready.wait(10)
+        assert app.ready.wait(20)
         assert (app.waiting, app.errors) == (17, [])
         assert server.server.server_state.wirefast_settings.overflows == 0
         found = [peer.frame().data for _ in range(app.before + 16)]
@@ -157,7 +158,7 @@ def test_unsent_bytes_past_the_bound_end_the_connection(serve: Any, loop_name: s
     app = crowd([SIXTEENTH] * 16 + [b"one more"] * 3)
     server = serve(app, loop=loop_name)
     with server.opened(rcvbuf=16384) as peer:
-        assert app.ready.wait(10)
+        assert app.ready.wait(20)
         found = peer.frames()
         assert len(found) == app.before + 17
         assert (found[-1].opcode, found[-1].code, found[-1].reason) == (CLOSE, 1008, "too many unsent bytes")
@@ -175,7 +176,7 @@ def test_messages_larger_than_the_bound_are_sent(serve: Any, loop_name: str) -> 
     app = crowd([large])
     server = serve(app, loop=loop_name)
     with server.opened(rcvbuf=16384) as peer:
-        assert app.ready.wait(10)
+        assert app.ready.wait(20)
         assert app.waiting == 2
         assert [peer.frame().data for _ in range(app.before + 1)][-1] == large
         peer.send(close_frame()).frame()
@@ -188,7 +189,7 @@ def test_a_peer_that_stopped_reading_gets_one_ping(serve: Any) -> None:
     app = crowd([])
     server = serve(app, ws_ping_interval=0.05, ws_ping_timeout=None)
     with server.opened(rcvbuf=16384) as peer:
-        assert app.ready.wait(10)
+        assert app.ready.wait(20)
         time.sleep(0.5)  # ten intervals
         opcodes = [found.opcode for found in peer.send(close_frame()).frames()]
         after = opcodes[::-1].index(BINARY)
@@ -224,7 +225,7 @@ def test_pongs_that_wait_are_answered_by_the_latest(serve: Any) -> None:
     server = serve(app)
     with server.opened(rcvbuf=16384) as peer:
         peer.send(*[frame(PING, b"%d" % i) for i in range(100)])
-        time.sleep(0.2)  # the server has heard them while its writes are blocked
+        server.heard(peer)  # while its writes are blocked
         assert len(peer.frame().data) == 8 * MIB
         answers = [peer.frame(), peer.frame()]
         assert sorted(f.data for f in answers) == [b"99", b"after"]
@@ -253,7 +254,7 @@ def test_FR15_close_is_answered_and_the_transport_closed(serve: Any) -> None:
     with server.opened() as peer:
         peer.send(close_frame())
         assert peer.frame().code == 1000
-        assert peer.ended(2.0)
+        assert peer.ended()
 
 
 def test_FR16_a_close_that_is_never_answered(serve: Any) -> None:
@@ -263,11 +264,11 @@ def test_FR16_a_close_that_is_never_answered(serve: Any) -> None:
         await send({"type": "websocket.close", "code": 1001})
 
     server = serve(app)
+    started = time.monotonic()
     with server.opened() as peer:
         assert peer.frame().code == 1001
-        started = time.monotonic()
-        assert peer.ended(2.0)
-        assert time.monotonic() - started > 0.2
+        assert peer.ended()
+        assert time.monotonic() - started > 0.3
 
 
 def test_FR17_a_large_message_then_close_arrives_whole(serve: Any) -> None:
@@ -300,11 +301,10 @@ def test_FR18_resets_while_the_application_sends(serve: Any, loop_name: str, app
         peer.reset()
         before = before or resident()
         with server.opened() as other:
-            started = time.monotonic()
             other.send(frame(PING, b"alive"))
+            # A loop that one reset made spin would never answer.
             while other.frame().opcode != PONG:
                 pass
-            assert time.monotonic() - started < 1.0
             other.reset()
     assert resident() - before < 16 * MIB
     assert server.errors == []
@@ -337,22 +337,28 @@ def test_send_to_a_lost_peer_raises_at_the_next_call(serve: Any, loop_name: str)
 
 
 def test_K01_a_busy_handler_keeps_a_peer_that_answers(serve: Any) -> None:
+    released = asyncio.Event()
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept"})
-        await asyncio.sleep(1.5)
+        await released.wait()
         await send({"type": "websocket.send", "text": "still here"})
         await receive()
 
-    server = serve(app, ws_ping_interval=0.2, ws_ping_timeout=0.2)
+    server = serve(app, ws_ping_interval=0.3, ws_ping_timeout=2.0)
     with server.opened() as peer:
         peer.send(frame(TEXT, b"unread") * 5)
-        pings = 0
+        # Pongs that nobody heard would have ended it after interval and timeout.
+        busy_until = time.monotonic() + 3.0
+        while time.monotonic() < busy_until:
+            found = peer.frame()
+            assert found.opcode == PING
+            peer.send(frame(PONG, found.data))
+        server.call(released.set)
         while (found := peer.frame()).opcode == PING:
-            pings += 1
             peer.send(frame(PONG, found.data))
         assert found.data == b"still here"
-        assert pings >= 3
         peer.send(close_frame()).frame()
 
 
@@ -370,13 +376,13 @@ def test_K01_a_peer_that_cannot_be_heard_is_kept(serve: Any) -> None:
             if count == 40:
                 await send({"type": "websocket.send", "text": "all"})
 
-    server = serve(app, ws_ping_interval=0.2, ws_ping_timeout=0.2)
+    server = serve(app, ws_ping_interval=0.5, ws_ping_timeout=2.0)
     with server.opened() as peer:
         peer.sock.settimeout(1.0)
         sent = peer.sock.send(frame(BINARY, b"x" * 65536) * 40)
-        time.sleep(1.2)
+        time.sleep(3.5)  # longer than interval and timeout
         server.call(woken.set)
-        peer.sock.settimeout(5.0)
+        peer.sock.settimeout(20.0)
         peer.send((frame(BINARY, b"x" * 65536) * 40)[sent:])
         while (found := peer.frame()).opcode == PING:
             peer.send(frame(PONG, found.data))
@@ -389,14 +395,12 @@ def test_K02_pings_without_answers_end_the_connection(serve: Any, answer: bytes 
     app = recorded()
     server = serve(app, ws_ping_interval=0.3, ws_ping_timeout=0.3)
     with server.opened() as peer:
-        started = time.monotonic()
         assert peer.frame().opcode == PING
         if answer is not None:
             peer.send(frame(PONG, answer), frame(TEXT, b"but alive"))
         found = peer.frame()
         assert (found.opcode, found.code, found.reason) == (CLOSE, 1011, "keepalive ping timeout")
         assert peer.ended()
-        assert time.monotonic() - started < 2.0
     server.stop()
     assert app.events[-1] == {"type": "websocket.disconnect", "code": 1011, "reason": "keepalive ping timeout"}
     assert server.errors == []
@@ -404,7 +408,8 @@ def test_K02_pings_without_answers_end_the_connection(serve: Any, answer: bytes 
 
 def test_keepalive_off(serve: Any) -> None:
     server = serve(recorded(), ws_ping_interval=None)
-    with server.opened(timeout=0.3) as peer:
+    with server.opened() as peer:
+        peer.sock.settimeout(0.3)
         with pytest.raises(TimeoutError):
             peer.frame()
         protocol = next(iter(server.server.server_state.connections))
@@ -419,8 +424,18 @@ def test_pings_without_a_timeout(serve: Any) -> None:
         peer.send(close_frame())
 
 
+def test_the_interval_holds_where_the_timeout_is_longer(serve: Any) -> None:
+    server = serve(recorded(), ws_ping_interval=0.2, ws_ping_timeout=30.0)
+    with server.opened() as peer:
+        for _ in range(5):
+            found = peer.frame()
+            assert found.opcode == PING
+            peer.send(frame(PONG, found.data))
+        peer.send(close_frame())
+
+
 def test_a_late_pong_is_ignored(serve: Any) -> None:
-    server = serve(recorded(), ws_ping_interval=0.2, ws_ping_timeout=1.0)
+    server = serve(recorded(), ws_ping_interval=0.2, ws_ping_timeout=20.0)
     with server.opened() as peer:
         first = peer.frame()
         peer.send(frame(PONG, first.data))
@@ -432,11 +447,9 @@ def test_a_late_pong_is_ignored(serve: Any) -> None:
 
 
 def test_pings_are_spread_and_need_one_timer(serve: Any) -> None:
-    server = serve(recorded(), ws_ping_interval=1.0, ws_ping_timeout=5.0)
+    server = serve(recorded(), ws_ping_interval=1.0, ws_ping_timeout=20.0)
     peers = [server.opened() for _ in range(40)]
     moments = []
-    for peer in peers:
-        peer.sock.settimeout(3)
     due = server.call(lambda: len({id(p.ping_timer) for p in server.server.server_state.connections}))
     assert due > 5
     for peer in peers:

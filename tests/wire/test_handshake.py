@@ -278,12 +278,13 @@ def test_long_lists_cost_linear_time(server: Any, header: str, value: str) -> No
     def cost(size: int) -> float:
         taken = []
         for _ in range(3):
-            start = time.perf_counter()
+            # Of the server, too: it shares our process.
+            start = time.process_time()
             answer(server, request(headers=[(header, value[:size])]))
-            taken.append(time.perf_counter() - start)
+            taken.append(time.process_time() - start)
         return min(taken)
 
-    assert cost(7900) < 10 * cost(1900)
+    assert cost(7900) < 10 * cost(1900) + 0.005
 
 
 def test_lines_that_many_clients_send_are_one_object(serve: Any) -> None:

@@ -530,7 +530,8 @@ cdef class Connection(FrameStream):
             return self.reactor.schedule(self, interval)
         if self.ping_pending and timeout >= 0:
             if now + 0.001 < self.ping_sent_at + timeout:
-                return self.reactor.schedule(self, self.ping_sent_at + timeout - now)
+                # The pong may come at any time, and the next ping is due after the interval.
+                return self.reactor.schedule(self, min(self.ping_sent_at + timeout - now, interval))
             if self.stalled:
                 # The ping is still behind data: a peer that takes some of it is alive.
                 unsent = self.unsent()
@@ -554,4 +555,4 @@ cdef class Connection(FrameStream):
         self.stalled = self.unsent() if self.write_paused else 0
         self.queue(make_frame(FRAME_PING, 0, PyBytes_AS_STRING(payload), 4))
         self.flush()
-        return self.reactor.schedule(self, timeout if timeout >= 0 else interval)
+        return self.reactor.schedule(self, min(timeout, interval) if timeout >= 0 else interval)
