@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Lifespan
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from typing_extensions import deprecated as deprecated_decorator
 
 from wirefast import params, routing
@@ -36,6 +37,7 @@ from wirefast.http_methods import AppHttpMethods
 from wirefast.lifespan import merge
 from wirefast.limits import AppBodyLimitMiddleware
 from wirefast.middleware.asyncexitstack import AsyncExitStackMiddleware
+from wirefast.rooms.brokers import BrokerUnavailable
 from wirefast.rooms.hub import Hub
 from wirefast.utils import generate_unique_id
 from wirefast.websockets import WebSocket
@@ -53,6 +55,21 @@ _REJECTIONS = {
 async def _running(hub: Hub) -> AsyncIterator[None]:
     async with hub:
         yield
+
+
+def _in_one_line(lifespan: ASGIApp) -> ASGIApp:
+    """A lifespan that reports a broker which cannot be used by the line that says so, without a traceback."""
+
+    async def reporting(scope: Scope, receive: Receive, send: Send) -> None:
+        async def report(message: Message) -> None:
+            error = sys.exc_info()[1]
+            if message["type"] == "lifespan.startup.failed" and isinstance(error, BrokerUnavailable):
+                message["message"] = str(error)
+            await send(message)
+
+        await lifespan(scope, receive, report)
+
+    return reporting
 
 
 class App(AppHttpMethods, Starlette):
@@ -189,6 +206,7 @@ class App(AppHttpMethods, Starlette):
         self.hub = hub
         if hub is not None:
             self.router.lifespan_context = merge(lambda _: _running(hub), self.router.lifespan_context)
+            self.router.lifespan = _in_one_line(self.router.lifespan)  # type: ignore[method-assign, assignment]
         self.exception_handlers: dict[Any, Callable[..., Any]] = dict(exception_handlers or {})
         self.exception_handlers.setdefault(HTTPException, http_exception_handler)
         self.exception_handlers.setdefault(RequestValidationError, request_validation_exception_handler)

@@ -148,8 +148,12 @@ class Target:
         except Exception as exc:
             if isinstance(exc, ModuleNotFoundError) and exc.name and f"{self.module}.".startswith(f"{exc.name}."):
                 raise self._missing(exc.name) from None
-            traceback.print_exception(type(exc), exc, _outside_imports(exc.__traceback__))
+            from wirefast.rooms.brokers import BrokerUnavailable, InvalidBrokerURL
+
             origin = self.file or self.module
+            if isinstance(exc, (BrokerUnavailable, InvalidBrokerURL)):  # which say it all
+                raise CommandError(f"'{origin}': {exc}", REFUSED) from None
+            traceback.print_exception(type(exc), exc, _outside_imports(exc.__traceback__))
             raise CommandError(
                 f"'{origin}' raised {type(exc).__name__} while it was imported, see above", REFUSED
             ) from None

@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import signal
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from brokers import PATIENCE, BrokerProcess, Ear, proxy_to, until
+from broker_servers import PATIENCE, BrokerProcess, Ear, proxy_to, until
+from websockets.sync.client import ClientConnection, connect
 
+from processes import ServerProcess, running, wirefast
 from wirefast.rooms.brokers import Broker, BrokerUnavailable
 from wirefast.rooms.brokers.supervisor import Limits
 
-QUICK = Limits(first_delay=0.01, longest_delay=0.1, check_every=0.1, answer_within=0.5, linger=0.0)
+APPLICATION = Path(__file__).with_name("rooms_app.py")
+QUICK = Limits(first_delay=0.01, longest_delay=0.1, check_every=0.1, answer_within=0.5, connect_within=60.0, linger=0.0)
 ROOMS = ["room:42", "a", "a.b", "a.*", "*", ">", "a b", "%", "%25", "~", "", "grüße 漢字 😀", "A", "x" * 1024]
 
 
@@ -297,6 +303,91 @@ class BrokerCases:
         finally:
             process.kill()
 
+    def test_two_server_processes(self, process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("BROKER_URL", process.url)
+        count = 300
+        with two_servers() as servers, members_of("room", *servers) as (one, two, away):
+            for number in range(count):
+                one.send(f"one {number}")
+                two.send(f"two {number}")
+            for member in (one, two, away):
+                heard = [str(member.recv(PATIENCE)) for _ in range(2 * count)]
+                for name in ("one", "two"):
+                    assert [text for text in heard if text.startswith(name)] == [f"{name} {n}" for n in range(count)]
+            with members_of("other", *servers) as (other, _, _):
+                other.send("for another room")
+                assert other.recv(PATIENCE) == "for another room"
+                one.send("last")
+                assert [member.recv(PATIENCE) for member in (one, two, away)] == ["last"] * 3
+            for server in servers:
+                server.end()
+                assert "Traceback" not in server.log and "WARNING" not in server.log
+
+    def test_two_server_processes_and_a_broker_that_is_killed(
+        self, process: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("BROKER_URL", process.url)
+        with two_servers() as servers, members_of("room", *servers) as (one, two, away):
+            numbers = iter(range(10**9))
+
+            def say_and_hear() -> int:
+                """Members of the same process are served at once, whatever the broker does."""
+                number = next(numbers)
+                one.send(str(number))
+                while (text := one.recv(PATIENCE)) != str(number):
+                    assert text == "gap"
+                    gaps.append("one")
+                return number
+
+            gaps: list[str] = []
+            first = [say_and_hear() for _ in range(50)]
+            for member in (two, away):
+                assert [int(member.recv(PATIENCE)) for _ in first] == first
+            process.kill()
+            lost = [say_and_hear() for _ in range(50)]
+            process.restart()
+            # Both tell their members of the gap, and then everything arrives again.
+            deadline = time.monotonic() + PATIENCE
+            heard: dict[int, list[str]] = {0: [], 1: []}
+            while not all("gap" in texts for texts in heard.values()):
+                assert time.monotonic() < deadline
+                say_and_hear()
+                for texts, member in zip(heard.values(), (two, away), strict=True):
+                    try:
+                        texts.append(str(member.recv(0.01)))
+                    except TimeoutError:
+                        pass
+            last = [say_and_hear() for _ in range(50)]
+            for texts, member in zip(heard.values(), (two, away), strict=True):
+                while texts[-1] != str(last[-1]):
+                    texts.append(str(member.recv(PATIENCE)))
+                assert texts.count("gap") == 1, "a gap is told once"
+                arrived = [int(text) for text in texts if text != "gap"]
+                assert arrived == sorted(set(arrived)), "twice, or out of order"
+                assert arrived[-len(last) :] == last
+            assert lost and gaps in ([], ["one"])
+            for server in servers:
+                server.end()
+                assert "Traceback" not in server.log
+                assert len([line for line in server.lines if " is lost: " in line]) == 1
+
+    @pytest.mark.parametrize("wrong", ["password", "url"])
+    def test_a_server_process_that_cannot_start_says_so_in_one_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+    ) -> None:
+        process = self.process_class(tmp_path, password="right-secret")
+        try:
+            url = process.url.replace("right", "wrong") if wrong == "password" else process.url
+            monkeypatch.setenv("BROKER_URL", f"x{url}" if wrong == "url" else url)
+            ended = wirefast("run", str(APPLICATION), "--port", "0")
+        finally:
+            process.kill()
+        assert ended.returncode != 0
+        said = {"password": "access refused", "url": "begins with one of"}[wrong]
+        lines = [line for line in ended.stderr.splitlines() if said in line]
+        assert len(lines) == 1, ended.stderr
+        assert "Traceback" not in ended.stderr and "secret" not in ended.stderr, ended.stderr
+
     def test_unreachable_at_start_is_one_line(self, process: BrokerProcess) -> None:
         process.kill()
         self.refused(process.url, f"127.0.0.1:{process.port}")
@@ -365,6 +456,31 @@ class BrokerCases:
             assert said in text and "\n" not in text and "secret" not in text, text
 
         run(scene())
+
+
+@contextmanager
+def two_servers() -> Iterator[list[ServerProcess]]:
+    with running(str(APPLICATION), "--port", "0") as one, running(str(APPLICATION), "--port", "0") as two:
+        yield [one, two]
+
+
+def port_of(server: ServerProcess) -> int:
+    for line in server.lines:
+        if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
+            return int(found[1])
+    return server.wait_for_port()
+
+
+@contextmanager
+def members_of(room: str, one: ServerProcess, two: ServerProcess) -> Iterator[list[ClientConnection]]:
+    """Three members of a room: one of the first process, two of the second."""
+    with ExitStack() as stack:
+        ports = {server: port_of(server) for server in (one, two)}
+        members = []
+        for server in (one, two, two):
+            members.append(stack.enter_context(connect(f"ws://127.0.0.1:{ports[server]}/{room}", max_queue=None)))
+            assert members[-1].recv(PATIENCE) == "joined"
+        yield members
 
 
 def run(scene: Any, loop_name: str = "asyncio") -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from broker_cases import QUICK, BrokerCases, run
-from brokers import BrokerProcess, Ear, NatsProcess, certificate, free_port, until
+from broker_servers import BrokerProcess, Ear, NatsProcess, certificate, free_port, until
 
 from wirefast.rooms.brokers import BrokerUnavailable, nats
 from wirefast.rooms.brokers.nats import NatsBroker

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from broker_cases import BrokerCases, run
-from brokers import BrokerProcess, Ear, RedisProcess, certificate, proxy_to, until
+from broker_servers import PATIENCE, BrokerProcess, Ear, RedisProcess, certificate, proxy_to, until
+from websockets.sync.client import ClientConnection, connect
 
+from processes import running
 from wirefast.rooms.brokers import BrokerUnavailable
 from wirefast.rooms.brokers.redis import RedisBroker
 from wirefast.rooms.brokers.supervisor import Limits
@@ -35,6 +39,9 @@ def command(process: BrokerProcess, *words: str) -> str:
             return line[1:]
 
         return reply()
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "chat_redis.py"
 
 
 class TestRedis(BrokerCases):
@@ -200,3 +207,34 @@ class TestRedis(BrokerCases):
 
         run(scene())
         assert len(caplog.messages) == 2 and "is lost" in caplog.messages[0]
+
+    def test_the_chat_over_two_workers(self, process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CHAT_BROKER", process.url)
+        with running(str(EXAMPLE), "--port", "0", "--workers", "2") as server, ExitStack() as stack:
+            url = f"ws://127.0.0.1:{server.wait_for_port()}/ws/"
+            for _ in range(2):
+                server.wait_for("Application startup complete")
+            # The kernel chooses the worker: come in until both have a member.
+            members: dict[str, ClientConnection] = {}
+            deadline = time.monotonic() + 3 * PATIENCE
+            while len(members) < 2:
+                assert time.monotonic() < deadline
+                try:
+                    member = stack.enter_context(connect(f"{url}{len(members)}"))
+                except ConnectionRefusedError:  # complete, and about to listen
+                    time.sleep(0.05)
+                    continue
+                greeting = str(member.recv(PATIENCE))
+                assert greeting.startswith("You are with process ")
+                if greeting in members:
+                    member.close()
+                else:
+                    members[greeting] = member
+            one, two = members.values()
+            one.send("hello")
+            for member in (one, two):
+                while (text := member.recv(PATIENCE)) != "Client #0 says: hello":
+                    assert str(text).endswith("left the chat")
+            two.close()
+            assert one.recv(PATIENCE) == "Client #1 left the chat"
+        assert "Traceback" not in server.log

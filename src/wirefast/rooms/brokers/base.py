@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib import import_module
 from urllib.parse import parse_qsl, urlencode
 
-__all__ = ["Broker", "BrokerUnavailable", "Deliver", "Gap", "make_broker", "take_prefix"]
+__all__ = ["Broker", "BrokerUnavailable", "Deliver", "Gap", "InvalidBrokerURL", "make_broker", "take_prefix"]
 
 Deliver = Callable[[str, bytes], None]
 Gap = Callable[[list[str]], None]
@@ -25,6 +25,10 @@ class BrokerUnavailable(Exception):
 
     ``str()`` is one line for a person, without the password of the URL.
     """
+
+
+class InvalidBrokerURL(ValueError):
+    """A URL that means no broker, or is malformed. ``str()`` is one line, and does not repeat it."""
 
 
 class Broker(ABC):
@@ -97,13 +101,14 @@ def make_broker(url: str) -> Broker:
     that two applications can share a broker. Other options of a Redis URL go to its client.
 
     Raises:
-        ValueError: The URL means no broker, or is malformed. The message does not repeat it: passwords are in URLs.
+        InvalidBrokerURL: The URL means no broker, or is malformed; a ValueError. It does not repeat the URL, which may
+            hold a password.
         BrokerUnavailable: The client is not installed: ``wirefast[redis]``, ``wirefast[nats]``.
     """
     scheme, separator, _ = url.partition("://")
     if not separator or scheme not in _BROKERS:
         known = ", ".join(f"{name}://" for name in _BROKERS)
-        raise ValueError(f"the URL of a broker begins with one of {known}")
+        raise InvalidBrokerURL(f"the URL of a broker begins with one of {known}")
     module, name = _BROKERS[scheme]
     broker: Broker = getattr(import_module(module, __package__), name)(url)
     return broker
@@ -126,6 +131,6 @@ def take_prefix(url: str) -> tuple[str, str]:
     prefixes = [value for name, value in options if name == "prefix"]
     prefix = prefixes[-1] if prefixes else "wirefast"
     if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", prefix):
-        raise ValueError("the prefix of a broker's URL is letters, digits, '_', '-' and single dots between them")
+        raise InvalidBrokerURL("the prefix of a broker's URL is letters, digits, '_', '-' and single dots between them")
     rest = urlencode([option for option in options if option[0] != "prefix"])
     return (f"{base}?{rest}" if rest else base), prefix

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from .base import BrokerUnavailable, take_prefix
+from .base import BrokerUnavailable, InvalidBrokerURL, take_prefix
 from .supervisor import Limits, Link, LinkError, SupervisedBroker, forget, one_line
 
 try:
@@ -47,7 +47,7 @@ class NatsBroker(SupervisedBroker):
         client: Further arguments for nats-py's ``connect``, such as ``user_credentials`` or ``tls``.
 
     Raises:
-        ValueError: A URL that is malformed.
+        InvalidBrokerURL: A URL that is malformed.
     """
 
     def __init__(self, url: str, limits: Limits | None = None, client: dict[str, Any] | None = None) -> None:
@@ -62,7 +62,9 @@ class NatsBroker(SupervisedBroker):
             except ValueError:
                 well_formed = False
             if not well_formed or parts.path.strip("/") or parts.query or parts.fragment:
-                raise ValueError("a NATS URL has the form nats://[user:password@]host[:port], several joined by ','")
+                raise InvalidBrokerURL(
+                    "a NATS URL has the form nats://[user:password@]host[:port], several joined by ','"
+                )
         super().__init__(f"NATS at {', '.join(places)}", limits)
         self._prefix = f"{prefix}."
         self._options = {"name": "wirefast"} | (client or {})

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from .base import BrokerUnavailable, take_prefix
+from .base import BrokerUnavailable, InvalidBrokerURL, take_prefix
 from .supervisor import Limits, Link, LinkError, SupervisedBroker, one_line
 
 try:
@@ -38,7 +38,7 @@ class RedisBroker(SupervisedBroker):
         limits: Sizes and times, if not the defaults.
 
     Raises:
-        ValueError: A URL that is malformed, or an option that redis-py does not know.
+        InvalidBrokerURL: A URL that is malformed, or an option that redis-py does not know.
     """
 
     def __init__(self, url: str, limits: Limits | None = None) -> None:
@@ -47,14 +47,14 @@ class RedisBroker(SupervisedBroker):
             parts = urlsplit(address)
             options: dict[str, Any] = dict(parse_url(address))
         except ValueError as error:
-            raise ValueError(one_line(error) if str(error).startswith("Invalid value for") else _FORM) from None
+            raise InvalidBrokerURL(one_line(error) if str(error).startswith("Invalid value for") else _FORM) from None
         # redis-py takes a URL without a host for localhost, and one with another path for the database 0.
         if parts.scheme == "unix":
             well_formed = bool(parts.path)
         else:
             well_formed = bool(parts.hostname) and (parts.path in ("", "/") or parts.path[1:].isdecimal())
         if not well_formed:
-            raise ValueError(_FORM)
+            raise InvalidBrokerURL(_FORM)
         options.pop("max_connections", None)  # of a pool, which there is none of
         # Every exchange has its deadline in the supervisor, and the listener waits for as long as it takes.
         options.update(socket_timeout=None, health_check_interval=0, retry_on_timeout=False, decode_responses=False)
@@ -63,7 +63,7 @@ class RedisBroker(SupervisedBroker):
         try:
             connection = self._connection()
         except TypeError as error:
-            raise ValueError(f"redis-py: {one_line(error).rpartition('() ')[2]} of a URL") from None
+            raise InvalidBrokerURL(f"redis-py: {one_line(error).rpartition('() ')[2]} of a URL") from None
         place = [str(getattr(connection, name)) for name in ("path", "host", "port") if hasattr(connection, name)]
         super().__init__(f"Redis at {':'.join(place)}", limits)
         self._prefix = f"{prefix}:".encode()

@@ -108,11 +108,14 @@ class Link(ABC):
 
     @abstractmethod
     async def check(self) -> None:
-        """Go to the broker and back, on every connection that the link has."""
+        """Go to the broker and back, on every connection that the link has, and behind a publish that is under way."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Free everything at once, also on a connection that is stuck. Never fails, and does not wait for the peer."""
+        """Free everything at once, also on a connection that is stuck. Never fails, and does not wait for the peer.
+
+        What is under way in another method ends, also where it took no notice of having been cancelled.
+        """
 
 
 def one_line(error: object) -> str:
@@ -213,7 +216,6 @@ class SupervisedBroker(Broker):
             while True:
                 reason = await self._serve(link)
                 self._fall(reason)
-                await link.close()
                 if time.monotonic() - self._opened_at > 2 * self.limits.longest_delay:
                     attempt = 0  # it stood for a while; one that fails again at once is not asked more often
                 link, attempt = await self._reopen(reason, attempt)
@@ -221,7 +223,6 @@ class SupervisedBroker(Broker):
                 self._stand(link)
                 logger.warning("%s is back after %.1f s, %d rooms to subscribe", self.name, seconds, len(self._wanted))
         finally:
-            await link.close()
             self._end()
 
     async def _reopen(self, reason: str, attempt: int) -> tuple[Link, int]:
@@ -237,7 +238,7 @@ class SupervisedBroker(Broker):
                     logger.warning("%s is still away: %s", self.name, reason)
 
     async def _serve(self, link: Link) -> str:
-        """Do everything that a link is for until it fails; the reason."""
+        """Do everything that a link is for until it fails, and close it; the reason."""
         work = (self._keep_subscribed(link), self._keep_publishing(link), self._keep_checking(link))
         tasks = [asyncio.ensure_future(part) for part in work]
         first: set[asyncio.Future[Any]] = {*tasks, link.ended}
@@ -247,8 +248,10 @@ class SupervisedBroker(Broker):
             failed = [error for task in tasks if task.done() and (error := task.exception())]
             for task in tasks:
                 task.cancel()
+            # Before they have ended: nats-py swallows a cancellation and waits on, until its connection is closed.
+            await link.close()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return link.ended.result() if link.ended.done() else one_line(failed[0])
+        return link.ended.result() if link.ended.done() else one_line(_as_link_error(failed[0]))
 
     async def _keep_checking(self, link: Link) -> None:
         while True:
@@ -273,12 +276,8 @@ class SupervisedBroker(Broker):
                 silent = silent + 1 if link.heard == heard else 0
                 heard = link.heard
             raise LinkError(f"no answer within {within:g} s")
-        except (LinkError, asyncio.CancelledError):
-            raise
         except Exception as error:
-            # What a client library raises beside its own errors is a failed link all the same.
-            logger.debug("%s: unexpected error", self.name, exc_info=True)
-            raise LinkError(f"{type(error).__name__}: {one_line(error)}") from error
+            raise _as_link_error(error) from None
         finally:
             if not task.done():
                 task.add_done_callback(forget)
@@ -408,6 +407,10 @@ class SupervisedBroker(Broker):
         if room == NOTICES:
             self._hear(payload)
         elif room in self._wanted and self._deliver is not None:
+            if room in self._missed and self._link is not None:
+                # It stands again, and this is read before the answer that says so.
+                self._missed.discard(room)
+                self._tell([room])
             try:
                 self._deliver(room, payload)
             except Exception:
@@ -498,7 +501,9 @@ class SupervisedBroker(Broker):
             while (notice := self._take_notice()) or self._queue:
                 batch = self._take_batch()
                 try:
-                    refused = await self._answer(link, link.publish([*notice, *batch]), self.limits.answer_within)
+                    # One that does not come back is found by the check, which has to wait behind it: a deadline of
+                    # its own would cost two tasks for each batch.
+                    refused = await link.publish([*notice, *batch])
                 except BaseException:
                     # Perhaps it arrived: sent again, it could arrive twice.
                     for room, _ in batch:
@@ -551,6 +556,13 @@ class SupervisedBroker(Broker):
             logger.warning("%s refused a payload of room %r: %s (said once)", self.name, room, reason)
         if room != NOTICES:
             self._lose(room)
+
+
+def _as_link_error(error: BaseException) -> LinkError:
+    """What a client library raises beside its own errors is a failed link all the same."""
+    if isinstance(error, LinkError):
+        return error
+    return LinkError(f"{type(error).__name__}: {one_line(error)}")
 
 
 def forget(task: asyncio.Future[Any]) -> None:
