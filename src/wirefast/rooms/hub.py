@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import inspect
 import logging
 import threading
@@ -231,10 +232,12 @@ class Hub(Roster):
         future = asyncio.run_coroutine_threadsafe(work(), loop)
         try:
             return future.result(timeout)
-        except BaseException:
+        except concurrent.futures.TimeoutError:
+            # Python 3.10 has one of its own.
+            raise TimeoutError("the event loop did not get to it in time") from None
+        finally:
             given_up.set()
             future.cancel()
-            raise
 
     async def close(self, room: Names, code: int = 1000, reason: str = "") -> int:
         """Close every socket in a room, of all processes, behind what waits for it; its handler sees a disconnect.
