@@ -15,6 +15,7 @@ import zlib
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.pyport cimport PY_SSIZE_T_MAX
+from libc.stdint cimport SIZE_MAX
 from libc.string cimport memcmp, memcpy
 
 from wirefast._core.channel cimport BINARY, CLOSED as CLOSED_EVENT, NOTHING, TEXT
@@ -310,18 +311,16 @@ cdef class Connection(FrameStream):
         return 0
 
     cdef size_t unsent(self) except? 0:
-        cdef size_t waiting = self.out_size
-        if self.outbox is not None:
-            waiting += <size_t> self.outbox.size
         try:
-            return waiting + <size_t> self.transport.get_write_buffer_size()
+            return self.out_size + <size_t> self.transport.get_write_buffer_size()
         except AttributeError:
-            return waiting
+            return self.out_size
 
     cdef int overflow(self) except -1:
         self.settings.overflows += 1
         self.settings.logger.warning(
-            "%s - WebSocket closed: %d bytes unsent", get_remote_addr(self.transport), self.unsent()
+            "%s - WebSocket closed: %d bytes unsent",
+            get_remote_addr(self.transport), self.unsent() + <size_t> self.outbox.size,
         )
         return self.fail(1008, "too many unsent bytes")
 
@@ -346,6 +345,9 @@ cdef class Connection(FrameStream):
     def resume_writing(self):
         """The transport's write buffer is below its low-water mark."""
         self.write_paused = False
+        if self.stalled:
+            # It took what was unsent, however much comes after it now.
+            self.stalled = SIZE_MAX
         if self.late_pong is not None:
             if self.state == OPEN:
                 self.queue(self.late_pong)
