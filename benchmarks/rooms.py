@@ -1,0 +1,307 @@
+"""Rooms on real sockets: what a receiver costs, what slow and dead members do to the others, what joining leaves.
+
+``python -m benchmarks.rooms fanout`` (and ``slow``, ``joins``). The server is this process; another one holds the
+clients, reads what they get and answers with how late it was. CPU is that of this process, user and system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import multiprocessing
+import os
+import selectors
+import socket
+import statistics
+import struct
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from wirefast import App, WebSocket
+from wirefast.rooms import Hub, Policy
+
+REQUEST = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def resident() -> int:
+    """KiB."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+# The clients' process -----------------------------------------------------------------------------------
+
+
+def connect(port: int, rcvbuf: int = 0) -> socket.socket:
+    sock = socket.socket()
+    if rcvbuf:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+    sock.connect(("127.0.0.1", port))
+    sock.sendall(REQUEST)
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += sock.recv(4096)
+    assert head.startswith(b"HTTP/1.1 101"), head
+    return sock
+
+
+def clients(port: int, healthy: int, silent: int, dead: int, pipe: Any) -> None:
+    """Open them, say so; read until told otherwise; answer with the delays of the messages that hold a time.
+
+    A message ends with its time as 16 hex digits and ``"}``. The dead ones are reset when the word is given.
+    """
+    chosen = selectors.DefaultSelector()
+    doomed = [connect(port) for _ in range(dead)]
+    stuck = [connect(port, 4096) for _ in range(silent)]
+    for _ in range(healthy):
+        sock = connect(port)
+        sock.setblocking(False)
+        chosen.register(sock, selectors.EVENT_READ)
+    chosen.register(pipe, selectors.EVENT_READ)
+    pipe.send("open")
+    delays: list[float] = []
+    bytes_read = 0
+    while True:
+        for key, _ in chosen.select():
+            if key.fileobj is pipe:
+                word = pipe.recv()
+                if word == "die":
+                    for sock in doomed:
+                        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        sock.close()
+                    pipe.send("dead")
+                elif word == "count":
+                    pipe.send((bytes_read, delays))
+                    delays = []
+                else:
+                    del stuck
+                    return
+            else:
+                data = key.fileobj.recv(262144)  # type: ignore[union-attr]
+                bytes_read += len(data)
+                if data.endswith(b'"}'):
+                    delays.append(time.monotonic() - int(data[-18:-2], 16) / 1e9)
+
+
+class Clients:
+    def __init__(self, port: int, healthy: int, silent: int = 0, dead: int = 0) -> None:
+        self.pipe, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.get_context("spawn").Process(
+            target=clients, args=(port, healthy, silent, dead, theirs)
+        )
+        self.process.start()
+
+    async def answer(self, word: str | None = None) -> Any:
+        if word is not None:
+            self.pipe.send(word)
+        return await asyncio.get_running_loop().run_in_executor(None, self.pipe.recv)
+
+    def stop(self) -> None:
+        self.pipe.send("stop")
+        self.process.join()
+
+
+# The server ---------------------------------------------------------------------------------------------
+
+
+async def served(app: Any, script: Callable[[int], Awaitable[None]], **settings: Any) -> None:
+    """Run a script beside a server, with its port."""
+    settings = {"ws": "wirefast.server:WebSocketProtocol", "http": "wirefast.server:HttpProtocol"} | settings
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="error", ws_ping_interval=None, timeout_graceful_shutdown=1, **settings)
+    )
+    serving = asyncio.ensure_future(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        await script(server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def application(hub: Hub, sockets: list[Any]) -> App:
+    app = App(hub=hub)
+
+    @app.websocket("/")
+    async def member(websocket: WebSocket) -> None:
+        await websocket.accept()
+        sockets.append(websocket)
+        async with hub.join("room", websocket):
+            async for _ in websocket.iter_text():
+                pass
+
+    return app
+
+
+async def cpu_of(work: Callable[[], Awaitable[None]], read: Callable[[], Awaitable[int]], rounds: int) -> float:
+    """Seconds of CPU for some rounds, until the clients have got everything."""
+    gc.collect()
+    before = time.process_time()
+    for _ in range(rounds):
+        await work()
+        await asyncio.sleep(0)
+    spent = time.process_time() - before
+    await read()
+    return spent
+
+
+async def fanout(members: int, rounds: int) -> None:
+    """CPU for each receiver of a JSON message of 128 bytes: bare writes, a hub, FastAPI's loop."""
+    message = {"text": "x" * 115}
+    text = json.dumps(message, separators=(",", ":")).encode()
+    frame = bytes([0x81, 126, 0, len(text)]) + text
+    assert len(text) == 126
+    results: dict[str, list[float]] = {"transport.write": [], "hub.publish": [], "FastAPI's loop": []}
+
+    async def everything_read(crowd: Clients, expected: list[int], more: int) -> int:
+        expected[0] += more
+        while (await crowd.answer("count"))[0] < expected[0]:
+            await asyncio.sleep(0.02)
+        return expected[0]
+
+    async def measure(port: int, ways: dict[str, Callable[[], Awaitable[None]]]) -> None:
+        crowd = Clients(port, members)
+        await crowd.answer()
+        await asyncio.sleep(0.5)
+        expected = [0]
+        for number in range(12):
+            for name, work in ways.items():
+                spent = await cpu_of(
+                    work, lambda: everything_read(crowd, expected, rounds * members * len(frame)), rounds
+                )
+                if number:
+                    results[name].append(spent / rounds / members * 1e6)
+        crowd.stop()
+
+    sockets: list[Any] = []
+    hub = Hub()
+
+    async def bare() -> None:
+        for websocket in sockets:
+            websocket._send.channel.transport.write(frame)
+
+    async def publish() -> None:
+        assert await hub.publish("room", message) == members
+
+    await served(
+        application(hub, sockets), lambda port: measure(port, {"transport.write": bare, "hub.publish": publish})
+    )
+
+    import fastapi
+
+    theirs: list[Any] = []
+    app = fastapi.FastAPI()
+
+    async def member(websocket: fastapi.WebSocket) -> None:
+        await websocket.accept()
+        theirs.append(websocket)
+        async for _ in websocket.iter_text():
+            pass
+
+    app.add_api_websocket_route("/", member)
+
+    async def loop() -> None:
+        for websocket in theirs:
+            await websocket.send_json(message)
+
+    await served(app, lambda port: measure(port, {"FastAPI's loop": loop}), ws="auto", http="auto")
+    floor = statistics.median(results["transport.write"])
+    for name, values in results.items():
+        found = statistics.median(values)
+        print(f"{name:16} {found:6.2f} us CPU a receiver, {found / floor:5.2f} times transport.write")
+
+
+async def slow(members: int, rounds: int) -> None:
+    """The delays that healthy members see with and without a fifth of dead and silent ones beside them."""
+    policy = Policy("close", max_messages=200, max_bytes=262144)
+    for silent, dead in ((0, 0), (members // 10, members // 10)):
+        sockets: list[Any] = []
+        hub = Hub(policy=policy)
+
+        async def script(port: int, silent: int = silent, dead: int = dead, hub: Hub = hub) -> None:
+            healthy = members - silent - dead
+            crowd = Clients(port, healthy, silent, dead)
+            await crowd.answer()
+            while hub.count("room") < members:
+                await asyncio.sleep(0.01)
+            await crowd.answer("count")
+            gc.collect()
+            memory, closed_at, most = resident(), 0.0, 0
+            for number in range(rounds):
+                if dead and number == rounds // 4:
+                    await crowd.answer("die")
+                await hub.publish("room", {"pad": "x" * 2000, "at": f"{time.monotonic_ns():016x}"})
+                if hub.stats.closed == silent and not closed_at:
+                    closed_at = time.monotonic()
+                most = max(most, resident() - memory)
+                await asyncio.sleep(0.25)
+            _, delays = await crowd.answer("count")
+            delays.sort()
+            stats = hub.stats
+            print(
+                f"{healthy} healthy, {silent} silent, {dead} dead: p50 {delays[len(delays) // 2] * 1e3:.1f} ms, "
+                f"p99 {delays[len(delays) * 99 // 100] * 1e3:.1f} ms of {len(delays)} delays; members at the end "
+                f"{stats.sockets}, ended {stats.ended}, closed {stats.closed}, dropped {stats.dropped}; "
+                f"memory at most {most} KiB more"
+            )
+            crowd.stop()
+
+        await served(application(hub, sockets), script)
+
+
+async def joins(count: int) -> None:
+    """Memory after joining and leaving rooms of random names."""
+    sockets: list[Any] = []
+    hub = Hub()
+
+    async def script(port: int) -> None:
+        crowd = Clients(port, 10)
+        await crowd.answer()
+
+        async def churn(number: int) -> None:
+            for _ in range(number):
+                async with hub.join(os.urandom(8).hex(), sockets[number % 10]):
+                    pass
+
+        await churn(10_000)
+        gc.collect()
+        before, objects = resident(), len(gc.get_objects())
+        spent = time.process_time()
+        await churn(count)
+        spent = time.process_time() - spent
+        gc.collect()
+        print(
+            f"{count} joins and leaves: {spent / count * 1e6:.1f} us CPU each, {resident() - before} KiB and "
+            f"{len(gc.get_objects()) - objects} objects more, {hub.stats.rooms} rooms"
+        )
+        crowd.stop()
+
+    await served(application(hub, sockets), script)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["fanout", "slow", "joins"])
+    parser.add_argument("--members", type=int, help="default: 1000 for fanout, 2000 for slow")
+    parser.add_argument("--rounds", type=int, help="default: 20, 400, or a million joins")
+    given = parser.parse_args()
+    with_defaults = {
+        "fanout": lambda: fanout(given.members or 1000, given.rounds or 20),
+        "slow": lambda: slow(given.members or 2000, given.rounds or 400),
+        "joins": lambda: joins(given.rounds or 1_000_000),
+    }
+    uvloop.run(with_defaults[given.what]())
+
+
+if __name__ == "__main__":
+    main()
