@@ -77,19 +77,27 @@ class Session:
     def run(self, chunks: list[bytes]) -> tuple[list[dict[str, Any]], bytes, bool]:
         """The events, what was written, and whether the transport was closed after these bytes."""
         self.events = []
-        transport = Transport()
-        protocol = WebSocketProtocol(self.config, self.state, {}, self.loop)
-        protocol.connection_made(transport)  # type: ignore[arg-type]
+        protocol, transport = self.connect()
         for chunk in chunks:
             if not transport.closing:
                 protocol.data_received(chunk)
                 self.turn()
         found = (self.events.copy(), bytes(transport.written), transport.closing)
+        self.disconnect(protocol, transport)
+        return found
+
+    def connect(self) -> tuple[WebSocketProtocol, Transport]:
+        transport = Transport()
+        protocol = WebSocketProtocol(self.config, self.state, {}, self.loop)
+        protocol.connection_made(transport)  # type: ignore[arg-type]
+        return protocol, transport
+
+    def disconnect(self, protocol: WebSocketProtocol, transport: Transport) -> None:
+        """Lose the connection; nothing may be left of it."""
         transport.closing = True
         protocol.connection_lost(None)
         self.turn()
         assert not self.state.tasks and not self.state.connections, "something is left"
-        return found
 
 
 def mutate(rng: random.Random, data: bytes, words: list[bytes]) -> bytes:
