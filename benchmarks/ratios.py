@@ -20,25 +20,28 @@ from benchmarks.instructions import python
 BASELINE = Path(__file__).with_name("ratios.json")
 # A ratio is repeatable to some 10 % between calm runs. What changed is looked for with instructions.py.
 ALLOWED_LOSS = 0.25
-# What a ratio below this compares is mostly noise of the timer.
-SMALLEST_US = 0.2
+# Of a cost whose quartiles lie further apart than this, in parts of its median, nothing can be said.
+STEADY = 0.25
 Ratios = dict[str, dict[str, float]]
 
 
 def of_run(run: dict[str, Any]) -> Ratios:
-    """``"step: case"`` -> peer -> how many times our cost it has."""
-    costs: dict[str, dict[str, float]] = {}
+    """``"step: case"`` -> peer -> how many times our cost it has, of the costs that are steady."""
+    costs: dict[str, dict[str, tuple[float, float]]] = {}
     if "figures" in run:
         for scene, cells in run["figures"].items():
-            costs[f"wire: {scene}"] = {peer: cell["median"] for peer, cell in cells.items() if cell["valid"]}
+            valid = {peer: (cell["median"], cell["spread"]) for peer, cell in cells.items() if cell["valid"]}
+            costs[f"wire: {scene}"] = valid
     else:
         for (step, case), found in report.read([run]).items():
-            costs[f"{step}: {case}"] = {peer: report.summary(cell)[0] for peer, cell in found.items()}
-    return {
-        name: {peer: value / by_peer[report.OURS] for peer, value in by_peer.items() if peer != report.OURS}
-        for name, by_peer in costs.items()
-        if by_peer.get(report.OURS, 0) >= SMALLEST_US and len(by_peer) > 1
-    }
+            costs[f"{step}: {case}"] = {peer: report.summary(cell) for peer, cell in found.items()}
+    ratios: Ratios = {}
+    for name, by_peer in costs.items():
+        steady = {peer: median for peer, (median, spread) in by_peer.items() if spread <= STEADY * median}
+        ours = steady.pop(report.OURS, None)
+        if ours and steady:
+            ratios[name] = {peer: median / ours for peer, median in steady.items()}
+    return ratios
 
 
 def of_runs(runs: Iterable[dict[str, Any]]) -> Ratios:

@@ -93,11 +93,17 @@ def test_ratios_are_the_medians_of_several_runs(tool):
     assert ratios.of_runs(runs) == {"message: JSON": {"fastapi": 6.0}}
 
 
+@pytest.mark.parametrize(("ours", "theirs", "found"), [(2e-6, 10e-6, 1), (3e-6, 1e-6, 0), (1e-6, 30e-6, 0)])
+def test_ratios_of_costs_that_are_not_steady_are_left_out(tool, ours, theirs, found):
+    one = run(measurement("wirefast", 10e-6, ours), measurement("fastapi", 80e-6, theirs))
+    assert len(tool("ratios").of_runs([one])) == found
+
+
 def test_ratios_of_the_wire_leave_out_what_is_invalid(tool):
     cells = {
-        "wirefast": {"median": 10.0, "valid": True},
-        "fastapi/websockets": {"median": 40.0, "valid": True},
-        "raw": {"median": 5.0, "valid": False},
+        "wirefast": {"median": 10.0, "spread": 1.0, "valid": True},
+        "fastapi/websockets": {"median": 40.0, "spread": 1.0, "valid": True},
+        "raw": {"median": 5.0, "spread": 0.1, "valid": False},
     }
     found = tool("ratios").of_runs([{"figures": {"upgrade": cells}}])
     assert found == {"wire: upgrade": {"fastapi/websockets": 4.0}}

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TIMEOUT = 120
+TIMEOUT = 300
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and pins processes")
 
@@ -103,17 +103,19 @@ def test_a_server_that_does_not_start_says_why(wire):
         processes.Server(nobody, "scene")
 
 
-def test_a_terminated_run_ends_its_servers(wire):
+def test_a_terminated_run_ends_its_servers_and_reports(wire, tmp_path):
     processes = wire("processes")
-    arguments = ["--peers", "raw", "--scenes", "echo-text-128B", "--seconds", "60"]
+    arguments = ["--peers", "raw", "--scenes", "echo-text-128B", "--seconds", "60", "--out", str(tmp_path)]
     command = [sys.executable, "-m", "benchmarks.wire", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         deadline = time.monotonic() + TIMEOUT
         while processes.listening_port(pids := processes.children(process.pid)) is None:
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.02)
         process.terminate()
-        assert process.wait(TIMEOUT) == 1
+        out, _ = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 1, out
+    assert json.loads((tmp_path / "results.json").read_text())["left_out"] == ["everything after an interrupt"]
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -21,6 +21,7 @@ from benchmarks.wire.peers import OURS, Peer
 from benchmarks.wire.processes import cores
 
 QUICK_LIMIT = 90.0
+INTERRUPTED = "everything after an interrupt"
 
 
 class Progress:
@@ -113,7 +114,10 @@ def run(options: argparse.Namespace, command: str) -> dict[str, Any]:
     before, began = os.getloadavg()[0], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="wirefast-load-") as directory:
         measuring = Measuring(Load(Path(directory)), plan, Progress(len(plan)))
-        measuring.run()
+        try:
+            measuring.run()
+        except KeyboardInterrupt:
+            measuring.left_out.append(INTERRUPTED)
     servers, load = cores()
     return {
         "command": command,
@@ -142,25 +146,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if not sys.platform.startswith("linux"):
         raise SystemExit("this benchmark reads /proc and pins processes to cores: it needs Linux")
-    # Also a SIGTERM goes by the way that ends the servers.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    # Either signal ends the servers and leaves a report of what there is.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         found = run(options, shlex.join(["python", "-m", "benchmarks.wire", *arguments]))
     except LoadError as exc:
         raise SystemExit(str(exc)) from None
-    except KeyboardInterrupt:
-        raise SystemExit("interrupted") from None
     drawn: list[str] = []
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / "results.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
         if plots.available():
             drawn = plots.draw(found["figures"], options.out)
         else:
             print("matplotlib is not installed: no plots", file=sys.stderr)
-        (options.out / "results.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
         (options.out / "report.md").write_text(report.markdown(found, drawn))
     print(report.markdown(found, []))
-    return 1 if any(failure["peer"] == OURS for failure in found["failures"]) else 0
+    interrupted = INTERRUPTED in found["left_out"]
+    return 1 if interrupted or any(failure["peer"] == OURS for failure in found["failures"]) else 0
 
 
 if __name__ == "__main__":

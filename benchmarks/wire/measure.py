@@ -147,7 +147,7 @@ class Measuring:
             "warmup": self.plan.warmup,
             "seconds": seconds,
         } | values
-        measured = self.load.run(mode, server, scene.contents, limit=60 + 10 * seconds, **values)
+        measured = self.load.run(mode, server, scene.contents, limit=120 + 10 * seconds, **values)
         if measured["overloaded"]:
             raise LoadError(f"{server.peer.name}: more than 1,024 messages of a socket on their way")
         return measured
