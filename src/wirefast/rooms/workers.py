@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import sys
+from typing import Any
+
+
+def _process() -> Any:
+    """What multiprocessing knows of this process; None where nobody has imported it, so that it started no worker."""
+    module = sys.modules.get("multiprocessing.process")
+    return None if module is None else module.current_process()
 
 
 def worker_count() -> int:
     """The number of workers: uvicorn's, or ``WEB_CONCURRENCY``, which uvicorn, gunicorn and hosts share; at least 1."""
     # uvicorn starts each worker with its Config; the process object keeps what it was started with.
-    config = getattr(multiprocessing.current_process(), "_kwargs", {}).get("config")
+    config = getattr(_process(), "_kwargs", {}).get("config")
     workers = getattr(config, "workers", None)
     if workers is None:
         workers = os.environ.get("WEB_CONCURRENCY", "")
@@ -21,5 +28,5 @@ def worker_count() -> int:
 
 def is_first_worker() -> bool:
     """Whether this is the one that speaks for all where each would say the same."""
-    name = multiprocessing.current_process().name
+    name = getattr(_process(), "name", "MainProcess")
     return name.rpartition("-")[2] == "1" or name == "MainProcess"
