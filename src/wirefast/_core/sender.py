@@ -172,7 +172,7 @@ class Sender:
                 await self.raw(message)
             else:
                 future = self.loop.create_future()
-                data = message.get("bytes") or message.get("text") or ""
+                data = message.get("bytes") or (message.get("text") or "").encode("utf-8", "surrogatepass")
                 self.outbox.hold((message, future), len(data), self.loop.time())
                 await future
         except OSError:
