@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from starlette.requests import Request
 
+from wirefast import App
 from wirefast.cli import OWN_DEFAULTS, make_command
+from wirefast.rooms import Hub, Policy
+from wirefast.rooms.brokers.supervisor import Limits
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -83,6 +88,10 @@ def test_figures(row: Row) -> None:
         assert constant(match[1], match[2]) == figure(row.default)
     elif match := re.fullmatch(r"`(--[\w-]+)`", row.source):
         assert option_default(match[1]) == figure(row.default)
+    elif row.source == "`max_rooms` of `Hub`":
+        assert inspect.signature(Hub).parameters["max_rooms"].default == figure(row.default)
+    elif match := re.fullmatch(r"`(\w+)` of `(Limits|Policy)`", row.source):
+        assert getattr({"Limits": Limits(), "Policy": Policy("wait")}[match[2]], match[1]) == figure(row.default)
     else:
         # HTTP's: defaults of FastAPI's, which tests/test_limits.py and Starlette's own parser hold.
         assert row.source in ("`max_body_size` of `App`", "`max_fields` of forms", "`WebSocketOriginMiddleware`")
@@ -103,12 +112,6 @@ def test_tests_exist(row: Row) -> None:
 
 
 def test_the_defaults_of_http() -> None:
-    import inspect
-
-    from starlette.requests import Request
-
-    from wirefast import App
-
     assert inspect.signature(App).parameters["max_body_size"].default is None
     (row,) = [row for row in ROWS if row.source == "`max_fields` of forms"]
     assert inspect.signature(Request.form).parameters["max_fields"].default == figure(row.default)
