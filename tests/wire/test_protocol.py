@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from typing import Any
 
@@ -327,6 +328,32 @@ def test_shutdown_ends_with_a_peer_that_does_not_answer(serve: Any) -> None:
         server.server.should_exit = True
         assert peer.frame().code == 1012
         assert peer.ended()
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["closing", "closed"])
+def test_shutdown_does_not_wait_for_a_closed_peer_that_reads_nothing(serve: Any, loop_name: str, refused: bool) -> None:
+    """Its last bytes could be taken until the close timeout, ten seconds: a server that stops gives it two."""
+    closed = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        sending = asyncio.ensure_future(send({"type": "websocket.send", "bytes": bytes(16 << 20)}))
+        await asyncio.sleep(0)
+        if refused:
+            await receive()
+        else:
+            await send({"type": "websocket.close"})
+        sending.cancel()
+        closed.set()
+
+    server = serve(app, loop=loop_name, timeout_graceful_shutdown=8)
+    with server.opened(rcvbuf=4096) as peer:
+        if refused:
+            peer.send(close_frame(1000))
+        assert closed.wait(20)
+        server.stop()
+        assert not [line for line in server.errors if "graceful" in line]
 
 
 def test_shutdown_tells_every_socket(serve: Any) -> None:

@@ -146,8 +146,12 @@ cdef class WebSocketProtocol(Connection):
             self.start_closing(1012, "", min(SHUTDOWN_TIMEOUT, self.close_timeout))
         elif self.state == CONNECTING:
             self.refuse_text(503, "Service Unavailable")
-        elif self.state == CLOSING:
-            self.close_transport()
+        elif self.state != LOST:
+            if self.state == CLOSING:
+                self.close_transport()
+            # It waits for the peer, to read or to end, for as long as any other may take; no longer.
+            if self.close_timer is not None:
+                self.arm_close_timer(min(SHUTDOWN_TIMEOUT, self.close_timeout))
 
     # The handshake.
 
