@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from typing import Any
 
 import uvicorn
@@ -88,6 +89,17 @@ class Memory:
     async def ended(self) -> None:
         """Wait for every application to return and every connection to be gone."""
         while self.state.tasks or self.state.connections:
+            await asyncio.sleep(0)
+
+    async def settled(self, peer: MemoryPeer) -> None:
+        """As ``ended``; a close frame of the application's end is answered by the peer."""
+        answered = False
+        deadline = time.monotonic() + 20
+        while self.state.tasks or self.state.connections:
+            assert time.monotonic() < deadline, bytes(peer.transport.written[-200:])
+            if not answered and not self.state.tasks and peer.close_code is not None:
+                answered = True
+                peer.close(peer.close_code)
             await asyncio.sleep(0)
 
 

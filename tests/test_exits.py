@@ -1,6 +1,10 @@
 """Leaving when something went wrong: which connections need a shield, and the order in which generators hear of it."""
 
 import asyncio
+import collections
+import gc
+import traceback
+import weakref
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
@@ -150,3 +154,31 @@ def test_nothing_entered():
         assert not await unwind(LookupError(), [])
 
     asyncio.run(main())
+
+
+def test_an_exception_that_replaced_another_is_in_no_cycle():
+    """Reference counting alone frees both, and what the generators held; the traceback still ends in the generator."""
+    gone = []
+
+    class Held(Exception):
+        pass
+
+    async def main():
+        entered = Entered()
+        await entered.generator("outer")
+        await entered.generator("inner", raises=Held)
+        entered.seen = collections.deque(maxlen=0)
+        try:
+            await unwind(Held("old"), entered.items)
+        except Held as exc:
+            gone.append(weakref.ref(exc))
+            names = [frame.name for frame in traceback.extract_tb(exc.__traceback__)]
+            assert names[-1] == "generate" and "__aexit__" not in names
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(main())
+        assert [reference() for reference in gone] == [None]
+    finally:
+        gc.enable()

@@ -54,18 +54,21 @@ async def repeat(work: Callable[[int], Awaitable[Any]], first: int, count: int) 
         await work(i)
 
 
-def check(work: Callable[[int], Awaitable[Any]], count: int = COUNT, *, cycles: bool = False) -> None:
+def check(
+    work: Callable[[int], Awaitable[Any]], count: int = COUNT, *, warm_up: int = WARM_UP, cycles: bool = False
+) -> None:
     """Do ``work(i)`` ``count`` times; fail if anything was kept, with the collector on and then with it off.
 
-    ``cycles`` says that what was made may lie in reference cycles, so that only the collector frees it.
+    ``warm_up`` is how many times before that are not looked at. ``cycles`` says that what was made may lie in reference
+    cycles, so that only the collector frees it.
     """
     name = getattr(work, "__name__", repr(work))
 
     async def main() -> None:
-        await repeat(work, 0, WARM_UP)
+        await repeat(work, 0, warm_up)
         gc.collect()
         before, memory = ours(), resident()
-        await repeat(work, WARM_UP, count)
+        await repeat(work, warm_up, count)
         grown = resident() - memory
         gc.collect()
         assert ours() == before, f"{name}: left {dict(ours() - before)} after {count:,} times"

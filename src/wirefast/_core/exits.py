@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import AsyncExitStack, asynccontextmanager
 from inspect import isasyncgen
+from types import TracebackType
 from typing import Any
 
 try:
@@ -56,9 +58,22 @@ async def unwind(exc: BaseException, entered: list[Any]) -> bool:
     traceback = exc.__traceback__
     try:
         return bool(await stack.__aexit__(type(exc), exc, traceback))
+    except BaseException as raised:
+        raised.__traceback__ = _without_contextlib(raised.__traceback__)
+        raise raised
     finally:
         # On Python 3.10 contextlib leaves frames there that hold the exception: a cycle for each failed connection.
         exc.__traceback__ = traceback
+
+
+def _without_contextlib(traceback: TracebackType | None) -> TracebackType | None:
+    """The traceback without the frames of the exit stack, which hold the exception and themselves: cycles again."""
+    while traceback is not None and traceback.tb_frame.f_globals is vars(contextlib):
+        traceback.tb_frame.clear()
+        traceback = traceback.tb_next
+    if traceback is not None:
+        traceback.tb_next = _without_contextlib(traceback.tb_next)
+    return traceback
 
 
 def _started(generator: Any) -> Any:
