@@ -23,6 +23,11 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+def foreign() -> dict[str, str]:
+    """The environment for a program that is not Python: a sanitizer loaded before it can hang it."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 def wirefast(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     return subprocess.run(

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from processes import foreign
 from wirefast.rooms.brokers import Broker
 
 PATIENCE = 20.0
@@ -85,7 +86,7 @@ class BrokerProcess(ABC):
         """Whether it answers; False where its port was taken."""
         with (self.directory / "log").open("ab") as log:
             command = [self.executable, *self.arguments()]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=foreign())
         deadline = time.monotonic() + PATIENCE
         while self.process.poll() is None:
             try:
@@ -154,7 +155,7 @@ def certificate(directory: Path) -> tuple[Path, Path]:
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
     command += ["-out", str(paths[0]), "-keyout", str(paths[1])]
-    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, env=foreign())
     return paths
 
 

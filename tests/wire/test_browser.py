@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from processes import ServerProcess
+from processes import ServerProcess, foreign
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat.py"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -47,7 +47,7 @@ class Browser:
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 [program, *FLAGS, f"--user-data-dir={directory / 'profile'}", "about:blank"],
-                env=os.environ | {"HOME": str(directory)},
+                env=foreign() | {"HOME": str(directory)},
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

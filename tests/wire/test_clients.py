@@ -25,6 +25,7 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
+from processes import foreign
 from wirefast import App, WebSocket, WebSocketDisconnect
 
 # Every form of the length, both kinds, and more than one read.
@@ -90,6 +91,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
         check=True,
         capture_output=True,
         timeout=60,
+        env=foreign(),
     )
     return cert, key
 
@@ -293,7 +295,8 @@ client.on('close', (code, reason) => {
 @pytest.fixture(scope="module")
 def node() -> str:
     found = shutil.which("node")
-    if found is None or subprocess.run([found, "-e", "require('ws')"], capture_output=True, timeout=60).returncode:
+    probe = [found or "", "-e", "require('ws')"]
+    if found is None or subprocess.run(probe, capture_output=True, timeout=60, env=foreign()).returncode:
         pytest.skip("needs node and the npm package ws")
     return found
 
@@ -306,7 +309,8 @@ def test_npm_ws(serve: Any, node: str, certificate: tuple[str, str], deflate: bo
     server = serve(app, ws_per_message_deflate=deflate, **files)
     url = server.url.replace("ws:", "wss:") if tls else server.url
     arguments = [url, "deflate" if deflate else "plain", *([certificate[0]] if tls else [])]
-    ended = subprocess.run([node, "-e", NODE, *arguments], capture_output=True, text=True, timeout=60)
+    command = [node, "-e", NODE, *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, env=foreign())
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout)
     assert ("permessage-deflate" in report.pop("extensions")) is deflate
@@ -368,7 +372,7 @@ def nginx(upstream: str, directory: Path) -> Iterator[int]:
         process = subprocess.Popen(
             [program, "-e", str(directory / "error.log"), "-p", str(directory), "-c", str(config)],
             pass_fds=[listener.fileno()],
-            env={**os.environ, "NGINX": f"{listener.fileno()};"},
+            env=foreign() | {"NGINX": f"{listener.fileno()};"},
             stdin=subprocess.DEVNULL,
         )
     try:
