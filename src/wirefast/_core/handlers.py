@@ -54,11 +54,16 @@ async def handle_exception(
     except Exception:
         # Handlers log with logging.exception(), which looks for the exception being handled.
         exc.__traceback__ = traceback
-        if is_async_callable(handler):
-            response = await handler(connection, exc)
-        else:
-            response = await run_in_threadpool(handler, connection, exc)
-        if response is not None:
-            await response(scope, receive, send)
-    # The same cycle.
+        try:
+            if is_async_callable(handler):
+                response = await handler(connection, exc)
+            else:
+                response = await run_in_threadpool(handler, connection, exc)
+            if response is not None:
+                await response(scope, receive, send)
+        except BaseException:
+            # The same cycle, where what is raised now comes out of this exception.
+            del exc
+            raise
+    # And again.
     exc.__traceback__ = None
