@@ -228,6 +228,7 @@ class BrokerCases:
             publisher = await Ear(self.broker(process.url, Limits(answer_within=60.0))).start()
             assert process.process is not None
             process.process.send_signal(signal.SIGSTOP)
+            os.waitpid(process.process.pid, os.WUNTRACED)  # a busy machine takes its time to stop all threads
             try:
                 publisher.broker.publish("a", b"1")
                 ear.broker.subscribe("b")
