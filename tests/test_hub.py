@@ -1,11 +1,9 @@
-"""Hub: joining, publishing, each policy, every end of a socket; on our protocol and on any other ASGI server."""
+"""Hub: publishing, each policy, closing; on our protocol and on any other ASGI server. Joining is in test_roster.py."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import random
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,7 +17,7 @@ from pydantic import BaseModel
 import wirefast
 from asgi import websocket_scope
 from sockets import KINDS, open_socket, turns
-from wirefast.rooms import Drop, Hub, Policy, Stats, TooManyRooms
+from wirefast.rooms import Drop, Hub, Policy, Stats
 
 Scenario = Callable[..., Awaitable[None]]
 
@@ -97,71 +95,6 @@ def test_several_rooms_reach_each_socket_once_and_exclude_is_heeded(kind: str) -
             ["each once"], ["each once", "one"], ["each once", "not a"], [],
         ]  # fmt: skip
         assert hub.stats == Stats(sockets=4, rooms=3, published=4, reached=5)
-
-    run(scenario)
-
-
-def test_joining_counts_and_leaving_leaves_nothing_behind(kind: str) -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(), await open_socket(kind)
-        async with hub.join("room", socket.websocket):
-            async with hub.join(["room", "second"], socket.websocket):
-                assert (hub.count("room"), hub.count("second")) == (1, 1)
-            assert (hub.count("room"), hub.count("second")) == (1, 0)
-            await hub.join("room", socket.websocket)
-        assert hub.count("room") == 1
-        hub.leave("room", socket.websocket)
-        hub.leave(["room", "never"], socket.websocket)
-        assert hub.members("room") == []
-        assert hub.stats == Stats()
-        assert await hub.publish("room", "nobody hears it") == 0
-        # leave() inside a block: the block's end does no harm.
-        async with hub.join("room", socket.websocket):
-            await hub.join("room", socket.websocket)
-            hub.leave("room", socket.websocket)
-            assert hub.count("room") == 0
-        assert hub.stats.rooms == hub.stats.sockets == 0
-        await turns()
-        assert socket.messages == []
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("end", ["close", "lose", "handler"])
-def test_a_socket_that_ends_has_left(kind: str, end: str) -> None:
-    async def scenario() -> None:
-        hub, socket, other = Hub(), await open_socket(kind), await open_socket(kind)
-        await hub.join(["a", "b"], socket.websocket)
-        await hub.join("a", other.websocket)
-        if end == "handler":
-            await socket.websocket.close()
-        else:
-            getattr(socket, end)()
-        await turns()
-        # A server of ASGI does not tell; the next message shows it.
-        for _ in range(3):
-            await hub.publish("a", "x")
-            await turns()
-        assert (hub.count("a"), hub.members("a")) == (1, [other.websocket])
-        assert hub.stats.ended == 1
-        assert hub.count("b") == 0
-        assert other.messages == ["x"] * 3
-        await hub.join("a", socket.websocket)
-        assert hub.count("a") == 1
-
-    run(scenario)
-
-
-def test_a_websocket_that_its_handler_let_go_of_has_left() -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(), await open_socket("Starlette's")
-        await hub.join("room", socket.websocket)
-        socket.close()
-        await socket.task
-        assert hub.count("room") == 1
-        del socket.websocket, socket.task
-        gc.collect()
-        assert hub.stats.sockets == hub.stats.rooms == 0
 
     run(scenario)
 
@@ -557,64 +490,6 @@ def test_stopping_takes_everybody_out_and_closes_nobody(kind: str) -> None:
 # Bounds and mistakes ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "error", "text"),
-    [
-        ("", ValueError, "a room's name has 1 to 200 printable characters, which '' has not"),
-        ("x" * 201, ValueError, "a room's name has 1 to 200 printable characters, which 'xxx"),
-        ("a\nb", ValueError, "which 'a\\\\nb' has not"),
-        ("\ud800", ValueError, "printable"),
-        (7, TypeError, "'int' object is not iterable"),
-        ([7], TypeError, "a room's name is a str, not int"),
-        ([], ValueError, "no room is named"),
-        (b"room", TypeError, "a room's name is a str, not int"),
-        (["fine", ""], ValueError, "printable"),
-    ],
-)
-def test_names_are_checked_everywhere(name: Any, error: type[Exception], text: str) -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(), await open_socket("ours")
-        for call in (
-            lambda: hub.join(name, socket.websocket),
-            lambda: hub.leave(name, socket.websocket),
-            lambda: hub.members(name),
-            lambda: hub.count(name),
-        ):
-            with pytest.raises(error, match=text):
-                call()
-        with pytest.raises(error, match=text):
-            await hub.publish(name, "x")
-        with pytest.raises(error, match=text):
-            await hub.close(name)
-        assert hub.stats == Stats()
-
-    run(scenario)
-
-
-def test_any_printable_name_will_do() -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(), await open_socket("ours")
-        for name in ("x" * 200, "ü", "room:1/2 three", "*", "日本"):
-            async with hub.join(name, socket.websocket):
-                assert await hub.publish(name, name) == 1
-
-    run(scenario)
-
-
-def test_rooms_of_a_socket_are_bounded(kind: str) -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(max_rooms=3), await open_socket(kind)
-        await hub.join(["a", "b", "c"], socket.websocket)
-        await hub.join(["a", "c"], socket.websocket)
-        with pytest.raises(TooManyRooms, match="a socket may be in 3 rooms"):
-            await hub.join(["a", "d"], socket.websocket)
-        assert hub.stats.rooms == 3
-        hub.leave("b", socket.websocket)
-        await hub.join("d", socket.websocket)
-
-    run(scenario)
-
-
 def test_every_other_mistake_says_what_it_is(kind: str) -> None:
     async def scenario() -> None:
         hub, socket = Hub(policy=Policy("close", max_bytes=100)), await open_socket(kind)
@@ -667,58 +542,6 @@ def test_the_policy_of_a_room_is_asked_for_when_it_comes_to_life() -> None:
         with pytest.raises(ValueError, match="'what' is no policy"):
             await hub.join("news", socket.websocket)
         assert hub.stats.rooms == hub.stats.sockets == 0
-
-    run(scenario)
-
-
-# Nothing grows ----------------------------------------------------------------------------------------
-
-
-def test_a_hundred_thousand_joins_of_random_names_leave_nothing(kind: str) -> None:
-    async def scenario() -> None:
-        hub, sockets = Hub(), [await open_socket(kind) for _ in range(5)]
-        chance = random.Random(6)
-
-        async def churn(count: int) -> None:
-            for _ in range(count):
-                name = f"{chance.getrandbits(64):x}"
-                async with hub.join(name, chance.choice(sockets).websocket):
-                    pass
-
-        await churn(1000)
-        gc.collect()
-        before = len(gc.get_objects())
-        await churn(100_000)
-        gc.collect()
-        assert len(gc.get_objects()) - before < 100
-        assert hub.stats.rooms == hub.stats.sockets == 0
-
-    run(scenario)
-
-
-def test_sockets_that_come_and_go_leave_nothing(kind: str) -> None:
-    async def scenario() -> None:
-        hub = Hub()
-
-        async def churn(count: int) -> None:
-            for number in range(count):
-                socket = await open_socket(kind)
-                await hub.join(f"room {number % 3}", socket.websocket)
-                await hub.publish(f"room {number % 3}", "x")
-                await turns(3)
-                socket.close() if number % 2 else socket.lose()
-                await turns(3)
-                await hub.publish([f"room {n}" for n in range(3)], "y")
-                await turns(3)
-
-        await churn(50)
-        gc.collect()
-        before = len(gc.get_objects())
-        await churn(300)
-        gc.collect()
-        # Far less than one object a socket.
-        assert len(gc.get_objects()) - before < 100
-        assert hub.stats.sockets == 0
 
     run(scenario)
 
