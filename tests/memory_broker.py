@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from slower import SLOWER
 from wirefast.rooms.brokers.supervisor import NOTICES, Limits, Link, LinkError, SupervisedBroker
 
 QUICK = Limits(first_delay=0.001, longest_delay=0.004, linger=0.0)
-PATIENCE = 20.0
+PATIENCE = 20.0 * SLOWER
 
 
 class Network:

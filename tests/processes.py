@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TIMEOUT = 60.0
+from slower import SLOWER
+
+TIMEOUT = 60.0 * SLOWER
 
 
 def environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import HTTPConnection
 
+from slower import SLOWER
 from wirefast._core import extract as module
 from wirefast._core.extract import fill_headers, parse_cookies, parse_query
 
@@ -66,7 +67,7 @@ def test_query_is_bytes(value):
 def test_hostile_queries_cost_linear_time(unit):
     query = unit * (8192 // len(unit))
     assert parse_query(query) == QueryParams(query).multi_items()
-    assert best_time(lambda: parse_query(query)) < 1e-3
+    assert best_time(lambda: parse_query(query)) < SLOWER * 1e-3
 
 
 # ---- Cookies ----
@@ -127,7 +128,7 @@ def test_wrong_headers(headers):
 def test_hostile_cookies_cost_linear_time(content):
     headers = [(b"cookie", content)]
     assert parse_cookies(headers) == starlette_cookies(headers)
-    assert best_time(lambda: parse_cookies(headers)) < 1e-3
+    assert best_time(lambda: parse_cookies(headers)) < SLOWER * 1e-3
 
 
 # ---- Headers ----

@@ -46,10 +46,12 @@ import fastapi.routing
 import pydantic
 from starlette.websockets import WebSocket as StarletteWebSocket
 
+from slower import SLOWER
+
 PEER = os.environ.get("WIREFAST_COMPAT_PEER", "wirefast")
 
 #: Seconds before a run that waits for something that never comes is recorded as ("timeout",).
-TIMEOUT = 30.0
+TIMEOUT = 30.0 * SLOWER
 
 Event = tuple[Any, ...]
 Build = Callable[["Framework", "Trace"], Any]

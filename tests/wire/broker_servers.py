@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from processes import foreign
+from slower import SLOWER
 from wirefast.rooms.brokers import Broker
 
-PATIENCE = 20.0
+PATIENCE = 20.0 * SLOWER
 
 
 def free_port() -> int:

@@ -21,6 +21,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from processes import ServerProcess, foreign
+from slower import SLOWER
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat.py"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -36,7 +37,7 @@ FLAGS = [
     "--disable-sync",
     "--remote-debugging-port=0",
 ]
-PATIENCE = 60.0
+PATIENCE = 60.0 * SLOWER
 
 
 class Browser:

@@ -14,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,6 +163,10 @@ def test_tls_peer_that_leaves_without_a_word(secure: Any) -> None:
     peer.open("/echo")
     peer.send(frame(TEXT, b"hello")).frame()
     socket.socket(fileno=peer.sock.detach()).close()
+    deadline = time.monotonic() + 20
+    while not secure.app.state.ends:  # or the server's own end may come first
+        assert time.monotonic() < deadline, "the server does not notice"
+        time.sleep(0.01)
     secure.stop()
     assert (secure.app.state.ends, secure.errors) == ([1006], [])
 

@@ -13,6 +13,7 @@ from apps import deaf, echo, recorded
 from peer import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_frame, frame, request
 from serving import resident, serving
 
+from slower import SLOWER
 from wirefast.server import WebSocketProtocol
 
 MIB = 1048576
@@ -37,7 +38,7 @@ def test_FR10_a_flood_to_a_handler_that_does_not_read(serve: Any, loop_name: str
                 taken += peer.sock.send(data * 4)
         # What the kernel's two buffers hold is not ours.
         assert taken < 16 * MIB
-        assert resident() - before < 8 * MIB
+        assert resident() - before < SLOWER * 8 * MIB
         peer.reset()
 
 
@@ -98,7 +99,7 @@ def test_FR11_a_peer_that_never_reads(serve: Any, loop_name: str) -> None:
         while server.call(lambda: len(server.server.server_state.connections)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert server.call(lambda: len(server.server.server_state.connections)) == 0
-        assert resident() - before < 16 * MIB
+        assert resident() - before < SLOWER * 16 * MIB
         assert sent < 16 * MIB
         peer.sock.close()
     assert server.errors == []
@@ -207,7 +208,7 @@ def test_FR12_pings_whose_pongs_are_not_read(serve: Any, loop_name: str) -> None
                 peer.send(batch)
         except TimeoutError:
             pass
-        assert resident() - before < 16 * MIB
+        assert resident() - before < SLOWER * 16 * MIB
         peer.reset()
 
 
@@ -306,7 +307,7 @@ def test_FR18_resets_while_the_application_sends(serve: Any, loop_name: str, app
             while other.frame().opcode != PONG:
                 pass
             other.reset()
-    assert resident() - before < 16 * MIB
+    assert resident() - before < SLOWER * 16 * MIB
     assert server.errors == []
 
 
@@ -499,7 +500,7 @@ def test_LK01_churn_leaves_nothing(loop_name: str) -> None:
         before = resident()
         churn(900)
         settled()
-        assert resident() - before < MIB
+        assert resident() - before < SLOWER * MIB
         assert server.call(count_protocols) == 0
 
 
