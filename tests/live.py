@@ -19,8 +19,9 @@ DECLARED = frozenset(
     """.split()
 )
 
-#: So many of a class may stay: the last event loop's reactor is kept for the next connection.
-KEPT = {"wirefast.server.reactor.Reactor": 1}
+#: So many of a class may stay: the last event loop's reactor is kept for the next connection, header lines for the next
+#: handshake that has the same ones (KNOWN_LINES).
+KEPT = {"wirefast.server.reactor.Reactor": 1, "wirefast.server.handshake.HeaderLine": 1024}
 
 
 def is_counted() -> bool:
