@@ -293,6 +293,22 @@ def test_a_plain_send_behind_a_peer_that_is_lost_fails(kind: str) -> None:
     run(scenario)
 
 
+def test_a_closed_room_closes_a_slow_member_behind_what_waits_for_it(kind: str) -> None:
+    async def scenario() -> None:
+        hub = Hub()
+        slow, healthy = await room_of(kind, hub)
+        for number in range(3):
+            await hub.publish("room", str(number))
+        assert await hub.close("room", 4001, "over") == 2
+        await turns(30)
+        slow.resume()
+        await turns(30)
+        assert texts(slow) == texts(healthy) == numbers(range(3))
+        assert slow.closed == healthy.closed == (4001, "over")
+
+    run(scenario)
+
+
 def test_one_broken_member_does_not_break_the_loop(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(starlette.websockets.WebSocket):
         async def send(self, message: Any) -> None:

@@ -161,14 +161,15 @@ class Sender:
                 await self.raw(payload.asgi())
 
     async def __call__(self, message: Any) -> None:
-        """A plain send, in its turn."""
-        if self.last is not None:
+        """A plain send, in its turn; or what waited, given by the task through the WebSocket."""
+        by_task = self.task is not None and asyncio.current_task() is self.task
+        if self.last is not None and not by_task:
             # Closed by a policy or a hub, or found dead: to its handler the peer is gone.
             if message["type"] == "websocket.close":
                 return
             raise OSError("the socket has ended")
         try:
-            if self.task is None or asyncio.current_task() is self.task:
+            if self.task is None or by_task:
                 await self.raw(message)
             else:
                 future = self.loop.create_future()
