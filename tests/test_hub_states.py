@@ -1,7 +1,7 @@
 """A hub against a plain model: any sequence of joins, publishing by each policy, stalls, ends and closed rooms.
 
-The model is exact: who is in which room, what has reached whom, what waits where, what was dropped. So the order of each
-socket, "at most once", the bounds and "empty rooms leave nothing" are one comparison.
+The model is exact: who is in which room, what has reached whom, what waits where, what was dropped. So the order of
+each socket, "at most once", the bounds and "empty rooms leave nothing" are one comparison.
 
 By default a fixed set of examples; ``WIREFAST_HUB_EXAMPLES=5000`` draws that many fresh ones.
 """
