@@ -200,17 +200,21 @@ def test_the_policy_close_says_why(serve: Any, held: Held, loop_name: str) -> No
 
 
 def test_closing_by_the_handler_takes_along_what_waits(serve: Any, held: Held) -> None:
+    waits = threading.Event()
+
     @held.app.websocket("/leave")
     async def leave(websocket: WebSocket) -> None:
         await websocket.accept()
         while websocket.try_send(KIB) == "sent":
             pass
+        waits.set()
         websocket.try_send("last words")
         await websocket.close(4001, "bye")
         assert websocket.try_send("too late") == "dropped"
 
     server = serve(held.app)
     peer = server.opened("/leave", timeout=20.0, rcvbuf=4096)
+    assert waits.wait(60)  # or a peer that reads as fast as a slow build writes would keep it sending
     got = [peer.frame()]
     while got[-1].opcode != CLOSE:
         got.append(peer.frame())
