@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: They run no compiled code in this process, or say what lies beside it in a tree that was not prepared for coverage.
 WITHOUT = (
-    "csrc test_benchmarks.py test_leaks.py test_packaging.py test_typing.py test_wheels.py test_wire_benchmark.py"
+    "csrc test_benchmarks.py test_layers.py test_leaks.py test_packaging.py test_typing.py test_wheels.py "
+    "test_wire_benchmark.py"
 ).split()
 
 SETTINGS = """\
