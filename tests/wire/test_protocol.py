@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import threading
 import time
@@ -13,6 +14,8 @@ import websockets.exceptions
 from apps import echo, recorded
 from peer import BINARY, CLOSE, TEXT, close_frame, frame, request
 from websockets.sync.client import connect
+
+from memory import Memory
 
 
 def test_echo_over_a_real_client(serve: Any, loop_name: str) -> None:
@@ -157,6 +160,50 @@ def test_an_application_that_never_answers_gives_500(serve: Any, error: Any) -> 
     assert len(server.errors) == 1
 
 
+def test_an_application_that_raises_when_it_is_called_gives_500(serve: Any) -> None:
+    def app(scope: Any, receive: Any, send: Any) -> Any:
+        raise RuntimeError("broken")
+
+    server = serve(app, interface="asgi3")
+    with server.peer() as peer:
+        assert peer.send(request()).response().status == 500
+        assert peer.ended()
+    assert server.errors == ["Exception in ASGI application\n"]
+
+
+def test_an_application_may_return_any_awaitable(serve: Any) -> None:
+    def app(scope: Any, receive: Any, send: Any) -> Any:
+        return asyncio.ensure_future(echo(scope, receive, send))
+
+    server = serve(app, interface="asgi3")
+    with server.opened() as peer:
+        assert peer.send(frame(TEXT, b"hello")).frame().data == b"hello"
+        assert peer.send(close_frame()).frame().code == 1000
+    assert server.errors == []
+
+
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="nothing")
+
+
+@pytest.mark.parametrize(("reset", "seen"), [(False, "of the server"), (True, "nothing")])
+def test_reset_contextvars_gives_each_application_an_empty_context(reset: bool, seen: str) -> None:
+    """uvicorn's setting of that name; what was set where the server was started is hidden."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "reason": VARIABLE.get()})
+
+    async def main() -> None:
+        VARIABLE.set("of the server")
+        memory = Memory(app)
+        memory.config.reset_contextvars = reset  # type: ignore[attr-defined]
+        peer = memory.open()
+        await memory.settled(peer)
+        assert peer.frames[-1][1][2:].decode() == seen
+
+    asyncio.run(main())
+
+
 def test_rejection_carries_code_and_reason(serve: Any) -> None:
     events = []
 
@@ -232,6 +279,22 @@ STATES: list[tuple[list[dict[str, Any]], str]] = [
     (
         [{"type": "websocket.http.response.start", "status": 400}, {"type": "websocket.close"}],
         "Expected ASGI message 'websocket.http.response.body'",
+    ),
+    (
+        [{"type": "websocket.http.response.start", "status": 400}, {"type": "websocket.http.response.start"}],
+        "Expected ASGI message 'websocket.http.response.body'",
+    ),
+    (
+        [{"type": "websocket.accept"}, {"type": "websocket.http.response.start", "status": 400}],
+        "Expected ASGI message 'websocket.send' or 'websocket.close', but got 'websocket.http.response.start'.",
+    ),
+    (
+        [{"type": "websocket.close"}, {"type": "websocket.http.response.start", "status": 400}],
+        "Unexpected ASGI message 'websocket.http.response.start'",
+    ),
+    (
+        [{"type": "websocket.accept"}, {"type": "websocket.close"}, {"type": "websocket.accept"}],
+        "Unexpected ASGI message 'websocket.accept', after sending 'websocket.close'.",
     ),
     ([{"type": "websocket.http.response.start", "status": 99}], "Invalid HTTP status code '99'"),
     ([{"type": "websocket.accept"}, {"type": "websocket.send"}], "needs 'bytes' or 'text'"),

@@ -9,6 +9,8 @@ from typing import Any
 from apps import echo
 from peer import TEXT, close_frame, frame
 
+from memory import Memory
+
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE")
 
 
@@ -85,3 +87,37 @@ def test_debug_mode(serve: Any) -> None:
         peer.send(close_frame()).frame()
     server.stop()
     assert server.errors == []
+
+
+def test_what_a_future_is_asked() -> None:
+    """By whoever drives a receive by hand: a callback is removed once, a wait ends once."""
+    called: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        waiting = receive()
+        future = next(waiting.__await__())
+        assert asyncio.isfuture(future) and not future.done()
+        future.add_done_callback(called.append, context=contextvars.copy_context())
+        assert (future.remove_done_callback(called.append), future.remove_done_callback(called.append)) == (1, 0)
+        assert (future.cancel(), future.cancel(), future.done()) == (True, False, True)
+        future.add_done_callback(called.append)
+        waiting.close()
+        while not called:
+            await asyncio.sleep(0)
+        assert called == [future]
+        # A wait that ended so takes nothing along.
+        assert (await receive())["text"] == "still there"
+        await send({"type": "websocket.close"})
+
+    async def main() -> None:
+        memory = Memory(app)
+        peer = memory.open()
+        while not called:
+            await asyncio.sleep(0)
+        peer.send("still there")
+        await memory.settled(peer)
+        assert peer.close_code == 1000
+
+    asyncio.run(asyncio.wait_for(main(), 60))

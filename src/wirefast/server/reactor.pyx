@@ -77,8 +77,8 @@ cdef class Reactor:
             for waiter in ready:
                 try:
                     waiter.run()
-                except (KeyboardInterrupt, SystemExit) as exc:
-                    # As if the loop itself had run the task.
+                except BaseException as exc:
+                    # As if the loop itself had run the task: the others get their turn.
                     self.call_soon(raise_error, exc)
         self.scheduled = False
         dirty = self.dirty
