@@ -1,4 +1,5 @@
-"""Networks and systems that misbehave: bytes cut anywhere, connections that break anywhere, clocks that jump.
+"""Networks and systems that misbehave: bytes cut anywhere, connections that break anywhere, no descriptors, clocks that
+jump.
 
 What is asserted is always the same: the answer does not change, or the connection ends and nothing is left.
 """
@@ -7,16 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from apps import echo
-from peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, close_frame, frame, request
+from peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, Peer, close_frame, frame, request
+
+from processes import ServerProcess, running
+from slower import SLOWER
 
 sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
 from driver import Session  # noqa: E402
@@ -92,6 +99,88 @@ def test_others_are_served_while_connections_break(serve: Any, loop_name: str, w
         state = server.server.server_state
         wait_until(lambda: server.call(lambda: (len(state.connections), len(state.tasks))) == (1, 1))
     assert server.errors == []
+
+
+# Descriptors --------------------------------------------------------------------------------
+
+SERVICE = """
+from wirefast import App, WebSocket
+
+app = App()
+
+@app.websocket("/")
+async def echo(websocket: WebSocket):
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
+"""
+
+
+def descriptors(server: ServerProcess) -> list[int]:
+    return [int(name) for name in os.listdir(f"/proc/{server.process.pid}/fd")]
+
+
+def cpu_seconds(server: ServerProcess) -> float:
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def echo_on(peers: list[Peer], data: bytes) -> None:
+    for peer in peers:
+        assert peer.send(frame(TEXT, data)).frame().data == data
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux sets the limit of another process")
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_accepting_goes_on_after_the_descriptors_ran_out(tmp_path: Path, loop: str) -> None:
+    """Open sockets do not notice, nothing spins, and a free descriptor is used.
+
+    uvloop keeps one in reserve, with which it takes connections and closes them. asyncio leaves them in the queue and
+    tries again after a second, but does so as often as the backlog is long (docs/deployment.md), which is 1 here.
+    """
+    (tmp_path / "service.py").write_text(SERVICE)
+    backlog = "1" if loop == "asyncio" else "100"
+    with running("service", "--port", "0", "--loop", loop, "--backlog", backlog, cwd=tmp_path) as server:
+        with ExitStack() as stack:
+            address = ("127.0.0.1", server.wait_for_port())
+
+            def connect() -> Peer:
+                return stack.enter_context(Peer(address, timeout=20 * SLOWER))
+
+            first = connect()
+            first.open()
+            used = descriptors(server)
+            limit = max(used) + 4
+            hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)[1]
+            resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, hard))
+            held = [connect() for _ in range(limit - len(used))]
+            for peer in held:
+                peer.open()
+            assert len(descriptors(server)) == limit
+            # The kernel completes these connections, for which there are no descriptors.
+            extra = [connect() for _ in range(2)]
+            began, spent = time.monotonic(), cpu_seconds(server)
+            while time.monotonic() < began + 2:
+                echo_on([first, *held], b"still here")
+                time.sleep(0.05)
+            if loop == "uvloop":
+                assert all(peer.ended() for peer in extra)
+            assert cpu_seconds(server) - spent < 0.2 * (time.monotonic() - began) * SLOWER
+            held.pop().sock.close()
+            if loop == "uvloop":
+                wait_until(lambda: len(descriptors(server)) < limit)
+                late = connect()
+            else:
+                late = extra[0]
+            late.open()
+            echo_on([first, *held, late], b"all of us")
+            lasted = time.monotonic() - began
+        # uvicorn ends in order, then by the signal.
+        assert server.end() == -signal.SIGTERM
+        assert "Finished server process" in server.log
+    complaints = server.log.count("out of system resource")
+    assert complaints <= (0 if loop == "uvloop" else lasted + 2), server.log
+    assert server.log.count("Traceback") == complaints
 
 
 # Clocks -------------------------------------------------------------------------------------
