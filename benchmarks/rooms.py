@@ -117,20 +117,25 @@ class Clients:
 # The server ---------------------------------------------------------------------------------------------
 
 
-async def served(app: Any, script: Callable[[int], Awaitable[None]], **settings: Any) -> None:
-    """Run a script beside a server, with its port."""
+async def served(
+    app: Any, script: Callable[[uvicorn.Server, int], Awaitable[None]], sndbuf: int = 0, **settings: Any
+) -> None:
+    """Run a script beside a server, with the server and its port."""
     settings = {"ws": "wirefast.server:WebSocketProtocol", "http": "wirefast.server:HttpProtocol"} | settings
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_level="error", ws_ping_interval=None, timeout_graceful_shutdown=1, **settings)
+        uvicorn.Config(app, log_level="error", ws_ping_interval=None, timeout_graceful_shutdown=5, **settings)
     )
-    serving = asyncio.ensure_future(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        await script(server.servers[0].sockets[0].getsockname()[1])
-    finally:
-        server.should_exit = True
-        await serving
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        if sndbuf:  # its connections inherit it
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf)
+        serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        try:
+            await script(server, listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            await serving
 
 
 def application(hub: Hub, sockets: list[Any]) -> App:
@@ -198,7 +203,7 @@ async def fanout(members: int, rounds: int) -> None:
         assert await hub.publish("room", message) == members
 
     await served(
-        application(hub, sockets), lambda port: measure(port, {"transport.write": bare, "hub.publish": publish})
+        application(hub, sockets), lambda _, port: measure(port, {"transport.write": bare, "hub.publish": publish})
     )
 
     theirs: list[Any] = []
@@ -216,7 +221,7 @@ async def fanout(members: int, rounds: int) -> None:
         for websocket in theirs:
             await websocket.send_json(message)
 
-    await served(app, lambda port: measure(port, {"FastAPI's loop": loop}), ws="auto", http="auto")
+    await served(app, lambda _, port: measure(port, {"FastAPI's loop": loop}), ws="auto", http="auto")
     floor = statistics.median(results["transport.write"])
     for name, values in results.items():
         found = statistics.median(values)
@@ -224,13 +229,18 @@ async def fanout(members: int, rounds: int) -> None:
 
 
 async def slow(members: int, rounds: int) -> None:
-    """The delays that healthy members see with and without a fifth of dead and silent ones beside them."""
-    policy = Policy("close", max_messages=200, max_bytes=262144)
+    """The delays that healthy members see with and without a fifth of dead and silent ones beside them.
+
+    The kernel's buffers are small, so that the server soon holds what the silent ones do not read. Dead ones are reset
+    while messages go out.
+    """
+    policy = Policy("close", max_messages=100, max_bytes=262144)
     for silent, dead in ((0, 0), (members // 10, members // 10)):
-        sockets: list[Any] = []
         hub = Hub(policy=policy)
 
-        async def script(port: int, silent: int = silent, dead: int = dead, hub: Hub = hub) -> None:
+        async def script(
+            server: uvicorn.Server, port: int, silent: int = silent, dead: int = dead, hub: Hub = hub
+        ) -> None:
             healthy = members - silent - dead
             crowd = Clients(port, healthy, silent, dead)
             await crowd.answer()
@@ -238,28 +248,31 @@ async def slow(members: int, rounds: int) -> None:
                 await asyncio.sleep(0.01)
             await crowd.answer("count")
             gc.collect()
-            memory, closed_at, most = resident(), 0.0, 0
+            memory, closed_at, gone_at, most = resident(), 0.0, 0.0, 0
             for number in range(rounds):
                 if dead and number == rounds // 4:
                     await crowd.answer("die")
                 await hub.publish("room", {"pad": "x" * 2000, "at": f"{time.monotonic_ns():016x}"})
-                if hub.stats.closed == silent and not closed_at:
-                    closed_at = time.monotonic()
+                if silent and hub.stats.closed == silent:
+                    closed_at = closed_at or time.monotonic()
+                    if not gone_at and len(server.server_state.connections) == healthy:
+                        gone_at = time.monotonic()
                 most = max(most, resident() - memory)
                 await asyncio.sleep(0.25)
             _, delays = await crowd.answer("count")
             assert len(delays) == healthy * rounds, "a healthy member misses messages"
+            assert not silent or gone_at, "those that do not read are still connected"
             delays.sort()
             stats = hub.stats
             print(
                 f"{healthy} healthy, {silent} silent, {dead} dead: p50 {delays[len(delays) // 2] * 1e3:.1f} ms, "
-                f"p99 {delays[len(delays) * 99 // 100] * 1e3:.1f} ms of {len(delays)} delays; members at the end "
-                f"{stats.sockets}, ended {stats.ended}, closed {stats.closed}, dropped {stats.dropped}; "
-                f"memory at most {most} KiB more"
+                f"p99 {delays[len(delays) * 99 // 100] * 1e3:.1f} ms of {len(delays)} delays; "
+                f"members at the end {stats.sockets}, ended {stats.ended}, dropped {stats.dropped}, closed {stats.closed} "
+                f"and gone {gone_at - closed_at:.1f} s later; memory at most {most} KiB more"
             )
             crowd.stop()
 
-        await served(application(hub, sockets), script)
+        await served(application(hub, []), script, sndbuf=4096)
 
 
 async def joins(count: int) -> None:
@@ -267,7 +280,7 @@ async def joins(count: int) -> None:
     sockets: list[Any] = []
     hub = Hub()
 
-    async def script(port: int) -> None:
+    async def script(_: uvicorn.Server, port: int) -> None:
         crowd = Clients(port, 10)
         await crowd.answer()
 
