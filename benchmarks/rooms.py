@@ -267,8 +267,8 @@ async def slow(members: int, rounds: int) -> None:
             print(
                 f"{healthy} healthy, {silent} silent, {dead} dead: p50 {delays[len(delays) // 2] * 1e3:.1f} ms, "
                 f"p99 {delays[len(delays) * 99 // 100] * 1e3:.1f} ms of {len(delays)} delays; "
-                f"members at the end {stats.sockets}, ended {stats.ended}, dropped {stats.dropped}, closed {stats.closed} "
-                f"and gone {gone_at - closed_at:.1f} s later; memory at most {most} KiB more"
+                f"members at the end {stats.sockets}, ended {stats.ended}, dropped {stats.dropped}, "
+                f"closed {stats.closed} and gone {gone_at - closed_at:.1f} s later; memory at most {most} KiB more"
             )
             crowd.stop()
 
