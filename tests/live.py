@@ -20,8 +20,13 @@ DECLARED = frozenset(
 )
 
 #: So many of a class may stay: the last event loop's reactor is kept for the next connection, header lines for the next
-#: handshake that has the same ones (KNOWN_LINES).
-KEPT = {"wirefast.server.reactor.Reactor": 1, "wirefast.server.handshake.HeaderLine": 1024}
+#: handshake that has the same ones (KNOWN_LINES). A server that serves a whole file of tests has a loop of its own, and
+#: settings from its first connection on.
+KEPT = {
+    "wirefast.server.reactor.Reactor": 2,
+    "wirefast.server.handshake.HeaderLine": 1024,
+    "wirefast.server.settings.Settings": 1,
+}
 
 
 def is_counted() -> bool:
