@@ -73,5 +73,5 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     for value in item.callspec.params.values() if hasattr(item, "callspec") else ():
         if isinstance(value, BaseException):
             value.__traceback__ = value.__context__ = None
-    left = live.left_since(before)
+    left = live.left_since(before, patience=20.0)
     assert not left, f"compiled objects allocated less freed: {left}"
