@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import gc
+import sys
 import traceback
 import weakref
 from contextlib import asynccontextmanager, contextmanager
@@ -182,3 +183,32 @@ def test_an_exception_that_replaced_another_is_in_no_cycle():
         assert [reference() for reference in gone] == [None]
     finally:
         gc.enable()
+
+
+def test_a_traceback_longer_than_the_stack_may_be_is_passed_on():
+    def descend():
+        descend()
+
+    def again(exc, levels):
+        if levels:
+            again(exc, levels - 1)
+        raise exc
+
+    async def generate():
+        try:
+            yield
+        except LookupError:
+            try:
+                descend()
+            except RecursionError as exc:
+                again(exc, sys.getrecursionlimit() // 2)
+
+    async def main():
+        generator = generate()
+        await generator.__anext__()
+        with pytest.raises(RecursionError) as raised:
+            await unwind(LookupError(), [generator])
+        frames = list(traceback.walk_tb(raised.value.__traceback__))
+        assert len(frames) > sys.getrecursionlimit() and frames[-1][0].f_code.co_name == "descend"
+
+    asyncio.run(main())

@@ -68,12 +68,16 @@ async def unwind(exc: BaseException, entered: list[Any]) -> bool:
 
 def _without_contextlib(traceback: TracebackType | None) -> TracebackType | None:
     """The traceback without the frames of the exit stack, which hold the exception and themselves: cycles again."""
-    while traceback is not None and traceback.tb_frame.f_globals is vars(contextlib):
-        traceback.tb_frame.clear()
+    kept: list[TracebackType] = []
+    while traceback is not None:
+        if traceback.tb_frame.f_globals is vars(contextlib):
+            traceback.tb_frame.clear()
+        else:
+            kept.append(traceback)
         traceback = traceback.tb_next
-    if traceback is not None:
-        traceback.tb_next = _without_contextlib(traceback.tb_next)
-    return traceback
+    for one, following in zip(kept, [*kept[1:], None], strict=True):
+        one.tb_next = following
+    return kept[0] if kept else None
 
 
 def _started(generator: Any) -> Any:
