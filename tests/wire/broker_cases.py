@@ -35,6 +35,7 @@ class BrokerCases:
     def only_our_lines(self, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         """Nothing but lines of our own logger, whatever goes wrong: no traceback, no other library's message."""
         caplog.set_level(logging.INFO)
+        caplog.set_level(logging.WARNING, "asyncio")  # whose debug mode says what it serves
         yield
         for record in caplog.records:
             assert record.name == "wirefast" and "\n" not in record.getMessage() and not record.exc_info, record
