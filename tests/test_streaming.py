@@ -123,8 +123,9 @@ def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch):
         return [body for body in sent if body]
 
     sent = asyncio.run(main())
-    assert sent[0] == b"data: 1\n\n" and sent[-1] == b"data: 2\n\n"
-    assert set(sent[1:-1]) == {sse.KEEPALIVE_COMMENT} and len(sent) >= 4
+    # On a slow machine one may come before the first event.
+    assert [body for body in sent if body != sse.KEEPALIVE_COMMENT] == [b"data: 1\n\n", b"data: 2\n\n"]
+    assert sent.count(sse.KEEPALIVE_COMMENT) >= 2
 
 
 def test_raw_stream_and_the_order_of_exits():
