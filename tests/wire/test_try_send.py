@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 import time
@@ -45,6 +46,12 @@ def held() -> Iterator[Held]:
     yield held
     # What was found out about endpoints is cached, so they outlive the test.
     held.sockets.clear()
+
+
+@pytest.fixture
+def serve(serve: Any) -> Any:
+    """Without pings, which a slow machine may find among the frames that are counted here."""
+    return functools.partial(serve, ws_ping_interval=None)
 
 
 def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
