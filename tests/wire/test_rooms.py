@@ -100,14 +100,14 @@ def test_waiting_paces_a_publisher(serve: Any, loop_name: str) -> None:
 
 def test_dropping_is_no_sign_of_life(serve: Any) -> None:
     """What waits for a peer that reads nothing shrinks when it is dropped; keepalive is not taken in by that."""
-    hub = Hub(policy=Policy("drop_old", max_messages=100, max_bytes=200_000))
+    hub = Hub(policy=Policy("drop_old", max_messages=100, max_bytes=2_000_000))
     with Case(make, hub).start(serve, ws_ping_interval=0.2, ws_ping_timeout=0.2) as case:
         case.member(rcvbuf=4096)
         number = 0
         deadline = time.monotonic() + 60
         while not case.ends:
             assert time.monotonic() < deadline
-            case.publish("x" * (1 + number * 7919 % 9000))
+            case.publish("x" * (1 + number * 7919 % 90_000))
             number += 1
         assert case.ends == [(1011, "keepalive ping timeout")]
         assert hub.stats.dropped > 0 and hub.stats.closed == 0
