@@ -216,7 +216,9 @@ def test_a_stalled_socket_costs_no_memory_for_what_was_dropped(name: str) -> Non
     for number, payload in enumerate(payloads):
         offer(outbox, payload, policy, key=number % 7)
     del payload
-    assert sum(sys.getrefcount(payload) > 3 for payload in payloads) == 3
+    # Whether a name on the stack counts differs between versions of Python.
+    listed = next(sys.getrefcount(payload) for payload in [object()])
+    assert sum(sys.getrefcount(payload) > listed for payload in payloads) == 3
     assert rest(outbox) == ["first", *payloads[-3:]]
 
 
