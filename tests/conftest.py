@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,13 @@ def pytest_report_header() -> list[str]:
     if not ORACLE:
         lines.append(f"FastAPI is not installed: {len(collect_ignore)} files that compare with it are left out")
     return lines
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory for Unix sockets: their path may have 107 bytes, on macOS 103, and ``tmp_path`` may have more."""
+    with tempfile.TemporaryDirectory(prefix="wire", dir="/tmp") as directory:
+        yield Path(directory)
 
 
 @pytest.hookimpl(wrapper=True)

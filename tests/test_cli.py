@@ -134,12 +134,13 @@ def test_signals_end_it_cleanly(project: Path, number: signal.Signals) -> None:
     assert "Traceback" not in server.log
 
 
-def test_log_level(project: Path) -> None:
-    with running("service", "--uds", "quiet.sock", "--log-level", "critical", cwd=project) as server:
+def test_log_level(project: Path, short_path: Path) -> None:
+    path = str(short_path / "quiet.sock")
+    with running("service", "--uds", path, "--log-level", "critical", cwd=project) as server:
         deadline = time.monotonic() + TIMEOUT
         while True:
             with socket.socket(socket.AF_UNIX) as client:
-                if client.connect_ex(str(project / "quiet.sock")) == 0:
+                if client.connect_ex(path) == 0:
                     break
             assert time.monotonic() < deadline
     assert server.log == ""
@@ -184,8 +185,8 @@ def test_reload(project: Path) -> None:
         assert server.end(signal.SIGINT) == 0
 
 
-def test_uds(project: Path) -> None:
-    path = project / "wire.sock"
+def test_uds(project: Path, short_path: Path) -> None:
+    path = short_path / "wire.sock"
     with running("service", "--uds", str(path), cwd=project) as server:
         server.wait_for("Uvicorn running on unix socket .*wire.sock")
         with unix_connect(str(path), "ws://localhost/") as client:
@@ -198,8 +199,8 @@ def test_uds(project: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_uds_left_behind_by_a_dead_server(project: Path, workers: str) -> None:
-    path = project / "stale.sock"
+def test_uds_left_behind_by_a_dead_server(project: Path, short_path: Path, workers: str) -> None:
+    path = short_path / "stale.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
     with running("service", "--uds", str(path), "--workers", workers, cwd=project) as server:
@@ -252,7 +253,7 @@ def assert_one_line(ended: subprocess.CompletedProcess[str], code: int, message:
     ],
 )
 def test_wrong_command_line(project: Path, arguments: str, message: str) -> None:
-    assert_one_line(wirefast("run", *arguments.split(), cwd=project), 2, message.format(project=project))
+    assert_one_line(wirefast("run", "--port", "0", *arguments.split(), cwd=project), 2, message.format(project=project))
 
 
 def test_unknown_option_and_command(project: Path) -> None:
@@ -271,7 +272,7 @@ def test_log_configuration_that_is_none(project: Path) -> None:
 
 
 def test_file_whose_name_is_taken(project: Path) -> None:
-    ended = wirefast("run", "shadows/json.py", cwd=project)
+    ended = wirefast("run", "shadows/json.py", "--port", "0", cwd=project)
     assert ended.returncode == 2 and ended.stderr.count("\n") == 1
     file = project / "shadows" / "json.py"
     assert ended.stderr.startswith(f"wirefast: error: '{file}' cannot be imported, because 'json' means ")
@@ -305,7 +306,7 @@ def test_uds_that_cannot_be_made(project: Path) -> None:
 
 
 def test_errors_of_the_users_module_stay_visible(project: Path) -> None:
-    ended = wirefast("run", "needs.py", cwd=project)
+    ended = wirefast("run", "needs.py", "--port", "0", cwd=project)
     assert ended.returncode == 1
     lines = ended.stderr.splitlines()
     assert lines[:3] == [

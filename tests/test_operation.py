@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import pytest
+from starlette._utils import is_async_callable
 from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
@@ -438,7 +439,7 @@ def test_handler_without_its_route():
     async def endpoint() -> None: ...
 
     handler = APIRoute("/", endpoint).get_route_handler()
-    assert asyncio.iscoroutinefunction(handler)
+    assert is_async_callable(handler)
     with pytest.raises(AssertionError, match="can only be called by its route"):
         asyncio.run(handler(Request(http_scope("GET", "/"))))
 

@@ -48,7 +48,7 @@ QUICK = (
 )
 
 #: Programs that tests start, found outside the environment; no compiler among them.
-PROGRAMS = ("sh", "env", "git", "openssl", "node", "nginx", "uname")
+PROGRAMS = ("sh", "env", "git", "openssl", "node", "nginx", "uname", "redis-server", "nats-server")
 COMPILERS = ("cc", "c99", "gcc", "g++", "clang", "cython", "cythonize", "c++", "x86_64-linux-gnu-gcc")
 
 

@@ -2,6 +2,7 @@
 # ruff: noqa: B008 (Depends() as a default is what is tested)
 
 import functools
+import sys
 
 import pytest
 
@@ -147,7 +148,18 @@ def test_sync_and_generator_endpoints_fail_after_they_ran():
 
         return app
 
-    sync, generator, none = compare(build, handshake("/sync"), handshake("/generator"), handshake("/none"))
+    # Python 3.14 says it in new words; compiled code has the older ones everywhere.
+    reworded = [
+        Changed(
+            was=[("raised", TypeError(f"'{name}' object can't be awaited"))],
+            now=[("raised", TypeError(f"object {name} can't be used in 'await' expression"))],
+        )
+        for name in ("int", "async_generator", "NoneType")
+        if sys.version_info >= (3, 14)
+    ]
+    sync, generator, none = compare(
+        build, handshake("/sync"), handshake("/generator"), handshake("/none"), differs=reworded
+    )
     assert sync.calls == [("sync", True)] and isinstance(sync.raised, TypeError)
     assert generator.calls == [] and isinstance(generator.raised, TypeError)
     assert none.calls == [("none",)]

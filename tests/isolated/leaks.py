@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import resource
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from measures import resident  # noqa: E402
 
 COUNT = int(os.environ.get("WIREFAST_LEAK_COUNT", "100000"))
 WARM_UP = max(200, COUNT // 20)
@@ -28,15 +29,6 @@ OTHERS = ("coroutine", "async_generator", "Task", "frame")
 
 #: KiB that the process may grow by while it does everything N times.
 SLACK = 2048
-
-
-def resident() -> int:
-    """KiB of this process in memory."""
-    try:
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * resource.getpagesize() // 1024
-    except OSError:  # elsewhere than on Linux: the peak, which grows with a leak as well
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
 
 
 def ours() -> Counter[str]:
@@ -69,7 +61,7 @@ def check(
         gc.collect()
         before, memory = ours(), resident()
         await repeat(work, warm_up, count)
-        grown = resident() - memory
+        grown = (resident() - memory) // 1024
         gc.collect()
         assert ours() == before, f"{name}: left {dict(ours() - before)} after {count:,} times"
         assert grown < SLACK, f"{name}: {grown} KiB more after {count:,} times"

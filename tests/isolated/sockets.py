@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-from leaks import SLACK, ours, resident
+from leaks import SLACK, ours
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "wire"))
 
@@ -24,6 +24,7 @@ import uvicorn
 import uvloop
 from peer import PING, PONG, TEXT, Frame, Peer, close_frame, frame, request
 
+from measures import descriptors, resident
 from wirefast import App, Depends, WebSocket
 
 CHURN = int(os.environ.get("WIREFAST_CHURN_COUNT", "2000"))
@@ -96,30 +97,26 @@ class Service:
             await asyncio.sleep(0)
 
 
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
 async def churn(service: Service) -> None:
     await service.run("churn", max(500, CHURN // 10))
     gc.collect()
-    before, files, memory = ours(), descriptors(), resident()
+    before, files, memory = ours(), len(descriptors()), resident()
     await service.run("churn", CHURN)
-    grown = resident() - memory
+    grown = (resident() - memory) // 1024
     # Reference counting alone has to free everything.
     gc.disable()
     await service.run("churn", 300)
     left = ours() - before
     gc.enable()
     assert not left, f"{dict(left)} wait for the garbage collector"
-    assert descriptors() == files, f"{descriptors() - files} descriptors stayed open"
+    assert len(descriptors()) == files, f"{len(descriptors()) - files} descriptors stayed open"
     assert grown < SLACK, f"{grown} KiB more after {CHURN:,} connections"
     print(f"churn: {CHURN:,} connections, {grown:+} KiB")
 
 
 async def soak(service: Service) -> None:
     gc.collect()
-    before, files = ours(), descriptors()
+    before, files = ours(), len(descriptors())
     running = asyncio.ensure_future(service.run("soak", SOAK))
     while len(service.server.server_state.connections) < SOCKETS:
         assert not running.done(), "the clients failed"
@@ -129,7 +126,7 @@ async def soak(service: Service) -> None:
     for _ in range(4):
         await asyncio.sleep(SOAK / 5)
         gc.collect()
-        samples.append((resident(), sum(ours().values())))
+        samples.append((resident() // 1024, sum(ours().values())))
     await running
     del running
     # The callback that brought us here holds the task that ended.
@@ -140,7 +137,7 @@ async def soak(service: Service) -> None:
     assert abs(objects_later - objects) < 12 * SOCKETS * 0.2, f"{objects} objects, then {objects_later}"
     assert memory_later - memory < SLACK, f"{memory_later - memory} KiB more while it soaked"
     assert not ours() - before, f"{dict(ours() - before)} stayed"
-    assert descriptors() == files
+    assert len(descriptors()) == files
     print(f"soak: {SOCKETS} sockets, {SOAK:g} s, {memory_later - memory:+} KiB from a third of the time to the end")
 
 

@@ -18,6 +18,7 @@ import pytest
 from broker_servers import PATIENCE, BrokerProcess, Ear, proxy_to, until
 from websockets.sync.client import ClientConnection, connect
 
+from measures import descriptors
 from processes import ServerProcess, running, wirefast
 from wirefast.rooms.brokers import Broker, BrokerUnavailable
 from wirefast.rooms.brokers.supervisor import Limits
@@ -41,8 +42,8 @@ class BrokerCases:
             assert record.name == "wirefast" and "\n" not in record.getMessage() and not record.exc_info, record
 
     @pytest.fixture
-    def process(self, tmp_path: Path) -> Iterator[BrokerProcess]:
-        process = self.process_class(tmp_path)
+    def process(self, short_path: Path) -> Iterator[BrokerProcess]:
+        process = self.process_class(short_path)
         yield process
         process.kill()
 
@@ -277,27 +278,25 @@ class BrokerCases:
         ],
         ids=["stopped", "given up"],
     )
-    def test_a_stalled_connection_holds_nothing(self, tmp_path: Path, limits: Limits) -> None:
+    def test_a_stalled_connection_holds_nothing(self, short_path: Path, limits: Limits) -> None:
         """Neither stop() nor a socket waits for a peer that takes nothing of more than the kernel buffers."""
-        process = self.process_class(tmp_path, configuration="max_payload: 16777216")
+        process = self.process_class(short_path, configuration="max_payload: 16777216")
 
         async def scene() -> None:
-            if not Path("/proc/self/fd").is_dir():
-                pytest.skip("counts the descriptors of this process in /proc")
             with proxy_to(process.port) as proxy:
 
-                def descriptors() -> int:
-                    return len(os.listdir("/proc/self/fd")) - len(proxy.sockets)
+                def ours() -> int:
+                    return len(descriptors()) - len(proxy.sockets)
 
-                before = descriptors()
+                before = ours()
                 ear = await Ear(self.broker(process.url_at(proxy.port), limits)).start("a")
                 proxy.flowing.clear()
                 ear.broker.publish("a", b"x" * 12_000_000)
                 if limits.check_every < 1:
                     await until(lambda: not ear.broker.connected)
-                    await until(lambda: descriptors() == before)
+                    await until(lambda: ours() == before)
                 await asyncio.wait_for(ear.broker.stop(), PATIENCE)
-                await until(lambda: descriptors() == before)
+                await until(lambda: ours() == before)
                 assert ear.broker.dropped
 
         try:
@@ -375,9 +374,9 @@ class BrokerCases:
 
     @pytest.mark.parametrize("wrong", ["password", "url"])
     def test_a_server_process_that_cannot_start_says_so_in_one_line(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+        self, short_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
     ) -> None:
-        process = self.process_class(tmp_path, password="right-secret")
+        process = self.process_class(short_path, password="right-secret")
         try:
             url = process.url.replace("right", "wrong") if wrong == "password" else process.url
             monkeypatch.setenv("BROKER_URL", f"x{url}" if wrong == "url" else url)
@@ -416,8 +415,8 @@ class BrokerCases:
         run(scene())
 
     @pytest.mark.parametrize("given", ["wrong-secret", None], ids=["wrong", "none"])
-    def test_a_wrong_password_is_one_line(self, tmp_path: Path, given: str | None) -> None:
-        process = self.process_class(tmp_path, password="right-secret")
+    def test_a_wrong_password_is_one_line(self, short_path: Path, given: str | None) -> None:
+        process = self.process_class(short_path, password="right-secret")
         try:
             url = process.url if given is None else process.url_at(process.port, given)
             self.refused(url.replace("wirefast:right-secret@", ""), "access refused")

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from peer import PING, TEXT, Frame, Peer, close_frame, frame, request  # noqa: E402
 
+from measures import cpu_seconds, resident  # noqa: E402
 from processes import ServerProcess  # noqa: E402
 
 SERVICE = """
@@ -54,14 +55,12 @@ class Server:
     @property
     def memory(self) -> float:
         """Resident, in MiB."""
-        statm = Path(f"/proc/{self.process.process.pid}/statm").read_text()
-        return int(statm.split()[1]) * resource.getpagesize() / 2**20
+        return resident(self.process.process.pid) / 2**20
 
     @property
     def cpu(self) -> float:
         """Seconds, user and system."""
-        fields = Path(f"/proc/{self.process.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / 100
+        return cpu_seconds(self.process.process.pid)
 
     def peer(self, number: int) -> Peer:
         return Peer((ADDRESSES[number % len(ADDRESSES)], self.port), timeout=60.0)

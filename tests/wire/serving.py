@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
-import resource
 import sys
 import termios
 import threading
@@ -33,12 +32,6 @@ class Steps:
 
 
 uvicorn.server.asyncio = Steps()  # type: ignore[attr-defined]
-
-
-def resident() -> int:
-    """Bytes of this process, server and client, in memory."""
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
 
 
 class Served:

@@ -210,9 +210,9 @@ def test_tls_peer_that_stops_reading(secure: Any) -> None:
     assert secure.errors == []
 
 
-def test_websockets_over_a_unix_socket(serve: Any, loop_name: str, tmp_path: Path) -> None:
+def test_websockets_over_a_unix_socket(serve: Any, loop_name: str, short_path: Path) -> None:
     app = build()
-    path = str(tmp_path / "wire.sock")
+    path = str(short_path / "wire.sock")
     server = serve(app, loop=loop_name, uds=path)
     with unix_connect(path, uri="ws://localhost/echo", max_size=None) as websocket:
         converse(websocket)
@@ -400,9 +400,9 @@ def nginx(upstream: str, directory: Path) -> Iterator[int]:
 
 @pytest.mark.parametrize("trusted", [True, False], ids=["proxy headers", "no proxy headers"])
 @pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
-def test_behind_nginx(serve: Any, tmp_path: Path, trusted: bool, unix: bool) -> None:
+def test_behind_nginx(serve: Any, tmp_path: Path, short_path: Path, trusted: bool, unix: bool) -> None:
     app = build()
-    settings: dict[str, Any] = {"uds": str(tmp_path / "up.sock")} if unix else {}
+    settings: dict[str, Any] = {"uds": str(short_path / "up.sock")} if unix else {}
     if unix:
         settings["forwarded_allow_ips"] = "*"
     server = serve(app, proxy_headers=trusted, **settings)

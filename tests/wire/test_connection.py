@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from apps import deaf, echo, recorded
 from peer import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_frame, frame, request
-from serving import resident, serving
+from serving import serving
 
+from measures import resident
 from slower import SLOWER
 from wirefast.server import WebSocketProtocol
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from apps import deaf, echo
 from peer import BINARY, CONT, PING, PONG, TEXT, Peer, close_frame, frame, request
-from serving import resident
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
 
+from measures import resident
 from slower import SLOWER
 from wirefast import APIRouter, App, WebSocket
 from wirefast.server.deflate import parse_extensions

@@ -22,7 +22,8 @@ import pytest
 from apps import echo
 from peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, Peer, close_frame, frame, request
 
-from processes import ServerProcess, running
+from measures import cpu_seconds, descriptors
+from processes import running
 from slower import SLOWER
 
 sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
@@ -116,15 +117,6 @@ async def echo(websocket: WebSocket):
 """
 
 
-def descriptors(server: ServerProcess) -> list[int]:
-    return [int(name) for name in os.listdir(f"/proc/{server.process.pid}/fd")]
-
-
-def cpu_seconds(server: ServerProcess) -> float:
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def echo_on(peers: list[Peer], data: bytes) -> None:
     for peer in peers:
         assert peer.send(frame(TEXT, data)).frame().data == data
@@ -136,11 +128,13 @@ def test_accepting_goes_on_after_the_descriptors_ran_out(tmp_path: Path, loop: s
     """Open sockets do not notice, nothing spins, and a free descriptor is used.
 
     uvloop keeps one in reserve, with which it takes connections and closes them. asyncio leaves them in the queue and
-    tries again after a second, but does so as often as the backlog is long (docs/deployment.md), which is 1 here.
+    tries again after a second, but does so as often as the backlog is long (docs/deployment.md), which is 1 here, and
+    from Python 3.14 on once more.
     """
     (tmp_path / "service.py").write_text(SERVICE)
     backlog = "1" if loop == "asyncio" else "100"
     with running("service", "--port", "0", "--loop", loop, "--backlog", backlog, cwd=tmp_path) as server:
+        pid = server.process.pid
         with ExitStack() as stack:
             address = ("127.0.0.1", server.wait_for_port())
 
@@ -149,26 +143,26 @@ def test_accepting_goes_on_after_the_descriptors_ran_out(tmp_path: Path, loop: s
 
             first = connect()
             first.open()
-            used = descriptors(server)
+            used = descriptors(pid)
             limit = max(used) + 4
-            hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)[1]
-            resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, hard))
+            hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, hard))
             held = [connect() for _ in range(limit - len(used))]
             for peer in held:
                 peer.open()
-            assert len(descriptors(server)) == limit
+            assert len(descriptors(pid)) == limit
             # The kernel completes these connections, for which there are no descriptors.
             extra = [connect() for _ in range(2)]
-            began, spent = time.monotonic(), cpu_seconds(server)
+            began, spent = time.monotonic(), cpu_seconds(pid)
             while time.monotonic() < began + 2:
                 echo_on([first, *held], b"still here")
                 time.sleep(0.05)
             if loop == "uvloop":
                 assert all(peer.ended() for peer in extra)
-            assert cpu_seconds(server) - spent < 0.2 * (time.monotonic() - began) * SLOWER
+            assert cpu_seconds(pid) - spent < 0.2 * (time.monotonic() - began) * SLOWER
             held.pop().sock.close()
             if loop == "uvloop":
-                wait_until(lambda: len(descriptors(server)) < limit)
+                wait_until(lambda: len(descriptors(pid)) < limit)
                 late = connect()
             else:
                 late = extra[0]
@@ -179,7 +173,8 @@ def test_accepting_goes_on_after_the_descriptors_ran_out(tmp_path: Path, loop: s
         assert server.end() == -signal.SIGTERM
         assert "Finished server process" in server.log
     complaints = server.log.count("out of system resource")
-    assert complaints <= (0 if loop == "uvloop" else lasted + 2), server.log
+    tries = 2 if sys.version_info >= (3, 14) else 1
+    assert complaints <= (0 if loop == "uvloop" else tries * (lasted + 2)), server.log
     assert server.log.count("Traceback") == complaints
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from apps import deaf, echo, recorded
 from peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, close_frame, frame
-from serving import resident, serving
+from serving import serving
 
+from measures import resident
 from slower import SLOWER
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from apps import echo, echo_and_http, recorded
 from peer import Response, close_frame, request
-from serving import resident, serving
+from serving import serving
 
+from measures import resident
 from slower import SLOWER
 from wirefast.server.handshake import inspect_head
 

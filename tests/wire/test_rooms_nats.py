@@ -18,10 +18,10 @@ class TestNats(BrokerCases):
     process_class = NatsProcess
     broker_class = NatsBroker
 
-    def test_the_next_server_of_a_list(self, process: BrokerProcess, tmp_path: Path) -> None:
+    def test_the_next_server_of_a_list(self, process: BrokerProcess, short_path: Path) -> None:
         async def scene() -> None:
-            (tmp_path / "second").mkdir()
-            second = NatsProcess(tmp_path / "second")
+            (short_path / "second").mkdir()
+            second = NatsProcess(short_path / "second")
             try:
                 url = f"nats://127.0.0.1:{free_port()},{process.url},{second.url}"
                 ear = await Ear(self.broker(url)).start("a")
@@ -74,12 +74,12 @@ class TestNats(BrokerCases):
         assert len(caplog.messages) == 1
         assert "room 'a': 1048577 bytes are more than the 1048576 that it takes" in caplog.messages[0]
 
-    def test_rights(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def test_rights(self, short_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         users = (
             'authorization { users = [ {user: deaf, password: secret, permissions: {subscribe: ["else.>"]}},'
             ' {user: mute, password: secret, permissions: {publish: ["wirefast.b"], subscribe: [">"]}} ] }'
         )
-        process = NatsProcess(tmp_path, configuration=users)
+        process = NatsProcess(short_path, configuration=users)
         try:
             url = process.url.replace("//", "//deaf:secret@")
             self.refused(url, "access refused: permissions violation for subscription")
@@ -101,9 +101,9 @@ class TestNats(BrokerCases):
             process.kill()
         assert "refused a payload of room 'a'" in caplog.messages[0]
 
-    def test_tls(self, tmp_path: Path) -> None:
-        pair = certificate(tmp_path)
-        process = NatsProcess(tmp_path, tls=pair)
+    def test_tls(self, short_path: Path) -> None:
+        pair = certificate(short_path)
+        process = NatsProcess(short_path, tls=pair)
 
         async def scene() -> None:
             url = f"tls://127.0.0.1:{process.port}"

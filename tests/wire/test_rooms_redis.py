@@ -142,9 +142,9 @@ class TestRedis(BrokerCases):
 
         run(scene())
 
-    def test_tls(self, tmp_path: Path) -> None:
-        pair = certificate(tmp_path)
-        process = RedisProcess(tmp_path, tls=pair)
+    def test_tls(self, short_path: Path) -> None:
+        pair = certificate(short_path)
+        process = RedisProcess(short_path, tls=pair)
 
         async def scene() -> None:
             url = f"rediss://127.0.0.1:{process.port}"

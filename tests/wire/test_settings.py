@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,11 +87,11 @@ def test_a_rewrite_that_waits_is_noticed() -> None:
         finish(waits())
 
 
-def test_a_unix_socket(serve: Any, tmp_path: Any) -> None:
+def test_a_unix_socket(serve: Any, short_path: Path) -> None:
     app = recorded()
-    server = serve(app, uds=str(tmp_path / "ws.sock"))
+    server = serve(app, uds=str(short_path / "ws.sock"))
     with server.opened() as peer:
         peer.send(frame(TEXT, b"x"), close_frame())
         assert peer.frame().code == 1000
-    assert app.scopes[0]["server"] == (str(tmp_path / "ws.sock"), None)
+    assert app.scopes[0]["server"] == (str(short_path / "ws.sock"), None)
     assert app.scopes[0]["client"] is None
