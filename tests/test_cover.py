@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,14 @@ def test_help_says_what_it_does() -> None:
     command = [sys.executable, ROOT / "tools/cover.py", "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert "the lines no test reached" in " ".join(shown.stdout.split())
+
+
+def test_what_is_missing_is_said_before_anything_is_built(
+    cover: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["cover.py"])
+    with pytest.raises(SystemExit) as ended:
+        cover.main()
+    assert ended.value.code == 2
+    assert "has no coverage, Cython, pytest; install what '.[dev]' needs there" in capsys.readouterr().err

@@ -91,11 +91,14 @@ def test_python_snippets(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         pytest.skip("FastAPI is not installed")
     module = types.ModuleType("snippet")
     monkeypatch.setitem(sys.modules, "snippet", module)  # where dataclasses and models look names up
+    monkeypatch.setitem(sys.modules, "service", module)  # the name that pages save a program under
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for snippet in snippets:
             # Empty lines in front, so that a traceback shows the line of the page.
             exec(compile("\n" * (snippet.line - 1) + snippet.code, str(ROOT / page), "exec"), vars(module))
+            for name in re.findall(r"^def (test_\w+)\(\)", snippet.code, re.MULTILINE):
+                getattr(module, name)()
 
 
 @pytest.mark.parametrize("page", PYTHON_PAGES)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -94,6 +95,8 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="build there, over what is there, and leave it")
     parser.add_argument("tests", nargs="*", help="for pytest; default: all that can count")
     options = parser.parse_args()
+    if absent := [name for name in ("coverage", "Cython", "pytest") if importlib.util.find_spec(name) is None]:
+        parser.error(f"{sys.executable} has no {', '.join(absent)}; install what '.[dev]' needs there")
     chosen = options.tests or ["tests", *(f"--ignore=tests/{name}" for name in WITHOUT)]
     with folder(options.keep) as tree:
         copy(tree)

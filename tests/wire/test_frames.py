@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
 import time
 from typing import Any
@@ -15,12 +16,15 @@ from serving import serving
 from measures import resident
 from slower import SLOWER
 
+COMPLAINT = re.compile(r"127\.0\.0\.1:\d+ - WebSocket closed with (1002|1007|1009): .{5,60}")
+
 
 @pytest.fixture(scope="module")
 def server() -> Any:
     with serving(echo, ws_max_size=1048576) as served:
         yield served
-        assert served.errors == []
+        # One line for each peer whose data ended its connection, and nothing else.
+        assert [line for line in served.errors if not COMPLAINT.fullmatch(line)] == []
 
 
 def exchange(server: Any, *data: bytes) -> list[Frame]:
@@ -91,7 +95,10 @@ VIOLATIONS: dict[str, tuple[bytes, int]] = {
 @pytest.mark.parametrize("name", VIOLATIONS)
 def test_FR01_violations(server: Any, name: str) -> None:
     data, code = VIOLATIONS[name]
+    before = len(server.errors)
     assert [(f.opcode, f.code) for f in exchange(server, data)] == [(CLOSE, code)]
+    (complaint,) = server.errors[before:]
+    assert COMPLAINT.fullmatch(complaint)[1] == str(code)
 
 
 @pytest.mark.parametrize("name", VIOLATIONS)

@@ -79,6 +79,8 @@ cdef class Connection(FrameStream):
     # Ends. `start_closing` sends our close frame; `fail` ends a connection that is broken, now, with a
     # close frame; `peer_closed` answers the peer's; `lost` is for a transport that is gone.
     cdef int start_closing(self, int code, str reason, double timeout) except -1
+    cdef int complain(self, int code, str reason) except -1
+    cdef str peer(self)
     cdef int fail(self, int code, str reason) except -1
     cdef int peer_closed(self, const uint8_t* data, size_t size) except -1
     cdef int lost(self) except -1

@@ -319,8 +319,7 @@ cdef class Connection(FrameStream):
     cdef int overflow(self) except -1:
         self.settings.overflows += 1
         self.settings.logger.warning(
-            "%s - WebSocket closed: %d bytes unsent",
-            get_remote_addr(self.transport), self.unsent() + <size_t> self.outbox.size,
+            "%s - WebSocket closed: %d bytes unsent", self.peer(), self.unsent() + <size_t> self.outbox.size
         )
         return self.fail(1008, "too many unsent bytes")
 
@@ -446,11 +445,23 @@ cdef class Connection(FrameStream):
             self.release_drainers()
         return self.close_transport()
 
+    cdef int complain(self, int code, str reason) except -1:
+        """Log that what the peer sent ends the connection."""
+        self.settings.logger.warning("%s - WebSocket closed with %d: %s", self.peer(), code, reason)
+        return 0
+
+    cdef str peer(self):
+        """Who is connected, for the log: a proxy, where one is between. Over a Unix socket there is no address."""
+        address = get_remote_addr(self.transport)
+        return "%s:%d" % address if address else "unix"
+
     cdef int fail(self, int code, str reason) except -1:
         self.failing = None
         if self.state != OPEN:
             return 0
         self.skipping = True
+        if code == 1002 or code == 1007 or code == 1009:
+            self.complain(code, reason)
         if self.end is None:
             self.end = (code, reason)
         self.queue_close(code, reason)

@@ -368,9 +368,7 @@ cdef class WebSocketProtocol(Connection):
         cdef tuple peers_fault = getattr(exc, "wirefast_close", None)
         cdef bint failed = exc is not None and peers_fault is None and not is_disconnect(exc)
         if peers_fault is not None:
-            self.settings.logger.warning(
-                "%s - WebSocket closed with %d: %s", get_remote_addr(self.transport), peers_fault[0], peers_fault[1]
-            )
+            self.complain(peers_fault[0], peers_fault[1])
         if failed:
             self.settings.logger.error("Exception in ASGI application\n", exc_info=exc)
         elif result is not None:
