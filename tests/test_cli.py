@@ -1,4 +1,7 @@
-"""The ``wirefast`` command, in processes of its own: every kind of target, every option of ours, every error line."""
+"""The ``wirefast`` command: every kind of target, every option of ours, every error line.
+
+In processes of its own, but for what is refused, or kept from starting, before any code of the application runs.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from websockets.sync.client import connect, unix_connect
 
 from processes import TIMEOUT, environment, running, wirefast
 from wirefast import cli
+from wirefast.server.bounds import BOUNDS
 
 # An ASGI application and nothing else, so that these tests fail for the command's reasons only.
 ASGI = """
@@ -257,6 +261,78 @@ def test_wrong_command_line(project: Path, arguments: str, message: str) -> None
     assert_one_line(wirefast("run", "--port", "0", *arguments.split(), cwd=project), 2, message.format(project=project))
 
 
+@pytest.fixture
+def configs(monkeypatch: pytest.MonkeyPatch, project: Path) -> list[Config]:
+    """What ``cli.main`` in this process would have served, in the project's directory and without its settings."""
+    found: list[Config] = []
+
+    def keep(config: Config) -> int:
+        found.append(config)
+        return 0
+
+    monkeypatch.setattr(cli, "serve", keep)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setitem(sys.modules, "service", None)  # to be as before in the end
+    del sys.modules["service"]
+    monkeypatch.setattr(Config, "configure_logging", lambda self: None)
+    monkeypatch.chdir(project)
+    for name in [name for name in os.environ if name.startswith(("UVICORN_", "WEB_CONCURRENCY"))]:
+        monkeypatch.delenv(name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--ws-max-size -5", "--ws-max-size -5 is not 1 or more"),
+        ("--ws-max-size 0", "--ws-max-size 0 is not 1 or more"),
+        (f"--ws-max-size {2**64}", f"--ws-max-size {2**64} is not between 1 and {sys.maxsize // 2}"),
+        ("--ws-max-queue -4", "--ws-max-queue -4 is not 0 or more"),
+        ("--ws-ping-interval -0.5", "--ws-ping-interval -0.5 is not 0 or more"),
+        ("--ws-ping-interval nan", "--ws-ping-interval nan is not 0 or more"),
+        ("--ws-ping-timeout -1", "--ws-ping-timeout -1 is not 0 or more"),
+        ("--workers 0", "--workers 0 is not 1 or more"),
+        ("--limit-concurrency -1", "--limit-concurrency -1 is not 0 or more"),
+        ("--limit-max-requests 0", "--limit-max-requests 0 is not 1 or more"),
+        ("--limit-max-requests 1 --limit-max-requests-jitter -1", "--limit-max-requests-jitter -1 is not 0 or more"),
+        ("--backlog 0", "--backlog 0 is not 1 or more"),
+        (f"--backlog {2**31}", f"--backlog {2**31} is not between 1 and {2**31 - 1}"),
+        ("--timeout-keep-alive -1", "--timeout-keep-alive -1 is not 0 or more"),
+        ("--timeout-graceful-shutdown -1", "--timeout-graceful-shutdown -1 is not 0 or more"),
+        ("--timeout-worker-healthcheck 0", "--timeout-worker-healthcheck 0 is not 1 or more"),
+        ("--reload-delay nan", "--reload-delay nan is not 0 or more"),
+        ("--fd -1", "--fd -1 is not 0 or more"),
+        ("--port -1", "--port -1 is not 0 or more"),
+        ("--ssl-cert-reqs 3", "--ssl-cert-reqs 3 is not between 0 and 2"),
+        ("--ws none", "--ws none leaves the server without WebSockets; leave it out, or use uvicorn"),
+    ],
+)
+def test_settings_that_would_only_harm_later(
+    configs: list[Config], capsys: pytest.CaptureFixture[str], arguments: str, message: str
+) -> None:
+    assert cli.main(["run", "service", "--port", "0", *arguments.split()]) == 2
+    assert capsys.readouterr() == ("", f"wirefast: error: {message}\n")
+    assert not configs
+
+
+def test_numbers_at_their_bounds(configs: list[Config]) -> None:
+    options = {param.name for param in uvicorn_command.params}
+    for end in (0, 1):
+        for name, bounds in BOUNDS.items():
+            if name in options - {"fd"} and (name, end) != ("port", 1):
+                assert cli.main(["run", "service", "--port", "0", cli.flag(name), str(bounds[end])]) == 0, name
+                assert getattr(configs[-1], name) == bounds[end]
+
+
+@pytest.mark.parametrize("number", ["-1", "0"])
+def test_web_concurrency(
+    configs: list[Config], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", number)
+    assert cli.main(["run", "service", "--port", "0"]) == 2
+    assert capsys.readouterr().err == f"wirefast: error: WEB_CONCURRENCY {number} is not 1 or more\n"
+
+
 def test_unknown_option_and_command(project: Path) -> None:
     ended = wirefast("run", "service", "--prt", "1", cwd=project)
     assert ended.returncode == 2 and ended.stderr.count("\n") == 1
@@ -356,21 +432,8 @@ def test_every_uvicorn_option_reaches_the_configuration() -> None:
     assert names <= set(inspect.signature(Config).parameters)
 
 
-def test_options_and_defaults(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
-    configs: list[Config] = []
-
-    def keep(config: Config) -> int:
-        configs.append(config)
-        return 0
-
-    monkeypatch.setattr(cli, "serve", keep)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "service", raising=False)
-    monkeypatch.setattr(Config, "configure_logging", lambda self: None)
+def test_options_and_defaults(monkeypatch: pytest.MonkeyPatch, project: Path, configs: list[Config]) -> None:
     target = str(project / "service.py")
-    for name in [name for name in os.environ if name.startswith("UVICORN_")]:
-        monkeypatch.delenv(name)
-
     assert cli.main(["run", target, "--port", "0"]) == 0
     reference = Config("service:app", port=0, ws_per_message_deflate=False)
     expected = vars(reference) | {name: vars(configs[0])[name] for name in ("ws", "http")}

@@ -200,8 +200,6 @@ def check_tcp(host: str, port: int) -> None:
     Raises:
         CommandError: an address is taken or not allowed, the name does not resolve, or no address is of this machine.
     """
-    if not 0 <= port <= 65535:
-        raise CommandError(f"--port {port} is not between 0 and 65535")
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as exc:
@@ -273,11 +271,32 @@ def check_address(host: str, port: int, uds: str | None, fd: int | None) -> None
         check_tcp(host, port)
 
 
+def flag(name: str) -> str:
+    """A setting as the command line spells it."""
+    return f"--{name.replace('_', '-')}"
+
+
+def check_numbers(options: dict[str, Any]) -> None:
+    """Hold every number against its bounds.
+
+    Raises:
+        CommandError: one is out of bounds.
+    """
+    from wirefast.server.bounds import BOUNDS, check
+
+    for name in BOUNDS:
+        if (value := options.get(name)) is not None:  # not every uvicorn has every option
+            try:
+                check(name, value, flag(name))
+            except ValueError as exc:
+                raise CommandError(str(exc)) from None
+
+
 def check_settings(options: dict[str, Any]) -> None:
     """Resolve the options that uvicorn resolves late, by an import or a file, and would fail on with a traceback.
 
     Raises:
-        CommandError: an implementation cannot be imported or a TLS file is not there.
+        CommandError: an implementation cannot be imported, there is none for WebSockets, or a TLS file is not there.
     """
     from uvicorn.config import HTTP_PROTOCOLS, LOOP_FACTORIES, WS_PROTOCOLS
     from uvicorn.importer import ImportFromStringError, import_from_string
@@ -285,13 +304,15 @@ def check_settings(options: dict[str, Any]) -> None:
     for name, known in (("http", HTTP_PROTOCOLS), ("ws", WS_PROTOCOLS), ("loop", LOOP_FACTORIES)):
         choice = options[name]
         try:
-            import_from_string(known.get(choice, choice))
+            implementation = import_from_string(known.get(choice, choice))
         except (ImportFromStringError, ImportError) as exc:
             raise CommandError(f"--{name} {choice!r} cannot be used: {exc}") from None
+        if name == "ws" and implementation is None:  # none, or auto where no library is installed
+            raise CommandError(f"--ws {choice} leaves the server without WebSockets; leave it out, or use uvicorn")
     for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs"):
         path = options.get(name)
         if path is not None and not os.path.isfile(path):
-            raise CommandError(f"--{name.replace('_', '-')}: no such file: '{path}'")
+            raise CommandError(f"{flag(name)}: no such file: '{path}'")
     if options.get("http2") and options["http"] != "zttp":
         raise CommandError("--http2 needs --http zttp, which is `pip install zttp`")
     if options.get("ssl_keyfile") and not options.get("ssl_certfile"):
@@ -319,9 +340,12 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
     if watched is not None and Path.cwd() not in watched.parents:
         settings["reload_dirs"] = [str(target.directory)]
     try:
-        return Config(target.import_string, **settings)
+        config = Config(target.import_string, **settings)
     except (configparser.Error, ImportError, KeyError, OSError, RuntimeError, ValueError) as exc:
         raise CommandError(f"uvicorn refuses these settings: {exc.__cause__ or exc}") from None
+    if config.workers < 1:  # --workers was checked
+        raise CommandError(f"WEB_CONCURRENCY {config.workers} is not 1 or more")
+    return config
 
 
 def serve(config: uvicorn.Config) -> int:
@@ -359,6 +383,7 @@ def run(target: str, app_dir: str, **options: Any) -> int:
     """
     if app_dir and not os.path.isdir(app_dir):
         raise CommandError(f"--app-dir: no such directory: '{app_dir}'")
+    check_numbers(options)
     found = Target.parse(target, app_dir)
     if app_dir:
         sys.path.insert(0, str(Path(app_dir).absolute()))

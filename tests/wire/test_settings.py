@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from apps import echo, recorded
 from peer import BINARY, TEXT, close_frame, frame, request
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from wirefast.server.bounds import BOUNDS
 from wirefast.server.settings import Settings, finish, nothing
 
 
@@ -31,6 +33,42 @@ def test_ws_max_size(serve: Any, size: int, code: int | None) -> None:
         found = peer.frame()
         assert found.data == b"x" * size if code is None else found.code == code
         peer.send(close_frame(code or 1000))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"ws_max_size": -5}, "ws_max_size -5 is not 1 or more"),
+        ({"ws_max_size": None}, "ws_max_size None is not a whole number"),
+        ({"ws_max_queue": -4}, "ws_max_queue -4 is not 0 or more"),
+        ({"ws_ping_interval": float("nan")}, "ws_ping_interval nan is not 0 or more"),
+        ({"ws_ping_timeout": "9"}, "ws_ping_timeout 9 is not a number"),
+        ({"limit_concurrency": 2**80}, f"limit_concurrency {2**80} is not between 0 and {sys.maxsize}"),
+    ],
+)
+def test_numbers_out_of_bounds_are_one_line_and_no_traceback(
+    serve: Any, settings: dict[str, Any], message: str
+) -> None:
+    server = serve(echo, **settings)
+    for _ in range(2):
+        with server.peer() as peer:
+            response = peer.send(request()).response()
+            assert (response.status, response.body) == (500, b"Internal Server Error")
+            assert peer.ended()
+    server.stop()
+    errors = [record.getMessage() for record in server.records if record.levelname == "ERROR"]
+    assert errors == [f"No WebSocket is accepted: {message}"]
+
+
+@pytest.mark.parametrize("least", [True, False])
+def test_numbers_at_their_bounds(serve: Any, least: bool) -> None:
+    names = ["ws_max_size", "ws_max_queue", "ws_ping_interval", "ws_ping_timeout", "limit_concurrency"]
+    settings = {name: BOUNDS[name][0 if least else 1] for name in names} | ({"limit_concurrency": 1} if least else {})
+    server = serve(echo, **settings)
+    with server.opened() as peer:
+        peer.send(frame(BINARY, b"x"))
+        assert peer.frame().data == b"x"
+        peer.send(close_frame()).frame()
 
 
 def test_headers_of_the_server(serve: Any) -> None:

@@ -76,7 +76,8 @@ cdef class WebSocketProtocol(Connection):
     """A WebSocket for uvicorn (``--ws wirefast.server:WebSocketProtocol``, or ``Config(ws=...)``).
 
     Args:
-        config: uvicorn's Config; every ``ws_*`` setting, ``limit_concurrency`` and ``root_path`` apply.
+        config: uvicorn's Config; every ``ws_*`` setting, ``limit_concurrency`` and ``root_path`` apply. With one that
+            is out of bounds (`wirefast.server.bounds`) every handshake is answered 500, and the log says why once.
         server_state: uvicorn's ServerState.
         app_state: the lifespan state, copied into each scope.
 
@@ -165,6 +166,8 @@ cdef class WebSocketProtocol(Connection):
             if used == 0:
                 raise Refused(431, "request head too large")
             self.request = parse_request(data, used)
+            if self.settings.invalid:
+                raise Refused(500, "Internal Server Error")
             if self.settings.full():
                 self.settings.logger.warning("Exceeded concurrency limit.")
                 raise Refused(503, "Service Unavailable")

@@ -19,6 +19,8 @@ cdef class Settings:
     cdef double ping_timeout
     cdef Py_ssize_t limit_concurrency
     cdef bint deflate
+    # Whether one of them is out of bounds, so that every handshake is answered 500.
+    cdef bint invalid
 
     # Connections that were ended because too much was unsent.
     cdef readonly unsigned long long overflows
@@ -35,6 +37,7 @@ cdef class Settings:
     cdef list default_headers
     cdef bytes default_lines
 
+    cdef int read_limits(self, object config) except -1
     # Header lines that every response starts with.
     cdef bytes header_lines(self)
     # Whether one more socket would pass the limit; the socket itself is already counted.

@@ -6,7 +6,10 @@ import logging
 import uvicorn.logging
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from wirefast.server.bounds import LONG, check
+
 cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
+cdef tuple NUMBERS = ("ws_max_size", "ws_max_queue", "ws_ping_interval", "ws_ping_timeout", "limit_concurrency")
 
 
 async def nothing(scope, receive, send):
@@ -43,11 +46,12 @@ cdef class Settings:
                 # Not as we know it: it stays around the application.
                 pass
         self.logger = logging.getLogger("uvicorn.error")
-        self.max_size = config.ws_max_size
-        self.max_queue = max(1, config.ws_max_queue or 1)
-        self.ping_interval = config.ws_ping_interval or -1.0
-        self.ping_timeout = -1.0 if config.ws_ping_timeout is None else config.ws_ping_timeout
-        self.limit_concurrency = -1 if config.limit_concurrency is None else config.limit_concurrency
+        try:
+            self.read_limits(config)
+        except ValueError as exc:
+            # uvicorn shows its Config to the first connection, no earlier, and nothing of ours can stop the server.
+            self.invalid = True
+            self.logger.error("No WebSocket is accepted: %s", exc)
         self.deflate = config.ws_per_message_deflate
         self.root_path = config.root_path
         self.raw_root_path = config.root_path.encode("ascii")
@@ -56,6 +60,19 @@ cdef class Settings:
         self.trace = self.logger.level <= TRACE
         self.default_headers = None
         self.default_lines = b""
+
+    cdef int read_limits(self, object config) except -1:
+        """Read the numbers; ValueError for one that is out of bounds."""
+        for name in NUMBERS:
+            value = getattr(config, name)
+            if value is not None or name == "ws_max_size":
+                check(name, value)
+        self.max_size = config.ws_max_size
+        self.max_queue = max(1, config.ws_max_queue or 1)
+        self.ping_interval = min(config.ws_ping_interval or -1.0, LONG)
+        self.ping_timeout = -1.0 if config.ws_ping_timeout is None else min(config.ws_ping_timeout, LONG)
+        self.limit_concurrency = -1 if config.limit_concurrency is None else config.limit_concurrency
+        return 0
 
     cdef bytes header_lines(self):
         cdef list headers = self.server_state.default_headers
