@@ -292,11 +292,99 @@ def check_numbers(options: dict[str, Any]) -> None:
                 raise CommandError(str(exc)) from None
 
 
+def read_pem(options: dict[str, Any], name: str) -> bytes:
+    """The content of the TLS file of an option, nothing where there is none.
+
+    Raises:
+        CommandError: the file is not there or cannot be read.
+    """
+    path = options[name]
+    if path is None:
+        return b""
+    if not os.path.isfile(path):
+        raise CommandError(f"{flag(name)}: no such file: '{path}'")
+    try:
+        return Path(path).read_bytes()
+    except OSError as exc:
+        raise CommandError(f"{flag(name)} '{path}' cannot be read: {exc.strerror or exc}") from None
+
+
+def check_tls(options: dict[str, Any]) -> None:
+    """Go the way to uvicorn's TLS context, to say at which option it ends: OpenSSL names neither option nor file.
+
+    The pass phrase of an encrypted key is asked for once, where there is a terminal, instead of by each worker.
+
+    Raises:
+        CommandError: a file is missing, is not what it should be or does not match, or OpenSSL refuses a setting.
+    """
+    certificate, key, authorities = (options[name] for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs"))
+    if certificate is None:
+        for name in ("ssl_keyfile", "ssl_ca_certs", "ssl_ciphers"):
+            if options[name] is not None:
+                raise CommandError(f"{flag(name)} needs --ssl-certfile")
+        return
+    import ssl
+
+    files = [read_pem(options, name) for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs")]
+    asked = False
+
+    def password() -> str:
+        nonlocal asked
+        asked = True
+        if not options["ssl_keyfile_password"]:
+            if sys.stdin is None or not sys.stdin.isatty():
+                raise CommandError(f"the key in '{key or certificate}' is encrypted; add --ssl-keyfile-password")
+            import click
+
+            options["ssl_keyfile_password"] = click.prompt(f"Pass phrase of '{key or certificate}'", hide_input=True)
+        return str(options["ssl_keyfile_password"])
+
+    step = f"--ssl-version {options['ssl_version']}"
+    try:
+        context = ssl.SSLContext(options["ssl_version"])
+        step = f"--ssl-certfile '{certificate}'" + (f" with --ssl-keyfile '{key}'" if key else "")
+        context.load_cert_chain(certificate, key, password)
+        step = f"--ssl-cert-reqs {options['ssl_cert_reqs']}"
+        context.verify_mode = ssl.VerifyMode(options["ssl_cert_reqs"])
+        if authorities:
+            step = f"--ssl-ca-certs '{authorities}'"
+            context.load_verify_locations(authorities)
+        if options["ssl_ciphers"]:
+            step = f"--ssl-ciphers {options['ssl_ciphers']!r}"
+            context.set_ciphers(options["ssl_ciphers"])
+    except (OSError, OverflowError, ValueError) as exc:
+        known = str(getattr(exc, "reason", None) or "").replace("_", " ").lower()
+        if step.startswith("--ssl-certfile"):
+            known = why_no_chain(files[0], files[1], key is not None, asked, known)
+        raise CommandError(f"{step} cannot be used: {known or exc.args[-1]}") from None
+
+
+def why_no_chain(certificate: bytes, key: bytes, named: bool, encrypted: bool, known: str) -> str:
+    """What a look into the two files tells of OpenSSL's refusal.
+
+    Args:
+        certificate: the content of --ssl-certfile.
+        key: that of --ssl-keyfile.
+        named: whether --ssl-keyfile was given.
+        encrypted: whether OpenSSL wanted the pass phrase.
+        known: what OpenSSL said.
+    """
+    public, private = b"CERTIFICATE-----", b"PRIVATE KEY-----"
+    if public not in certificate:
+        swapped = private in certificate and public in key
+        return "exchange the two files" if swapped else "the first is no certificate in PEM form"
+    if private not in (key if named else certificate):
+        return "the second is no private key in PEM form" if named else "it has no private key; add --ssl-keyfile"
+    if "mismatch" in known:
+        return "the key is that of another certificate"
+    return "is --ssl-keyfile-password right?" if encrypted else known
+
+
 def check_settings(options: dict[str, Any]) -> None:
     """Resolve the options that uvicorn resolves late, by an import or a file, and would fail on with a traceback.
 
     Raises:
-        CommandError: an implementation cannot be imported, there is none for WebSockets, or a TLS file is not there.
+        CommandError: an implementation cannot be imported, there is none for WebSockets, or TLS cannot be set up.
     """
     from uvicorn.config import HTTP_PROTOCOLS, LOOP_FACTORIES, WS_PROTOCOLS
     from uvicorn.importer import ImportFromStringError, import_from_string
@@ -309,14 +397,9 @@ def check_settings(options: dict[str, Any]) -> None:
             raise CommandError(f"--{name} {choice!r} cannot be used: {exc}") from None
         if name == "ws" and implementation is None:  # none, or auto where no library is installed
             raise CommandError(f"--ws {choice} leaves the server without WebSockets; leave it out, or use uvicorn")
-    for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs"):
-        path = options.get(name)
-        if path is not None and not os.path.isfile(path):
-            raise CommandError(f"{flag(name)}: no such file: '{path}'")
+    check_tls(options)
     if options.get("http2") and options["http"] != "zttp":
         raise CommandError("--http2 needs --http zttp, which is `pip install zttp`")
-    if options.get("ssl_keyfile") and not options.get("ssl_certfile"):
-        raise CommandError("--ssl-keyfile needs --ssl-certfile")
 
 
 def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
