@@ -10,13 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from slower import SLOWER
 
 TIMEOUT = 60.0 * SLOWER
+
+Connected = TypeVar("Connected")
 
 
 def environment() -> dict[str, str]:
@@ -104,6 +107,17 @@ class ServerProcess:
             if (line := self._arriving.get()) is not None:
                 self.lines.append(line)
         return code
+
+
+def once_up(connect: Callable[[], Connected]) -> Connected:
+    """What ``connect`` returns once somebody listens: the address of workers is in the log before they do."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return connect()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from uvicorn.main import main as uvicorn_command
 from websockets.sync.client import connect, unix_connect
 
 from certificates import make_certificate
-from processes import TIMEOUT, environment, running, wirefast
+from processes import TIMEOUT, environment, once_up, running, wirefast
 from wirefast import cli
 from wirefast.server.bounds import BOUNDS
 
@@ -78,16 +78,6 @@ def get(port: int) -> str:
         return connection.getresponse().read().decode()
     finally:
         connection.close()
-
-
-def get_once_up(port: int) -> str:
-    """A page of workers, whose address is in the log before they listen."""
-    deadline = time.monotonic() + TIMEOUT
-    while True:
-        try:
-            return get(port)
-        except ConnectionRefusedError:
-            assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize(
@@ -159,7 +149,7 @@ def test_workers(project: Path) -> None:
         seen = set()
         deadline = time.monotonic() + TIMEOUT
         while len(seen) < 2:
-            seen.add(get_once_up(port).split()[1])
+            seen.add(once_up(lambda: get(port)).split()[1])
             assert time.monotonic() < deadline
         assert str(server.process.pid) not in seen
         assert server.end() == 0
@@ -185,11 +175,11 @@ def test_reload(project: Path) -> None:
     with running(target, "--reload", "--reload-delay", "0.05", "--port", "0", cwd=project / "elsewhere") as server:
         port = server.wait_for_port()
         server.wait_for("Application startup complete")
-        assert get_once_up(port).startswith("service ")
+        assert once_up(lambda: get(port)).startswith("service ")
         (project / "service.py").write_text(ASGI.replace("NAME = __name__", "NAME = 'changed'"))
         server.wait_for("detected changes in .*service.py")
         server.wait_for("Application startup complete")
-        assert get_once_up(port).startswith("changed ")
+        assert once_up(lambda: get(port)).startswith("changed ")
         assert server.end(signal.SIGTERM) == 0
 
 

@@ -31,17 +31,18 @@ def uvloop_run(main: Callable[[], Awaitable[None]]) -> None:
 
 def uvicorn(app: Any, websockets: str) -> None:
     """uvicorn with one of its own implementations, ours in its place, or everything as ``wirefast run`` has it."""
-    import uvicorn
+    from uvicorn import Config, Server
 
     settings: dict[str, Any] = {"ws": websockets, "ws_per_message_deflate": False}
     if websockets == "wirefast":
         settings["ws"] = "wirefast.server:WebSocketProtocol"
     elif websockets == "run":
         from wirefast import cli
+        from wirefast.server.config import Config
 
         settings = dict(cli.OWN_DEFAULTS)
         settings |= {option: f"wirefast.server:{name}" for option, name in cli.PROTOCOLS.items()}
-    uvicorn.run(
+    config = Config(
         app,
         host=HOST,
         port=0,
@@ -52,6 +53,7 @@ def uvicorn(app: Any, websockets: str) -> None:
         timeout_graceful_shutdown=1,
         **settings,
     )
+    Server(config).run()
 
 
 def granian(app: Any) -> None:

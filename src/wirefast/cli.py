@@ -408,7 +408,7 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
     Raises:
         CommandError: a header without a colon, or a file or variable that the configuration itself reads is bad.
     """
-    from uvicorn import Config
+    from wirefast.server.config import Config
 
     settings = {name: options[name] for name in inspect.signature(Config).parameters if name in options}
     for header in options["headers"]:

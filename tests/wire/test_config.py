@@ -1,0 +1,52 @@
+"""What `wirefast run` sets up in each of its processes."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+from pathlib import Path
+
+from apps import echo
+from websockets.sync.client import connect
+
+from processes import once_up, running
+from wirefast.server.config import Config
+
+SERVICE = """
+import gc
+from wirefast import App, WebSocket
+
+app = App()
+
+@app.websocket("/")
+async def count(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_json(gc.get_freeze_count())
+    await websocket.close()
+"""
+
+
+def test_what_start_up_made_is_left_out_of_collections() -> None:
+    config = Config(echo, log_config=None)
+    try:
+        config.load()
+        assert config.loaded
+        # pytest alone has far more objects than that; a list of ours made later is among the collected ones.
+        assert gc.get_freeze_count() > 10_000
+        later: list[list[int]] = [[]]
+        assert any(item is later for item in gc.get_objects())
+    finally:
+        gc.unfreeze()
+
+
+def test_it_reaches_a_worker() -> None:
+    config = pickle.loads(pickle.dumps(Config("apps:echo", log_config=None)))
+    assert type(config) is Config
+
+
+def test_workers_of_the_command(tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text(SERVICE)
+    with running("service", "--port", "0", "--workers", "2", cwd=tmp_path) as server:
+        port = server.wait_for_port()
+        with once_up(lambda: connect(f"ws://127.0.0.1:{port}/")) as client:
+            assert int(client.recv(timeout=20)) > 10_000
