@@ -360,13 +360,20 @@ def test_a_subclass_with_its_own_send_is_respected() -> None:
 
 
 def test_a_hook_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """With one traceback at first and a few later: one slow client calls it thousands of times."""
+
     async def scenario() -> None:
         hub = Hub(policy=Policy("drop_new", max_messages=1), on_drop=lambda drop: 1 // 0)
         await room_of("ours", hub)
         assert [await hub.publish("room", "x") for _ in range(3)] == [2, 1, 1]
+        for _ in range(198):
+            await hub.publish("room", "x")
+        assert hub.stats.dropped == 200
 
     run(scenario)
-    assert [record.getMessage() for record in caplog.records] == ["on_drop failed"] * 2
+    said = ["on_drop failed", "on_drop failed, for the 10th time", "on_drop failed, for the 100th time"]
+    assert [record.getMessage() for record in caplog.records] == said
+    assert all(record.exc_info is not None for record in caplog.records)
 
 
 # Closing, threads, life ---------------------------------------------------------------------------------
@@ -526,8 +533,14 @@ def test_every_other_mistake_says_what_it_is(kind: str) -> None:
             await hub.publish("room", "x", key=[])  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="expected a WebSocket, not int"):
             await hub.publish("room", "x", exclude=[1])  # type: ignore[list-item]
-        with pytest.raises(ValueError, match="1006 is not a close code that may be sent"):
+        with pytest.raises(ValueError, match="1006 is not a close code that may be sent: those are 1000 to 1003, 1007"):
             await hub.close("room", 1006)
+        with pytest.raises(TypeError, match="a close code is an int, not str"):
+            await hub.close("room", "bye")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="a reason is a str, not int"):
+            await hub.close("room", 4000, 5)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="exclude takes a WebSocket or several, not int"):
+            await hub.publish("room", "x", exclude=5)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="the reason is longer than 123 bytes"):
             await hub.close("room", 1000, "é" * 62)
         await turns()
@@ -540,6 +553,24 @@ def test_every_other_mistake_says_what_it_is(kind: str) -> None:
         Hub(policy="none")
     with pytest.raises(ValueError, match="the URL of a broker begins with one of redis://"):
         Hub("smtp://localhost")
+
+
+async def _hook(drop: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"url": 5}, 'url takes a str such as "redis://localhost:6379/0", not int'),
+        ({"max_rooms": "5"}, "max_rooms takes an int, not str"),
+        ({"on_drop": 5}, "on_drop takes a function, not int"),
+        ({"on_drop": _hook}, "on_drop takes a plain function, not a coroutine function"),
+        ({"on_gap": "log"}, "on_gap takes a function, not str"),
+    ],
+)
+def test_a_hub_refuses_arguments_of_other_types(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(TypeError, match=f"^{text}$"):
+        Hub(**arguments)
 
 
 def test_the_policy_of_a_room_is_asked_for_when_it_comes_to_life() -> None:

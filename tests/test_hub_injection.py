@@ -173,6 +173,14 @@ def test_another_loop_is_pointed_out() -> None:
                 two.receive_text()
 
 
+@pytest.mark.parametrize(
+    ("given", "said"), [("redis://localhost", "str"), (Hub, "the class Hub"), (5, "int")], ids=["url", "class", "int"]
+)
+def test_the_hub_of_an_application_is_a_hub(given: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=rf'^hub takes a Hub, such as Hub\(\) or Hub\("redis://..."\), not {said}$'):
+        App(hub=given)
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_hub_of_one_process_under_several_workers_warns_once(workers: str, tmp_path: Path) -> None:
     source = "from wirefast import App\nfrom wirefast.rooms import Hub\n\napp = App(hub=Hub())\n"

@@ -232,9 +232,14 @@ def test_policies_say_what_they_are_and_refuse_what_makes_no_sense() -> None:
         as_policy("drop")
     with pytest.raises(TypeError, match="a policy is a name or a Policy, not int"):
         as_policy(1)  # type: ignore[arg-type]
-    for bound in ({"max_messages": 0}, {"max_bytes": 0}):
-        with pytest.raises(ValueError, match="at least 1"):
-            Policy("close", **bound)
+    for name in ("max_messages", "max_bytes"):
+        for bound in (0, -1, 10**30):
+            with pytest.raises(ValueError, match=f"{name} must be from 1 to {sys.maxsize}, not {bound}"):
+                Policy("close", **{name: bound})
+        with pytest.raises(TypeError, match=f"{name} is an int, not str"):
+            Policy("close", **{name: "5"})
+    with pytest.raises(TypeError, match="deadline is a number of seconds, not str"):
+        Policy("wait", deadline="5")  # type: ignore[arg-type]
     for deadline in (0, -1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="deadline must be a positive number of seconds"):
             Policy("wait", deadline=deadline)

@@ -102,10 +102,12 @@ def test_a_websocket_that_its_handler_let_go_of_has_left() -> None:
         ("x" * 201, ValueError, "a room's name has 1 to 200 printable characters, which 'xxx"),
         ("a\nb", ValueError, "which 'a\\\\nb' has not"),
         ("\ud800", ValueError, "printable"),
-        (7, TypeError, "'int' object is not iterable"),
+        (7, TypeError, "a room's name is a str, not int"),
+        (None, TypeError, "a room's name is a str, not NoneType"),
         ([7], TypeError, "a room's name is a str, not int"),
         ([], ValueError, "no room is named"),
-        (b"room", TypeError, "a room's name is a str, not int"),
+        (["fine", ["no"]], TypeError, "a room's name is a str, not list"),
+        (b"room", TypeError, "a room's name is a str, not bytes"),
         (["fine", ""], ValueError, "printable"),
     ],
 )
@@ -125,6 +127,26 @@ def test_names_are_checked_everywhere(name: Any, error: type[Exception], text: s
         with pytest.raises(error, match=text):
             await hub.close(name)
         assert hub.stats == Stats()
+
+    run(scenario)
+
+
+def test_a_forgotten_await_is_told() -> None:
+    async def scenario() -> None:
+        hub, socket = Hub(), await open_socket("ours")
+        with pytest.warns(RuntimeWarning, match=r"^hub\.join\(\) was never awaited, so nothing joined") as warned:
+            hub.join("room", socket.websocket)
+        assert [each.filename for each in warned] == [__file__]
+        assert hub.count("room") == 0
+        # Any warning is an error here, so these are silent.
+        await hub.join("room", socket.websocket)
+        async with hub.join("room", socket.websocket):
+            pass
+        await asyncio.gather(hub.join("room", socket.websocket), hub.join("other", socket.websocket))
+        with pytest.raises(TypeError, match="expected a WebSocket, not int"):
+            await hub.join("room", 5)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="a room's name"):
+            hub.join(5, socket.websocket)  # type: ignore[arg-type]
 
     run(scenario)
 

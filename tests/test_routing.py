@@ -273,6 +273,11 @@ def test_a_method_with_fastapis_signature_may_replace_ours():
     assert [answer(app, path) for path in noted] == ["a", "b"]
 
 
+def test_whether_to_compress_is_a_bool():
+    with pytest.raises(TypeError, match="^per_message_deflate takes True, False or None, not 'no'$"):
+        APIRouter().websocket("/a", per_message_deflate="no")(answering("a"))
+
+
 @pytest.mark.parametrize("wanted", [True, False, None])
 def test_a_route_tells_the_server_whether_to_compress(wanted):
     app, router = App(), APIRouter(prefix="/r")

@@ -106,6 +106,7 @@ class App(AppHttpMethods, Starlette):
 
     Raises:
         ValueError: another ``explain_rejections``.
+        TypeError: a ``hub`` that is no ``Hub``.
     """
 
     def __init__(
@@ -154,6 +155,9 @@ class App(AppHttpMethods, Starlette):
     ) -> None:
         if explain_rejections not in _REJECTIONS:
             raise ValueError(f'explain_rejections must be None, "http" or "close", not {explain_rejections!r}')
+        if hub is not None and not isinstance(hub, Hub):
+            given = f"the class {hub.__name__}" if isinstance(hub, type) else type(hub).__name__
+            raise TypeError(f'hub takes a Hub, such as Hub() or Hub("redis://..."), not {given}')
         if root_path:
             warnings.warn(
                 "The `root_path` parameter is deprecated. Configure the server's root path instead, "

@@ -72,7 +72,7 @@ class APIWebSocketRoute(routing.WebSocketRoute):
             that has the ASGI extension ``wirefast.deflate``. Default: as the server is set. wirefast only.
 
     Raises:
-        AssertionError, ValueError, FastAPIError: the declaration is wrong; the text says how.
+        AssertionError, TypeError, ValueError, FastAPIError: the declaration is wrong; the text says how.
     """
 
     def __init__(
@@ -85,6 +85,8 @@ class APIWebSocketRoute(routing.WebSocketRoute):
         dependency_overrides_provider: Any | None = None,
         per_message_deflate: bool | None = None,
     ) -> None:
+        if per_message_deflate is not None and not isinstance(per_message_deflate, bool):
+            raise TypeError(f"per_message_deflate takes True, False or None, not {per_message_deflate!r}")
         self.path = path
         self.endpoint = endpoint
         self.name = get_name(endpoint) if name is None else name

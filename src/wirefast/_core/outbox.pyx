@@ -7,6 +7,7 @@ order. Plain sends, whose callers wait by themselves, pass through in their plac
 """
 
 cimport cython
+from cpython.pyport cimport PY_SSIZE_T_MAX
 
 import logging
 from collections import deque
@@ -16,12 +17,25 @@ logger = logging.getLogger("wirefast.rooms")
 # Empty entries that may stay among the others before they are swept out.
 DEF SWEEP = 32
 
+cdef Py_ssize_t bound(str name, object value) except -1:
+    cdef Py_ssize_t number = 0
+    try:
+        number = value
+    except TypeError:
+        raise TypeError(f"{name} is an int, not {type(value).__name__}") from None
+    except OverflowError:
+        pass
+    if number < 1:
+        raise ValueError(f"{name} must be from 1 to {PY_SSIZE_T_MAX}, not {value}")
+    return number
+
+
 cdef dict RULES = {"wait": WAIT, "close": CLOSE, "drop_new": DROP_NEW, "drop_old": DROP_OLD, "conflate": CONFLATE}
 
 
 @cython.final
 cdef class Policy:
-    """What happens to a message for a socket that reads too slowly.
+    """Policy(name, *, max_messages=1024, max_bytes=1048576, deadline=5.0)\n--\n\nWhat happens to a message for a socket that reads too slowly.
 
     Args:
         name: ``"close"`` (the socket is closed with 1013 and a reason), ``"drop_new"`` (the message is dropped),
@@ -33,20 +47,23 @@ cdef class Policy:
 
     Raises:
         ValueError: another name, or a bound below 1, or a deadline that is not positive and finite.
+        TypeError: a bound that is no int, a deadline that is no number.
     """
 
-    def __init__(self, str name not None, *, Py_ssize_t max_messages=1024, Py_ssize_t max_bytes=1048576, double deadline=5.0):
+    # Taken as objects, so that what is wrong is told with its name.
+    def __init__(self, str name not None, *, max_messages=1024, max_bytes=1048576, deadline=5.0):
         if name not in RULES:
             raise ValueError(f"{name!r} is no policy; there are: {', '.join(RULES)}")
-        if max_messages < 1 or max_bytes < 1:
-            raise ValueError("max_messages and max_bytes must be at least 1")
-        if not 0.0 < deadline < 1e9:
-            raise ValueError("deadline must be a positive number of seconds")
+        self.max_messages = bound("max_messages", max_messages)
+        self.max_bytes = bound("max_bytes", max_bytes)
+        try:
+            self.deadline = deadline
+        except TypeError:
+            raise TypeError(f"deadline is a number of seconds, not {type(deadline).__name__}") from None
+        if not 0.0 < self.deadline < 1e9:
+            raise ValueError(f"deadline must be a positive number of seconds, not {deadline!r}")
         self.rule = RULES[name]
         self.name = name
-        self.max_messages = max_messages
-        self.max_bytes = max_bytes
-        self.deadline = deadline
 
     def __repr__(self):
         text = f"Policy({self.name!r}, max_messages={self.max_messages}, max_bytes={self.max_bytes}"

@@ -37,7 +37,7 @@ logger = logging.getLogger("wirefast.rooms")
 MAX_REASON = 123
 #: Messages and bytes of one turn of the loop, after which publish() lets the sockets be written.
 TURN_MESSAGES, TURN_BYTES = 16, 65536
-_CLOSE_CODES = {1000, 1001, 1002, 1003, *range(1007, 1015)}
+_CLOSE_CODES = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 
 
 class Hub(Roster):
@@ -56,12 +56,15 @@ class Hub(Roster):
         policy: what happens to a message for a member that reads too slowly: a name or a ``Policy``, or a function from
             a room's name to one, called when the room's first member joins. Default: ``"close"``.
         max_rooms: how many rooms one socket may be in. Default: 100.
-        on_drop: called with a ``Drop`` when a policy has dropped messages.
+        on_drop: a plain function, called with a ``Drop`` when a policy has dropped messages.
         on_gap: called with the name of a room whose messages from other processes may have been lost; may be a
             coroutine function. Default: one log line for a room.
 
+    A hook that fails is logged with its traceback the first, tenth, hundredth ... time.
+
     Raises:
         ValueError: the URL means no broker, no such policy, ``max_rooms`` below 1.
+        TypeError: an argument of another type, or an ``on_drop`` that is a coroutine function.
         BrokerUnavailable: the broker's client is not installed.
     """
 
@@ -75,11 +78,18 @@ class Hub(Roster):
         on_gap: Callable[[str], Awaitable[None] | None] | None = None,
     ) -> None:
         super().__init__(url, policy, max_rooms)
+        for name, hook in (("on_drop", on_drop), ("on_gap", on_gap)):
+            if hook is not None and not callable(hook):
+                raise TypeError(f"{name} takes a function, not {type(hook).__name__}")
+        if inspect.iscoroutinefunction(on_drop):
+            raise TypeError("on_drop takes a plain function, not a coroutine function")
         self.on_drop = on_drop
         self.on_gap = on_gap
         self._link = Link()
         self._turn_messages = self._turn_bytes = 0
         self._gap_tasks: set[asyncio.Task[None]] = set()
+        # Of each hook, by its name.
+        self._failures = {"on_drop": 0, "on_gap": 0}
 
     # Life -----------------------------------------------------------------------------------------
 
@@ -252,12 +262,19 @@ class Hub(Roster):
 
         Raises:
             ValueError: a malformed name, or a code or reason that no close frame may have.
+            TypeError: a name, code or reason of another type.
         """
         self._bind()
         names = check_names(room)
+        if not isinstance(code, int):
+            raise TypeError(f"a close code is an int, not {type(code).__name__}")
+        if not isinstance(reason, str):
+            raise TypeError(f"a reason is a str, not {type(reason).__name__}")
         encoded = reason.encode("utf-8")
-        if code not in _CLOSE_CODES and not 3000 <= code <= 4999:
-            raise ValueError(f"{code} is not a close code that may be sent")
+        if code not in _CLOSE_CODES:
+            raise ValueError(
+                f"{code} is not a close code that may be sent: those are 1000 to 1003, 1007 to 1014 and 3000 to 4999"
+            )
         if len(encoded) > MAX_REASON:
             raise ValueError(f"the reason is longer than {MAX_REASON} bytes")
         members = [member for listed, _ in self._plan(names, None) for member in listed]
@@ -344,7 +361,13 @@ class Hub(Roster):
             try:
                 self.on_drop(Drop(member.websocket, names, policy.name, messages, size))
             except Exception:
-                logger.exception("on_drop failed")
+                self._hook_failed("on_drop")
+
+    def _hook_failed(self, name: str) -> None:
+        """Log the exception being handled the first, tenth, hundredth ... time: a hook may be called very often."""
+        count = self._failures[name] = self._failures[name] + 1
+        if str(count).rstrip("0") == "1":
+            logger.exception("%s failed%s", name, "" if count == 1 else f", for the {count}th time")
 
     # Other hubs -----------------------------------------------------------------------------------
 
@@ -416,19 +439,18 @@ class Hub(Roster):
         try:
             result = self.on_gap(name)
         except Exception:
-            logger.exception("on_gap failed")
+            self._hook_failed("on_gap")
             return
         if inspect.isawaitable(result):
-            task = asyncio.ensure_future(_logged(result))
+            task = asyncio.ensure_future(self._logged(result))
             self._gap_tasks.add(task)
             task.add_done_callback(self._gap_tasks.discard)
 
-
-async def _logged(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except Exception:
-        logger.exception("on_gap failed")
+    async def _logged(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception:
+            self._hook_failed("on_gap")
 
 
 def _dismiss(members: list[Member], code: int, reason: str) -> None:

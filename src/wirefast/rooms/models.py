@@ -123,7 +123,7 @@ class Turn:
 
 def check_names(room: Names) -> tuple[str, ...]:
     """The names, checked, each once."""
-    names = (room,) if isinstance(room, str) else tuple(dict.fromkeys(room))
+    names = (room,) if isinstance(room, str) else _several(room)
     if not names:
         raise ValueError("no room is named")
     for name in names:
@@ -134,9 +134,18 @@ def check_names(room: Names) -> tuple[str, ...]:
     return names
 
 
+def _several(room: Any) -> tuple[Any, ...]:
+    if isinstance(room, (bytes, bytearray, memoryview)) or not isinstance(room, Iterable):
+        raise TypeError(f"a room's name is a str, not {type(room).__name__}")
+    names = tuple(room)
+    return tuple(dict.fromkeys(names)) if all(isinstance(name, str) for name in names) else names
+
+
 def outlets_of(exclude: WebSocket | Iterable[WebSocket] | None) -> set[Any] | None:
     """The ways to some sockets, by which a hub knows them."""
     if exclude is None:
         return None
     sockets = (exclude,) if isinstance(exclude, HTTPConnection) else exclude
+    if not isinstance(sockets, Iterable):
+        raise TypeError(f"exclude takes a WebSocket or several, not {type(exclude).__name__}")
     return {outlet_of(websocket, False) for websocket in sockets}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
@@ -25,22 +26,29 @@ PolicyChoice = str | Policy | Callable[[str], str | Policy]
 class Membership:
     """What ``Hub.join`` returns: ``async with`` it, or ``await`` it to stay until ``leave`` or the socket's end.
 
+    One that is dropped without either has joined nothing, which a RuntimeWarning says.
+
     Args:
         roster: the hub.
         names: of the rooms.
         websocket: who joins.
     """
 
+    # Made, and not awaited yet.
+    _new = False
+
     def __init__(self, roster: Roster, names: tuple[str, ...], websocket: WebSocket) -> None:
         self._roster = roster
         self._names = names
         self._websocket = websocket
         self._member: Member | None = None
+        self._new = True
 
     def __await__(self) -> Generator[Any, None, None]:
         return self.__aenter__().__await__()
 
     async def __aenter__(self) -> None:
+        self._new = False
         self._member = await self._roster._join(self._names, self._websocket)
 
     async def __aexit__(
@@ -49,11 +57,21 @@ class Membership:
         if self._member is not None:
             self._roster._leave(self._member, self._names)
 
+    # Bound early: at the interpreter's end the module may be gone before the last of these.
+    def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
+        if self._new:
+            text = "hub.join() was never awaited, so nothing joined: `await hub.join(...)`, or `async with` it"
+            warn(text, RuntimeWarning, stacklevel=2, source=self)
+
 
 class Roster:
     """The part of a hub that knows its members; see ``Hub``."""
 
     def __init__(self, url: str | None, policy: PolicyChoice, max_rooms: int) -> None:
+        if url is not None and not isinstance(url, str):
+            raise TypeError(f'url takes a str such as "redis://localhost:6379/0", not {type(url).__name__}')
+        if not isinstance(max_rooms, int):
+            raise TypeError(f"max_rooms takes an int, not {type(max_rooms).__name__}")
         if max_rooms < 1:
             raise ValueError("max_rooms must be at least 1")
         self._choice = policy if callable(policy) else as_policy(policy)
