@@ -16,6 +16,7 @@ from peer import BINARY, CLOSE, TEXT, close_frame, frame, request
 from websockets.sync.client import connect
 
 from memory import Memory
+from wirefast import WebSocket
 
 
 def test_echo_over_a_real_client(serve: Any, loop_name: str) -> None:
@@ -298,7 +299,11 @@ STATES: list[tuple[list[dict[str, Any]], str]] = [
     ),
     ([{"type": "websocket.http.response.start", "status": 99}], "Invalid HTTP status code '99'"),
     ([{"type": "websocket.accept"}, {"type": "websocket.send"}], "needs 'bytes' or 'text'"),
-    ([{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1005}], "1005 is not a close code"),
+    (
+        [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1005}],
+        "1005 is not a close code that may be sent: those are 1000 to 1003, 1007 to 1014 and 3000 to 4999",
+    ),
+    ([{"type": "websocket.accept"}, {"type": "websocket.close", "code": 10**12}], "1000000000000 is not a close code"),
 ]
 
 
@@ -323,6 +328,119 @@ def test_messages_out_of_order_raise(serve: Any, messages: list[dict[str, Any]],
             time.sleep(0.01)
     server.stop()
     assert len(raised) == 1 and expected in raised[0]
+
+
+PAIRS = '"headers" of websocket.accept takes pairs of bytes, such as [(b"x-name", b"value")], not '
+ACCEPT = {"type": "websocket.accept"}
+TYPES: list[tuple[dict[str, Any], str]] = [
+    (ACCEPT | {"headers": {"a": "b"}}, PAIRS + "dict"),
+    (ACCEPT | {"headers": 5}, PAIRS + "int"),
+    (ACCEPT | {"headers": [("a", "b")]}, PAIRS + "('a', 'b')"),
+    (ACCEPT | {"headers": [(b"a", None)]}, PAIRS + "(b'a', None)"),
+    (ACCEPT | {"headers": [b"a"]}, PAIRS + "b'a'"),
+    (ACCEPT | {"headers": [5]}, PAIRS + "5"),
+    (ACCEPT | {"subprotocol": 5}, '"subprotocol" of websocket.accept takes a str, not int'),
+    ({"type": "websocket.close", "code": "bye"}, '"code" of websocket.close takes an int, not str'),
+    (
+        {"type": "websocket.http.response.start", "status": "404"},
+        '"status" of websocket.http.response.start takes an int, not str',
+    ),
+    (
+        {"type": "websocket.http.response.start", "status": 404, "headers": {"a": "b"}},
+        '"headers" of websocket.http.response.start takes pairs of bytes, such as [(b"x-name", b"value")], not dict',
+    ),
+    (ACCEPT, ""),
+    ({"type": "websocket.send", "text": {"a": 1}}, '"text" of websocket.send takes a str, not dict'),
+    ({"type": "websocket.send", "bytes": "x"}, '"bytes" of websocket.send takes bytes, not str'),
+    ({"type": "websocket.close", "code": "bye"}, '"code" of websocket.close takes an int, not str'),
+    ({"type": "websocket.close", "reason": 5}, '"reason" of websocket.close takes a str, not int'),
+]
+
+
+def test_values_of_another_type_are_named(serve: Any) -> None:
+    """None of them changes anything: what is right still works after all of them."""
+    said = []
+
+    class Why(str):
+        pass
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for message, _ in TYPES:
+            try:
+                await send(message)
+            except TypeError as exc:
+                said.append(str(exc))
+            else:
+                said.append("")
+        with pytest.raises(UnicodeEncodeError):
+            await send({"type": "websocket.send", "text": "\ud800"})
+        await send({"type": "websocket.send", "text": "done"})
+        await send({"type": "websocket.close", "code": 4000, "reason": Why("bye")})
+
+    server = serve(app)
+    with server.opened() as peer:
+        assert peer.frame().data == b"done"
+        last = peer.frame()
+        assert (last.code, last.reason) == (4000, "bye")
+    server.stop()
+    assert said == [text for _, text in TYPES]
+    assert server.errors == []
+
+
+def test_a_denials_body_is_bytes(serve: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.http.response.start", "status": 404})
+        with pytest.raises(TypeError, match='^"body" of websocket.http.response.body takes bytes, not str$'):
+            await send({"type": "websocket.http.response.body", "body": "x"})
+        await send({"type": "websocket.http.response.body", "body": b"gone"})
+
+    server = serve(app)
+    with server.peer() as peer:
+        response = peer.send(request()).response()
+    assert (response.status, response.body) == (404, b"gone")
+    assert server.errors == []
+
+
+WRONG: list[tuple[Any, str]] = [
+    (lambda ws: ws.send_text({"a": 1}), "send_text() takes a str, not dict; use send_json()"),
+    (lambda ws: ws.send_text(b"a"), "send_text() takes a str, not bytes; use send_bytes()"),
+    (lambda ws: ws.send_text(None), "send_text() takes a str, not NoneType; use send_json()"),
+    (lambda ws: ws.send_bytes("x"), "send_bytes() takes bytes, not str; use send_text()"),
+    (lambda ws: ws.send_bytes([1]), "send_bytes() takes bytes, not list; use send_json()"),
+    (
+        lambda ws: ws.send_text("\ud800"),
+        "'utf-8' codec can't encode character '\\ud800' in position 0: surrogates not allowed",
+    ),
+]
+
+
+def test_a_send_of_another_type_says_which_to_use(serve: Any) -> None:
+    said = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        websocket = WebSocket(scope, receive, send)
+        await websocket.accept()
+        for call, _ in WRONG:
+            with pytest.raises((TypeError, UnicodeEncodeError)) as raised:
+                await call(websocket)
+            said.append(str(raised.value))
+        await websocket.send_bytes(bytearray(b"done"))
+
+    server = serve(app)
+    with server.opened() as peer:
+        assert peer.frame().data == b"done"
+    server.stop()
+    assert said == [text for _, text in WRONG]
+
+
+def test_a_code_that_no_frame_may_have_still_refuses_a_handshake(serve: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.close", "code": 99999})
+
+    server = serve(app)
+    with server.peer() as peer:
+        response = peer.send(request()).response()
+    assert (response.status, json.loads(response.body)) == (403, {"code": 99999, "reason": ""})
 
 
 def test_send_after_the_peer_closed_raises_oserror(serve: Any) -> None:

@@ -57,6 +57,14 @@ cdef class Channel:
     cdef Outbox own_outbox(self)
 
 
+cdef extern from "Python.h":
+    # NULL with an error set, for text_error to look at: nothing is checked where there is none.
+    const char* utf8_of "PyUnicode_AsUTF8AndSize"(object text, Py_ssize_t* size) noexcept
+
+# Raise what utf8_of has set; where `text` is no str, a TypeError in words of ours for send_text(), or for an ASGI event.
+cdef int text_error(object text, bint in_event) except -1
+
+
 @cython.final
 cdef class AsgiReceive:
     cdef readonly Channel channel
@@ -69,5 +77,6 @@ cdef class AsgiSend:
     cdef readonly Channel channel
 
     cdef int send_data(self, dict message) except -1
+    cdef int close(self, object code, object reason) except -1
     # An awaitable when the sender has to wait, else None.
     cdef object dispatch(self, dict message)

@@ -7,9 +7,10 @@ callables (they carry their ``channel``) may skip the messages altogether.
 """
 
 cimport cython
-from cpython.buffer cimport Py_buffer, PyBuffer_Release, PyBUF_SIMPLE, PyObject_GetBuffer
+from cpython.buffer cimport Py_buffer, PyBuffer_Release, PyBUF_SIMPLE, PyObject_CheckBuffer, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
+from cpython.exc cimport PyErr_Clear
+from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_FromObject
 
 
 cdef class Channel:
@@ -55,6 +56,18 @@ cdef class Channel:
         if self.outbox is None:
             self.outbox = Outbox()
         return self.outbox
+
+
+cdef int text_error(object text, bint in_event) except -1:
+    if isinstance(text, str):
+        return -1
+    PyErr_Clear()
+    kind = type(text).__name__
+    if in_event:
+        raise TypeError(f'"text" of websocket.send takes a str, not {kind}')
+    raise TypeError(
+        f"send_text() takes a str, not {kind}; use {'send_bytes' if PyObject_CheckBuffer(text) else 'send_json'}()"
+    )
 
 
 @cython.final
@@ -115,6 +128,8 @@ cdef class AsgiSend:
         if data is not None:
             if type(data) is bytes:
                 return self.channel.send_frame(BINARY, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+            if not PyObject_CheckBuffer(data):
+                raise TypeError(f'"bytes" of websocket.send takes bytes, not {type(data).__name__}')
             PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
             try:
                 return self.channel.send_frame(BINARY, <const char*> view.buf, view.len)
@@ -123,8 +138,25 @@ cdef class AsgiSend:
         data = message.get("text")
         if data is None:
             raise KeyError("websocket.send needs 'bytes' or 'text'")
-        text = PyUnicode_AsUTF8AndSize(data, &size)
+        text = utf8_of(data, &size)
+        if text is NULL:
+            text_error(data, True)
         return self.channel.send_frame(TEXT, text, size)
+
+    cdef int close(self, object code, object reason) except -1:
+        cdef int number = 1000
+        if code is not None:
+            try:
+                number = code
+            except TypeError:
+                raise TypeError(f'"code" of websocket.close takes an int, not {type(code).__name__}') from None
+            except OverflowError:
+                raise ValueError(f"{code} is not a close code") from None
+        if not reason:
+            reason = ""
+        elif not isinstance(reason, str):
+            raise TypeError(f'"reason" of websocket.close takes a str, not {type(reason).__name__}')
+        return self.channel.close(number, PyUnicode_FromObject(reason))
 
     cdef object dispatch(self, dict message):
         """Do what the message says; an awaitable when the caller has to wait, else None."""
@@ -135,8 +167,7 @@ cdef class AsgiSend:
         if kind == "websocket.accept":
             self.channel.accept(message.get("subprotocol"), message.get("headers") or ())
         elif kind == "websocket.close":
-            code = message.get("code")
-            self.channel.close(1000 if code is None else code, message.get("reason") or "")
+            self.close(message.get("code"), message.get("reason"))
         else:
             return self.channel.send_other(message)
         return None

@@ -6,12 +6,15 @@ the server's own callables arrived unwrapped, the same calls reach its Channel w
 """
 
 cimport cython
+from cpython.buffer cimport PyObject_CheckBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject_GenericSetAttr
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
-from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, AsgiReceive, AsgiSend, Channel, EventKind
+from wirefast._core.channel cimport (
+    BINARY, CLOSED, NOTHING, TEXT, AsgiReceive, AsgiSend, Channel, EventKind, text_error, utf8_of,
+)
 from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
 from wirefast._core.drive cimport begin
 
@@ -220,6 +223,7 @@ cdef class WebSocketCore:
 
         Raises:
             RuntimeError: already accepted, or closed.
+            TypeError, ValueError: what our server cannot send.
         """
         if headers is None:
             headers = []
@@ -243,6 +247,7 @@ cdef class WebSocketCore:
 
         Raises:
             RuntimeError: already closed.
+            ValueError: accepted by our server, and no frame may have the code.
         """
         await self.send({"type": "websocket.close", "code": code, "reason": reason or ""})
 
@@ -337,6 +342,7 @@ cdef class WebSocketCore:
         Raises:
             WebSocketDisconnect: code 1006, the peer is gone.
             RuntimeError: not accepted, or already closed.
+            TypeError: no str, on our server.
         """
         return sending("send_text", self, data, TEXT)
 
@@ -478,12 +484,17 @@ cdef class Send(CompiledCoroutine):
         cdef const char* text
         cdef object data = self.argument, drained
         if self.option == TEXT:
-            text = PyUnicode_AsUTF8AndSize(data, &size)
+            text = utf8_of(data, &size)
+            if text is NULL:
+                text_error(data, False)
             channel.send_frame(TEXT, text, size)
         else:
             if self.option & AS_JSON:
                 data = json.encode(data)
             elif type(data) is not bytes:
+                if not PyObject_CheckBuffer(data):
+                    advice = "send_text" if isinstance(data, str) else "send_json"
+                    raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use {advice}()")
                 data = bytes(memoryview(data))
             channel.send_frame(<EventKind> (self.option & FRAME), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         drained = channel.drain()

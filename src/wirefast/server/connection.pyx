@@ -397,7 +397,9 @@ cdef class Connection(FrameStream):
                 return self.not_open("websocket.close")
             return 0
         if not frame_close_code_ok(<unsigned> code):
-            raise ValueError(f"{code} is not a close code that may be sent")
+            raise ValueError(
+                f"{code} is not a close code that may be sent: those are 1000 to 1003, 1007 to 1014 and 3000 to 4999"
+            )
         self.app_closed = True
         if self.failing is not None:
             return self.fail(self.failing[0], self.failing[1])

@@ -34,7 +34,11 @@ cdef bytes switching_protocols(Request request)
 
 # One header line. ValueError for a name or value that would break the message or is the server's to send.
 cdef bytes header_line(object name, object value)
+# TypeError for no str, ValueError for one that no header may hold.
 cdef bytes subprotocol_line(object subprotocol)
+
+# The headers of an ASGI event, each a name and a value in bytes. TypeError for anything else.
+cdef list header_pairs(object headers, str event)
 
 # A whole HTTP response that ends the connection.
 cdef bytes response(int status, list lines, bytes body)

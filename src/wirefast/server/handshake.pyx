@@ -7,6 +7,7 @@ of it is linear in the size of the head, which is bounded.
 
 import binascii
 import hashlib
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 cimport cython
@@ -378,10 +379,33 @@ cdef bytes header_line(object name, object value):
 
 
 cdef bytes subprotocol_line(object subprotocol):
-    cdef bytes value = subprotocol.encode("latin-1", "replace") if isinstance(subprotocol, str) else b""
+    cdef bytes value
+    if not isinstance(subprotocol, str):
+        raise TypeError(f'"subprotocol" of websocket.accept takes a str, not {type(subprotocol).__name__}')
+    value = subprotocol.encode("latin-1", "replace")
     if not value or not all_of(<const uint8_t*> PyBytes_AS_STRING(value), <size_t> PyBytes_GET_SIZE(value), TOKEN):
         raise ValueError(f"malformed subprotocol {subprotocol!r}")
     return b"Sec-WebSocket-Protocol: " + value + b"\r\n"
+
+
+cdef list header_pairs(object headers, str event):
+    cdef list pairs = []
+    cdef object wrong
+    if isinstance(headers, (str, bytes, Mapping)) or not isinstance(headers, Iterable):
+        wrong = type(headers).__name__
+    else:
+        for pair in headers:
+            try:
+                name, value = pair
+            except (TypeError, ValueError):
+                name = value = None
+            if type(name) is not bytes or type(value) is not bytes:
+                wrong = f"{pair!r:.80}"
+                break
+            pairs.append((name, value))
+        else:
+            return pairs
+    raise TypeError(f'"headers" of {event} takes pairs of bytes, such as [(b"x-name", b"value")], not {wrong}')
 
 
 cdef bytes response(int status, list lines, bytes body):

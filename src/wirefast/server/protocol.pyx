@@ -15,6 +15,7 @@ import json
 import sys
 from urllib.parse import quote, unquote
 
+from cpython.buffer cimport PyObject_CheckBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
@@ -24,7 +25,7 @@ from wirefast.server.connection cimport CLOSED, CLOSING, CONNECTING, LOST, OPEN
 from wirefast.server.csrc cimport FRAME_RSV1
 from wirefast.server.deflate cimport Deflate, negotiate, parse_offers
 from wirefast.server.handshake cimport (
-    HEAD_LIMIT, head_size, header_line, parse_request, response, subprotocol_line, switching_protocols,
+    HEAD_LIMIT, head_size, header_line, header_pairs, parse_request, response, subprotocol_line, switching_protocols,
 )
 from wirefast.server.reactor cimport reactor_of
 from wirefast.server.settings cimport settings_of
@@ -266,7 +267,7 @@ cdef class WebSocketProtocol(Connection):
             if deflate is not None:
                 lines.append(f"Sec-WebSocket-Extensions: {deflate.response}\r\n".encode())
         lines.append(self.settings.header_lines())
-        for name, value in headers:
+        for name, value in header_pairs(headers, "websocket.accept") if headers else ():
             if name.lower() in reserved_names:
                 raise ValueError(f"header {name!r} is the server's to send")
             lines.append(header_line(name, value))
@@ -314,7 +315,10 @@ cdef class WebSocketProtocol(Connection):
         if self.denial_status:
             if kind != "websocket.http.response.body":
                 raise RuntimeError(f"Expected ASGI message 'websocket.http.response.body' but got '{kind}'.")
-            self.denial_body.append(bytes(message.get("body", b"")))
+            body = message.get("body", b"")
+            if not PyObject_CheckBuffer(body):
+                raise TypeError(f'"body" of {kind} takes bytes, not {type(body).__name__}')
+            self.denial_body.append(bytes(body))
             if not message.get("more_body", False):
                 self.app_closed = True
                 self.finish_denial()
@@ -322,10 +326,12 @@ cdef class WebSocketProtocol(Connection):
         if kind != "websocket.http.response.start":
             self.not_open(kind)
         status = message["status"]
+        if not isinstance(status, int):
+            raise TypeError(f'"status" of {kind} takes an int, not {type(status).__name__}')
         if not 200 <= status < 600:
             raise RuntimeError("Invalid HTTP status code '%d' in response." % status)
         lines = []
-        for name, value in message.get("headers", ()):
+        for name, value in header_pairs(message.get("headers") or (), kind):
             # The length is ours to say, and the connection ends with the response.
             if name.lower() not in (b"content-length", b"transfer-encoding", b"connection"):
                 lines.append(header_line(name, value))
