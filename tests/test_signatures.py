@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 import starlette.websockets
 
 import wirefast
+from wirefast.rooms import Policy
 
 #: FastAPI's public modules, of which every name of ours is checked, and modules that are ours alone.
 MODULES = (
@@ -91,5 +92,14 @@ def test_websocket_is_made_as_starlettes() -> None:
     for name in names:
         theirs, mine = getattr(starlette.websockets.WebSocket, name), getattr(wirefast.WebSocket, name)
         assert shape(mine) == shape(theirs), name
+        assert get_type_hints(mine) == get_type_hints(theirs), name
         assert inspect.iscoroutinefunction(mine) == inspect.iscoroutinefunction(theirs), name
         assert inspect.isasyncgenfunction(mine) == inspect.isasyncgenfunction(theirs), name
+
+
+def test_a_policy_shows_what_it_takes() -> None:
+    assert str(inspect.signature(Policy)) == "(name, *, max_messages=1024, max_bytes=1048576, deadline=5.0)"
+    assert str(Policy.__doc__).startswith("What happens to a message")
+    one = Policy("close")
+    for name, default in (("max_messages", one.max_messages), ("max_bytes", one.max_bytes), ("deadline", one.deadline)):
+        assert inspect.signature(Policy).parameters[name].default == default

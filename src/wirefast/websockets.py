@@ -20,7 +20,7 @@ from wirefast._core.sender import Buffered as Buffered
 from wirefast._core.websocket import WebSocketCore
 
 
-class WebSocket(WebSocketCore, _StarletteWebSocket):  # type: ignore[misc]
+class WebSocket(WebSocketCore, _StarletteWebSocket):
     """One WebSocket connection: Starlette's class with its messages compiled.
 
     A real subclass of ``starlette.websockets.WebSocket``: ``isinstance`` holds, attributes can be set, and

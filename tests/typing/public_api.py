@@ -1,7 +1,7 @@
 """What a type checker makes of the public API; read by mypy and pyright (tests/test_typing.py), never run."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any, Literal, assert_type
+from typing import Annotated, Any, assert_type
 
 from pydantic import BaseModel
 from starlette.datastructures import URL, Headers, QueryParams
@@ -94,6 +94,9 @@ async def room(
     assert_type(await websocket.receive_text(), str)
     assert_type(await websocket.receive_bytes(), bytes)
     assert_type(await websocket.receive_json(mode="binary"), Any)
+    kind: str = "binary"
+    assert_type(await websocket.receive_json(kind), Any)
+    assert_type(await websocket.send_json([1], kind), None)
     assert_type(await websocket.send_text("text"), None)
     assert_type(await websocket.send_bytes(b"bytes"), None)
     assert_type(await websocket.send_json({"a": 1}), None)
@@ -197,10 +200,10 @@ def test_room() -> None:
 # What a type checker has to refuse: an ignore that nothing needs is itself an error.
 
 
-async def refused(websocket: WebSocket, either: Literal["text", "other"]) -> None:
+async def refused(websocket: WebSocket) -> None:
     await websocket.send_text(b"bytes")  # type: ignore[arg-type]
     await websocket.send_bytes("text")  # type: ignore[arg-type]
-    await websocket.receive_json(mode=either)  # type: ignore[arg-type]
+    await websocket.receive_json(mode=1)  # type: ignore[arg-type]
     await websocket.close("1000")  # type: ignore[arg-type]
     await websocket.accept(protocol="chat")  # type: ignore[call-arg]
     App(explain_rejections="loudly")  # type: ignore[arg-type]

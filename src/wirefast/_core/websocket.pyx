@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """WebSocket's state machine: Starlette's rules and sentences, compiled.
 
 Two ways lead to the peer. Over ASGI, every message is a dict passed to `receive` and `send`. Directly, when
@@ -18,6 +19,10 @@ from wirefast._core.channel cimport (
 from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
 from wirefast._core.drive cimport begin
 
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from wirefast._core.errors import UnexpectedFrame, blame_peer
@@ -133,7 +138,7 @@ cdef class WebSocketCore:
 
     # ASGI messages --------------------------------------------------------------------------------
 
-    async def receive(self):
+    async def receive(self) -> Message:
         """The next ASGI message, checked against the state. ``starlette.websockets.WebSocket.receive``."""
         cdef object message, kind
         cdef bint done
@@ -160,7 +165,7 @@ cdef class WebSocketCore:
             return message
         raise WebSocketDisconnected('Cannot call "receive" once a disconnect message has been received.')
 
-    async def send(self, message):
+    async def send(self, message: Message) -> None:
         """Send one ASGI message, checked against the state. ``starlette.websockets.WebSocket.send``."""
         cdef object kind, sending
         cdef bint done
@@ -214,7 +219,9 @@ cdef class WebSocketCore:
 
     # Opening and closing --------------------------------------------------------------------------
 
-    async def accept(self, subprotocol=None, headers=None):
+    async def accept(
+        self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] | None = None
+    ) -> None:
         """Accept the handshake.
 
         Args:
@@ -238,7 +245,7 @@ cdef class WebSocketCore:
             await self.receive()
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers or []})
 
-    async def close(self, code=1000, reason=None):
+    async def close(self, code: int = 1000, reason: str | None = None) -> None:
         """Close the connection, or refuse it when it was not accepted.
 
         Args:
@@ -270,7 +277,7 @@ cdef class WebSocketCore:
             raise UnexpectedFrame(key)
         return value
 
-    def receive_text(self):
+    def receive_text(self) -> str:
         """The next message, which must be text.
 
         Raises:
@@ -280,11 +287,11 @@ cdef class WebSocketCore:
         """
         return receiving("receive_text", self, TEXT)
 
-    def receive_bytes(self):
+    def receive_bytes(self) -> bytes:
         """The next message, which must be binary. Raises as receive_text()."""
         return receiving("receive_bytes", self, BINARY)
 
-    def receive_json(self, mode="text"):
+    def receive_json(self, mode: str = "text") -> Any:
         """The next message, decoded from JSON.
 
         Args:
@@ -307,7 +314,7 @@ cdef class WebSocketCore:
             )
         return dict(message)
 
-    async def iter_text(self):
+    async def iter_text(self) -> AsyncIterator[str]:
         """Text messages until the peer closes."""
         try:
             while True:
@@ -315,7 +322,7 @@ cdef class WebSocketCore:
         except WebSocketDisconnect:
             pass
 
-    async def iter_bytes(self):
+    async def iter_bytes(self) -> AsyncIterator[bytes]:
         """Binary messages until the peer closes."""
         try:
             while True:
@@ -323,7 +330,7 @@ cdef class WebSocketCore:
         except WebSocketDisconnect:
             pass
 
-    async def iter_json(self):
+    async def iter_json(self) -> AsyncIterator[Any]:
         """Text messages decoded from JSON until the peer closes."""
         try:
             while True:
@@ -333,7 +340,7 @@ cdef class WebSocketCore:
 
     # Sending --------------------------------------------------------------------------------------
 
-    def send_text(self, data):
+    def send_text(self, data: str) -> None:
         """Send a text message.
 
         Args:
@@ -346,11 +353,11 @@ cdef class WebSocketCore:
         """
         return sending("send_text", self, data, TEXT)
 
-    def send_bytes(self, data):
+    def send_bytes(self, data: bytes) -> None:
         """Send ``data``, bytes or another buffer, as a binary message. Raises as send_text()."""
         return sending("send_bytes", self, data, BINARY)
 
-    def send_json(self, data, mode="text"):
+    def send_json(self, data: Any, mode: str = "text") -> None:
         """Send a value as JSON.
 
         Args:
