@@ -6,7 +6,7 @@ import logging
 import uvicorn.logging
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from wirefast.server.bounds import LONG, check
+from wirefast.server.bounds import LONG as _LONG, check
 
 cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
 cdef tuple NUMBERS = ("ws_max_size", "ws_max_queue", "ws_ping_interval", "ws_ping_timeout", "limit_concurrency")
@@ -69,8 +69,8 @@ cdef class Settings:
                 check(name, value)
         self.max_size = config.ws_max_size
         self.max_queue = max(1, config.ws_max_queue or 1)
-        self.ping_interval = min(config.ws_ping_interval or -1.0, LONG)
-        self.ping_timeout = -1.0 if config.ws_ping_timeout is None else min(config.ws_ping_timeout, LONG)
+        self.ping_interval = min(config.ws_ping_interval or -1.0, _LONG)
+        self.ping_timeout = -1.0 if config.ws_ping_timeout is None else min(config.ws_ping_timeout, _LONG)
         self.limit_concurrency = -1 if config.limit_concurrency is None else config.limit_concurrency
         return 0
 
