@@ -72,5 +72,5 @@ PEERS = [
     Peer("raw", "", "raw", "TCP echo, no WebSocket"),
 ]
 BY_NAME = {peer.name: peer for peer in PEERS}
-# What `--quick` runs: ourselves, the usual choice, the two fast ones, the floor.
-QUICK = ["wirefast", "fastapi/wirefast", "fastapi/websockets", "aiohttp", "picows", "raw"]
+# What `--quick` runs: ourselves, what uvicorn comes with and what it had before, the two fast ones, the floor.
+QUICK = ["wirefast", "fastapi/wirefast", "fastapi/websockets-sansio", "fastapi/websockets", "aiohttp", "picows", "raw"]
