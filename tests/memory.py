@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
@@ -101,6 +103,23 @@ class Memory:
                 answered = True
                 peer.close(peer.close_code)
             await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def accepted(app: Any) -> AsyncIterator[MemoryPeer]:
+    """A connection that ``app`` accepted. At the end it breaks, and the application is cancelled if it still runs."""
+    memory = Memory(app)
+    peer = memory.open()
+    while peer.status is None:
+        await asyncio.sleep(0)
+    assert peer.status == 101
+    try:
+        yield peer
+    finally:
+        peer.lose()
+        for task in memory.state.tasks:
+            task.cancel()
+        await memory.ended()
 
 
 class MemoryPeer:

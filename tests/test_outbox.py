@@ -222,6 +222,21 @@ def test_a_stalled_socket_costs_no_memory_for_what_was_dropped(name: str) -> Non
     assert rest(outbox) == ["first", *payloads[-3:]]
 
 
+@pytest.mark.parametrize("name", ["drop_old", "conflate"])
+def test_what_was_dropped_leaves_no_entry_either(name: str) -> None:
+    """Emptied entries among those that wait are swept out, however long the socket stalls."""
+    outbox, policy = Outbox(), Policy(name, max_messages=2)
+
+    def stall(count: int) -> None:
+        for number in range(count):
+            offer(outbox, b"x", policy, key=number % 2)
+
+    stall(1000)
+    before = sys.getallocatedblocks()
+    stall(10000)
+    assert sys.getallocatedblocks() - before < 500
+
+
 def test_policies_say_what_they_are_and_refuse_what_makes_no_sense() -> None:
     assert repr(as_policy("close")) == "Policy('close', max_messages=1024, max_bytes=1048576)"
     assert repr(Policy("wait", deadline=1.5)) == "Policy('wait', max_messages=1024, max_bytes=1048576, deadline=1.5)"

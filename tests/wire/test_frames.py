@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 import struct
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, close_frame, fram
 from serving import serving
 
 from measures import resident
+from memory import accepted
 from slower import SLOWER
 
 COMPLAINT = re.compile(r"127\.0\.0\.1:\d+ - WebSocket closed with (1002|1007|1009): .{5,60}")
@@ -269,6 +272,23 @@ def test_FR05_memory_stays_what_was_sent(serve: Any) -> None:
     assert resident() - before < SLOWER * 4 * 1048576
     for peer in peers:
         peer.reset()
+
+
+def test_what_is_announced_is_not_allocated() -> None:
+    """One kilobyte of a message that is to have fifteen megabytes."""
+    start = header(0x82, b"\xff" + struct.pack("!Q", 15 * 1048576)) + bytes(4) + b"x" * 1000
+
+    async def main() -> None:
+        async with accepted(deaf) as peer:
+            tracemalloc.start()
+            try:
+                peer.receive(start)
+                held, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert 1000 < held < 64 * 1024
+
+    asyncio.run(main())
 
 
 def test_FR13_bad_text_leaves_no_traceback(serve: Any) -> None:
