@@ -235,6 +235,16 @@ def test_context_is_kept_between_messages(serve: Any) -> None:
     assert sizes[1] < sizes[0] / 2
 
 
+def test_no_context_is_kept_where_the_client_asked_for_none(serve: Any) -> None:
+    server = serve(echo)
+    peer, answer = deflating(server, "permessage-deflate; server_no_context_takeover")
+    assert answer is not None and "server_no_context_takeover" in answer
+    text = bytes(range(32, 127)) * 4
+    for _ in range(3):
+        peer.send(frame(TEXT, squeeze(text), rsv=RSV1))
+        assert expand(peer.frame().data) == text
+
+
 def test_fragments_and_final_blocks(serve: Any) -> None:
     server = serve(echo)
     peer, _ = deflating(server)
@@ -248,6 +258,19 @@ def test_fragments_and_final_blocks(serve: Any) -> None:
         peer.send(frame(BINARY, final, rsv=RSV1))
         assert peer.frame().opcode == BINARY
     peer.send(close_frame())
+
+
+def test_a_final_block_keeps_the_window(serve: Any) -> None:
+    """What was said before it may be referred to after it (RFC 7692, section 7.2.3.4)."""
+    server = serve(echo)
+    peer, _ = deflating(server)
+    data = bytes(range(256)) * 4
+    first, second = zlib.compressobj(wbits=-12), zlib.compressobj(wbits=-12, zdict=data)
+    final = first.compress(data) + first.flush(zlib.Z_FINISH) + b"\x00"
+    peer.send(frame(BINARY, final, rsv=RSV1), frame(BINARY, squeeze(data, second), rsv=RSV1))
+    theirs = zlib.decompressobj(wbits=-12)
+    for _ in range(2):
+        assert expand(peer.frame().data, theirs) == data
 
 
 VIOLATIONS = {
