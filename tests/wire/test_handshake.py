@@ -163,6 +163,16 @@ def test_HS09_bad_bytes_in_headers(server: Any, name: str, byte: int) -> None:
     assert response is None or response.status in (101, 400)
 
 
+@pytest.mark.parametrize("size", [65, 8000])
+def test_names_are_read_to_their_end_in_lower_case(serve: Any, size: int) -> None:
+    app = recorded()
+    server = serve(app)
+    names = ["ABCDEFGHIJKLMNOPQRSTUVWXYZ", "N" * size]
+    # The blanks around a value are none of it.
+    server.opened(headers=[(name, " \tx\t ") for name in names]).send(close_frame()).frames()
+    assert {(name.lower().encode(), b"x") for name in names} <= set(app.scopes[0]["headers"])
+
+
 @pytest.mark.parametrize("separator", [0x0A, 0x0B, 0x0C, 0x0D, 0x1C, 0x1D, 0x1E, 0x85, 0x00])
 def test_HS11_nothing_but_crlf_splits_headers(serve: Any, separator: int) -> None:
     app = recorded()

@@ -30,6 +30,8 @@ MORE = [
     b"Content-Length: 0",
     b"X-Long: " + b"v" * 8000,
     b"X-Empty:",
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ: blanks after it\t ",
+    b"X-" + b"N" * 200 + b": 1",
 ]
 WORDS = [
     b"\r\n",
@@ -69,6 +71,7 @@ WORDS += [
     b"upgrade",
 ]
 WORDS += [b"upgrade", *HEAD, *MORE]
+LENGTH = (b"content-length", b"0")
 STATUSES = {b"400", b"414", b"426", b"431"}
 
 session = Session(ws_per_message_deflate=True)
@@ -109,7 +112,9 @@ def check(rng: random.Random, data: bytes) -> str:
     oracle.receive_data(data)
     read = oracle.next_event()
     assert isinstance(read, h11.Request), read
-    assert (read.method, read.http_version, list(read.headers)) == (b"GET", b"1.1", scope["headers"])
+    # h11 makes one of lengths that say the same.
+    found = [pair for at, pair in enumerate(scope["headers"]) if pair != LENGTH or pair not in scope["headers"][:at]]
+    assert (read.method, read.http_version, list(read.headers)) == (b"GET", b"1.1", found)
     query = b"?" + scope["query_string"] if b"?" in read.target else b""
     assert read.target.endswith(scope["raw_path"] + query)
     headers = dict(scope["headers"])
