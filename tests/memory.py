@@ -69,10 +69,9 @@ class MemoryTransport(asyncio.Transport):
 class Memory:
     """One server; ``open(target)`` makes a connection to its application. Use within a running loop."""
 
-    def __init__(self, app: Any) -> None:
-        self.config = uvicorn.Config(
-            app, log_config=None, lifespan="off", ws_per_message_deflate=False, ws_ping_interval=None
-        )
+    def __init__(self, app: Any, **settings: Any) -> None:
+        settings = {"ws_per_message_deflate": False, "ws_ping_interval": None} | settings
+        self.config = uvicorn.Config(app, log_config=None, lifespan="off", **settings)
         self.config.load()
         # uvicorn's own wrapper adds nothing here.
         self.config.loaded_app = app
@@ -106,9 +105,9 @@ class Memory:
 
 
 @asynccontextmanager
-async def accepted(app: Any) -> AsyncIterator[MemoryPeer]:
+async def accepted(app: Any, **settings: Any) -> AsyncIterator[MemoryPeer]:
     """A connection that ``app`` accepted. At the end it breaks, and the application is cancelled if it still runs."""
-    memory = Memory(app)
+    memory = Memory(app, **settings)
     peer = memory.open()
     while peer.status is None:
         await asyncio.sleep(0)
