@@ -502,11 +502,12 @@ def test_LK01_churn_leaves_nothing(loop_name: str) -> None:
 
         churn(300)
         settled()
-        before = resident()
+        # Exceptions among other tests' parameters may hold the frames that they were raised through.
+        before, others = resident(), server.call(count_protocols)
         churn(900)
         settled()
         assert resident() - before < SLOWER * MIB
-        assert server.call(count_protocols) == 0
+        assert server.call(count_protocols) == others
 
 
 def test_a_received_payload_outlives_the_read_buffer(serve: Any) -> None:

@@ -310,14 +310,19 @@ def test_lines_that_many_clients_send_are_one_object(serve: Any) -> None:
     app = recorded()
     server = serve(app)
     common = [("User-Agent", "one"), ("Accept-Language", " en "), ("X-Own", "one"), ("User-Agent", "two")]
-    for _ in range(2):
+    for _ in range(4):
         server.opened(headers=common).send(close_frame()).frames()
-    first, second = (scope["headers"] for scope in app.scopes)
+    heads = [scope["headers"] for scope in app.scopes]
+    first, second = heads[:2]
     assert first is not second
     own = {b"sec-websocket-key"}
     assert [pair for pair in first if pair[0] not in own] == [pair for pair in second if pair[0] not in own]
-    shared = [ours[0] for ours, theirs in zip(first, second, strict=True) if ours is theirs]
-    assert shared == [
+    # Of the four one may be the client at which the table is full and forgets them all.
+    shared = [
+        [ours[0] for ours, theirs in zip(*pair, strict=True) if ours is theirs]
+        for pair in zip(heads, heads[1:], strict=False)
+    ]
+    assert max(shared, key=len) == [
         b"host",
         b"upgrade",
         b"connection",
