@@ -1,7 +1,8 @@
 """What the scripts beside this file share: counting objects and memory, and the connections they make.
 
 Each script runs in an interpreter of its own, does one thing N times after a warm-up, and fails when anything of ours
-was kept: objects by gc, memory by the resident size, objects that wait for the collector by running without it.
+was kept: objects by gc, whatever else is allocated by Python's count of blocks, memory by the resident size, objects
+that wait for the collector by running without it.
 
 WIREFAST_LEAK_COUNT sets N. Default: 100,000.
 """
@@ -29,6 +30,8 @@ OTHERS = ("coroutine", "async_generator", "Task", "frame")
 
 #: KiB that the process may grow by while it does everything N times.
 SLACK = 2048
+#: Blocks that caches may take meanwhile; more, where it is not one block in 20 times.
+BLOCKS = 200
 
 
 def ours() -> Counter[str]:
@@ -59,12 +62,14 @@ def check(
     async def main() -> None:
         await repeat(work, 0, warm_up)
         gc.collect()
-        before, memory = ours(), resident()
+        before, memory, blocks = ours(), resident(), sys.getallocatedblocks()
         await repeat(work, warm_up, count)
         grown = (resident() - memory) // 1024
         gc.collect()
+        more = sys.getallocatedblocks() - blocks
         assert ours() == before, f"{name}: left {dict(ours() - before)} after {count:,} times"
         assert grown < SLACK, f"{name}: {grown} KiB more after {count:,} times"
+        assert more < max(BLOCKS, count // 20), f"{name}: {more:,} blocks more after {count:,} times"
 
         if not cycles:
             # Reference counting alone has to free everything.
@@ -73,6 +78,6 @@ def check(
             left = ours() - before
             gc.enable()
             assert not left, f"{name}: {dict(left)} wait for the garbage collector after 100 times"
-        print(f"{name}: {count:,} times, {grown:+} KiB")
+        print(f"{name}: {count:,} times, {grown:+} KiB, {more:+} blocks")
 
     asyncio.run(main())
