@@ -6,7 +6,7 @@
 
 1. The sdist is built from the files that git tracks, and has to hold them.
 2. For each Python a wheel is built from that sdist, and on Linux repaired and stripped by auditwheel.
-3. The wheel holds each compiled module with its stub, ``py.typed``, and no sources, tests or debug symbols.
+3. The wheel holds each compiled module with its stub, ``py.typed``, and nothing else: no sources, tests, debug symbols.
 4. It is installed with its test requirements, from wheels only, into a fresh environment on whose PATH is neither a
    compiler nor Cython.
 5. The tests of the unpacked sdist, which has no compiled module in it, run in that environment.
@@ -36,6 +36,8 @@ OLDEST = (3, 10)
 
 #: What may lie beside compiled code in a wheel.
 ALLOWED = {".py", ".pyi", ".so", ".pyd", ".typed"}
+#: What lies in its ``.dist-info``.
+METADATA = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
 
 #: Tracked files that are of no use in an sdist.
 LEFT_OUT = re.compile(r"\.gitignore$|\.github/")
@@ -214,6 +216,10 @@ def check_wheel(wheel: Path, tree: Path) -> int:
     missing = wanted - package
     if missing:
         raise Wrong(f"{wheel.name} has no {', '.join(sorted(missing))}")
+    extra = {name for name in package - wanted if not name.endswith((".so", ".pyd"))}
+    extra |= {name for name in names - package if name.partition(".dist-info/")[2] not in METADATA}
+    if extra:
+        raise Wrong(f"{wheel.name} holds {', '.join(sorted(extra))}, which the source does not")
     compiled = {name.split(".")[0] for name in package if name.endswith((".so", ".pyd"))}
     modules = {path.relative_to(source).with_suffix("").as_posix() for path in source.rglob("*.pyx")}
     if compiled != modules:
