@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,17 @@ def short_path() -> Iterator[Path]:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     item.stash[BEFORE] = live.alive() if COUNTED else None
     return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Iterator[Any]:
+    """What a fixture of several tests makes is not left behind by the first of them."""
+    before = live.alive() if COUNTED and fixturedef.scope != "function" else None
+    made = yield
+    if before is not None:
+        stash, now = request._pyfuncitem.stash, live.alive()
+        stash[BEFORE] = Counter({name: stash[BEFORE][name] + now[name] - before[name] for name in now})
+    return made
 
 
 @pytest.hookimpl(wrapper=True)

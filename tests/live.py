@@ -20,14 +20,9 @@ DECLARED = frozenset(
     """.split()
 )
 
-#: So many of a class may stay: the last event loop's reactor is kept for the next connection, header lines for the next
-#: handshake that has the same ones (KNOWN_LINES). A server that serves a whole file of tests has a loop of its own, and
-#: settings from its first connection on.
-KEPT = {
-    "wirefast.server.reactor.Reactor": 2,
-    "wirefast.server.handshake.HeaderLine": 1024,
-    "wirefast.server.settings.Settings": 1,
-}
+#: So many of a class may stay: the reactor of the last event loop is kept for the next connection, and a test may start
+#: two servers.
+KEPT = {"wirefast.server.reactor.Reactor": 2}
 
 
 def is_counted() -> bool:
@@ -59,13 +54,17 @@ def alive() -> Counter[str]:
 
 
 def forget() -> None:
-    """Empty the bounded caches of callables and annotations, ours and typing's: those hold their modules' globals."""
+    """Empty what is bounded and kept: callables and annotations, ours and typing's, which hold their modules' globals;
+    header lines for the next handshake that has the same ones, in a table that only the collector can reach."""
     for module in (fields, models):
         for value in vars(module).values():
             if hasattr(value, "cache_clear") and value.__module__ == module.__name__:
                 value.cache_clear()
     for clear in typing._cleanups:  # type: ignore[attr-defined]
         clear()
+    for table in gc.get_objects():
+        if type(table) is dict and table and type(next(iter(table.values()))).__name__ == "HeaderLine":
+            table.clear()
 
 
 def left_since(before: Counter[str], patience: float = 0.0) -> dict[str, int]:

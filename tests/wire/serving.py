@@ -15,7 +15,7 @@ from typing import Any
 
 import uvicorn
 import uvloop
-from peer import Peer
+from peer import Peer, close_frame
 
 # Client and server share an interpreter here: let them take turns more often than every 5 ms.
 sys.setswitchinterval(0.0002)
@@ -85,6 +85,14 @@ class Served:
         peer = self.peer(timeout=timeout, rcvbuf=rcvbuf)
         peer.open(*args, **options)
         return peer
+
+    def warm(self) -> Served:
+        """Make what is made at the first connection and stays with the server."""
+        self.opened().send(close_frame()).frames()
+        deadline = time.monotonic() + 20
+        while self.call(lambda: len(self.server.server_state.connections)):
+            assert time.monotonic() < deadline, "the connection stays"
+        return self
 
     def heard(self, peer: Peer) -> None:
         """Wait until the server has read all that the peer sent."""

@@ -25,7 +25,7 @@ COMPLAINT = re.compile(r"127\.0\.0\.1:\d+ - WebSocket closed with (1002|1007|100
 @pytest.fixture(scope="module")
 def server() -> Any:
     with serving(echo, ws_max_size=1048576) as served:
-        yield served
+        yield served.warm()
         # One line for each peer whose data ended its connection, and nothing else.
         assert [line for line in served.errors if not COMPLAINT.fullmatch(line)] == []
 

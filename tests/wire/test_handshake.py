@@ -21,7 +21,7 @@ HTTPS = ["wirefast.server:HttpProtocol", "httptools"]
 def server(request: pytest.FixtureRequest) -> Any:
     """One server for all requests here: nothing they do may harm it."""
     with serving(echo_and_http, http=request.param) as served:
-        yield served
+        yield served.warm()
 
 
 def answer(server: Any, data: bytes) -> Response | None:
