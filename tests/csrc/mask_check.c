@@ -52,6 +52,10 @@ int main(void) {
         for (size_t phase = 0; phase < 4; phase++) {
             check_one(65537, 3, phase);
         }
+        /* Phases are positions in a payload: any number, of which the low bits count. */
+        for (size_t phase = 0; phase < 300; phase++) {
+            check_one(40, 3, phase);
+        }
     }
     assert(mask_select(NULL) == 0);
     puts("mask checks passed");

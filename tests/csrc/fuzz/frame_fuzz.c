@@ -1,5 +1,6 @@
 /* A stream of frames as the server reads it: headers, payloads unmasked, text checked. The first byte says where
- * the stream is cut; cut or not, the same frames are found, and what is built is read back. */
+ * the stream is cut; cut or not, the same frames are found, and what is built is read back. So are headers of lengths
+ * whose payload would not fit into an input. */
 #include "frame.h"
 #include "mask.h"
 #include "utf8.h"
@@ -70,6 +71,32 @@ static seen read_stream(const uint8_t *bytes, size_t size, size_t cut) {
     }
 }
 
+/* A header is built in the shortest form of its length, and read back. */
+static void check_length(uint64_t length) {
+    uint8_t bytes[FRAME_HEADER_MAX];
+    frame_header header;
+    size_t size = frame_build(bytes, FRAME_BINARY, 0, length);
+    if (size != (length < 126 ? 2u : length < 65536 ? 4u : 10u))
+        abort();
+    bytes[1] |= 0x80;
+    memset(bytes + size, 0x5a, 4);
+    int used = frame_parse(&header, bytes, size + 4, 0, length);
+    if (used < 0 || (size_t)used != size + 4 || header.length != length)
+        abort();
+    if (length && frame_parse(&header, bytes, size + 4, 0, length - 1) != FRAME_TOO_LONG)
+        abort();
+}
+
+/* Of any magnitude, and around the borders of the three forms. */
+static void check_lengths(const uint8_t *data) {
+    uint64_t length = 0;
+    for (size_t i = 1; i < 9; i++)
+        length = length << 8 | data[i];
+    check_length(length >> 1 >> (data[0] & 63));
+    check_length(124u + data[0] % 4);
+    check_length(65534u + data[0] % 4);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -79,5 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     seen split = read_stream(data + 1, size - 1, data[0]);
     if (whole.frames != split.frames || whole.sum != split.sum || whole.error != split.error)
         abort();
+    if (size >= 9)
+        check_lengths(data);
     return 0;
 }
