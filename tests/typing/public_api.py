@@ -1,7 +1,7 @@
 """What a type checker makes of the public API; read by mypy and pyright (tests/test_typing.py), never run."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any, assert_type
+from typing import Annotated, Any, Literal, assert_type
 
 from pydantic import BaseModel
 from starlette.datastructures import URL, Headers, QueryParams
@@ -35,6 +35,7 @@ from wirefast.concurrency import run_in_threadpool
 from wirefast.encoders import jsonable_encoder
 from wirefast.exceptions import RequestValidationError, WebSocketRequestValidationError
 from wirefast.responses import HTMLResponse, JSONResponse
+from wirefast.rooms import Drop, Hub, Policy, Stats
 from wirefast.security import (
     APIKeyCookie,
     APIKeyHeader,
@@ -53,7 +54,8 @@ from wirefast.websockets import UnexpectedFrame, WebSocketState
 assert_type(wirefast.__version__, str)
 policy_violation: int = status.WS_1008_POLICY_VIOLATION
 
-app = App(title="typed", explain_rejections="http")
+hub = Hub("redis://localhost", policy="drop_old", max_rooms=10, on_drop=lambda drop: assert_type(drop, Drop))
+app = App(title="typed", explain_rejections="http", max_body_size=1, hub=hub)
 router = APIRouter(prefix="/v1", tags=["one"], dependencies=[Depends(lambda: None)])
 bearer = OAuth2PasswordBearer(tokenUrl="token")
 
@@ -155,6 +157,20 @@ app.dependency_overrides[current_user] = lambda: "someone"
 assert_type(app.url_path_for("room", room_id="1").__str__(), str)
 
 
+# Rooms.
+
+
+async def member(websocket: WebSocket) -> None:
+    policy = Policy("conflate", max_messages=1)
+    assert_type(websocket.try_send({"n": 1}, policy=policy, key="n"), Literal["sent", "queued", "dropped"])
+    assert_type(websocket.buffered.messages, int)
+    async with hub.join("room", websocket):
+        assert_type(await hub.publish(["room", "other"], b"bytes", exclude=websocket, policy="close"), int)
+        assert_type(hub.count("room"), int)
+        assert_type(hub.stats, Stats)
+    assert_type(await hub.close("room", 1001, reason="done"), int)
+
+
 # Security classes answer requests and sockets.
 
 
@@ -207,6 +223,11 @@ async def refused(websocket: WebSocket) -> None:
     await websocket.close("1000")  # type: ignore[arg-type]
     await websocket.accept(protocol="chat")  # type: ignore[call-arg]
     App(explain_rejections="loudly")  # type: ignore[arg-type]
+    App(max_body_size="1 MiB")  # type: ignore[arg-type]
+    Hub(policy=1)  # type: ignore[arg-type]
+    Policy("drop_old", max_messages="2")  # type: ignore[arg-type]
+    websocket.try_send("text", policy=1)  # type: ignore[arg-type]
+    await hub.publish(1, "text")  # type: ignore[arg-type]
     app.websocket(1)  # type: ignore[arg-type]
     app.include_router("router")  # type: ignore[arg-type]
     Query(gte=1)  # type: ignore[call-arg]
