@@ -97,9 +97,17 @@ def test_figures(row: Row) -> None:
         assert row.source in ("`max_body_size` of `App`", "`max_fields` of forms", "`WebSocketOriginMiddleware`")
 
 
-def test_figures_in_passing() -> None:
-    assert "64 KiB (`UNREAD_QUEUE`)" in PAGE
-    assert constant("UNREAD_QUEUE", "server/connection.pyx") == 65536
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("64 KiB (`UNREAD_QUEUE`)", "UNREAD_QUEUE"),
+        ("1 MiB of unread messages", "UNREAD_HIGH"),
+        ("1 MiB and one message of unsent ones", "UNSENT_MAX"),
+    ],
+)
+def test_figures_in_passing(words: str, name: str) -> None:
+    assert words in " ".join(PAGE.split())
+    assert constant(name, "server/connection.pyx") == figure(" ".join(words.split()[:2]))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=label)
