@@ -127,7 +127,7 @@ class Hub(Roster):
         broker, self._broker = self._broker, None
         self._running, self._loop = False, None
         for member in self._members.values():
-            member.outbox.unwatch(member.watcher)
+            self._unwatch(member)
             member.rooms.clear()
         self._members.clear()
         self._rooms.clear()

@@ -189,7 +189,7 @@ class Roster:
                 self._take_out(member, name)
         if not member.rooms and self._members.get(member.outlet) is member:
             del self._members[member.outlet]
-            member.outbox.unwatch(member.watcher)
+            self._unwatch(member)
             if not member.is_open:
                 # Its handler heard of the end before the hub did.
                 self._stats.ended += 1
@@ -204,7 +204,14 @@ class Roster:
             if self._broker is not None:
                 self._broker.unsubscribe(name)
 
+    @staticmethod
+    def _unwatch(member: Member) -> None:
+        # The watcher knows the member: kept, the two would wait for the garbage collector, and the socket with them.
+        watcher, member.watcher = member.watcher, None
+        member.outbox.unwatch(watcher)
+
     def _ended(self, member: Member) -> None:
+        member.watcher = None
         if member.rooms:
             self._stats.ended += 1
             for name in list(member.rooms):
