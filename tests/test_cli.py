@@ -299,7 +299,6 @@ def configs(monkeypatch: pytest.MonkeyPatch, project: Path) -> list[Config]:
         ("--port -1", "--port -1 is not 0 or more"),
         ("--ssl-cert-reqs 3", "--ssl-cert-reqs 3 is not between 0 and 2"),
         ("--ws none", "--ws none leaves the server without WebSockets; leave it out, or use uvicorn"),
-        ("--ssl-ciphers DEFAULT", "--ssl-ciphers needs --ssl-certfile"),
     ],
 )
 def test_settings_that_would_only_harm_later(
@@ -422,11 +421,34 @@ def test_tls_that_can_be(configs: list[Config], monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(sys, "stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
     monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt: "secret")
     assert cli.main(encrypted) == 0
+    # uvicorn knows no TLS without a certificate, and takes an empty name for none.
+    assert cli.main([*command, "", "--ssl-ciphers", "DEFAULT", "--ssl-ca-certs", "cert.pem"]) == 0
+    assert configs.pop().is_ssl is False
     monkeypatch.setattr(gc, "freeze", lambda: None)  # this process does more than serve
     for config in configs:
         config.load()
         assert config.ssl is not None
     assert len(configs) == 4
+
+
+def test_no_pass_phrase_is_given(
+    configs: list[Config],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    project: Path,
+    tls: Path,
+) -> None:
+    def end_of_input(prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.chdir(tls)
+    monkeypatch.setattr(sys, "stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
+    monkeypatch.setattr("click.termui.hidden_prompt_func", end_of_input)
+    command = ["run", "service", "--app-dir", str(project), "--port", "0", "--ssl-certfile", "other/cert.pem"]
+    assert cli.main([*command, "--ssl-keyfile", "other/key.pem"]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "wirefast: error: no pass phrase was given for the key in 'other/key.pem'"
+    assert not configs
 
 
 def test_unknown_option_and_command(project: Path) -> None:

@@ -555,6 +555,10 @@ def test_every_other_mistake_says_what_it_is(kind: str) -> None:
         Hub("smtp://localhost")
 
 
+class _Hook:
+    async def __call__(self, drop: Drop) -> None: ...
+
+
 async def _hook(drop: Any) -> None: ...
 
 
@@ -565,6 +569,7 @@ async def _hook(drop: Any) -> None: ...
         ({"max_rooms": "5"}, "max_rooms takes an int, not str"),
         ({"on_drop": 5}, "on_drop takes a function, not int"),
         ({"on_drop": _hook}, "on_drop takes a plain function, not a coroutine function"),
+        ({"on_drop": _Hook()}, "on_drop takes a plain function, not a coroutine function"),
         ({"on_gap": "log"}, "on_gap takes a function, not str"),
     ],
 )

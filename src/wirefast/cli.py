@@ -299,9 +299,9 @@ def read_pem(options: dict[str, Any], name: str) -> bytes:
         CommandError: the file is not there or cannot be read.
     """
     path = options[name]
-    if path is None:
+    if not path:
         return b""
-    if not os.path.isfile(path):
+    if not os.path.exists(path) or os.path.isdir(path):
         raise CommandError(f"{flag(name)}: no such file: '{path}'")
     try:
         return Path(path).read_bytes()
@@ -318,11 +318,12 @@ def check_tls(options: dict[str, Any]) -> None:
         CommandError: a file is missing, is not what it should be or does not match, or OpenSSL refuses a setting.
     """
     certificate, key, authorities = (options[name] for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs"))
-    if certificate is None:
-        for name in ("ssl_keyfile", "ssl_ca_certs", "ssl_ciphers"):
-            if options[name] is not None:
-                raise CommandError(f"{flag(name)} needs --ssl-certfile")
+    if not certificate:
+        if key:
+            raise CommandError("--ssl-keyfile needs --ssl-certfile")
         return
+    if any(path and Path(path).is_fifo() for path in (certificate, key, authorities)):
+        return  # a pipe can be read once, which is for the server to do
     import ssl
 
     files = [read_pem(options, name) for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs")]
@@ -336,14 +337,18 @@ def check_tls(options: dict[str, Any]) -> None:
                 raise CommandError(f"the key in '{key or certificate}' is encrypted; add --ssl-keyfile-password")
             import click
 
-            options["ssl_keyfile_password"] = click.prompt(f"Pass phrase of '{key or certificate}'", hide_input=True)
+            try:
+                given = click.prompt(f"Pass phrase of '{key or certificate}'", hide_input=True)
+            except click.Abort:
+                raise CommandError(f"no pass phrase was given for the key in '{key or certificate}'") from None
+            options["ssl_keyfile_password"] = given
         return str(options["ssl_keyfile_password"])
 
     step = f"--ssl-version {options['ssl_version']}"
     try:
         context = ssl.SSLContext(options["ssl_version"])
         step = f"--ssl-certfile '{certificate}'" + (f" with --ssl-keyfile '{key}'" if key else "")
-        context.load_cert_chain(certificate, key, password)
+        context.load_cert_chain(certificate, key or None, password)
         step = f"--ssl-cert-reqs {options['ssl_cert_reqs']}"
         context.verify_mode = ssl.VerifyMode(options["ssl_cert_reqs"])
         if authorities:
@@ -354,8 +359,8 @@ def check_tls(options: dict[str, Any]) -> None:
             context.set_ciphers(options["ssl_ciphers"])
     except (OSError, OverflowError, ValueError) as exc:
         known = str(getattr(exc, "reason", None) or "").replace("_", " ").lower()
-        if step.startswith("--ssl-certfile"):
-            known = why_no_chain(files[0], files[1], key is not None, asked, known)
+        if step.startswith("--ssl-certfile") and isinstance(exc, OSError):
+            known = why_no_chain(files[0], files[1], bool(key), asked, known)
         raise CommandError(f"{step} cannot be used: {known or exc.args[-1]}") from None
 
 
@@ -377,7 +382,9 @@ def why_no_chain(certificate: bytes, key: bytes, named: bool, encrypted: bool, k
         return "the second is no private key in PEM form" if named else "it has no private key; add --ssl-keyfile"
     if "mismatch" in known:
         return "the key is that of another certificate"
-    return "is --ssl-keyfile-password right?" if encrypted else known
+    if encrypted:
+        return "is --ssl-keyfile-password right?"
+    return "the certificate or the key is damaged" if known in ("", "pem lib") else known
 
 
 def check_settings(options: dict[str, Any]) -> None:
@@ -426,7 +433,7 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
         config = Config(target.import_string, **settings)
     except (configparser.Error, ImportError, KeyError, OSError, RuntimeError, ValueError) as exc:
         raise CommandError(f"uvicorn refuses these settings: {exc.__cause__ or exc}") from None
-    if config.workers < 1:  # --workers was checked
+    if config.workers < 1 and not config.should_reload:  # --workers was checked
         raise CommandError(f"WEB_CONCURRENCY {config.workers} is not 1 or more")
     return config
 
@@ -472,8 +479,8 @@ def run(target: str, app_dir: str, **options: Any) -> int:
         sys.path.insert(0, str(Path(app_dir).absolute()))
     sys.path.insert(0, str(found.directory))
     found.locate()
-    check_address(options["host"], options["port"], options["uds"], options["fd"])
     check_settings(options)
+    check_address(options["host"], options["port"], options["uds"], options["fd"])
     config = make_config(found, options)
     # A module that is broken now may be mended while the reloader waits, so there only the child imports it.
     if not config.should_reload:

@@ -6,6 +6,7 @@ import gc
 import pickle
 from pathlib import Path
 
+import pytest
 from apps import echo
 from websockets.sync.client import connect
 
@@ -26,15 +27,12 @@ async def count(websocket: WebSocket):
 """
 
 
-def test_what_start_up_made_is_left_out_of_collections() -> None:
+def test_what_the_import_made_is_left_out_of_collections(monkeypatch: pytest.MonkeyPatch) -> None:
     config = Config(echo, log_config=None)
-    try:
-        config.load()
-        assert config.loaded
-        # pytest alone has far more objects than that.
-        assert gc.get_freeze_count() > 10_000
-    finally:
-        gc.unfreeze()
+    frozen: list[bool] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(config.loaded))  # this process does more than serve
+    config.load()
+    assert frozen == [True]
 
 
 def test_it_reaches_a_worker() -> None:

@@ -500,14 +500,15 @@ def test_LK01_churn_leaves_nothing(loop_name: str) -> None:
                 time.sleep(0.02)
             assert now == (0, 0)
 
+        # Exceptions among other tests' parameters may hold the frames that they were raised through.
+        others = server.call(count_protocols)
         churn(300)
         settled()
-        # Exceptions among other tests' parameters may hold the frames that they were raised through.
-        before, others = resident(), server.call(count_protocols)
+        before = resident()
         churn(900)
         settled()
         assert resident() - before < SLOWER * MIB
-        assert server.call(count_protocols) == others
+        assert server.call(count_protocols) <= others
 
 
 def test_a_received_payload_outlives_the_read_buffer(serve: Any) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from memory import CLOSE, TEXT, Memory, MemoryPeer, accepted, client_frame
+from wirefast import App, WebSocket
 
 #: A text that is not UTF-8.
 BROKEN = client_frame(TEXT, b"\xff")
@@ -58,6 +60,44 @@ def test_what_it_still_does_ends_with_the_peers_fault(then: Any) -> None:
     asyncio.run(main())
 
 
+def test_one_fault_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        app = App()
+        go_on = asyncio.Event()
+
+        @app.websocket("/")
+        async def endpoint(websocket: WebSocket) -> None:
+            await websocket.accept()
+            await go_on.wait()
+            await websocket.receive_json()
+
+        async with accepted(app) as peer:
+            peer.receive(client_frame(TEXT, b"{"))
+            peer.receive(BROKEN)
+            go_on.set()
+            await closes(peer)
+            assert peer.close_code == 1007
+
+    asyncio.run(main())
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert line == "127.0.0.1:50000 - WebSocket closed with 1007: invalid UTF-8"
+
+
+def test_a_peer_that_leaves_before_it_is_told_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        app = busy(returning)
+        app.go_on = asyncio.Event()
+        async with accepted(app) as peer:
+            peer.receive(BROKEN)
+            peer.lose()
+            app.go_on.set()
+
+    asyncio.run(main())
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "127.0.0.1:50000 - WebSocket closed with 1007: invalid UTF-8"
+    ]
+
+
 def test_it_has_a_fifth_of_a_second() -> None:
     async def main() -> None:
         app = busy(returning)
@@ -100,16 +140,20 @@ def test_a_ping_behind_data_that_leaves_slowly() -> None:
     async def main() -> None:
         app = busy(returning)
         app.go_on = asyncio.Event()
-        unsent = 1_000_000
+        asked, taking = 0, True
+
+        def unsent() -> int:
+            nonlocal asked
+            asked += 1
+            return 1_000_000 - 1000 * asked if taking else 1
+
         async with accepted(app, ws_ping_interval=0.02, ws_ping_timeout=0.02) as peer:
-            loop = asyncio.get_running_loop()
-            peer.transport.get_write_buffer_size = lambda: unsent  # type: ignore[method-assign]
+            peer.transport.get_write_buffer_size = unsent  # type: ignore[method-assign]
             peer.transport.protocol.pause_writing()
-            until = loop.time() + 0.3
-            while loop.time() < until:
-                unsent -= 1000
-                await asyncio.sleep(0.005)
-                assert peer.close_code is None
+            while asked < 10:
+                await asyncio.sleep(0.01)
+            assert peer.close_code is None
+            taking = False
             await asyncio.wait_for(closes(peer), 20)
             assert peer.close_code == 1011
 

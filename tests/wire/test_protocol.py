@@ -341,6 +341,7 @@ TYPES: list[tuple[dict[str, Any], str]] = [
     (ACCEPT | {"headers": [5]}, PAIRS + "5"),
     (ACCEPT | {"subprotocol": 5}, '"subprotocol" of websocket.accept takes a str, not int'),
     ({"type": "websocket.close", "code": "bye"}, '"code" of websocket.close takes an int, not str'),
+    ({"type": "websocket.close", "code": 1000.9}, '"code" of websocket.close takes an int, not float'),
     (
         {"type": "websocket.http.response.start", "status": "404"},
         '"status" of websocket.http.response.start takes an int, not str',
@@ -353,6 +354,7 @@ TYPES: list[tuple[dict[str, Any], str]] = [
     ({"type": "websocket.send", "text": {"a": 1}}, '"text" of websocket.send takes a str, not dict'),
     ({"type": "websocket.send", "bytes": "x"}, '"bytes" of websocket.send takes bytes, not str'),
     ({"type": "websocket.close", "code": "bye"}, '"code" of websocket.close takes an int, not str'),
+    ({"type": "websocket.close", "code": 1000.9}, '"code" of websocket.close takes an int, not float'),
     ({"type": "websocket.close", "reason": 5}, '"reason" of websocket.close takes a str, not int'),
 ]
 

@@ -12,6 +12,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_Clear
 from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_FromObject
 
+from operator import index
+
 
 cdef class Channel:
     """Base of the protocols; every method marked "protocol" in the .pxd is theirs to override."""
@@ -147,7 +149,7 @@ cdef class AsgiSend:
         cdef int number = 1000
         if code is not None:
             try:
-                number = code
+                number = code if type(code) is int else index(code)
             except TypeError:
                 raise TypeError(f'"code" of websocket.close takes an int, not {type(code).__name__}') from None
             except OverflowError:

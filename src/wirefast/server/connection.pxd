@@ -25,9 +25,10 @@ cdef class Connection(FrameStream):
 
     # The end. `end` is the payload of the CLOSED event, once there is one; `app_closed` says that the
     # application asked for it. `failing` is a failure that waits until the application has answered what
-    # came before the malformed bytes.
+    # came before the malformed bytes; `complained` says that the peer's fault is in the log.
     cdef tuple end
     cdef bint app_closed
+    cdef bint complained
     cdef tuple failing
     # Seconds for the peer to answer our close frame, and the timer that aborts the transport.
     cdef public double close_timeout

@@ -26,7 +26,7 @@ from wirefast.server.csrc cimport (
 from wirefast.server.frames cimport PACKED
 from wirefast.server.waiter cimport make_waiter
 
-from uvicorn.protocols.utils import ClientDisconnected, get_remote_addr
+from uvicorn.protocols.utils import ClientDisconnected
 
 from wirefast.server.deflate import MessageTooBig
 
@@ -448,14 +448,18 @@ cdef class Connection(FrameStream):
         return self.close_transport()
 
     cdef int complain(self, int code, str reason) except -1:
-        """Log that what the peer sent ends the connection."""
+        """Log once that what the peer sent ends the connection."""
+        if self.complained:
+            return 0
+        self.complained = True
         self.settings.logger.warning("%s - WebSocket closed with %d: %s", self.peer(), code, reason)
         return 0
 
     cdef str peer(self):
         """Who is connected, for the log: a proxy, where one is between. Over a Unix socket there is no address."""
-        address = get_remote_addr(self.transport)
-        return "%s:%d" % address if address else "unix"
+        # Not asked of the socket, which does not know any more once the peer has reset the connection.
+        address = self.transport.get_extra_info("peername")
+        return "%s:%d" % address[:2] if isinstance(address, tuple) else "unix"
 
     cdef int fail(self, int code, str reason) except -1:
         self.failing = None
@@ -508,7 +512,9 @@ cdef class Connection(FrameStream):
 
     cdef int lost(self) except -1:
         self.state = LOST
-        self.failing = None
+        if self.failing is not None:
+            self.complain(self.failing[0], self.failing[1])
+            self.failing = None
         self.end_stream()
         self.out = None
         self.late_pong = None

@@ -376,7 +376,7 @@ cdef class WebSocketProtocol(Connection):
         # Set by the core on an exception that the peer's data caused: close code and reason.
         cdef tuple peers_fault = getattr(exc, "wirefast_close", None)
         cdef bint failed = exc is not None and peers_fault is None and not is_disconnect(exc)
-        if peers_fault is not None:
+        if peers_fault is not None and self.failing is None:
             self.complain(peers_fault[0], peers_fault[1])
         if failed:
             self.settings.logger.error("Exception in ASGI application\n", exc_info=exc)
