@@ -1,6 +1,12 @@
 """How Sphinx builds these pages: ``sphinx-build -W --keep-going -b html docs build/docs``."""
 
+import builtins
 from importlib.metadata import version as version_of
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util.nodes import find_pending_xref_condition
 
 project = "wirefast"
 author = "the wirefast authors"
@@ -28,3 +34,15 @@ napoleon_use_ivar = True
 html_theme = "furo"
 html_title = f"wirefast {release}"
 html_copy_source = False
+
+
+def builtins_are_no_links(app: Sphinx, doctree: nodes.document) -> None:
+    """``bytes`` in a signature is Python's, not the attribute of that name of one of our classes."""
+    for reference in list(doctree.findall(addnodes.pending_xref)):
+        if reference.get("refdomain") == "py" and hasattr(builtins, reference["reftarget"]):
+            shown = find_pending_xref_condition(reference, "*") or reference
+            reference.replace_self(shown.children)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("doctree-read", builtins_are_no_links)
