@@ -431,6 +431,14 @@ def test_tls_that_can_be(configs: list[Config], monkeypatch: pytest.MonkeyPatch,
     assert len(configs) == 4
 
 
+def test_what_is_refused_touches_no_socket(configs: list[Config], short_path: Path) -> None:
+    path = short_path / "stale.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert cli.main(["run", "service", "--uds", str(path), "--ssl-certfile", "none.pem"]) == 2
+    assert path.exists() and not configs
+
+
 def test_no_pass_phrase_is_given(
     configs: list[Config],
     monkeypatch: pytest.MonkeyPatch,

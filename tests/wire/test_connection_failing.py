@@ -60,7 +60,10 @@ def test_what_it_still_does_ends_with_the_peers_fault(then: Any) -> None:
     asyncio.run(main())
 
 
-def test_one_fault_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("told", [False, True], ids=["before it is told", "after"])
+def test_one_fault_is_logged_once(caplog: pytest.LogCaptureFixture, told: bool) -> None:
+    """The application fails at an earlier message of the peer that broke the protocol."""
+
     async def main() -> None:
         app = App()
         go_on = asyncio.Event()
@@ -74,6 +77,8 @@ def test_one_fault_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
         async with accepted(app) as peer:
             peer.receive(client_frame(TEXT, b"{"))
             peer.receive(BROKEN)
+            if told:
+                await asyncio.wait_for(closes(peer), 20)
             go_on.set()
             await closes(peer)
             assert peer.close_code == 1007

@@ -81,6 +81,7 @@ class Hub(Roster):
         for name, hook in (("on_drop", on_drop), ("on_gap", on_gap)):
             if hook is not None and not callable(hook):
                 raise TypeError(f"{name} takes a function, not {type(hook).__name__}")
+        # Of an object that is called it is the method that is a coroutine function.
         called = getattr(type(on_drop), "__call__", None)  # noqa: B004
         if inspect.iscoroutinefunction(on_drop) or inspect.iscoroutinefunction(called):
             raise TypeError("on_drop takes a plain function, not a coroutine function")

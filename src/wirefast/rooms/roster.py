@@ -45,7 +45,6 @@ class Membership:
         self._new = True
 
     def __await__(self) -> Generator[Any, None, None]:
-        self._new = False  # already here: a task may be cancelled before its first step
         return self.__aenter__().__await__()
 
     async def __aenter__(self) -> None:
