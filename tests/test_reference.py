@@ -38,6 +38,7 @@ INTERNAL = {
     "wirefast.dependencies.planning": "from a Dependant to a plan",
     "wirefast.dependencies.shapes": "what an annotation says of its source",
     "wirefast.dependencies.models": "the Dependant itself",
+    "wirefast.openapi.document_models": "the models of a document, which openapi.models passes on",
     "wirefast.cli": "the command; its help and deployment.md describe it",
     "wirefast.frontend": "what App.frontend serves",
     "wirefast.inclusion": "routers within routers",

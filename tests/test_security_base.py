@@ -1,10 +1,8 @@
-"""What the security schemes share, and their OpenAPI models, beside FastAPI's."""
+"""What the security schemes share, beside FastAPI's."""
 
 import inspect
-import typing
 from typing import Any
 
-import fastapi.openapi.models as oracle_models
 import fastapi.security as oracle
 import fastapi.security.api_key as oracle_api_key
 import fastapi.security.http as oracle_http
@@ -13,7 +11,6 @@ from starlette.requests import HTTPConnection
 
 from wirefast import security
 from wirefast.exceptions import HTTPException
-from wirefast.openapi import models
 from wirefast.security import api_key, http
 from wirefast.security.base import SecurityBase
 
@@ -89,20 +86,3 @@ def test_refusal_can_be_replaced(name: str, arguments: dict[str, Any]) -> None:
         expected.detail,
         expected.headers,
     )
-
-
-@pytest.mark.parametrize("name", models.__all__)
-def test_models(name: str) -> None:
-    ours, theirs = getattr(models, name), getattr(oracle_models, name)
-    if name == "SecurityScheme":
-        assert [c.__name__ for c in typing.get_args(ours)] == [c.__name__ for c in typing.get_args(theirs)]
-    elif name in ("SecuritySchemeType", "APIKeyIn"):
-        assert {m.name: m.value for m in ours} == {m.name: m.value for m in theirs}
-    elif name == "Example":
-        assert ours.__annotations__ == theirs.__annotations__
-    else:
-        schema, expected = ours.model_json_schema(), theirs.model_json_schema()
-        for side in (schema, expected):
-            for part in (side, *side.get("$defs", {}).values()):
-                part.pop("description", None)
-        assert schema == expected

@@ -1,1 +1,1 @@
-"""The parts of OpenAPI 3.1 that declarations carry: security schemes and examples."""
+"""OpenAPI 3.1 under FastAPI's module paths: ``models``, ``constants``, ``utils`` and ``docs``."""

@@ -3,20 +3,65 @@
 Each security class keeps one of these as its ``model``. Field names are OpenAPI's; where one is a Python word it has
 a trailing underscore and the real name as its alias (``type_``, ``in_``). Unknown fields are kept. FastAPI:
 ``fastapi.openapi.models``.
+
+The models of a whole document (``OpenAPI``, ``Operation``, ``Schema``, ...) are here too. They are loaded when one is
+asked for, because a service that serves no document needs none of them.
 """
 
+import importlib
 from enum import Enum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+if TYPE_CHECKING:
+    from .document_models import XML as XML
+    from .document_models import Components as Components
+    from .document_models import Contact as Contact
+    from .document_models import Discriminator as Discriminator
+    from .document_models import EmailStr as EmailStr
+    from .document_models import Encoding as Encoding
+    from .document_models import ExternalDocumentation as ExternalDocumentation
+    from .document_models import Header as Header
+    from .document_models import Info as Info
+    from .document_models import License as License
+    from .document_models import Link as Link
+    from .document_models import MediaType as MediaType
+    from .document_models import OpenAPI as OpenAPI
+    from .document_models import Operation as Operation
+    from .document_models import Parameter as Parameter
+    from .document_models import ParameterBase as ParameterBase
+    from .document_models import ParameterInType as ParameterInType
+    from .document_models import PathItem as PathItem
+    from .document_models import Reference as Reference
+    from .document_models import RequestBody as RequestBody
+    from .document_models import Response as Response
+    from .document_models import Schema as Schema
+    from .document_models import SchemaOrBool as SchemaOrBool
+    from .document_models import SchemaType as SchemaType
+    from .document_models import Server as Server
+    from .document_models import ServerVariable as ServerVariable
+    from .document_models import Tag as Tag
+
 __all__ = [
     "APIKey",
     "APIKeyIn",
+    "BaseModelWithConfig",
+    "Components",
+    "Contact",
+    "Discriminator",
+    "EmailStr",
+    "Encoding",
     "Example",
+    "ExternalDocumentation",
     "HTTPBase",
     "HTTPBearer",
+    "Header",
+    "Info",
+    "License",
+    "Link",
+    "MediaType",
     "OAuth2",
     "OAuthFlow",
     "OAuthFlowAuthorizationCode",
@@ -24,10 +69,26 @@ __all__ = [
     "OAuthFlowImplicit",
     "OAuthFlowPassword",
     "OAuthFlows",
+    "OpenAPI",
     "OpenIdConnect",
+    "Operation",
+    "Parameter",
+    "ParameterBase",
+    "ParameterInType",
+    "PathItem",
+    "Reference",
+    "RequestBody",
+    "Response",
+    "Schema",
+    "SchemaOrBool",
+    "SchemaType",
     "SecurityBase",
     "SecurityScheme",
     "SecuritySchemeType",
+    "Server",
+    "ServerVariable",
+    "Tag",
+    "XML",
 ]
 
 
@@ -42,7 +103,9 @@ class Example(TypedDict, total=False):
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
 
-class _Model(BaseModel):
+class BaseModelWithConfig(BaseModel):
+    """A model that keeps the fields it does not know, such as extensions (``x-...``)."""
+
     model_config = ConfigDict(extra="allow")
 
 
@@ -55,7 +118,7 @@ class SecuritySchemeType(Enum):
     openIdConnect = "openIdConnect"
 
 
-class SecurityBase(_Model):
+class SecurityBase(BaseModelWithConfig):
     """What all schemes have."""
 
     type_: SecuritySchemeType = Field(alias="type")
@@ -92,7 +155,7 @@ class HTTPBearer(HTTPBase):
     bearerFormat: str | None = None
 
 
-class OAuthFlow(_Model):
+class OAuthFlow(BaseModelWithConfig):
     """What all OAuth 2 flows have; ``scopes`` maps a scope to its description."""
 
     refreshUrl: str | None = None
@@ -124,7 +187,7 @@ class OAuthFlowAuthorizationCode(OAuthFlow):
     tokenUrl: str
 
 
-class OAuthFlows(_Model):
+class OAuthFlows(BaseModelWithConfig):
     """The flows an OAuth 2 scheme offers."""
 
     implicit: OAuthFlowImplicit | None = None
@@ -148,3 +211,10 @@ class OpenIdConnect(SecurityBase):
 
 
 SecurityScheme = APIKey | HTTPBase | OAuth2 | OpenIdConnect | HTTPBearer
+
+
+def __getattr__(name: str) -> Any:
+    """Load the models of a whole document with the first of them that is asked for."""
+    if name in __all__:
+        return getattr(importlib.import_module(".document_models", __package__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
