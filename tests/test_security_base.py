@@ -1,6 +1,7 @@
 """What the security schemes share, beside FastAPI's."""
 
 import inspect
+import typing
 from typing import Any
 
 import fastapi.security as oracle
