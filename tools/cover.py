@@ -1,7 +1,7 @@
 """Line coverage of the compiled modules: a traced build, the suite over it, and what no test reached.
 
     python tools/cover.py                        everything, and a table of each .pyx and .pxd
-    python tools/cover.py tests/test_solver.py   what some tests reach
+    python tools/cover.py tests/core/test_solver.py   what some tests reach
     python tools/cover.py --keep build/coverage  leaves the tree, the environment in it and what was measured
 
 Needs the environment that ``pip install -e '.[dev]'`` makes, and git. Nothing is built where the sources are: the files
@@ -30,8 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: They run no compiled code in this process, or say what lies beside it in a tree that was not prepared for coverage.
 WITHOUT = (
-    "csrc test_benchmarks.py test_layers.py test_leaks.py test_packaging.py test_typing.py test_wheels.py "
-    "test_wire_benchmark.py"
+    "csrc project/test_benchmarks.py project/test_layers.py project/test_leaks.py project/test_packaging.py "
+    "project/test_typing.py project/test_wheels.py project/test_wire_benchmark.py"
 ).split()
 
 SETTINGS = """\

@@ -45,7 +45,8 @@ LEFT_OUT = re.compile(r"\.gitignore$|\.github/")
 #: What the tests of an installed wheel cannot need. The C checks compile csrc/ and see nothing of the wheel.
 WITHOUT = ["--ignore=tests/csrc", "-p", "no:cacheprovider"]
 QUICK = (
-    "test_packaging test_layers test_import test_matcher test_plan test_solver test_extract test_json test_websocket "
+    "project/test_packaging project/test_layers project/test_import core/test_matcher core/test_plan core/test_solver "
+    "core/test_extract core/test_json core/test_websocket "
     "wire/test_frames wire/test_deflate wire/test_handshake wire/test_protocol"
 )
 

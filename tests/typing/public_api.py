@@ -1,4 +1,4 @@
-"""What a type checker makes of the public API; read by mypy and pyright (tests/test_typing.py), never run."""
+"""What a type checker makes of the public API; read by mypy and pyright (tests/project/test_typing.py), never run."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal, assert_type

@@ -7,7 +7,7 @@ import importlib.util
 import json
 from pathlib import Path, PurePosixPath
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DISTRIBUTION = importlib.metadata.distribution("wirefast")
 
 

@@ -1,6 +1,6 @@
 """docs/census.md names, for each row of the census of FastAPI's behaviour, the tests that prove it.
 
-``python tests/test_census.py`` writes the names anew after tests were added, moved or renamed.
+``python tests/project/test_census.py`` writes the names anew after tests were added, moved or renamed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs" / "census.md"
 ROW = re.compile(r"^\| (?P<row>[A-Z0-9.]+) \| (?P<title>.*?) \| (?P<tests>.*?) \|$", re.MULTILINE)
 
@@ -48,7 +48,7 @@ def test_every_row_names_its_tests() -> None:
     assert len(rows) > 150
     for row, tests in rows.items():
         if row in found:
-            assert tests == named(found[row]), f"run python tests/test_census.py: row {row}"
+            assert tests == named(found[row]), f"run python tests/project/test_census.py: row {row}"
         else:
             # Not a thing that a test could show: the page says why.
             assert tests.startswith("– "), f"row {row} has no test and no reason"

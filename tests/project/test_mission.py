@@ -8,7 +8,7 @@ import json
 import pytest
 
 from compat.harness import handshake, run_websocket
-from documents import (
+from mission import (
     basic,
     bearer,
     connection,

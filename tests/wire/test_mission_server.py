@@ -18,7 +18,7 @@ SECONDS = 15
 @pytest.fixture(scope="module", params=["websockets-sansio", "wirefast.server:WebSocketProtocol"])
 def server(request) -> Iterator[str]:
     """The base URL of a server that mounts every example, with uvicorn's own protocol and with ours."""
-    command = [sys.executable, "-m", "uvicorn", "documents.everything:app", "--app-dir", str(TESTS)]
+    command = [sys.executable, "-m", "uvicorn", "mission.everything:app", "--app-dir", str(TESTS)]
     command += ["--host", "127.0.0.1", "--port", "0", "--ws", request.param]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         try:

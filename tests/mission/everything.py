@@ -6,6 +6,6 @@ import pkgutil
 from wirefast import App
 
 app = App()
-for module in pkgutil.iter_modules(__import__("documents").__path__):
+for module in pkgutil.iter_modules(__import__("mission").__path__):
     if module.name != "everything":
-        app.mount(f"/{module.name}", importlib.import_module(f"documents.{module.name}").app)
+        app.mount(f"/{module.name}", importlib.import_module(f"mission.{module.name}").app)

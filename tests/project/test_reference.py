@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
 PAGES = sorted((ROOT / "docs" / "reference").glob("*.md"))
 REFERENCE = [module for page in PAGES for module in re.findall(r"automodule:: (\S+)", page.read_text(encoding="utf-8"))]

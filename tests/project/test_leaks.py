@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ISOLATED = Path(__file__).parent / "isolated"
+ISOLATED = Path(__file__).parents[1] / "isolated"
 SCRIPTS = sorted(path for path in ISOLATED.glob("*.py") if path.name != "leaks.py")
 
 

@@ -2,5 +2,5 @@
 
 Missing imports (the pages forget ``WebSocketDisconnect``) are added; nothing else is changed. Each module has its
 ``app``; ``everything`` mounts them all, for one server. Run one with
-``python -m uvicorn documents.echo:app --app-dir tests``.
+``python -m uvicorn mission.echo:app --app-dir tests``.
 """

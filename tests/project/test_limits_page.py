@@ -17,7 +17,7 @@ from wirefast.cli import OWN_DEFAULTS, make_command
 from wirefast.rooms import Hub, Policy
 from wirefast.rooms.brokers.supervisor import Limits
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
 UNITS = {"": 1, "s": 1, "B": 1, "KiB": 1024, "MiB": 1024**2}

@@ -26,7 +26,7 @@ from wirefast import App
 from wirefast.cli import make_command
 from wirefast.testclient import TestClient
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(ROOT.glob("*.md")) + sorted(DOCS.rglob("*.md")) + sorted((ROOT / "benchmarks").glob("*.md"))
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}

@@ -19,7 +19,7 @@ from processes import TIMEOUT, ServerProcess, running
 from wirefast.testclient import TestClient
 from wirefast.websockets import WebSocketDisconnect
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def load(name: str) -> ModuleType:
