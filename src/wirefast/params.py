@@ -18,7 +18,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal, TypeVar
+from functools import wraps
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import AliasChoices, AliasPath, Discriminator
 from pydantic.fields import FieldInfo
@@ -138,11 +139,23 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def shows_field_options(function: _F) -> _F:
-    """Give ``function(..., **options: Unpack[FieldOptions])`` a signature with every option spelled out."""
+    """Give ``function(..., **options: Unpack[FieldOptions])`` a signature with every option spelled out.
+
+    Another keyword is a TypeError, also one that the class or base class behind the function would take.
+    """
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    function.__signature__ = signature.replace(parameters=[*own, *_OPTIONS.values()])  # type: ignore[attr-defined]
-    return function
+    taken = {p.name for p in own} | _OPTIONS.keys()
+
+    @wraps(function)
+    def checked(*args: Any, **options: Any) -> Any:
+        if unknown := options.keys() - taken:
+            name = function.__qualname__.removesuffix(".__init__")
+            raise TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}")
+        return function(*args, **options)
+
+    checked.__signature__ = signature.replace(parameters=[*own, *_OPTIONS.values()])  # type: ignore[attr-defined]
+    return cast(_F, checked)
 
 
 # pydantic marks FieldInfo as final, for checkers only.
@@ -158,9 +171,6 @@ class _Declaration(_FieldInfo):  # type: ignore[misc]
 
     def __init__(self, default: Any, annotation: Any | None, options: FieldOptions) -> None:
         given: dict[str, Any] = _DEFAULTS | options
-        if unknown := given.keys() - _OPTIONS.keys():
-            raise TypeError(f"{type(self).__name__}() got an unexpected keyword argument {min(unknown)!r}")
-
         self.include_in_schema = given.pop("include_in_schema")
         self.openapi_examples = given.pop("openapi_examples")
         self.example = given.pop("example", _Unset)

@@ -1,9 +1,40 @@
 """Census 1F: how parameters are declared."""
 
+import inspect
+
+import fastapi
+import fastapi.params
 import pytest
+
+import wirefast
+import wirefast.params
 
 from .harness import Changed, Raising, Saying, compare, handshake, refusal
 from .source import outcome, over, signature_app, written
+
+PARAMETER_FUNCTIONS = "Path Query Header Cookie Body Form File Depends Security".split()
+KEYWORDS = (
+    "embed media_type annotation in_ convert_underscores default_factory alias use_cache scope scopes nonsense"
+).split()
+
+
+@pytest.mark.parametrize("name", PARAMETER_FUNCTIONS)
+def test_every_parameter_function_takes_the_keywords_of_fastapis(name):
+    for theirs, ours in ((fastapi, wirefast), (fastapi.params, wirefast.params)):
+        their, our = getattr(theirs, name), getattr(ours, name)
+        options = inspect.signature(their).parameters
+        assert inspect.signature(our).parameters.keys() - {"max_concurrency"} == options.keys() - {"max_concurrency"}
+        for keyword in {*KEYWORDS, *options} - {"default", "example", "regex"}:
+            assert _takes(our, keyword) == _takes(their, keyword), f"{ours.__name__}.{name}({keyword}=...)"
+
+
+def _takes(function, keyword):
+    try:
+        function(**{keyword: None})
+    except TypeError as exc:
+        assert "unexpected keyword argument" in str(exc) and repr(keyword) in str(exc)
+        return False
+    return True
 
 
 @pytest.mark.census("F1")
