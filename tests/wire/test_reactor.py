@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import gc
+import logging
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -11,6 +15,9 @@ from apps import echo, recorded
 from peer import TEXT, close_frame, frame
 
 from memory import Memory
+from wirefast import WebSocket, WebSocketDisconnect
+from wirefast._core.fanout import Member, outlet_of
+from wirefast.rooms import Policy
 
 
 def test_one_reactor_a_loop_one_timer_for_all_sockets(serve: Any) -> None:
@@ -115,3 +122,176 @@ def test_a_transport_that_raises_takes_no_turn_from_others(
 
     asyncio.run(asyncio.wait_for(main(), 60))
     assert errors() == ["Writing to a WebSocket failed"]
+
+
+async def heard(done: Any, turns: int = 20) -> bool:
+    """Whether something happens within so many turns of the loop, in which nothing else happens."""
+    for _ in range(turns):
+        if done():
+            return True
+        await asyncio.sleep(0)
+    return bool(done())
+
+
+@pytest.mark.parametrize("how", ["closes", "asgi", "dismisses", "loses"])
+def test_a_handler_that_ends_another_socket_wakes_its_handler(how: str) -> None:
+    """In the turn in which it runs itself; no other socket has an event after that."""
+    sockets: dict[str, WebSocket] = {}
+    ended: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        websocket = WebSocket(scope, receive, send)
+        name = scope["path"]
+        sockets[name] = websocket
+        await websocket.accept()
+        try:
+            while True:
+                await websocket.receive_text()
+                other = sockets["/two"]
+                if how == "closes":
+                    await other.close(4000)
+                elif how == "asgi":
+                    await other._send({"type": "websocket.close", "code": 4000})
+                elif how == "dismisses":
+                    assert other.try_send("queued", policy=Policy("close", max_messages=1)) == "queued"
+                    assert other.try_send("too much", policy=Policy("close", max_messages=1)) == "dropped"
+                else:
+                    two.lose()
+        except (WebSocketDisconnect, RuntimeError):
+            ended.append(name)
+
+    async def main() -> None:
+        nonlocal two
+        memory = Memory(app)
+        one, two = memory.open("/one"), memory.open("/two")
+        assert await heard(lambda: one.status and two.status)
+        if how == "dismisses":
+            two.transport.protocol.pause_writing()
+        one.send("go")
+        assert await heard(lambda: ended == ["/two"])
+        one.lose()
+        two.lose()
+        await memory.ended()
+
+    two: Any = None
+    asyncio.run(main())
+
+
+def test_each_woken_task_may_wake_the_next() -> None:
+    """A chain of handlers, each of which closes the next one's socket."""
+    count = 20
+    sockets: dict[str, WebSocket] = {}
+    ended: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        websocket = WebSocket(scope, receive, send)
+        number = int(scope["path"][1:])
+        sockets[scope["path"]] = websocket
+        await websocket.accept()
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await websocket.receive_text()
+        ended.append(number)
+        if number + 1 < count:
+            await sockets[f"/{number + 1}"].close()
+
+    async def main() -> None:
+        memory = Memory(app)
+        peers = [memory.open(f"/{number}") for number in range(count)]
+        assert await heard(lambda: all(peer.status for peer in peers))
+        peers[0].send("go")
+        assert await heard(lambda: ended == list(range(count)), 10 * count)
+        for peer in peers:
+            peer.lose()
+        await memory.ended()
+
+    asyncio.run(main())
+
+
+def test_what_came_before_the_accept_wakes_a_reader() -> None:
+    """A reader that waits from before the accept gets what came before it."""
+    got: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        reader = asyncio.ensure_future(receive())
+        await accept.wait()
+        await send({"type": "websocket.accept"})
+        got.append(await reader)
+
+    accept: Any = None
+
+    async def main() -> None:
+        nonlocal accept
+        accept = asyncio.Event()
+        memory = Memory(app)
+        peer = memory.open()
+        peer.send("early")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        accept.set()
+        assert await heard(lambda: got)
+        assert got == [{"type": "websocket.receive", "text": "early"}]
+        peer.lose()
+        await memory.ended()
+
+    asyncio.run(main())
+
+
+def test_past_sockets_leave_nothing_in_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither with a long interval, whose bucket would be reached in months, nor with a short one."""
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "disabled", True)  # pytest keeps what is logged
+
+    async def main(interval: float) -> None:
+        memory = Memory(echo, ws_ping_interval=interval)
+
+        async def sockets(count: int) -> None:
+            for _ in range(count):
+                peer = memory.open()
+                assert await heard(lambda peer=peer: peer.status)
+                assert peer.transport.protocol.ping_timer
+                peer.lose()
+                await memory.ended()
+
+        await sockets(50)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            await sockets(50)
+            gc.collect()
+            before = tracemalloc.get_traced_memory()[0]
+            await sockets(1000)
+            gc.collect()
+            grown = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        assert grown < 1000 * 20, grown
+
+    for interval in (30.0, 1e7):
+        asyncio.run(main(interval))
+
+
+def test_a_due_socket_may_end_others_of_its_bucket() -> None:
+    """Sockets whose pings are due in one tick; the end of the first ends the next, and so on."""
+    peers: list[Any] = []
+    sockets: list[WebSocket] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        websocket = WebSocket(scope, receive, send)
+        sockets.append(websocket)
+        await websocket.accept()
+        with contextlib.suppress(WebSocketDisconnect):
+            await websocket.receive_text()
+
+    async def main() -> None:
+        memory = Memory(app, ws_ping_interval=0.01, ws_ping_timeout=0.01)
+        peers.extend(memory.open() for _ in range(10))
+        assert await heard(lambda: len(sockets) == 10 and all(peer.status for peer in peers))
+        for number, websocket in enumerate(sockets):
+            Member(websocket, outlet_of(websocket)).outbox.watch(peers[(number + 1) % len(peers)].lose)
+        deadline = asyncio.get_running_loop().time() + 20
+        while memory.state.connections:
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.01)
+        await memory.ended()
+
+    asyncio.run(main())

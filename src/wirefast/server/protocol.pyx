@@ -293,6 +293,9 @@ cdef class WebSocketProtocol(Connection):
             early = self.early
             self.early = None
             self.feed(<uint8_t*> early, <size_t> len(early))
+            if self.ring_count:
+                # A task may wait for it since before the accept.
+                self.wake()
         return 0
 
     cdef int close(self, int code, str reason) except -1:

@@ -11,8 +11,9 @@ cdef class Member(Channel):
     cdef Reactor reactor
     # Waiting in Reactor.dirty for its flush.
     cdef bint dirty
-    # The wheel's bucket this member waits in, or None. It waits in one at most.
+    # The wheel's bucket this member waits in, or None, and the bucket's tick. It waits in one at most.
     cdef set bucket
+    cdef object tick
 
     # Write what has been queued in this turn.
     cdef int flush(self) except -1
@@ -33,7 +34,7 @@ cdef class Reactor:
     cdef object on_turn
 
     # The wheel: tick number -> set of members; a tick lasts `grain` seconds of loop.time(). The one timer
-    # runs while a bucket is there.
+    # runs while a bucket is there. No bucket is empty.
     cdef dict buckets
     cdef object timer
     cdef double timer_at

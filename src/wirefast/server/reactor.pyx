@@ -81,6 +81,9 @@ cdef class Reactor:
                     # As if the loop itself had run the task: the others get their turn.
                     self.call_soon(raise_error, exc)
         self.scheduled = False
+        if self.ready:
+            # These tasks were woken by those that have just run, which could not ask for another turn.
+            self.ask()
         dirty = self.dirty
         if dirty:
             self.dirty = []
@@ -90,6 +93,8 @@ cdef class Reactor:
                     member.flush()
                 except Exception:
                     logger.exception("Writing to a WebSocket failed")
+                except BaseException as exc:
+                    self.call_soon(raise_error, exc)
 
     cdef double now(self) except? -1.0:
         return self.loop_time()
@@ -99,21 +104,27 @@ cdef class Reactor:
         if delay > GRAIN * COARSE * 4:
             when += COARSE - when % COARSE
         cdef object tick = when
-        cdef set bucket = self.buckets.get(tick)
-        if member.bucket is not None:
-            member.bucket.discard(member)
+        cdef set bucket
+        self.cancel(member)
+        bucket = self.buckets.get(tick)
         if bucket is None:
             bucket = self.buckets[tick] = set()
         bucket.add(member)
         member.bucket = bucket
+        member.tick = tick
         if self.timer is None or tick * GRAIN < self.timer_at:
             self.arm()
         return 0
 
     cdef int cancel(self, Member member) except -1:
-        if member.bucket is not None:
-            member.bucket.discard(member)
+        cdef set bucket = member.bucket
+        if bucket is not None:
+            bucket.discard(member)
             member.bucket = None
+            # An empty bucket goes at once: with a long interval it would stay long after its members. The bucket
+            # that `tick` empties is no longer in the wheel.
+            if not bucket and self.buckets.get(member.tick) is bucket:
+                del self.buckets[member.tick]
         return 0
 
     cdef int arm(self) except -1:
@@ -129,13 +140,14 @@ cdef class Reactor:
     def tick(self):
         cdef Member member
         cdef long long current = <long long> (self.now() / GRAIN + 0.001)
-        cdef list due
+        cdef set due
         self.timer = None
-        for tick in sorted(tick for tick in self.buckets if tick <= current):
-            due = list(self.buckets.pop(tick))
-            for member in due:
+        for tick in sorted([tick for tick in self.buckets if tick <= current]):
+            # A call may cancel or delay members of this bucket, or empty a later one: they are taken one at a time.
+            due = self.buckets.pop(tick, None)
+            while due:
+                member = due.pop()
                 member.bucket = None
-            for member in due:
                 try:
                     member.due()
                 except Exception:
