@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import fastapi
@@ -20,7 +21,7 @@ async def endpoint() -> str:
     return "answer"
 
 
-@pytest.mark.parametrize("owner", [App, APIRouter])
+@pytest.mark.parametrize("owner", [partial(App, openapi_url=None), APIRouter], ids=["App", "APIRouter"])
 @pytest.mark.parametrize("method", METHODS)
 def test_methods(owner: Callable[[], Any], method: str):
     router = owner()
@@ -30,7 +31,7 @@ def test_methods(owner: Callable[[], Any], method: str):
     assert (route.methods, route.name) == ({method.upper()}, "named")
 
 
-@pytest.mark.parametrize("owner", [App, APIRouter])
+@pytest.mark.parametrize("owner", [partial(App, openapi_url=None), APIRouter], ids=["App", "APIRouter"])
 def test_several_methods(owner: Callable[[], Any]):
     router = owner()
     router.api_route("/", methods=["GET", "POST"])(endpoint)

@@ -24,7 +24,7 @@ async def endpoint(websocket: WebSocket):
 
 def nested():
     """app /a <- middle /m <- inner /i, with one route in each; the routers."""
-    inner, middle, app = APIRouter(prefix="/i"), APIRouter(prefix="/m"), App()
+    inner, middle, app = APIRouter(prefix="/i"), APIRouter(prefix="/m"), App(openapi_url=None)
     inner.websocket("/x", name="x")(endpoint)
     middle.websocket("/y", name="y")(endpoint)
     middle.include_router(inner, prefix="/n")
@@ -102,7 +102,7 @@ def test_a_route_put_in_the_place_of_another_is_copied_anew():
 
 
 def test_the_same_router_twice():
-    inner, app = APIRouter(), App()
+    inner, app = APIRouter(), App(openapi_url=None)
     inner.websocket("/x")(endpoint)
     app.include_router(inner, prefix="/one")
     app.include_router(inner, prefix="/two")
@@ -115,7 +115,7 @@ def test_dependencies_are_joined_and_the_declared_route_is_not_touched():
 
     async def own(): ...
 
-    inner, app = APIRouter(), App()
+    inner, app = APIRouter(), App(openapi_url=None)
     inner.websocket("/x", dependencies=[Depends(own)])(endpoint)
     app.include_router(inner, dependencies=[Depends(outer)])
     (context,) = iter_route_contexts(app.routes)
@@ -127,7 +127,7 @@ def test_overrides_of_the_application_apply_to_included_routes():
     async def original():
         return "original"
 
-    inner, app = APIRouter(), App()
+    inner, app = APIRouter(), App(openapi_url=None)
 
     @inner.websocket("/x")
     async def asks(websocket: WebSocket, value: str = Depends(original)):  # noqa: B008
@@ -150,7 +150,7 @@ def test_every_kind_of_route_is_prefixed():
             Host("other.org", app=mounted),
         ]
     )
-    app = App()
+    app = App(openapi_url=None)
     app.include_router(inner, prefix="/p")
     effective = [context.effective for context in iter_route_contexts(app.routes)]
     kinds = [(type(route), getattr(route, "path", None)) for route in effective]
@@ -169,7 +169,7 @@ def test_routes_of_fastapi():
         await websocket.accept()
         await websocket.send_json(n)
 
-    app = App()
+    app = App(openapi_url=None)
     app.include_router(theirs, prefix="/p")
     assert connect(app, "/p/r/7").texts == ["7"]
 
@@ -193,7 +193,7 @@ def test_an_included_router_answers_like_a_route():
 
 
 def test_partial_matches_of_http_methods():
-    inner, app = APIRouter(), App()
+    inner, app = APIRouter(), App(openapi_url=None)
 
     @inner.get("/x")
     def read(): ...

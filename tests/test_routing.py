@@ -465,7 +465,7 @@ def test_get_websocket_app():
 
 
 def test_selection_updates_the_scope_it_was_given():
-    app = App()
+    app = App(openapi_url=None)
     add(app, "/a", "a")
     scope = websocket_scope("/a")
     assert app.router.select_websocket(scope) is app.routes[0].app

@@ -24,6 +24,7 @@ from typing_extensions import deprecated as deprecated_decorator
 from wirefast import params, routing
 from wirefast._core.session import WebSocketPipeline, call_application
 from wirefast.datastructures import Default
+from wirefast.documents.application import AppDocuments
 from wirefast.exception_handlers import (
     explain_by_close,
     explain_by_http,
@@ -72,11 +73,10 @@ def _in_one_line(lifespan: ASGIApp) -> ASGIApp:
     return reporting
 
 
-class App(AppHttpMethods, Starlette):
+class App(AppDocuments, AppHttpMethods, Starlette):
     """The application: routes, dependencies, exception handlers, middleware and lifespan in one ASGI callable.
 
-    Every argument of FastAPI's that concerns serving is here under its name and with its default; those that
-    describe the API for OpenAPI are accepted and kept as attributes.
+    Every argument of FastAPI's is here under its name and with its default, but for telemetry.
 
     Args:
         debug: show tracebacks of HTTP server errors to the client.
@@ -97,6 +97,7 @@ class App(AppHttpMethods, Starlette):
         docs_url, redoc_url, swagger_ui_oauth2_redirect_url, swagger_ui_init_oauth, swagger_ui_parameters: the same.
         responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: the same, for all operations.
         separate_input_output_schemas: the same.
+        openapi_websockets: whether each socket is in the OpenAPI document, as a GET that answers 101. Default False.
         explain_rejections: what a client whose handshake parameters are invalid sees. ``None`` (default):
             close code 1008 before accept, as FastAPI; ``"http"``: a 422 response with FastAPI's
             ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,
@@ -105,6 +106,7 @@ class App(AppHttpMethods, Starlette):
             ``Hub``, those of applications mounted here too. Default: none.
 
     Raises:
+        AssertionError: an ``openapi_url`` without ``title`` or ``version``.
         ValueError: another ``explain_rejections``.
         TypeError: a ``hub`` that is no ``Hub``.
     """
@@ -150,6 +152,7 @@ class App(AppHttpMethods, Starlette):
         strict_content_type: bool = True,
         max_body_size: int | None = None,
         form_limits: dict[str, int] | None = None,
+        openapi_websockets: bool = False,
         explain_rejections: Literal["http", "close"] | None = None,
         hub: Hub | None = None,
     ) -> None:
@@ -176,6 +179,7 @@ class App(AppHttpMethods, Starlette):
         self.openapi_url = openapi_url
         self.openapi_tags = openapi_tags
         self.openapi_external_docs = openapi_external_docs
+        self.openapi_websockets = openapi_websockets
         self.separate_input_output_schemas = separate_input_output_schemas
         self.servers = servers or []
         self.docs_url = docs_url
@@ -217,6 +221,9 @@ class App(AppHttpMethods, Starlette):
         self.exception_handlers.setdefault(WebSocketRequestValidationError, _REJECTIONS[explain_rejections])
         self.user_middleware: list[Middleware] = list(middleware or ())
         self.middleware_stack: ASGIApp | None = None
+        if openapi_url and not (title and version):
+            raise AssertionError("An OpenAPI document needs a title and a version; give them, or openapi_url=None")
+        self.setup()
 
     # Serving --------------------------------------------------------------------------------------
 

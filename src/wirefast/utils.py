@@ -9,6 +9,7 @@ from .dependencies.fields import create_model_field
 
 __all__ = [
     "create_model_field",
+    "deep_dict_update",
     "generate_unique_id",
     "get_path_param_names",
     "get_value_or_default",
@@ -48,6 +49,18 @@ def generate_unique_id(route: _Route) -> str:
     assert route.methods
     method = next(iter(route.methods)).lower()
     return re.sub(r"\W", "_", f"{route.name}{route.path_format}") + f"_{method}"
+
+
+def deep_dict_update(main_dict: dict[Any, Any], update_dict: dict[Any, Any]) -> None:
+    """Merge ``update_dict`` into ``main_dict``: dicts key by key, lists one after the other; other values replace."""
+    for key, value in update_dict.items():
+        known = main_dict.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            deep_dict_update(known, value)
+        elif isinstance(known, list) and isinstance(value, list):
+            main_dict[key] = known + value
+        else:
+            main_dict[key] = value
 
 
 def get_value_or_default(first_item: Any, *extra_items: Any) -> Any:

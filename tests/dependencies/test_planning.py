@@ -356,7 +356,7 @@ def test_a_required_body_is_refused_where_it_is_declared(kind, annotation):
     async def endpoint(websocket: WebSocket, thing): ...
 
     endpoint.__annotations__["thing"] = annotation
-    app = App()
+    app = App(openapi_url=None)
     with pytest.raises(
         FastAPIError, match=f"Required parameter 'thing' of the WebSocket route '/x' is a {kind}"
     ) as caught:
@@ -382,7 +382,7 @@ def test_one_with_a_default_warns_once_and_has_it():
         seen.append((thing, other))
 
     seen = []
-    app = App()
+    app = App(openapi_url=None)
     with pytest.warns(UserWarning, match="always have its default") as caught:
         app.websocket("/")(endpoint)
     assert len(caught) == 2

@@ -32,6 +32,7 @@ INTERNAL = {
     "wirefast.dependencies.analysis": "from a signature to a Dependant; dependencies.utils has FastAPI's names for it",
     "wirefast.dependencies.bodies": "how body fields are read",
     "wirefast.dependencies.fields": "one declared parameter and its validator",
+    "wirefast.dependencies.form_schemas": "how a form with models is described",
     "wirefast.dependencies.forms": "how body fields share a body",
     "wirefast.dependencies.groups": "a group of parameters read into one model",
     "wirefast.dependencies.markers": "recognises markers",
@@ -43,11 +44,12 @@ INTERNAL = {
     "wirefast.frontend": "what App.frontend serves",
     "wirefast.inclusion": "routers within routers",
     "wirefast.limits": "what max_body_size and form_limits do",
+    "wirefast.documents": "makes what openapi.utils and openapi.docs pass on, and what App serves of it",
     "wirefast.lifespan": "lifespans of routers, merged",
     "wirefast.streaming": "answers of generator endpoints",
     "wirefast.middleware.asyncexitstack": "closes uploaded files",
 }
-WITHIN = re.compile(r"wirefast\.(server|rooms)\.\w+(\.\w+)?")  # their packages' names are their interface
+WITHIN = re.compile(r"wirefast\.(server|rooms|documents)\.\w+(\.\w+)?")  # their packages' names are their interface
 
 ORIGIN = re.compile(
     r"FastAPI|fastapi\.|Starlette|starlette\.|\bRFC\b|\bASGI\b|WHATWG|OpenAPI|uvicorn|wirefast only|ours"

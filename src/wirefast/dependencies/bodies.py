@@ -12,6 +12,7 @@ The fields of one callable share one body:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from copy import copy
 from typing import Any, get_args
 
 from pydantic import BaseModel, create_model
@@ -28,6 +29,7 @@ from wirefast.dependencies.fields import (
     model_fields,
     read_names,
 )
+from wirefast.dependencies.form_schemas import flat_form_model, is_optional_form_model
 from wirefast.dependencies.forms import form_models, should_embed
 from wirefast.dependencies.groups import multidict_extras, multidict_value, validate_or_default
 from wirefast.dependencies.markers import is_marker
@@ -181,9 +183,17 @@ def body_field(fields: list[ModelField], name: str, embed: bool) -> ModelField |
     """
     if not fields:
         return None
-    if not embed:
+    if not embed and not any(map(is_optional_form_model, fields)):
         return fields[0]
-    model: Any = create_model(f"Body_{name}", **{f.name: (f.field_info.annotation, f.field_info) for f in fields})  # type: ignore[call-overload]
+    model: Any
+    if any(map(form_models, fields)):
+        model = flat_form_model(fields, f"Body_{name}")
+    else:
+        model = create_model(f"Body_{name}", **{f.name: (f.field_info.annotation, f.field_info) for f in fields})  # type: ignore[call-overload]
+    if not embed:
+        own: Any = copy(fields[0].field_info)
+        own.annotation, own.metadata, own.discriminator = model, [], None
+        return ModelField(name=fields[0].name, field_info=own)
     options: dict[str, Any] = {"annotation": model, "alias": "body"}
     if not any(field.field_info.is_required() for field in fields):
         options["default"] = None

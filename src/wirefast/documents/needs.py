@@ -1,0 +1,119 @@
+"""What one operation takes besides its body: its own parameters and those of its dependencies, and its security."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from wirefast.dependencies.fields import ModelField, model_fields, parameter_model, read_names
+from wirefast.dependencies.models import (
+    Dependant,
+    _get_security_scheme,
+    _is_security_scheme,
+    cache_key,
+    oauth_scopes,
+)
+from wirefast.documents.schemas import Schemas
+from wirefast.encoders import jsonable_encoder
+
+__all__ = ["Needs", "add_examples"]
+
+PLACES = ("path", "query", "header", "cookie")
+
+
+@dataclass
+class Needs:
+    """The parameters of one operation by place, and its security schemes with the scopes that each is asked for."""
+
+    parameters: dict[str, list[ModelField]] = field(default_factory=lambda: {place: [] for place in PLACES})
+    security: list[tuple[Any, list[str]]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, root: Dependant) -> Needs:
+        """Walk the tree below ``root``, each dependency once, in the order of its declaration."""
+        needs = cls()
+        seen: list[Any] = []  # no set: a callable need not be hashable
+        waiting: list[tuple[Dependant, list[str]]] = [(root, [])]
+        while waiting:
+            dependant, inherited = waiting.pop()
+            key = cache_key(dependant)
+            if key in seen:
+                continue
+            seen.append(key)
+            for place, found in needs.parameters.items():
+                found.extend(getattr(dependant, f"{place}_params"))
+            scopes = list(dict.fromkeys([*inherited, *oauth_scopes(dependant)]))
+            if dependant is not root and _is_security_scheme(dependant=dependant):
+                needs.security.append((_get_security_scheme(dependant=dependant), scopes))
+            waiting.extend((child, scopes) for child in reversed(dependant.dependencies))
+        return needs
+
+    def fields(self) -> list[ModelField]:
+        """Every parameter, those in groups one by one."""
+        return [field for group in self.parameters.values() for parent in group for field in _members(parent)]
+
+    def describe_parameters(self, schemas: Schemas) -> list[dict[str, Any]]:
+        """OpenAPI's Parameter objects; of two with one name in one place, a required one wins."""
+        described = [
+            _describe(place, parent, member, schemas)
+            for place, group in self.parameters.items()
+            for parent in group
+            if getattr(parent.field_info, "include_in_schema", True)
+            for member in _members(parent)
+        ]
+        by_name = {(item["in"], item["name"]): item for item in described}
+        by_name.update({(item["in"], item["name"]): item for item in described if item["required"]})
+        return list(by_name.values())
+
+    def describe_security(self) -> tuple[dict[str, Any], list[dict[str, list[str]]]]:
+        """The Security Scheme objects by name, and the operation's Security Requirement objects."""
+        schemes: dict[str, Any] = {}
+        required: dict[str, list[str]] = {}
+        for scheme, scopes in self.security:
+            name = scheme.scheme_name
+            schemes[name] = jsonable_encoder(scheme.model, by_alias=True, exclude_none=True)
+            required[name] = list(dict.fromkeys([*required.get(name, ()), *scopes]))
+        return schemes, [{name: scopes} for name, scopes in required.items()]
+
+
+def _members(parent: ModelField) -> tuple[ModelField, ...]:
+    """The fields of a model that stands for a whole group; else the field itself."""
+    model = parameter_model(parent)
+    return (parent,) if model is None else model_fields(model)
+
+
+def _describe(place: str, parent: ModelField, member: ModelField, schemas: Schemas) -> dict[str, Any]:
+    info, outer = member.field_info, parent.field_info
+    underscores = place == "header" and getattr(
+        info, "convert_underscores", getattr(outer, "convert_underscores", True)
+    )
+    alias, name = read_names(member, convert_underscores=underscores)[0]
+    # ``Group | None = None``: without the group none of its members is required.
+    model = parameter_model(parent)
+    optional = model is not None and outer.annotation is not model and not outer.is_required()
+    described: dict[str, Any] = {
+        "name": name,
+        "in": place,
+        "required": info.is_required() and not optional,
+        "schema": schemas.of(member, alias),
+    }
+    if info.description:
+        described["description"] = info.description
+    add_examples(described, info)
+    if getattr(info, "deprecated", None):
+        described["deprecated"] = True
+    return described
+
+
+def add_examples(described: dict[str, Any], info: Any) -> None:
+    """Put the examples of a declaration into the object that describes it.
+
+    Args:
+        described: a Parameter or Media Type object.
+        info: the declaration; a plain ``FieldInfo`` has its examples in its schema.
+    """
+    examples, example = getattr(info, "openapi_examples", None), getattr(info, "example", None)
+    if examples:
+        described["examples"] = jsonable_encoder(examples)
+    elif example is not None and type(example).__name__ != "DefaultPlaceholder":  # FastAPI's markers have their own
+        described["example"] = jsonable_encoder(example)

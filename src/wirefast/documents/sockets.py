@@ -1,0 +1,59 @@
+"""Sockets in an OpenAPI document, which has no word for them: each as the GET request of its handshake.
+
+Gateways and client generators find paths, parameters and security there. wirefast only; off unless asked for.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wirefast.documents.needs import Needs
+from wirefast.inclusion import iter_route_contexts
+from wirefast.routing import APIWebSocketRoute
+
+if TYPE_CHECKING:
+    from wirefast.documents.operations import PathWriter
+
+__all__ = ["DescribedSocket", "described_sockets"]
+
+
+@dataclass
+class DescribedSocket:
+    """One WebSocket route, as it is under its includes, and what its handshake needs."""
+
+    route: APIWebSocketRoute
+    needs: Needs
+
+    @property
+    def path(self) -> str:
+        """The path with parameters in braces, without convertors."""
+        return self.route.path_format
+
+    def operation(self, writer: PathWriter) -> dict[str, Any]:
+        """The Operation object of the handshake (RFC 6455, section 4.2.2: 101 when the server accepts)."""
+        schemes, required = self.needs.describe_security()
+        writer.security_schemes.update(schemes)
+        operation: dict[str, Any] = {"summary": self.route.name.replace("_", " ").title()}
+        description = inspect.cleandoc(self.route.endpoint.__doc__ or "").split("\f")[0].strip()
+        if description:
+            operation["description"] = description
+        operation["operationId"] = re.sub(r"\W", "_", f"{self.route.name}{self.path}") + "_websocket"
+        if required:
+            operation["security"] = required
+        parameters = self.needs.describe_parameters(writer.schemas)
+        if parameters:
+            operation["parameters"] = parameters
+        operation["responses"] = {"101": {"description": "Switching Protocols"}}
+        return operation
+
+
+def described_sockets(routes: Sequence[Any]) -> list[DescribedSocket]:
+    """The WebSocket routes among ``routes`` that have dependencies and parameters; included routers are walked."""
+    effective = (context.effective for context in iter_route_contexts(routes))
+    return [
+        DescribedSocket(route, Needs.of(route.dependant)) for route in effective if isinstance(route, APIWebSocketRoute)
+    ]
