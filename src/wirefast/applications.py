@@ -7,6 +7,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
+from types import MethodType
 from typing import Any, Literal, TypeVar
 
 from starlette.applications import Starlette
@@ -34,6 +35,7 @@ from wirefast.exception_handlers import (
 )
 from wirefast.exceptions import FastAPIDeprecationWarning, RequestValidationError, WebSocketRequestValidationError
 from wirefast.frontend import Fallback, PathName, check_directory
+from wirefast.hooks import connections_are_hooked
 from wirefast.http_methods import AppHttpMethods
 from wirefast.lifespan import merge
 from wirefast.limits import AppBodyLimitMiddleware
@@ -228,7 +230,25 @@ class App(AppDocuments, AppHttpMethods, Starlette):
     # Serving --------------------------------------------------------------------------------------
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Server errors, user middleware, exception handlers, router, from the outside in."""
+        """Server errors, user middleware, exception handlers, router, from the outside in.
+
+        Tools replace this method on an application and look into what it gives: a ``ServerErrorMiddleware``.
+        """
+        error_handler, handlers = self._handlers()
+        stack = [
+            Middleware(ServerErrorMiddleware, handler=error_handler, debug=self.debug),
+            Middleware(AppBodyLimitMiddleware, max_body_size=self.max_body_size),
+            *self.user_middleware,
+            Middleware(ExceptionMiddleware, handlers=handlers, debug=self.debug),
+            Middleware(AsyncExitStackMiddleware),
+        ]
+        app: ASGIApp = self.router
+        for middleware in reversed(stack):
+            app = middleware.cls(app, *middleware.args, **middleware.kwargs)
+        return app
+
+    def _handlers(self) -> tuple[Any, dict[Any, Any]]:
+        """The handler of server errors, or None, and the others by class or status."""
         error_handler = None
         handlers: dict[Any, Any] = {}
         for key, handler in self.exception_handlers.items():
@@ -236,20 +256,28 @@ class App(AppDocuments, AppHttpMethods, Starlette):
                 error_handler = handler
             else:
                 handlers[key] = handler
-        exceptions = ExceptionMiddleware(AsyncExitStackMiddleware(self.router), handlers=handlers, debug=self.debug)
-        app: ASGIApp = exceptions
-        for middleware in reversed(self.user_middleware):
-            app = middleware.cls(app, *middleware.args, **middleware.kwargs)
-        app = AppBodyLimitMiddleware(app, max_body_size=self.max_body_size)
-        app = ServerErrorMiddleware(app, handler=error_handler, debug=self.debug)
-        if self.user_middleware or not self.router.selects_by_itself():
-            return app
-        # Nothing of the user's stands around the router: WebSockets take the short way.
-        by_class = {HTTPException: exceptions.http_exception, WebSocketException: exceptions.websocket_exception}
+        return error_handler, handlers
+
+    def first_stack(self) -> ASGIApp:
+        """What serves from the first connection on: the middleware stack, with a short way for WebSockets.
+
+        The short way is taken where nothing of the user's or of a tool's stands between the server and the router.
+        """
+        stack = self.build_middleware_stack()
+        if (
+            self.user_middleware
+            or self.build_middleware_stack != MethodType(_BUILD_MIDDLEWARE_STACK, self)
+            or not self.router.selects_by_itself()
+            or connections_are_hooked()
+        ):
+            return stack
+        _, handlers = self._handlers()
+        defaults = ExceptionMiddleware(self.router)
+        by_class = {HTTPException: defaults.http_exception, WebSocketException: defaults.websocket_exception}
         by_class.update((key, handler) for key, handler in handlers.items() if not isinstance(key, int))
         by_status = {key: handler for key, handler in handlers.items() if isinstance(key, int)}
         return WebSocketPipeline(
-            router=self.router, tables=(by_class, by_status), outer_websocket=WebSocket, other_protocols=app
+            router=self.router, tables=(by_class, by_status), outer_websocket=WebSocket, other_protocols=stack
         )
 
     # Serve one connection, or the lifespan (ASGI 3).
@@ -373,3 +401,7 @@ class App(AppDocuments, AppHttpMethods, Starlette):
             event_type: ``"startup"`` or ``"shutdown"``.
         """
         return self.router.on_event(event_type)
+
+
+# What a tool that replaces the method replaces it by is another.
+_BUILD_MIDDLEWARE_STACK = App.build_middleware_stack

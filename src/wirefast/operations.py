@@ -8,62 +8,45 @@ from __future__ import annotations
 
 import copy
 import inspect
-import json
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
-    Coroutine,
     Generator,
     Iterable,
     Iterator,
     Sequence,
 )
 from enum import Enum
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, cast, get_args, get_origin
 
-from pydantic import ValidationError
-from pydantic_core import SchemaSerializer, SchemaValidator
 from starlette import routing
-from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, compile_path, get_name
 from starlette.types import Receive, Scope, Send
 
 from wirefast import params
-from wirefast._core.operation import Operation, RequestResponse
-from wirefast._core.plan import Plan
-from wirefast._core.plan_cache import PlanCache
 from wirefast.datastructures import Default, DefaultPlaceholder
 from wirefast.dependencies import bodies, shapes
 from wirefast.dependencies.analysis import get_endpoint_dependant, typed_return_annotation
-from wirefast.dependencies.fields import ModelField, create_model_field, located_errors
-from wirefast.dependencies.models import Dependant, call_kind, endpoint_context, is_generator_kind
-from wirefast.dependencies.planning import Overrides, make_plan
-from wirefast.encoders import jsonable_encoder
-from wirefast.exceptions import EndpointContext, RequestValidationError, ResponseValidationError
+from wirefast.dependencies.fields import ModelField, create_model_field
+from wirefast.dependencies.models import Dependant, is_generator_kind
 from wirefast.limits import (
     FormLimits,
-    body_limit_error,
     first_limit,
-    inherited_form_limits,
     limit_body,
     validate_form_limits,
     validate_max_body_size,
 )
+from wirefast.request_handler import Handler, get_request_handler, hooked, request_application
 from wirefast.sse import EventSourceResponse, ServerSentEvent
-from wirefast.streaming import StreamedAnswer
 from wirefast.types import IncEx
 from wirefast.utils import generate_unique_id, get_value_or_default, is_body_allowed_for_status_code
 
 _STREAMS = (AsyncIterable, AsyncIterator, AsyncGenerator, Iterable, Iterator, Generator)
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class APIRoute(routing.Route):
@@ -195,7 +178,7 @@ class APIRoute(routing.Route):
         if self.stream_item_type:
             name = f"StreamItem_{self.unique_id}"
             self.stream_item_field = self._field(name, self.stream_item_type, self.stream_item_field)
-        self.app = limit_body(RequestResponse(self.get_route_handler()), self.max_body_size)
+        self.app = limit_body(request_application(self.get_route_handler()), self.max_body_size)
 
     def _model_of_annotation(self, yields: bool) -> Any:
         """The response model that the return annotation stands for; notes the type of streamed items."""
@@ -277,106 +260,12 @@ class APIRoute(routing.Route):
 
         Subclasses override it to wrap the handler. Called when the route is declared, and for each included copy.
         """
-        response_class = self.response_class
-        by_default = isinstance(response_class, DefaultPlaceholder)
-        if isinstance(response_class, DefaultPlaceholder):
-            response_class = cast("type[Response]", response_class.value)
-        strict = self.strict_content_type
-        body_kind = None
-        if self._body_fields:
-            body_kind = "form" if bodies.is_form_body(self._body_fields, self._embed_body_fields) else "json"
-        field = self.response_field
-        return cast(
-            Handler,
-            Operation(
-                plans=PlanCache(
-                    dependant=self.dependant, make_plan=self._make_plan, provider=self.dependency_overrides_provider
-                ),
-                body_kind=body_kind,
-                strict_content_type=bool(strict.value if isinstance(strict, DefaultPlaceholder) else strict),
-                read_form=self._read_form,
-                in_thread=call_kind(self.dependant.call) == "function",
-                stream=self._stream(response_class),
-                validate=None if field is None else _validator(field),
-                to_json=self._serializer(field) if field is not None and by_default else None,
-                prepare=jsonable_encoder if field is None else partial(field.serialize, **self._dump_options()),
-                response_class=response_class,
-                status_code=self.status_code,
-                refuse=self._invalid_request,
-                refuse_body=self._unreadable_body,
-                refuse_result=self._invalid_result,
-            ).answer,
-        )
-
-    def _make_plan(self, dependant: Dependant, overrides: Overrides | None) -> Plan:
-        return make_plan(
-            dependant,
-            overrides,
-            connection="http",
-            read_body=bodies.BodyFields,
-            embed_body_fields=self._embed_body_fields,
-        )
-
-    def _stream(self, response_class: type[Response]) -> StreamedAnswer | None:
-        kind = call_kind(self.dependant.call)
-        if kind not in ("generator", "async generator"):
-            return None
-        return StreamedAnswer(
-            kind="sse" if self.is_sse_stream else "jsonl" if self.is_json_stream else "raw",
-            asynchronous=kind == "async generator",
-            response_class=response_class,
-            status_code=self.status_code,
-            to_json=None if self.stream_item_field is None else self._item_to_json,
-        )
-
-    def _dump_options(self) -> dict[str, Any]:
-        """The options of serialisation that differ from pydantic's own."""
-        options: dict[str, Any] = {"by_alias": self.response_model_by_alias}
-        for name in ("include", "exclude", "exclude_unset", "exclude_defaults", "exclude_none"):
-            value = getattr(self, f"response_model_{name}")
-            if value is not None and value is not False:
-                options[name] = value
-        return options
-
-    def _serializer(self, field: ModelField) -> Callable[[Any], bytes]:
-        serializer = field.type_adapter.serializer
-        dump = serializer.to_json if isinstance(serializer, SchemaSerializer) else field.serialize_json
-        return partial(dump, **self._dump_options())
-
-    def _item_to_json(self, item: Any, request: Request) -> bytes:
-        field = self.stream_item_field
-        assert field is not None
-        value, errors = field.validate(item, loc=("response",))
-        if errors:
-            raise ResponseValidationError(errors, body=item, endpoint_ctx=self._context(request))
-        return field.serialize_json(value, **self._dump_options())
-
-    async def _read_form(self, request: Request) -> FormData:
-        limits: FormLimits = {**inherited_form_limits(request.scope), **self.included_form_limits, **self.form_limits}
-        return await request.form(**limits)
-
-    def _context(self, request: Request) -> EndpointContext:
-        return endpoint_context(self.dependant, request.method, request.scope)
-
-    def _invalid_request(self, errors: list[Any], body: Any, request: Request) -> RequestValidationError:
-        return RequestValidationError(errors, body=body, endpoint_ctx=self._context(request))
-
-    def _unreadable_body(self, exc: Exception, request: Request) -> Exception:
-        if isinstance(exc, json.JSONDecodeError):
-            error = {
-                "type": "json_invalid",
-                "loc": ("body", exc.pos),
-                "msg": "JSON decode error",
-                "input": {},
-                "ctx": {"error": exc.msg},
-            }
-            return RequestValidationError([error], body=exc.doc, endpoint_ctx=self._context(request))
-        limit = body_limit_error(exc, request.scope)
-        return limit or HTTPException(status_code=400, detail="There was an error parsing the body")
-
-    def _invalid_result(self, exc: ValidationError, result: Any, request: Request) -> ResponseValidationError:
-        errors = located_errors(exc, ("response",))
-        return ResponseValidationError(errors, body=result, endpoint_ctx=self._context(request))
+        options: dict[str, Any] = {name: getattr(self, name) for name in _HANDLER_OPTIONS}
+        options["embed_body_fields"] = self._embed_body_fields
+        options["form_limits"] = {**self.included_form_limits, **self.form_limits}
+        if replaced := hooked("get_request_handler", get_request_handler):
+            return cast(Handler, replaced(body_field=self.body_field, **options))
+        return get_request_handler(**options)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether path and method are this route's, and what to add to the scope; itself, as ``route``, too."""
@@ -392,15 +281,11 @@ class APIRoute(routing.Route):
         return self.app(scope, receive, send)
 
 
+_HANDLER_OPTIONS = tuple(
+    set(inspect.signature(get_request_handler).parameters) - {"body_field", "embed_body_fields", "form_limits"}
+)
 _OPTION_NAMES = tuple(inspect.signature(APIRoute.__init__).parameters)[3:]
 
 
 def _require_body_allowed(status_code: int | str | None) -> None:
     assert is_body_allowed_for_status_code(status_code), f"Status code {status_code} must not have a response body"
-
-
-def _validator(field: ModelField) -> Callable[..., Any]:
-    validator = field.type_adapter.validator
-    if isinstance(validator, SchemaValidator):
-        return validator.validate_python
-    return field.type_adapter.validate_python

@@ -1,9 +1,8 @@
-"""APIRouter and the WebSocket route. FastAPI's ``fastapi.routing``."""
+"""APIRouter, and FastAPI's names of ``fastapi.routing``."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from enum import Enum
 from threading import Lock
 from typing import Any, Literal, TypeVar
@@ -13,7 +12,8 @@ from starlette import routing
 from starlette._utils import get_route_path
 from starlette.datastructures import URL, URLPath
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Match, compile_path, get_name
+from starlette.routing import BaseRoute
+from starlette.routing import Match as Match
 from starlette.routing import Mount as Mount
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from starlette.websockets import WebSocket as StarletteWebSocket
@@ -22,16 +22,9 @@ from typing_extensions import deprecated as deprecated_decorator
 from wirefast import lifespan as lifespans
 from wirefast import params
 from wirefast._core.dispatch import Entry, Opaque, RouteTable
-from wirefast._core.handlers import handle_exception
 from wirefast._core.operation import RequestResponse as request_response  # noqa: F401, N813
-from wirefast._core.plan_cache import PlanCache
-from wirefast._core.session import WebSocketSession
 from wirefast.datastructures import Default
-from wirefast.dependencies.analysis import get_endpoint_dependant
-from wirefast.dependencies.models import Dependant, endpoint_context
-from wirefast.dependencies.planning import make_plan, refuse_body
-from wirefast.dependencies.utils import solve_dependencies
-from wirefast.exceptions import FastAPIError, WebSocketRequestValidationError
+from wirefast.exceptions import FastAPIError
 from wirefast.frontend import Fallback, FrontendRoutes, PathName, check_directory, first_match
 from wirefast.http_methods import RouterHttpMethods
 from wirefast.inclusion import (
@@ -48,8 +41,14 @@ from wirefast.inclusion import (
 from wirefast.inclusion import iter_route_contexts as iter_route_contexts
 from wirefast.limits import inherit_form_limits, validate_form_limits, validate_max_body_size
 from wirefast.operations import APIRoute as APIRoute
+from wirefast.request_handler import get_request_handler as get_request_handler
+from wirefast.request_handler import run_endpoint_function as run_endpoint_function
+from wirefast.request_handler import serialize_response as serialize_response
 from wirefast.utils import generate_unique_id, get_value_or_default
-from wirefast.websockets import WebSocket
+from wirefast.websocket_route import APIWebSocketRoute as APIWebSocketRoute
+from wirefast.websocket_route import get_websocket_app as get_websocket_app
+from wirefast.websocket_route import websocket_session as websocket_session
+from wirefast.websockets import WebSocket as WebSocket
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -57,108 +56,6 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 def given(**options: Any) -> dict[str, Any]:
     """The options that are not None: what FastAPI does not have is not passed to methods that may be overridden."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-class APIWebSocketRoute(routing.WebSocketRoute):
-    """A WebSocket route whose endpoint's parameters and dependencies are filled from the handshake.
-
-    Args:
-        path: with parameters in braces (``/rooms/{room_id:int}``).
-        endpoint: the coroutine function, or any callable that gives an awaitable.
-        name: for ``url_path_for``. Default: the endpoint's name.
-        dependencies: run before those of the signature, for their effect.
-        dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
-        per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it, under a server
-            that has the ASGI extension ``wirefast.deflate``. Default: as the server is set. wirefast only.
-
-    Raises:
-        AssertionError, TypeError, ValueError, FastAPIError: the declaration is wrong; the text says how.
-    """
-
-    def __init__(
-        self,
-        path: str,
-        endpoint: Callable[..., Any],
-        *,
-        name: str | None = None,
-        dependencies: Sequence[params.Depends] | None = None,
-        dependency_overrides_provider: Any | None = None,
-        per_message_deflate: bool | None = None,
-    ) -> None:
-        if per_message_deflate is not None and not isinstance(per_message_deflate, bool):
-            raise TypeError(f"per_message_deflate takes True, False or None, not {per_message_deflate!r}")
-        self.path = path
-        self.endpoint = endpoint
-        self.name = get_name(endpoint) if name is None else name
-        self.dependencies = list(dependencies or ())
-        self.per_message_deflate = per_message_deflate
-        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
-        self.dependant, body_fields, self._embed_body_fields = get_endpoint_dependant(
-            path=self.path_format, call=endpoint, dependencies=self.dependencies
-        )
-        refuse_body(body_fields, path)
-        self.app = WebSocketSession(
-            websocket_class=WebSocket,
-            plans=PlanCache(dependant=self.dependant, make_plan=make_plan, provider=dependency_overrides_provider),
-            invalid=self._validation_error,
-            per_message_deflate=per_message_deflate,
-        )
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the path is this route's, and what to add to the scope; itself, as ``route``, too."""
-        match, child_scope = super().matches(scope)
-        if match is not Match.NONE:
-            child_scope["route"] = self
-        return match, child_scope
-
-    def _validation_error(self, errors: list[Any], scope: Scope) -> WebSocketRequestValidationError:
-        return WebSocketRequestValidationError(errors, endpoint_ctx=endpoint_context(self.dependant, "WS", scope))
-
-
-def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:
-    """An ASGI application around ``func``, a function of one WebSocket, with the exception handlers of the scope."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        websocket = WebSocket(scope, receive, send)
-        handlers = scope.get("starlette.exception_handlers", ({}, {}))
-        try:
-            await func(websocket)
-        except Exception as exc:
-            await handle_exception(exc, websocket, handlers, scope, receive, send)
-
-    return app
-
-
-def get_websocket_app(
-    dependant: Dependant, dependency_overrides_provider: Any | None = None, embed_body_fields: bool = False
-) -> Callable[[WebSocket], Coroutine[Any, Any, None]]:
-    """A function of one WebSocket that solves a Dependant and calls its endpoint.
-
-    Args:
-        dependant: from ``dependencies.utils.get_dependant``.
-        dependency_overrides_provider: an object with ``dependency_overrides``, or None.
-        embed_body_fields: without effect, as a WebSocket has no body.
-
-    Raises:
-        WebSocketRequestValidationError: from the function, for input that is not valid.
-    """
-
-    async def app(websocket: WebSocket) -> None:
-        async with AsyncExitStack() as stack:
-            solved = await solve_dependencies(
-                request=websocket,
-                dependant=dependant,
-                dependency_overrides_provider=dependency_overrides_provider,
-                async_exit_stack=stack,
-                embed_body_fields=embed_body_fields,
-            )
-            if solved.errors:
-                context = endpoint_context(dependant, "WS", websocket.scope)
-                raise WebSocketRequestValidationError(solved.errors, endpoint_ctx=context)
-            assert dependant.call is not None
-            await dependant.call(**solved.values)
-
-    return app
 
 
 def _check_prefix(prefix: str) -> None:

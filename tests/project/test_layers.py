@@ -18,14 +18,15 @@ LONGEST = 600
 # From the bottom to the top: a module imports from its own row and those before it; a package stands for all in it
 # that have no row of their own.
 LAYERS = [
-    "background concurrency datastructures exceptions lifespan logger types",
+    "background concurrency datastructures exceptions hooks lifespan logger types",
     "middleware requests responses sse staticfiles templating",
     "_core",
     "openapi params websockets encoders rooms",
     "param_functions security",
     "dependencies utils",
     "exception_handlers",
-    "_compat _form_limits frontend http_methods inclusion limits operations routing streaming",
+    "_compat _form_limits frontend http_methods inclusion limits operations request_handler routing streaming "
+    "websocket_route",
     "documents openapi.docs openapi.utils",
     "applications",
     "server testclient",

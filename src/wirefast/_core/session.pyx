@@ -11,9 +11,14 @@ from wirefast._core.websocket cimport DISCONNECTED, WebSocketCore
 from wirefast._core.exits import unwind
 from wirefast._core.handlers import handle_exception
 from wirefast._core.solver import leave
+from wirefast.hooks import is_replaced
+
+from starlette.applications import Starlette
 
 cdef extern from "Python.h":
     bint PyAsyncGen_CheckExact(object value)
+    ctypedef struct PyTypeObject:
+        unsigned int tp_version_tag
 
 cdef object HANDLERS_KEY = "starlette.exception_handlers"
 cdef tuple NO_HANDLERS = ({}, {})
@@ -105,6 +110,20 @@ cdef class WebSocketSession:
         await outer.handle(failure, scope, receive, send)
 
 
+# A class gets another number with each change: what was looked up holds as long as this one does.
+cdef unsigned int known_version = 0
+
+
+cdef bint starlette_is_hooked() except -1:
+    """Whether a tool replaced Starlette.__call__, through which every connection of a FastAPI application goes."""
+    global known_version
+    if is_replaced(Starlette, "__call__"):
+        return True
+    getattr(Starlette, "__call__")  # the look-up gives the class its number
+    known_version = (<PyTypeObject*> Starlette).tp_version_tag
+    return False
+
+
 def call_application(self, scope, receive, send):
     """Serve one connection, or the lifespan (ASGI 3). ``App.__call__``.
 
@@ -117,9 +136,11 @@ def call_application(self, scope, receive, send):
     hub = self.hub
     if hub is not None:
         scope[HUB_KEY] = hub
+    if (<PyTypeObject*> Starlette).tp_version_tag != known_version and starlette_is_hooked():
+        return Starlette.__call__(self, scope, receive, send)
     stack = self.middleware_stack
     if stack is None:
-        stack = self.middleware_stack = self.build_middleware_stack()
+        stack = self.middleware_stack = self.first_stack()
     return stack(scope, receive, send)
 
 

@@ -1,0 +1,366 @@
+"""From what a route declares to the coroutine function that answers its requests.
+
+FastAPI's ``routing.get_request_handler``, ``run_endpoint_function`` and ``serialize_response``: packages call them and
+replace them in the module, so each is looked up there when a route is declared. `request_application` is what a
+handler becomes in the end; there ``request_response`` of our module and of Starlette's are looked up.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import SchemaSerializer, SchemaValidator
+from starlette import routing as starlette_routing
+from starlette._utils import is_async_callable
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from wirefast._core.operation import Operation, RequestResponse
+from wirefast._core.plan import Plan
+from wirefast._core.plan_cache import PlanCache
+from wirefast.concurrency import run_in_threadpool
+from wirefast.datastructures import Default, DefaultPlaceholder
+from wirefast.dependencies import bodies, shapes
+from wirefast.dependencies.analysis import flat_body_params
+from wirefast.dependencies.fields import ModelField, located_errors
+from wirefast.dependencies.models import Dependant, call_kind, endpoint_context
+from wirefast.dependencies.planning import Overrides, make_plan
+from wirefast.encoders import jsonable_encoder
+from wirefast.exceptions import EndpointContext, RequestValidationError, ResponseValidationError
+from wirefast.hooks import is_replaced
+from wirefast.limits import FormLimits, body_limit_error, inherited_form_limits
+from wirefast.sse import EventSourceResponse
+from wirefast.streaming import StreamedAnswer
+from wirefast.types import IncEx
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_HANDLERS_KEY = "starlette.exception_handlers"
+_ANSWER_KEY = "wirefast.answer"
+
+
+def hooked(name: str, original: Any) -> Any:
+    """What ``wirefast.routing`` has under a name in place of ``original``, None where it has that."""
+    found = getattr(sys.modules["wirefast.routing"], name)
+    return None if found is original else found
+
+
+def get_request_handler(
+    dependant: Dependant,
+    body_field: ModelField | None = None,
+    status_code: int | None = None,
+    response_class: type[Response] | DefaultPlaceholder = Default(JSONResponse),  # noqa: B008
+    response_field: ModelField | None = None,
+    response_model_include: IncEx | None = None,
+    response_model_exclude: IncEx | None = None,
+    response_model_by_alias: bool = True,
+    response_model_exclude_unset: bool = False,
+    response_model_exclude_defaults: bool = False,
+    response_model_exclude_none: bool = False,
+    dependency_overrides_provider: Any | None = None,
+    embed_body_fields: bool = False,
+    strict_content_type: bool | DefaultPlaceholder = Default(True),  # noqa: B008
+    stream_item_field: ModelField | None = None,
+    is_json_stream: bool = False,
+    form_limits: FormLimits | None = None,
+) -> Handler:
+    """The coroutine function that answers a Request with a Response. FastAPI's function of this name.
+
+    The arguments are those of `APIRoute` and what it found.
+
+    Args:
+        dependant: of the endpoint.
+        body_field: not read; the body fields are those of ``dependant``.
+        response_field: validates and serialises the result; None for none.
+        embed_body_fields: whether the body is an object of its fields.
+        stream_item_field: validates and serialises each streamed item; None for none.
+        is_json_stream: whether a generator gives lines of JSON.
+        form_limits: over those of the scope.
+    """
+    assert dependant.call is not None, "dependant.call must be a function"
+    dump = {
+        "include": response_model_include,
+        "exclude": response_model_exclude,
+        "exclude_unset": response_model_exclude_unset,
+        "exclude_defaults": response_model_exclude_defaults,
+        "exclude_none": response_model_exclude_none,
+    }
+    # The options of serialisation that differ from pydantic's own.
+    options: dict[str, Any] = {name: value for name, value in dump.items() if value is not None and value is not False}
+    options["by_alias"] = response_model_by_alias
+    by_default = isinstance(response_class, DefaultPlaceholder)
+    if isinstance(response_class, DefaultPlaceholder):
+        response_class = cast("type[Response]", response_class.value)
+    if isinstance(strict_content_type, DefaultPlaceholder):
+        strict_content_type = bool(strict_content_type.value)
+    fields = flat_body_params(dependant)
+    body_kind = None
+    if fields:
+        body_kind = "form" if bodies.is_form_body(fields, embed_body_fields) else "json"
+    errors = _Errors(dependant)
+    field = response_field
+    called, validate = dependant, None if field is None else _validator(field)
+    prepare: Callable[[Any], Any] = jsonable_encoder
+    to_json = None
+    if field is not None:
+        prepare = partial(field.serialize, **options)
+        to_json = _serializer(field, options) if by_default else None
+    kind = call_kind(dependant.call)
+    if (hooks := _result_hooks()) and kind in ("coroutine", "function"):
+        called = replace(dependant, call=partial(_call_by_hooks, hooks, dependant, field, {**dump, **options}))
+        validate, to_json, prepare = None, None, _unchanged
+    stream = None
+    if kind in ("generator", "async generator"):
+        is_sse = shapes.is_subclass(response_class, EventSourceResponse)
+        stream = StreamedAnswer(
+            kind="sse" if is_sse else "jsonl" if is_json_stream else "raw",
+            asynchronous=kind == "async generator",
+            response_class=response_class,
+            status_code=status_code,
+            to_json=(None if stream_item_field is None else partial(_item_to_json, stream_item_field, options, errors)),
+        )
+    return cast(
+        Handler,
+        Operation(
+            plans=PlanCache(
+                dependant=called,
+                make_plan=partial(_make_plan, embed_body_fields),
+                provider=dependency_overrides_provider,
+            ),
+            body_kind=body_kind,
+            strict_content_type=strict_content_type,
+            read_form=partial(_read_form, form_limits or FormLimits()),
+            in_thread=call_kind(called.call) == "function",
+            stream=stream,
+            validate=validate,
+            to_json=to_json,
+            prepare=prepare,
+            response_class=response_class,
+            status_code=status_code,
+            refuse=errors.invalid_request,
+            refuse_body=errors.unreadable_body,
+            refuse_result=errors.invalid_result,
+        ).answer,
+    )
+
+
+def _make_plan(embed_body_fields: bool, dependant: Dependant, overrides: Overrides | None) -> Plan:
+    return make_plan(
+        dependant,
+        overrides,
+        connection="http",
+        read_body=bodies.BodyFields,
+        embed_body_fields=embed_body_fields,
+    )
+
+
+async def _read_form(own_limits: FormLimits, request: Request) -> FormData:
+    limits: FormLimits = {**inherited_form_limits(request.scope), **own_limits}
+    return await request.form(**limits)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+# The result -------------------------------------------------------------------------------------------
+
+
+async def run_endpoint_function(*, dependant: Dependant, values: dict[str, Any], is_coroutine: bool) -> Any:
+    """Call an endpoint, a plain function in a thread. FastAPI's function of this name; routes do it themselves.
+
+    Args:
+        dependant: whose ``call`` it is.
+        values: the arguments.
+        is_coroutine: whether to await it.
+    """
+    assert dependant.call is not None, "dependant.call must be a function"
+    if is_coroutine:
+        return await dependant.call(**values)
+    call: Any = dependant.call
+    return await run_in_threadpool(call, **values)
+
+
+async def serialize_response(
+    *,
+    field: ModelField | None = None,
+    response_content: Any,
+    include: IncEx | None = None,
+    exclude: IncEx | None = None,
+    by_alias: bool = True,
+    exclude_unset: bool = False,
+    exclude_defaults: bool = False,
+    exclude_none: bool = False,
+    is_coroutine: bool = True,
+    endpoint_ctx: EndpointContext | None = None,
+    dump_json: bool = False,
+) -> Any:
+    """Validate a result and make it JSON. FastAPI's function of this name; routes do it themselves.
+
+    Args:
+        field: what it is validated by; None: only made JSON.
+        response_content: the result.
+        include, exclude, by_alias, exclude_unset, exclude_defaults, exclude_none: see `APIRoute`.
+        is_coroutine: False validates in a thread, as the endpoint ran in one.
+        endpoint_ctx: named by the error.
+        dump_json: bytes in place of plain objects.
+
+    Raises:
+        ResponseValidationError: it is not valid.
+    """
+    if field is None:
+        return jsonable_encoder(response_content)
+    if is_coroutine:
+        value, errors = field.validate(response_content, loc=("response",))
+    else:
+        value, errors = await run_in_threadpool(field.validate, response_content, loc=("response",))
+    if errors:
+        raise ResponseValidationError(errors, body=response_content, endpoint_ctx=endpoint_ctx)
+    return (field.serialize_json if dump_json else field.serialize)(
+        value,
+        include=include,
+        exclude=exclude,
+        by_alias=by_alias,
+        exclude_unset=exclude_unset,
+        exclude_defaults=exclude_defaults,
+        exclude_none=exclude_none,
+    )
+
+
+def _result_hooks() -> tuple[Any, Any] | None:
+    """What tools put in the place of the two functions above, None where they left both."""
+    run, serialize = (
+        hooked("run_endpoint_function", run_endpoint_function),
+        hooked("serialize_response", serialize_response),
+    )
+    return (run or run_endpoint_function, serialize or serialize_response) if run or serialize else None
+
+
+async def _call_by_hooks(
+    hooks: tuple[Any, Any], dependant: Dependant, field: ModelField | None, options: dict[str, Any], **values: Any
+) -> Any:
+    run, serialize = hooks
+    is_coroutine = call_kind(dependant.call) == "coroutine"
+    result = await run(dependant=dependant, values=values, is_coroutine=is_coroutine)
+    if isinstance(result, Response):
+        return result
+    return await serialize(field=field, response_content=result, is_coroutine=is_coroutine, **options)
+
+
+def _serializer(field: ModelField, options: dict[str, Any]) -> Callable[[Any], bytes]:
+    serializer = field.type_adapter.serializer
+    dump = serializer.to_json if isinstance(serializer, SchemaSerializer) else field.serialize_json
+    return partial(dump, **options)
+
+
+def _validator(field: ModelField) -> Callable[..., Any]:
+    validator = field.type_adapter.validator
+    if isinstance(validator, SchemaValidator):
+        return validator.validate_python
+    return field.type_adapter.validate_python
+
+
+def _item_to_json(field: ModelField, options: dict[str, Any], errors: _Errors, item: Any, request: Request) -> bytes:
+    value, invalid = field.validate(item, loc=("response",))
+    if invalid:
+        raise ResponseValidationError(invalid, body=item, endpoint_ctx=errors.context(request))
+    return field.serialize_json(value, **options)
+
+
+class _Errors:
+    """The exceptions of an operation, which name its endpoint."""
+
+    def __init__(self, dependant: Dependant) -> None:
+        self.dependant = dependant
+
+    def context(self, request: Request) -> EndpointContext:
+        return endpoint_context(self.dependant, request.method, request.scope)
+
+    def invalid_request(self, errors: list[Any], body: Any, request: Request) -> RequestValidationError:
+        return RequestValidationError(errors, body=body, endpoint_ctx=self.context(request))
+
+    def unreadable_body(self, exc: Exception, request: Request) -> Exception:
+        if isinstance(exc, json.JSONDecodeError):
+            error = {
+                "type": "json_invalid",
+                "loc": ("body", exc.pos),
+                "msg": "JSON decode error",
+                "input": {},
+                "ctx": {"error": exc.msg},
+            }
+            return RequestValidationError([error], body=exc.doc, endpoint_ctx=self.context(request))
+        limit = body_limit_error(exc, request.scope)
+        return limit or HTTPException(status_code=400, detail="There was an error parsing the body")
+
+    def invalid_result(self, exc: ValidationError, result: Any, request: Request) -> ResponseValidationError:
+        errors = located_errors(exc, ("response",))
+        return ResponseValidationError(errors, body=result, endpoint_ctx=self.context(request))
+
+
+# The application --------------------------------------------------------------------------------------
+
+
+def request_application(handler: Handler) -> ASGIApp:
+    """The ASGI application of a handler, through the functions that a tool put in the place of ``request_response``."""
+    if wrap := hooked("request_response", RequestResponse):
+        return cast(ASGIApp, wrap(handler))
+    # A tool that knows FastAPI has wrapped the handler already.
+    if is_replaced(starlette_routing, "request_response") and not hooked("get_request_handler", get_request_handler):
+        handler = _Watched(handler)
+    return RequestResponse(handler)
+
+
+async def _send_nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """A response that was taken elsewhere."""
+
+
+class _Watched:
+    """A handler that is called by what a tool put in the place of ``starlette.routing.request_response``.
+
+    The tool's application is run for its own sake: it sees the request, and the exception. The response, the clean-up
+    and the exception handlers stay where they are without it.
+    """
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        self.in_thread = not is_async_callable(handler)
+        self.app = starlette_routing.request_response(cast(Any, self._answer))
+
+    async def __call__(self, request: Request) -> Response:
+        scope = request.scope
+        # Starlette would answer an exception itself where it finds a handler.
+        note: dict[str, Any] = {"handlers": scope.pop(_HANDLERS_KEY, None), "request": request}
+        scope[_ANSWER_KEY] = note
+        try:
+            await self.app(scope, request.receive, request._send)
+        finally:
+            self._restore(scope, note)
+            del scope[_ANSWER_KEY]
+        return cast(Response, note["response"])
+
+    async def _answer(self, request: Request) -> ASGIApp:
+        note = request.scope[_ANSWER_KEY]
+        self._restore(request.scope, note)
+        try:
+            answer: Any = self.handler
+            note["response"] = await (run_in_threadpool(answer, request) if self.in_thread else answer(request))
+        finally:
+            # Exception handlers have the outer request; what was read of the body is read no second time.
+            note["request"].__dict__.update(
+                {name: value for name, value in request.__dict__.items() if name not in ("scope", "_receive", "_send")}
+            )
+        return _send_nothing
+
+    @staticmethod
+    def _restore(scope: Scope, note: dict[str, Any]) -> None:
+        if note["handlers"] is not None:
+            scope[_HANDLERS_KEY] = note["handlers"]

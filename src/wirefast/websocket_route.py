@@ -1,0 +1,137 @@
+"""The WebSocket route. FastAPI's ``routing.APIWebSocketRoute``, ``websocket_session`` and ``get_websocket_app``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from starlette import routing
+from starlette.routing import Match, compile_path, get_name
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from wirefast import params
+from wirefast._core.handlers import handle_exception
+from wirefast._core.plan_cache import PlanCache
+from wirefast._core.session import WebSocketSession
+from wirefast.dependencies.analysis import get_endpoint_dependant
+from wirefast.dependencies.models import Dependant, endpoint_context
+from wirefast.dependencies.planning import make_plan, refuse_body
+from wirefast.dependencies.utils import solve_dependencies
+from wirefast.exceptions import WebSocketRequestValidationError
+from wirefast.request_handler import hooked
+from wirefast.websockets import WebSocket
+
+
+class APIWebSocketRoute(routing.WebSocketRoute):
+    """A WebSocket route whose endpoint's parameters and dependencies are filled from the handshake.
+
+    Args:
+        path: with parameters in braces (``/rooms/{room_id:int}``).
+        endpoint: the coroutine function, or any callable that gives an awaitable.
+        name: for ``url_path_for``. Default: the endpoint's name.
+        dependencies: run before those of the signature, for their effect.
+        dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
+        per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it, under a server
+            that has the ASGI extension ``wirefast.deflate``. Default: as the server is set. wirefast only.
+
+    Raises:
+        AssertionError, TypeError, ValueError, FastAPIError: the declaration is wrong; the text says how.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        name: str | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        dependency_overrides_provider: Any | None = None,
+        per_message_deflate: bool | None = None,
+    ) -> None:
+        if per_message_deflate is not None and not isinstance(per_message_deflate, bool):
+            raise TypeError(f"per_message_deflate takes True, False or None, not {per_message_deflate!r}")
+        self.path = path
+        self.endpoint = endpoint
+        self.name = get_name(endpoint) if name is None else name
+        self.dependencies = list(dependencies or ())
+        self.per_message_deflate = per_message_deflate
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self.dependant, body_fields, self._embed_body_fields = get_endpoint_dependant(
+            path=self.path_format, call=endpoint, dependencies=self.dependencies
+        )
+        refuse_body(body_fields, path)
+        make_app = hooked("get_websocket_app", get_websocket_app)
+        make_session = hooked("websocket_session", websocket_session)
+        if make_app or make_session:
+            make_app, make_session = make_app or get_websocket_app, make_session or websocket_session
+            self.app = make_session(
+                make_app(
+                    dependant=self.dependant,
+                    dependency_overrides_provider=dependency_overrides_provider,
+                    embed_body_fields=self._embed_body_fields,
+                )
+            )
+            return
+        self.app = WebSocketSession(
+            websocket_class=WebSocket,
+            plans=PlanCache(dependant=self.dependant, make_plan=make_plan, provider=dependency_overrides_provider),
+            invalid=self._validation_error,
+            per_message_deflate=per_message_deflate,
+        )
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the path is this route's, and what to add to the scope; itself, as ``route``, too."""
+        match, child_scope = super().matches(scope)
+        if match is not Match.NONE:
+            child_scope["route"] = self
+        return match, child_scope
+
+    def _validation_error(self, errors: list[Any], scope: Scope) -> WebSocketRequestValidationError:
+        return WebSocketRequestValidationError(errors, endpoint_ctx=endpoint_context(self.dependant, "WS", scope))
+
+
+def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:
+    """An ASGI application around ``func``, a function of one WebSocket, with the exception handlers of the scope."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive, send)
+        handlers = scope.get("starlette.exception_handlers", ({}, {}))
+        try:
+            await func(websocket)
+        except Exception as exc:
+            await handle_exception(exc, websocket, handlers, scope, receive, send)
+
+    return app
+
+
+def get_websocket_app(
+    dependant: Dependant, dependency_overrides_provider: Any | None = None, embed_body_fields: bool = False
+) -> Callable[[WebSocket], Coroutine[Any, Any, None]]:
+    """A function of one WebSocket that solves a Dependant and calls its endpoint.
+
+    Args:
+        dependant: from ``dependencies.utils.get_dependant``.
+        dependency_overrides_provider: an object with ``dependency_overrides``, or None.
+        embed_body_fields: without effect, as a WebSocket has no body.
+
+    Raises:
+        WebSocketRequestValidationError: from the function, for input that is not valid.
+    """
+
+    async def app(websocket: WebSocket) -> None:
+        async with AsyncExitStack() as stack:
+            solved = await solve_dependencies(
+                request=websocket,
+                dependant=dependant,
+                dependency_overrides_provider=dependency_overrides_provider,
+                async_exit_stack=stack,
+                embed_body_fields=embed_body_fields,
+            )
+            if solved.errors:
+                context = endpoint_context(dependant, "WS", websocket.scope)
+                raise WebSocketRequestValidationError(solved.errors, endpoint_ctx=context)
+            assert dependant.call is not None
+            await dependant.call(**solved.values)
+
+    return app
