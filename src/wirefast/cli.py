@@ -1,4 +1,4 @@
-"""The ``wirefast`` command: ``wirefast run TARGET`` serves an application with uvicorn.
+"""The ``wirefast`` command: ``wirefast run TARGET`` serves an application with uvicorn, ``schema`` writes its document.
 
 uvicorn keeps the processes, the signals, TLS, the lifespan and every option; its own click parameters are used as they
 are, so names, types, environment variables (``UVICORN_*``) and help texts cannot drift. What is ours:
@@ -14,22 +14,21 @@ raised), 2 when the command line is wrong, 3 when the application did not start 
 from __future__ import annotations
 
 import configparser
-import difflib
 import errno
 import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import os
 import socket
 import stat
 import sys
-import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from wirefast.documents.assets import VARIABLE
+from wirefast.documents.command import schema
+from wirefast.target import REFUSED, USAGE, CommandError, Target, find_target
 
 if TYPE_CHECKING:
     import click
@@ -39,155 +38,7 @@ if TYPE_CHECKING:
 OWN_DEFAULTS: dict[str, Any] = {"ws_per_message_deflate": False}
 PROTOCOLS = {"http": "HttpProtocol", "ws": "WebSocketProtocol"}
 
-REFUSED, USAGE, NOT_STARTED = 1, 2, 3
-FORMS = "write module:app or a path to a .py file"
-
-
-class CommandError(Exception):
-    """What went wrong, in one line for the user.
-
-    Args:
-        message: names the thing that is wrong and what to do about it.
-        code: exit code, ``USAGE`` by default.
-    """
-
-    def __init__(self, message: str, code: int = USAGE) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Target:
-    """An application to serve.
-
-    Attributes:
-        module: dotted name of the module to import.
-        attribute: dotted path of the application inside the module.
-        directory: first entry for ``sys.path``.
-        file: the file that the user named, or None for a module.
-    """
-
-    module: str
-    attribute: str
-    directory: Path
-    file: Path | None = None
-
-    @property
-    def import_string(self) -> str:
-        """The application as uvicorn names it, ``module:attribute``."""
-        return f"{self.module}:{self.attribute}"
-
-    @classmethod
-    def parse(cls, text: str, app_dir: str = "") -> Target:
-        """Read ``module``, ``module:attribute``, ``path/to/file.py`` or ``path/to/file.py:attribute``.
-
-        Args:
-            text: the TARGET of the command line; the attribute is ``app`` when it names none.
-            app_dir: where a module is looked for, the working directory when empty.
-
-        Raises:
-            CommandError: the text has no such form, or the file is not there.
-        """
-        source, colon, attribute = text.rpartition(":")
-        if not colon:
-            source, attribute = text, "app"
-        if not all(part.isidentifier() for part in attribute.split(".")):
-            raise CommandError(f"{attribute!r} in {text!r} is no attribute name; {FORMS}")
-        if source.endswith(".py") or os.sep in source:
-            return cls._of_file(Path(source), attribute)
-        if not all(source.split(".")):
-            raise CommandError(f"{source!r} in {text!r} is no module name; {FORMS}")
-        return cls(source, attribute, Path(app_dir).absolute())
-
-    @classmethod
-    def _of_file(cls, path: Path, attribute: str) -> Target:
-        if path.is_dir():
-            raise CommandError(f"'{path}' is a directory; name a .py file in it, or use module:app")
-        if not path.exists():
-            raise CommandError(f"no such file: '{path}'")
-        if path.suffix != ".py" or "." in path.stem:
-            raise CommandError(f"'{path}' cannot be imported; the name of the file must be NAME.py, without other dots")
-        file = path.resolve()
-        names = [] if file.name == "__init__.py" else [file.stem]
-        directory = file.parent
-        # A file inside a package is imported under its full name, so that its relative imports work.
-        while directory.name and (directory / "__init__.py").is_file():
-            names.insert(0, directory.name)
-            directory = directory.parent
-        return cls(".".join(names), attribute, directory, file)
-
-    def locate(self) -> None:
-        """Make sure that the module can be found, without running any code of it.
-
-        Raises:
-            CommandError: there is no such module, or another one of the same name comes first.
-        """
-        top = self.module.partition(".")[0]
-        try:
-            spec = importlib.util.find_spec(top)
-        except ValueError:  # a module without a spec, such as __main__
-            spec = None
-        if self.file is not None:
-            # A name that the standard library or an installed package has already taken would serve that one instead.
-            ours = self.file if self.module == top else self.directory / top / "__init__.py"
-            if spec is None or spec.origin != str(ours):
-                other = spec.origin if spec is not None and spec.origin else "another module"
-                raise CommandError(f"'{self.file}' cannot be imported, because {top!r} means {other}; rename the file")
-        elif spec is None:
-            raise self._missing(self.module)
-
-    def load(self) -> object:
-        """Import the module and return the application.
-
-        Raises:
-            CommandError: there is no such module or attribute, or it cannot be called. When the module itself raised,
-                its traceback has been printed.
-        """
-        try:
-            value: object = importlib.import_module(self.module)
-        except Exception as exc:
-            if isinstance(exc, ModuleNotFoundError) and exc.name and f"{self.module}.".startswith(f"{exc.name}."):
-                raise self._missing(exc.name) from None
-            from wirefast.rooms.brokers import BrokerUnavailable, InvalidBrokerURL
-
-            origin = self.file or self.module
-            if isinstance(exc, (BrokerUnavailable, InvalidBrokerURL)):  # which say it all
-                raise CommandError(f"'{origin}': {exc}", REFUSED) from None
-            traceback.print_exception(type(exc), exc, _outside_imports(exc.__traceback__))
-            raise CommandError(
-                f"'{origin}' raised {type(exc).__name__} while it was imported, see above", REFUSED
-            ) from None
-        path = self.module
-        for name in self.attribute.split("."):
-            try:
-                value = getattr(value, name)
-            except AttributeError:
-                near = difflib.get_close_matches(name, dir(value), n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"name the application: {self.module}:NAME"
-                raise CommandError(f"{path!r} has no attribute {name!r}; {hint}") from None
-            path = f"{path}:{name}" if path == self.module else f"{path}.{name}"
-        if not callable(value):
-            raise CommandError(f"{path!r} is {_article(type(value).__name__)}, which is not an application")
-        return value
-
-    def _missing(self, name: str) -> CommandError:
-        return CommandError(
-            f"no module named {name!r} in '{self.directory}' or installed; use --app-dir DIR or a path to a .py file"
-        )
-
-
-def _article(noun: str) -> str:
-    return f"an {noun}" if noun[0].lower() in "aeiou" else f"a {noun}"
-
-
-def _outside_imports(frames: TracebackType | None) -> TracebackType | None:
-    """Drop the leading frames of this module and of the import system; the rest is the user's."""
-    while frames is not None:
-        filename = frames.tb_frame.f_code.co_filename
-        if filename not in (__file__, importlib.__file__) and not filename.startswith("<frozen importlib"):
-            break
-        frames = frames.tb_next
-    return frames
+NOT_STARTED = 3
 
 
 def check_tcp(host: str, port: int) -> None:
@@ -471,16 +322,11 @@ def run(target: str, app_dir: str, **options: Any) -> int:
     Raises:
         CommandError: something is wrong with the command line, the application or the address.
     """
-    if app_dir and not os.path.isdir(app_dir):
-        raise CommandError(f"--app-dir: no such directory: '{app_dir}'")
     check_numbers(options)
-    found = Target.parse(target, app_dir)
-    if app_dir:
-        sys.path.insert(0, str(Path(app_dir).absolute()))
-    sys.path.insert(0, str(found.directory))
-    found.locate()
+    found = find_target(target, app_dir)
     check_settings(options)
     check_address(options["host"], options["port"], options["uds"], options["fd"])
+    os.environ.setdefault(VARIABLE, "1")  # workers and the reloader's child inherit it
     config = make_config(found, options)
     # A module that is broken now may be mended while the reloader waits, so there only the child imports it.
     if not config.should_reload:
@@ -520,6 +366,25 @@ def make_command() -> click.Group:
             ),
             short_help="Serve an application.",
             context_settings={"auto_envvar_prefix": "UVICORN", "default_map": defaults},
+        )
+    )
+    group.add_command(
+        click.Command(
+            "schema",
+            callback=schema,
+            params=[
+                click.Argument(["target"], metavar="TARGET"),
+                click.Option(
+                    ["-o", "--output"],
+                    default="-",
+                    metavar="FILE",
+                    help="Where to write the document: .json, .yaml or .yml. Default: JSON to the standard output.",
+                ),
+                click.Option(["--app-dir"], default="", help="Look for TARGET in this directory. Default: this one."),
+                click.Option(["--factory"], is_flag=True, help="TARGET is a function that returns the application."),
+            ],
+            help="Write the OpenAPI document of TARGET, which is named as for `run`, without starting a server.",
+            short_help="Write an application's OpenAPI document.",
         )
     )
     return group

@@ -1,0 +1,186 @@
+"""TARGET of the command line: from ``module:app`` or the path of a file to the application that it names.
+
+What a user can get wrong is a `CommandError`, one line that says what and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+REFUSED, USAGE = 1, 2
+FORMS = "write module:app or a path to a .py file"
+
+
+class CommandError(Exception):
+    """What went wrong, in one line for the user.
+
+    Args:
+        message: names the thing that is wrong and what to do about it.
+        code: exit code, ``USAGE`` by default.
+    """
+
+    def __init__(self, message: str, code: int = USAGE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Target:
+    """An application to serve.
+
+    Attributes:
+        module: dotted name of the module to import.
+        attribute: dotted path of the application inside the module.
+        directory: first entry for ``sys.path``.
+        file: the file that the user named, or None for a module.
+    """
+
+    module: str
+    attribute: str
+    directory: Path
+    file: Path | None = None
+
+    @property
+    def import_string(self) -> str:
+        """The application as uvicorn names it, ``module:attribute``."""
+        return f"{self.module}:{self.attribute}"
+
+    @classmethod
+    def parse(cls, text: str, app_dir: str = "") -> Target:
+        """Read ``module``, ``module:attribute``, ``path/to/file.py`` or ``path/to/file.py:attribute``.
+
+        Args:
+            text: the TARGET of the command line; the attribute is ``app`` when it names none.
+            app_dir: where a module is looked for, the working directory when empty.
+
+        Raises:
+            CommandError: the text has no such form, or the file is not there.
+        """
+        source, colon, attribute = text.rpartition(":")
+        if not colon:
+            source, attribute = text, "app"
+        if not all(part.isidentifier() for part in attribute.split(".")):
+            raise CommandError(f"{attribute!r} in {text!r} is no attribute name; {FORMS}")
+        if source.endswith(".py") or os.sep in source:
+            return cls._of_file(Path(source), attribute)
+        if not all(source.split(".")):
+            raise CommandError(f"{source!r} in {text!r} is no module name; {FORMS}")
+        return cls(source, attribute, Path(app_dir).absolute())
+
+    @classmethod
+    def _of_file(cls, path: Path, attribute: str) -> Target:
+        if path.is_dir():
+            raise CommandError(f"'{path}' is a directory; name a .py file in it, or use module:app")
+        if not path.exists():
+            raise CommandError(f"no such file: '{path}'")
+        if path.suffix != ".py" or "." in path.stem:
+            raise CommandError(f"'{path}' cannot be imported; the name of the file must be NAME.py, without other dots")
+        file = path.resolve()
+        names = [] if file.name == "__init__.py" else [file.stem]
+        directory = file.parent
+        # A file inside a package is imported under its full name, so that its relative imports work.
+        while directory.name and (directory / "__init__.py").is_file():
+            names.insert(0, directory.name)
+            directory = directory.parent
+        return cls(".".join(names), attribute, directory, file)
+
+    def locate(self) -> None:
+        """Make sure that the module can be found, without running any code of it.
+
+        Raises:
+            CommandError: there is no such module, or another one of the same name comes first.
+        """
+        top = self.module.partition(".")[0]
+        try:
+            spec = importlib.util.find_spec(top)
+        except ValueError:  # a module without a spec, such as __main__
+            spec = None
+        if self.file is not None:
+            # A name that the standard library or an installed package has already taken would serve that one instead.
+            ours = self.file if self.module == top else self.directory / top / "__init__.py"
+            if spec is None or spec.origin != str(ours):
+                other = spec.origin if spec is not None and spec.origin else "another module"
+                raise CommandError(f"'{self.file}' cannot be imported, because {top!r} means {other}; rename the file")
+        elif spec is None:
+            raise self._missing(self.module)
+
+    def load(self) -> object:
+        """Import the module and return the application.
+
+        Raises:
+            CommandError: there is no such module or attribute, or it cannot be called. When the module itself raised,
+                its traceback has been printed.
+        """
+        try:
+            value: object = importlib.import_module(self.module)
+        except Exception as exc:
+            if isinstance(exc, ModuleNotFoundError) and exc.name and f"{self.module}.".startswith(f"{exc.name}."):
+                raise self._missing(exc.name) from None
+            from wirefast.rooms.brokers import BrokerUnavailable, InvalidBrokerURL
+
+            origin = self.file or self.module
+            if isinstance(exc, (BrokerUnavailable, InvalidBrokerURL)):  # which say it all
+                raise CommandError(f"'{origin}': {exc}", REFUSED) from None
+            traceback.print_exception(type(exc), exc, _outside_imports(exc.__traceback__))
+            raise CommandError(
+                f"'{origin}' raised {type(exc).__name__} while it was imported, see above", REFUSED
+            ) from None
+        path = self.module
+        for name in self.attribute.split("."):
+            try:
+                value = getattr(value, name)
+            except AttributeError:
+                near = difflib.get_close_matches(name, dir(value), n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"name the application: {self.module}:NAME"
+                raise CommandError(f"{path!r} has no attribute {name!r}; {hint}") from None
+            path = f"{path}:{name}" if path == self.module else f"{path}.{name}"
+        if not callable(value):
+            raise CommandError(f"{path!r} is {_article(type(value).__name__)}, which is not an application")
+        return value
+
+    def _missing(self, name: str) -> CommandError:
+        return CommandError(
+            f"no module named {name!r} in '{self.directory}' or installed; use --app-dir DIR or a path to a .py file"
+        )
+
+
+def find_target(text: str, app_dir: str = "") -> Target:
+    """Read a TARGET and make its module importable, without running any code of it.
+
+    Args:
+        text: see `Target.parse`.
+        app_dir: where a module is looked for, the working directory when empty.
+
+    Raises:
+        CommandError: there is no such directory, file or module, or the text has no such form.
+    """
+    if app_dir and not os.path.isdir(app_dir):
+        raise CommandError(f"--app-dir: no such directory: '{app_dir}'")
+    target = Target.parse(text, app_dir)
+    if app_dir:
+        sys.path.insert(0, str(Path(app_dir).absolute()))
+    sys.path.insert(0, str(target.directory))
+    target.locate()
+    return target
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0].lower() in "aeiou" else f"a {noun}"
+
+
+def _outside_imports(frames: TracebackType | None) -> TracebackType | None:
+    """Drop the leading frames of this module and of the import system; the rest is the user's."""
+    while frames is not None:
+        filename = frames.tb_frame.f_code.co_filename
+        if filename not in (__file__, importlib.__file__) and not filename.startswith("<frozen importlib"):
+            break
+        frames = frames.tb_next
+    return frames
