@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import shutil
 import socket
 import ssl
@@ -17,12 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from peer import CLOSE, TEXT, Peer, close_frame, frame, request
+from proxies import nginx
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect, unix_connect
@@ -326,62 +325,6 @@ def test_npm_ws(serve: Any, node: str, certificate: tuple[str, str], deflate: bo
     }
     server.stop()
     assert server.errors == []
-
-
-PROXY = """
-{user}
-daemon off;
-worker_processes 1;
-pid {directory}/nginx.pid;
-error_log {directory}/error.log;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    map $http_upgrade $connection_upgrade {{ default upgrade; "" close; }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://{upstream};
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto https;
-        }}
-    }}
-}}
-"""
-
-
-@contextmanager
-def nginx(upstream: str, directory: Path) -> Iterator[int]:
-    """The port of a reverse proxy. It is given a socket that listens already, so there is no start to wait for."""
-    program = shutil.which("nginx", path=os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin")
-    if program is None:
-        pytest.skip("needs nginx")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        config = directory / "nginx.conf"
-        # Or its workers would be somebody who must not read this directory.
-        user = "" if os.geteuid() else "user root;"
-        config.write_text(PROXY.format(user=user, directory=directory, port=port, upstream=upstream))
-        process = subprocess.Popen(
-            [program, "-e", str(directory / "error.log"), "-p", str(directory), "-c", str(config)],
-            pass_fds=[listener.fileno()],
-            env=foreign() | {"NGINX": f"{listener.fileno()};"},
-            stdin=subprocess.DEVNULL,
-        )
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.mark.parametrize("trusted", [True, False], ids=["proxy headers", "no proxy headers"])
