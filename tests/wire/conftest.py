@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from browser import Browser, chromium
 from serving import Served, serving
 
 
@@ -19,3 +21,10 @@ def serve() -> Iterator[Callable[..., Served]]:
 @pytest.fixture(params=["uvloop", "asyncio"])
 def loop_name(request: pytest.FixtureRequest) -> str:
     return request.param
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """A Chromium process of this test's own."""
+    with chromium(tmp_path) as browser:
+        yield browser

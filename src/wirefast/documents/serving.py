@@ -48,7 +48,7 @@ class _Served:
     def __init__(self, app: Any) -> None:
         self.app = app
         self.files: dict[str, Path] | None = None
-        self.place = (app.docs_url or app.redoc_url or "").rstrip("/") + "/swagger-ui-dist"
+        self.place = (app.docs_url or app.redoc_url or "").rstrip("/") + "/docs-assets"
         # The document that was served last, and its bytes by root path.
         self._document: dict[str, Any] | None = None
         self._bytes: dict[str, bytes] = {}
