@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import copy
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -15,8 +17,11 @@ from starlette.routing import BaseRoute, Match, NoMatchFound, compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast import params
+from wirefast._core.dispatch import update_scope
 from wirefast.datastructures import Default, DefaultPlaceholder
+from wirefast.hooks import is_replaced
 from wirefast.limits import FormLimits, limit_included
+from wirefast.live_copy import live_copy
 from wirefast.utils import generate_unique_id, get_value_or_default
 
 if TYPE_CHECKING:
@@ -125,10 +130,16 @@ class RouterIncludeContext:
         return self.prefix + str(route.path)
 
 
+# What was matched last in this context, for tools that ask an included router for its path after a match.
+_matched: ContextVar[tuple[Any, str | None]] = ContextVar("wirefast_matched", default=(None, None))
+
+
 class _IncludedRouter(BaseRoute):
     """The place of an included router among its parent's routes.
 
-    Its routes are those of the original router at each moment; the effective copy of each is made once.
+    Its routes are those of the original router at each moment; the effective copy of each is made once. Routers that
+    are of no class of the user's with ``matches`` or ``handle`` of its own are flattened into their parent's table;
+    for the others, and for code that walks ``routes`` by itself, ``matches`` and ``handle`` ask the router.
     """
 
     def __init__(self, original_router: Any, include_context: RouterIncludeContext) -> None:
@@ -141,20 +152,69 @@ class _IncludedRouter(BaseRoute):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(prefix={self.include_context.prefix!r}, router={self.original_router!r})"
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[Any]:
+        """FastAPI's class of this name where FastAPI is loaded: tools ask ``isinstance`` before they look inside."""
+        theirs = getattr(sys.modules.get("fastapi.routing"), "_IncludedRouter", None)
+        return theirs if isinstance(theirs, type) else _IncludedRouter
+
+    @property
+    def path(self) -> str:
+        """The whole path of the route that ``matches`` found last, in this task.
+
+        Raises:
+            AttributeError: it found none.
+        """
+        included, path = _matched.get()
+        if included is not self or path is None:
+            raise AttributeError("an included router has no path of its own")
+        return path
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the router decides by itself what it matches or how it is served."""
+        return _overrides(self.original_router, "matches") or _overrides(self.original_router, "handle")
+
+    def effective_candidates(self) -> list[BaseRoute]:
+        """Each route as it is under this include, and the routers that are included below."""
+        return [effective for _, effective in self._pairs()]
+
     def effective_routes(self) -> Iterator[tuple[BaseRoute, BaseRoute]]:
         """Pairs of each route as declared and as it is under this include, nested routers flattened."""
+        for route, effective in self._pairs():
+            if isinstance(effective, _IncludedRouter):
+                yield from effective.effective_routes()
+            else:
+                yield route, effective
+
+    def effective_route_contexts(self) -> Iterator[RouteContext]:
+        """The same as `RouteContext`. FastAPI's method of this name."""
+        for route, effective in self.effective_routes():
+            yield RouteContext(route, effective)
+
+    def routes_to_match(self) -> Iterator[BaseRoute]:
+        """What a table of routes has for this router: its routes, or the router itself where it is custom."""
+        if self.is_custom:
+            yield self
+            return
+        for effective in self.effective_candidates():
+            if isinstance(effective, _IncludedRouter):
+                yield from effective.routes_to_match()
+            else:
+                yield effective
+
+    def _pairs(self) -> list[tuple[BaseRoute, BaseRoute]]:
         copies: dict[int, tuple[BaseRoute, BaseRoute | None]] = {}
+        pairs = []
         for route in self.original_router.routes:
             known = self._copies.get(id(route))
             if known is None or known[0] is not route:
                 known = (route, self._effective(route))
             copies[id(route)] = known
-            effective = known[1]
-            if isinstance(effective, _IncludedRouter):
-                yield from effective.effective_routes()
-            elif effective is not None:
-                yield route, effective
+            if known[1] is not None:
+                pairs.append((route, known[1]))
         self._copies = copies
+        return pairs
 
     def effective_low_priority_routes(self) -> list[BaseRoute]:
         """What is asked when no route matches, as it is under this include, nested routers flattened."""
@@ -165,80 +225,128 @@ class _IncludedRouter(BaseRoute):
             routes = [route for route in found if route is not None]
             for route in router.routes:
                 if hasattr(route, "original_router") and (below := self._effective(route)) is not None:
-                    routes.extend(below.effective_low_priority_routes())  # type: ignore[attr-defined]
+                    routes.extend(below.effective_low_priority_routes())
             self._low_priority = version, routes
         return self._low_priority[1]
 
-    def _effective(self, route: Any) -> BaseRoute | None:
+    def _effective(self, route: Any) -> Any:
         from wirefast.frontend import FrontendRoutes
         from wirefast.operations import APIRoute
-        from wirefast.routing import APIWebSocketRoute
+        from wirefast.websocket_route import APIWebSocketRoute
 
         context = self.include_context
         if hasattr(route, "original_router") and hasattr(route, "include_context"):
             return _IncludedRouter(route.original_router, context.below(route.include_context))
-        if isinstance(route, (APIRoute, FrontendRoutes)):
+        if isinstance(route, (APIRoute, APIWebSocketRoute, FrontendRoutes)):
             return route.included(context)
-        if isinstance(route, routing.WebSocketRoute):
-            path = context.path_for(route)
-            if not hasattr(route, "dependant"):
-                return routing.WebSocketRoute(path, route.endpoint, name=route.name)
-            # Ours, or FastAPI's while a team moves over: both hold what the copy needs.
+        if isinstance(route, routing.WebSocketRoute) and hasattr(route, "dependant"):
+            # FastAPI's, while a team moves over.
             return APIWebSocketRoute(
-                path,
+                context.path_for(route),
                 route.endpoint,
                 name=route.name,
                 dependencies=[*context.dependencies, *getattr(route, "dependencies", ())],
                 dependency_overrides_provider=context.dependency_overrides_provider,
-                per_message_deflate=getattr(route, "per_message_deflate", None),
             )
-        if isinstance(route, routing.Route):
-            if hasattr(route, "dependant"):
-                return APIRoute.adopted(route).included(context)
-            plain = routing.Route(
-                context.path_for(route),
-                endpoint=route.endpoint,
-                methods=list(route.methods or ()),
-                name=route.name,
-                include_in_schema=route.include_in_schema,
-            )
-            plain.app = self._limited(plain.app)
-            return plain
+        if isinstance(route, routing.Route) and hasattr(route, "dependant"):
+            return APIRoute.adopted(route).included(context)
         if hasattr(route, "matches_with_prefix"):
             return FrontendRoutes.adopted(route).included(context)
+        effective: Any
+        if isinstance(route, (routing.WebSocketRoute, routing.Route)):
+            effective = live_copy(route)
+            effective.path = context.path_for(route)
+            effective.path_regex, effective.path_format, effective.param_convertors = compile_path(effective.path)
+            if isinstance(route, routing.Route):
+                effective.app = self._limited(effective.app)
+            return effective
         if isinstance(route, routing.Mount):
-            mount = copy.copy(route)
-            mount.path = context.path_for(route).rstrip("/")
-            mount.path_regex, mount.path_format, mount.param_convertors = compile_path(mount.path + "/{path:path}")
-            mount.app = self._limited(mount.app)
-            return mount
+            effective = live_copy(route)
+            effective.path = path = context.path_for(route).rstrip("/")
+            effective.path_regex, effective.path_format, effective.param_convertors = compile_path(
+                path + "/{path:path}"
+            )
+            effective.app = self._limited(effective.app)
+            return effective
         if isinstance(route, routing.Host):
-            app = self._limited(route.app)
+            effective = live_copy(route)
+            effective.app = self._limited(route.app)
             if context.prefix:
-                app = routing.Router(routes=[routing.Mount(context.prefix, app=app)])
-            return routing.Host(route.host, app=app, name=route.name)
+                effective.app = routing.Router(routes=[routing.Mount(context.prefix, app=effective.app)])
+            return effective
         return None
 
     def _limited(self, app: ASGIApp) -> ASGIApp:
         return limit_included(app, self.include_context.max_body_size, self.include_context.form_limits)
 
-    # An outer router flattens its includes; these are for code that walks `routes` by itself.
+    # Asking the router, as FastAPI does; the methods with an underscore are those that FastAPI's routers call.
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        partial: tuple[Match, Scope] = (Match.NONE, {})
-        for _, route in self.effective_routes():
-            match, child_scope = route.matches(scope)
-            if match is Match.FULL:
-                return match, {**child_scope, "wirefast.route": route}
-            if match is Match.PARTIAL and partial[0] is Match.NONE:
-                partial = match, {**child_scope, "wirefast.route": route}
-        return partial
+        """Whether a route below matches. Nothing is added to the scope before ``handle``."""
+        if not _overrides(self.original_router, "matches"):
+            return self._match(scope)[0], {}
+        with _asked(scope, self):
+            match: Match = self.original_router.matches(scope)[0]
+        return match, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope.pop("wirefast.route").handle(scope, receive, send)
+        """Serve by the route that matches, through the router's ``handle`` where that is the user's."""
+        if not _overrides(self.original_router, "handle"):
+            await self._handle_selected(scope, receive, send)
+            return
+        with _asked(scope, self):
+            await self.original_router.handle(scope, receive, send)
+
+    def _match(self, scope: Scope) -> tuple[Match, Scope, BaseRoute | None, RouteContext | None]:
+        partial: tuple[Match, Scope, BaseRoute | None, RouteContext | None] = (Match.NONE, {}, None, None)
+        for declared, route in self._pairs():
+            match, child_scope = route.matches(scope)
+            if match is Match.NONE or (match is Match.PARTIAL and partial[2] is not None):
+                continue
+            found = match, child_scope, route, RouteContext(declared, route)
+            if match is Match.FULL:
+                _matched.set((self, getattr(route, "path", None)))
+                return found
+            partial = found
+        return partial
+
+    async def _handle_selected(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match, child_scope, route, _ = self._match(scope)
+        if match is Match.NONE or route is None:
+            await self._limited(self.original_router.default)(scope, receive, send)
+            return
+        update_scope(scope, child_scope)
+        await route.handle(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         return first_url_path((route for _, route in self.effective_routes()), name, path_params)
+
+
+def asked_for(router: Any, scope: Scope) -> _IncludedRouter | None:
+    """The include through which ``matches`` or ``handle`` of a router is called, None where it stands alone."""
+    included = scope.get("fastapi", {}).get("included_router")
+    return included if getattr(included, "original_router", None) is router else None
+
+
+@contextmanager
+def _asked(scope: Scope, included: _IncludedRouter) -> Iterator[None]:
+    shared = scope.setdefault("fastapi", {})
+    before = shared.get("included_router")
+    shared["included_router"] = included
+    try:
+        yield
+    finally:
+        shared["included_router"] = before
+
+
+def _overrides(router: Any, name: str) -> bool:
+    """Whether a method of a router is another than wirefast's or FastAPI's."""
+    if name in vars(router):
+        return True
+    owner = next((kind for kind in type(router).__mro__ if name in vars(kind)), None)
+    if owner is None:
+        return False
+    return owner.__module__ not in ("wirefast.routing", "fastapi.routing") or is_replaced(owner, name)
 
 
 def first_url_path(routes: Iterable[BaseRoute], name: str, path_params: dict[str, Any]) -> URLPath:
@@ -267,6 +375,17 @@ class RouteContext:
         """FastAPI's name for ``route``."""
         return self.route
 
+    @property
+    def starlette_route(self) -> BaseRoute | None:
+        """The effective route, None for an operation, whose context stands for it. FastAPI's name."""
+        return None if hasattr(self.effective, "get_route_handler") else self.effective
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the path and method are those of the route; ``matches`` of a class of the user's is not called."""
+        if self.effective is self.route or self.starlette_route is not None:
+            return self.effective.matches(scope)
+        return routing.Route.matches(self.effective, scope)  # type: ignore[arg-type]
+
     def __getattr__(self, name: str) -> Any:
         if name in ("path", "path_format", "name", "methods", "endpoint"):
             return getattr(self.effective, name, None)
@@ -279,8 +398,7 @@ def iter_route_contexts(routes: Sequence[BaseRoute | RouteContext]) -> Iterator[
         if isinstance(route, RouteContext):
             yield route
         elif isinstance(route, _IncludedRouter):
-            for declared, effective in route.effective_routes():
-                yield RouteContext(declared, effective)
+            yield from route.effective_route_contexts()
         else:
             yield RouteContext(route, route)
 

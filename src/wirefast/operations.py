@@ -41,6 +41,7 @@ from wirefast.limits import (
     validate_form_limits,
     validate_max_body_size,
 )
+from wirefast.live_copy import OWN, live_copy
 from wirefast.request_handler import Handler, get_request_handler, hooked, request_application
 from wirefast.sse import EventSourceResponse, ServerSentEvent
 from wirefast.types import IncEx
@@ -224,7 +225,7 @@ class APIRoute(routing.Route):
         Args:
             context: ``inclusion.RouterIncludeContext``.
         """
-        route = copy.copy(self)
+        route = live_copy(self)
         route.path = context.path_for(self)
         route.tags = [*context.tags, *self.tags]
         route.dependencies = [*context.dependencies, *self.dependencies]
@@ -281,6 +282,11 @@ class APIRoute(routing.Route):
         return self.app(scope, receive, send)
 
 
+def _no_endpoint() -> None:
+    """An endpoint that nothing calls."""
+
+
+OWN[APIRoute] = lambda: APIRoute("/", _no_endpoint)
 _HANDLER_OPTIONS = tuple(
     set(inspect.signature(get_request_handler).parameters) - {"body_field", "embed_body_fields", "form_limits"}
 )

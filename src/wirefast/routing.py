@@ -26,6 +26,7 @@ from wirefast._core.operation import RequestResponse as request_response  # noqa
 from wirefast.datastructures import Default
 from wirefast.exceptions import FastAPIError
 from wirefast.frontend import Fallback, FrontendRoutes, PathName, check_directory, first_match
+from wirefast.hooks import is_replaced
 from wirefast.http_methods import RouterHttpMethods
 from wirefast.inclusion import (
     RouteContext as RouteContext,
@@ -34,6 +35,7 @@ from wirefast.inclusion import (
     RouteList,
     RouterIncludeContext,
     _IncludedRouter,
+    asked_for,
     contains_router,
     first_url_path,
     foreign_routers,
@@ -62,6 +64,14 @@ def _check_prefix(prefix: str) -> None:
     if prefix:
         assert prefix.startswith("/"), "A path prefix must start with '/'"
         assert not prefix.endswith("/"), "A path prefix must not end with '/', as the routes will start with '/'"
+
+
+def _matches_as_declared(route: BaseRoute, kind: Any) -> bool:
+    """Whether a route has the ``matches`` of this class, which looks at the path and method alone."""
+    if type(route).matches is not kind.matches or is_replaced(kind, "matches"):
+        return False
+    declared = getattr(route, "_declared", route)
+    return "matches" not in vars(declared) and "handle" not in vars(declared)
 
 
 class APIRouter(RouterHttpMethods, routing.Router):
@@ -172,7 +182,11 @@ class APIRouter(RouterHttpMethods, routing.Router):
             self._thaw()
 
     def _flat_routes(self) -> Iterator[BaseRoute]:
-        return (context.effective for context in iter_route_contexts(self.routes))
+        for route in self.routes:
+            if isinstance(route, _IncludedRouter):
+                yield from route.routes_to_match()
+            else:
+                yield route
 
     def _freeze(self, route_class: type[Any], other_class: type[Any]) -> RouteTable:
         """The table for one protocol: ``route_class`` is matched by path, ``other_class`` can never match."""
@@ -180,11 +194,10 @@ class APIRouter(RouterHttpMethods, routing.Router):
         opaque: list[Opaque] = []
         self._watched = [(router, router._get_routes_version()) for router in foreign_routers(self)]
         for order, route in enumerate(self._flat_routes()):
-            kind: Any = type(route)
-            ours = kind in (APIRoute, APIWebSocketRoute) or getattr(kind, "matches", None) is APIRoute.matches
-            if isinstance(route, other_class) and (ours or kind.matches is other_class.matches):
+            ours = _matches_as_declared(route, APIRoute) or _matches_as_declared(route, APIWebSocketRoute)
+            if isinstance(route, other_class) and (ours or _matches_as_declared(route, other_class)):
                 continue
-            if isinstance(route, route_class) and (ours or kind.matches is route_class.matches):
+            if isinstance(route, route_class) and (ours or _matches_as_declared(route, route_class)):
                 methods = route.methods or frozenset() if hasattr(route, "methods") else None
                 entries.append(Entry(order, route, methods, ours))
             else:
@@ -252,6 +265,16 @@ class APIRouter(RouterHttpMethods, routing.Router):
     def selects_by_itself(self) -> bool:
         """Whether nothing stands between this router and ``select_websocket``: no subclass, no middleware."""
         return type(self).app is APIRouter.app and self.middleware_stack == self.app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a route matches where this router is included; subclasses override it. ``NONE`` elsewhere."""
+        included = asked_for(self, scope)
+        return (Match.NONE, {}) if included is None else included._match(scope)[:2]
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what ``matches`` found where this router is included; subclasses override it."""
+        included = asked_for(self, scope)
+        await (self.app if included is None else included._handle_selected)(scope, receive, send)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection or the lifespan."""

@@ -19,6 +19,7 @@ from wirefast.dependencies.models import Dependant, endpoint_context
 from wirefast.dependencies.planning import make_plan, refuse_body
 from wirefast.dependencies.utils import solve_dependencies
 from wirefast.exceptions import WebSocketRequestValidationError
+from wirefast.live_copy import OWN, live_copy
 from wirefast.request_handler import hooked
 from wirefast.websockets import WebSocket
 
@@ -55,12 +56,19 @@ class APIWebSocketRoute(routing.WebSocketRoute):
         self.endpoint = endpoint
         self.name = get_name(endpoint) if name is None else name
         self.dependencies = list(dependencies or ())
+        self.dependency_overrides_provider = dependency_overrides_provider
         self.per_message_deflate = per_message_deflate
-        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self._analyse()
+
+    def _analyse(self) -> None:
+        """Derive everything that follows from what was declared, down to the ASGI application."""
+        self.path_regex, self.path_format, self.param_convertors = compile_path(self.path)
+        self.dependant: Dependant
         self.dependant, body_fields, self._embed_body_fields = get_endpoint_dependant(
-            path=self.path_format, call=endpoint, dependencies=self.dependencies
+            path=self.path_format, call=self.endpoint, dependencies=self.dependencies
         )
-        refuse_body(body_fields, path)
+        refuse_body(body_fields, self.path)
+        self.app: ASGIApp
         make_app = hooked("get_websocket_app", get_websocket_app)
         make_session = hooked("websocket_session", websocket_session)
         if make_app or make_session:
@@ -68,17 +76,30 @@ class APIWebSocketRoute(routing.WebSocketRoute):
             self.app = make_session(
                 make_app(
                     dependant=self.dependant,
-                    dependency_overrides_provider=dependency_overrides_provider,
+                    dependency_overrides_provider=self.dependency_overrides_provider,
                     embed_body_fields=self._embed_body_fields,
                 )
             )
             return
         self.app = WebSocketSession(
             websocket_class=WebSocket,
-            plans=PlanCache(dependant=self.dependant, make_plan=make_plan, provider=dependency_overrides_provider),
+            plans=PlanCache(dependant=self.dependant, make_plan=make_plan, provider=self.dependency_overrides_provider),
             invalid=self._validation_error,
-            per_message_deflate=per_message_deflate,
+            per_message_deflate=self.per_message_deflate,
         )
+
+    def included(self, context: Any) -> APIWebSocketRoute:
+        """This route as it is under an include: the prefix and dependencies of the routers above merged in.
+
+        Args:
+            context: ``inclusion.RouterIncludeContext``.
+        """
+        route = live_copy(self)
+        route.path = context.path_for(self)
+        route.dependencies = [*context.dependencies, *self.dependencies]
+        route.dependency_overrides_provider = context.dependency_overrides_provider
+        route._analyse()
+        return route
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the path is this route's, and what to add to the scope; itself, as ``route``, too."""
@@ -89,6 +110,13 @@ class APIWebSocketRoute(routing.WebSocketRoute):
 
     def _validation_error(self, errors: list[Any], scope: Scope) -> WebSocketRequestValidationError:
         return WebSocketRequestValidationError(errors, endpoint_ctx=endpoint_context(self.dependant, "WS", scope))
+
+
+OWN[APIWebSocketRoute] = lambda: APIWebSocketRoute("/", _no_endpoint)
+
+
+def _no_endpoint() -> None:
+    """An endpoint that nothing calls."""
 
 
 def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:

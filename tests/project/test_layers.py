@@ -18,7 +18,7 @@ LONGEST = 600
 # From the bottom to the top: a module imports from its own row and those before it; a package stands for all in it
 # that have no row of their own.
 LAYERS = [
-    "background concurrency datastructures exceptions hooks lifespan logger types",
+    "background concurrency datastructures exceptions hooks lifespan live_copy logger types",
     "middleware requests responses sse staticfiles templating",
     "_core",
     "openapi params websockets encoders rooms",

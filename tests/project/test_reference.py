@@ -44,6 +44,7 @@ INTERNAL = {
     "wirefast.cli": "the command; its help and deployment.md describe it",
     "wirefast.frontend": "what App.frontend serves",
     "wirefast.hooks": "whether tools replaced what wirefast passes by",
+    "wirefast.live_copy": "routes under an include",
     "wirefast.inclusion": "routers within routers",
     "wirefast.limits": "what max_body_size and form_limits do",
     "wirefast.documents": "makes what openapi.utils and openapi.docs pass on, and what App serves of it",

@@ -7,10 +7,12 @@ from wirefast._core.matcher cimport Matcher
 
 from starlette.routing import Match, WebSocketRoute
 
+from wirefast.hooks import is_replaced
+
 cdef object FULL = Match.FULL
 cdef object NONE = Match.NONE
-# It only calls the route's app.
-cdef object HANDLE = WebSocketRoute.handle
+# It only calls the route's app. None where a tool has put another in its place.
+cdef object HANDLE = None if is_replaced(WebSocketRoute, "handle") else WebSocketRoute.handle
 
 
 cdef str route_path(object scope):
@@ -51,6 +53,11 @@ cdef int update(object scope, object child_scope) except -1:
         child_scope = {**child_scope, "fastapi": {**scope["fastapi"], **shared}}
     scope.update(child_scope)
     return 0
+
+
+def update_scope(scope, child_scope):
+    """Add what a route's ``matches`` gave to a scope; see update()."""
+    update(scope, child_scope)
 
 
 @cython.final

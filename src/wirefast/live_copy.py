@@ -1,0 +1,114 @@
+"""A route under an include: a copy with a path of its own that stays one with the declared route in everything else.
+
+What an include changes (the path, the dependencies, what follows from them) belongs to the copy. What a program sets on
+the declared route later is seen on the copy, and what a method of a subclass sets on ``self`` is set on the declared
+route: a counter counts, whichever of the two it is called on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any, TypeVar
+
+from starlette import routing
+from starlette.routing import BaseRoute
+
+__all__ = ["OWN", "is_live", "live_copy"]
+
+Route = TypeVar("Route", bound=BaseRoute)
+
+_DECLARED = "_declared"
+
+
+def _endpoint(*arguments: Any) -> None:
+    """An endpoint of the routes below, which nothing calls."""
+
+
+#: For each kind of route a plain one. What its constructor sets belongs to a copy.
+OWN: dict[type[Any], Callable[[], BaseRoute]] = {
+    routing.Host: lambda: routing.Host("x", app=_endpoint),  # type: ignore[arg-type]
+    routing.Mount: lambda: routing.Mount("/", app=_endpoint),  # type: ignore[arg-type]
+    routing.Route: lambda: routing.Route("/", _endpoint),
+    routing.WebSocketRoute: lambda: routing.WebSocketRoute("/", _endpoint),
+}
+
+
+@cache
+def _own_names(kind: type[Any]) -> frozenset[str]:
+    return frozenset(vars(OWN[kind]())) | {_DECLARED}
+
+
+class _Live:
+    """The copy of a route of a class that has nothing but what its constructor sets."""
+
+    _own: frozenset[str]
+    _declared: BaseRoute
+
+    # A subclass that is made here is no subclass that the user wrote.
+    def __init_subclass__(cls, **options: Any) -> None:
+        return None
+
+    @property
+    def original_route(self) -> BaseRoute:
+        """The route as declared. FastAPI's name."""
+        return self._declared
+
+    def __getattr__(self, name: str) -> Any:
+        if name == _DECLARED:  # while it is being copied
+            raise AttributeError(name)
+        return getattr(self._declared, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._own:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._declared, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._own:
+            object.__delattr__(self, name)
+        else:
+            delattr(self._declared, name)
+
+
+class _LiveOfSubclass(_Live):
+    """The copy of a route of a class of the user's, whose defaults may stand in the class."""
+
+    def __getattribute__(self, name: str) -> Any:
+        own: dict[str, Any] = object.__getattribute__(self, "__dict__")
+        declared = own.get(_DECLARED)
+        if declared is not None and name not in own and not name.startswith("__"):
+            found = vars(declared)
+            if name in found and name not in type(self)._own:
+                return found[name]
+        return object.__getattribute__(self, name)
+
+
+@lru_cache(maxsize=1024)
+def _class_of_copies(kind: Any, base: Any, deep: bool) -> Any:
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    mixin = _LiveOfSubclass if deep else _Live
+    metaclass: Any = type(kind)
+    return metaclass(kind.__name__, (mixin, kind), {**names, "_own": _own_names(base)})
+
+
+def live_copy(route: Route) -> Route:
+    """A copy of a route that may be given another path and what follows from it.
+
+    Args:
+        route: of a class in `OWN` or of a subclass of one.
+    """
+    kind: Any = type(route)
+    base = next(each for each in kind.__mro__ if each in OWN)
+    own = _own_names(base)
+    given = vars(route)
+    made = object.__new__(_class_of_copies(kind, base, kind is not base or not given.keys() <= own))
+    made.__dict__.update({name: value for name, value in given.items() if name in own})
+    made.__dict__[_DECLARED] = route
+    return made  # type: ignore[no-any-return]
+
+
+def is_live(route: BaseRoute) -> bool:
+    """Whether this is a copy under an include."""
+    return isinstance(route, _Live)
