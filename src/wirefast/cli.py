@@ -282,6 +282,7 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
         settings["reload_dirs"] = [str(target.directory)]
     try:
         config = Config(target.import_string, **settings)
+        config.timeout_body = options["timeout_body"]
     except (configparser.Error, ImportError, KeyError, OSError, RuntimeError, ValueError) as exc:
         raise CommandError(f"uvicorn refuses these settings: {exc.__cause__ or exc}") from None
     if config.workers < 1 and not config.should_reload:  # --workers was checked
@@ -339,6 +340,8 @@ def make_command() -> click.Group:
     import click
     from uvicorn.main import main as uvicorn_command
 
+    from wirefast.server.bounds import TIMEOUT_BODY
+
     defaults = dict(OWN_DEFAULTS)
     ours = importlib.import_module("wirefast.server")
     for option, name in PROTOCOLS.items():
@@ -355,6 +358,15 @@ def make_command() -> click.Group:
 
     target = click.Argument(["target"], metavar="TARGET", envvar="UVICORN_APP")
     options = [param for param in uvicorn_command.params if param.name not in ("app", "version")]
+    options.append(
+        click.Option(
+            ["--timeout-body"],
+            type=float,
+            default=TIMEOUT_BODY,
+            show_default=True,
+            help="Seconds that the body of a request may take without progress before it is answered with 408.",
+        )
+    )
     group.add_command(
         click.Command(
             "run",

@@ -562,8 +562,9 @@ def test_options_and_defaults(monkeypatch: pytest.MonkeyPatch, project: Path, co
     target = str(project / "service.py")
     assert cli.main(["run", target, "--port", "0"]) == 0
     reference = Config("service:app", port=0, ws_per_message_deflate=False)
-    expected = vars(reference) | {name: vars(configs[0])[name] for name in ("ws", "http")}
+    expected = vars(reference) | {name: vars(configs[0])[name] for name in ("ws", "http", "timeout_body")}
     assert vars(configs[0]) == expected
+    assert configs[0].timeout_body == 60.0
 
     arguments = [
         "--ws",

@@ -12,7 +12,7 @@ from serving import serving
 
 from measures import resident
 from slower import SLOWER
-from wirefast.server.handshake import inspect_head
+from wirefast.server.head import HeadReader
 
 HTTPS = ["wirefast.server:HttpProtocol", "httptools"]
 
@@ -135,19 +135,25 @@ def test_HS07_malformed_upgrades(server: Any, name: str) -> None:
         assert response is None or response.status != 101 or name in HIDDEN
 
 
+def wants_websocket(data: bytes) -> bool:
+    found = HeadReader().read(data)
+    assert found is not None
+    return found[0].is_upgrade
+
+
 def test_HS07_upgrade_lists() -> None:
-    assert inspect_head(request(Upgrade="foo, WebSocket")) == 1
-    assert inspect_head(request(Upgrade="websocketx")) == 0
-    assert inspect_head(request(drop=["Upgrade"])) == 0
+    assert wants_websocket(request(Upgrade="foo, WebSocket"))
+    assert not wants_websocket(request(Upgrade="websocketx"))
+    assert not wants_websocket(request(drop=["Upgrade"]))
     # The connection header is what makes an upgrade of it, or what else only a handshake has.
     key, version = "Sec-WebSocket-Key", "Sec-WebSocket-Version"
     for drop in ([], [key], [version], [key, version], ["Connection"], ["Connection", key], ["Connection", version]):
-        assert inspect_head(request(drop=drop)) == 1
-    assert inspect_head(request(drop=["Connection", key, version])) == 0
-    assert inspect_head(request(drop=[key, version], Connection="keep-alive")) == 0
-    assert inspect_head(request(drop=[key, version], Connection="x", headers=[("connection", "y,UPGRADE")])) == 1
-    assert inspect_head(request(Upgrade="foo, bar", Connection="x")) == 0
-    assert inspect_head(request()[:-2]) == -1
+        assert wants_websocket(request(drop=drop))
+    assert not wants_websocket(request(drop=["Connection", key, version]))
+    assert not wants_websocket(request(drop=[key, version], Connection="keep-alive"))
+    assert wants_websocket(request(drop=[key, version], Connection="x", headers=[("connection", "y,UPGRADE")]))
+    assert not wants_websocket(request(Upgrade="foo, bar", Connection="x"))
+    assert HeadReader().read(request()[:-2]) is None
 
 
 @pytest.mark.parametrize("connection", ["keep-alive, Upgrade", "UPGRADE", "upgrade , x"])
@@ -207,6 +213,45 @@ def test_HS12_nothing_after_a_refused_upgrade_is_a_request(serve: Any, http: str
         assert peer.ended() or peer.buffer.startswith(b"HTTP/1.1 101")
     assert peer.buffer.count(b"HTTP/1.1") == 1
     assert "/smuggled" not in paths
+
+
+OFFERS: dict[str, list[str] | None] = {
+    "a": ["a"],
+    "a, b": ["a", "b"],
+    "a,b , \tc": ["a", "b", "c"],
+    # An empty element of a list is ignored (RFC 9110 section 5.6.1).
+    "a,,b": ["a", "b"],
+    ",a,": ["a"],
+    "": None,
+    ",": None,
+    " , ,": None,
+    "a b": None,
+    "a/b": None,
+    'a, "b"': None,
+    "a;b": None,
+    "\xe9": None,
+    "a, a": None,
+}
+
+
+@pytest.mark.parametrize("http", HTTPS)
+@pytest.mark.parametrize("offer", OFFERS)
+def test_offered_subprotocols_may_be_sent_back(serve: Any, http: str, offer: str) -> None:
+    offered = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        offered.append(scope["subprotocols"])
+        await send({"type": "websocket.accept", "subprotocol": scope["subprotocols"][0]})
+
+    server = serve(app, http=http)
+    with server.peer() as peer:
+        response = peer.send(request(headers=[("Sec-WebSocket-Protocol", offer)])).response()
+    subprotocols = OFFERS[offer]
+    assert response.status == (400 if subprotocols is None else 101)
+    assert offered == ([] if subprotocols is None else [subprotocols])
+    if subprotocols is not None:
+        assert response.header("sec-websocket-protocol") == subprotocols[0]
+    assert not [record for record in server.records if record.exc_info]
 
 
 BAD_ACCEPTS: list[dict[str, Any]] = [

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import Any
 
 import pytest
-from apps import echo, echo_and_http
+from apps import echo, echo_and_http, plain_http
 from peer import TEXT, close_frame, frame, request
 
 import wirefast.server.http
-from memory import Memory, MemoryTransport
-from wirefast.server.handshake import inspect_head
-from wirefast.server.http import HttpProtocol
-from wirefast.server.protocol import WebSocketProtocol
+from measures import resident
+from slower import SLOWER
 
 
 @pytest.fixture
@@ -185,41 +184,109 @@ def test_a_stray_upgrade_header_is_plain_http(serve: Any, name: str, http: str) 
             assert (response.status, response.body) == (200, b"GET /")
 
 
-class Transport(MemoryTransport):
-    def set_protocol(self, protocol: Any) -> None:
-        self.protocol = protocol
+# Connections that would stay -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", [b"\r\n", b""], ids=["whole", "too long"])
-def test_a_head_in_single_bytes_is_judged_a_line_at_a_time(monkeypatch: pytest.MonkeyPatch, ending: bytes) -> None:
-    sizes: list[int] = []
+SILENT = {
+    "empty lines": b"\r\n\r\n",
+    "an empty line behind a response": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n",
+    "empty lines behind a response": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n\r\n",
+    "bare line feeds": b"GET / HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n",
+    "a bare line feed at the end of an upgrade": request()[:-2] + b"\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "Redis": b"*1\r\n$4\r\nPING\r\n",
+}
 
-    def counting(data: bytes) -> int:
-        sizes.append(len(data))
-        return inspect_head(data)
 
-    monkeypatch.setattr(wirefast.server.http, "inspect_head", counting)
+@pytest.mark.parametrize("name", SILENT)
+def test_every_connection_ends(serve: Any, soon: None, name: str) -> None:
+    server = serve(echo_and_http, timeout_keep_alive=1)
+    with server.peer() as peer:
+        peer.send(SILENT[name])
+        started = time.monotonic()
+        assert peer.ended()
+        if name in ("TLS", "SSH", "Redis"):
+            # At the first byte that cannot begin a request, not when the time for a head is over.
+            assert peer.buffer.startswith(b"HTTP/1.1 400 ")
+            assert time.monotonic() - started < 0.3 + SLOWER
 
-    async def drip() -> bytes:
-        memory = Memory(echo)
-        memory.config.ws_protocol_class = WebSocketProtocol
-        protocol = HttpProtocol(config=memory.config, server_state=memory.state, app_state={})
-        transport = Transport(protocol)
-        protocol.connection_made(transport)
-        head = request(headers=[(f"X-{i}", "x" * 600) for i in range(50)])
-        head = head[:-2] + (b"X-Last: " + b"x" * 9000 if not ending else b"") + ending
-        for position in range(len(head)):
-            if transport.protocol is not protocol or transport.closing:
-                break
-            protocol.data_received(head[position : position + 1])
-        await asyncio.sleep(0)
-        for _ in range(5):
-            await asyncio.sleep(0)
-        written = bytes(transport.written)
-        transport.close()
-        await memory.ended()
-        return written
 
-    written = asyncio.run(drip())
-    assert written.startswith(b"HTTP/1.1 101" if ending else b"HTTP/1.1 431")
-    assert len(sizes) < 62
+def test_a_client_that_leaves_an_endless_response(serve: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] != "/endless":
+            return await plain_http(scope, receive, send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+    server = serve(app)
+    with server.peer() as peer:
+        peer.send(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").take(100)
+    with server.peer() as peer:
+        assert peer.send(b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n").response().body == b"GET /next"
+    deadline = time.monotonic() + 20
+    while server.call(lambda: len(server.server.server_state.tasks)):
+        assert time.monotonic() < deadline, "the endless response goes on"
+    # What the client caused is no error of the application.
+    assert not server.errors
+
+
+def test_a_client_that_leaves_while_it_is_not_read(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wirefast.server.http, "LOOK_EVERY", 0.05)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    server = serve(app)
+    with server.peer() as peer:
+        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3000)
+        peer.response()
+    deadline = time.monotonic() + 20
+    while server.call(lambda: len(server.server.server_state.tasks)):
+        assert time.monotonic() < deadline, "the response waits for ever"
+
+
+def test_pipelined_requests_cost_what_they_weigh(serve: Any) -> None:
+    release = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while scope["path"] == "/wait" and not release.is_set():
+            await asyncio.sleep(0.01)
+        await plain_http(scope, receive, send)
+
+    server = serve(app)
+    count = 230 * 1024 // 36
+    with server.peer() as peer:
+        peer.send(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+        server.heard(peer)
+        before = resident()
+        sending = threading.Thread(target=peer.send, args=(b"GET /next HTTP/1.1\r\nHost: abc\r\n\r\n" * count,))
+        sending.start()
+        protocol = next(iter(server.server.server_state.connections))
+        deadline = time.monotonic() + 20
+        while not server.call(lambda: protocol.flow.held):
+            assert time.monotonic() < deadline, "it reads on and on"
+        assert resident() - before < SLOWER * 2 * 1024 * 1024
+        release.set()
+        assert [peer.response().status for _ in range(count + 1)] == [200] * (count + 1)
+        sending.join()
+
+
+@pytest.mark.parametrize("name", ["wirefast.server:HttpProtocol", "httptools"])
+def test_the_lines_of_the_trace_log(serve: Any, name: str) -> None:
+    server = serve(echo_and_http, log_level="trace", http=name)
+    server.opened().send(close_frame()).frames()
+    deadline = time.monotonic() + 20
+    while not any("connection lost" in record.getMessage() for record in server.records):
+        assert time.monotonic() < deadline
+    traced = [record for record in server.records if record.levelno == 5 and record.name == "uvicorn.error"]
+    lines = [record.getMessage().partition(" - ")[2] for record in traced]
+    assert lines == [
+        "HTTP connection made",
+        "Upgrading to WebSocket",
+        "WebSocket connection made",
+        "WebSocket connection lost",
+    ]

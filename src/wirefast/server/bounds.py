@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["BOUNDS", "check"]
+__all__ = ["BOUNDS", "TIMEOUT_BODY", "check"]
 
 COUNT = sys.maxsize
 #: Seconds that no timer overflows on.
 LONG = 10**9
+
+#: Seconds that the body of a request may take without progress, and a peer without reading the end of a response.
+TIMEOUT_BODY = 60.0
 
 #: The least and the most, by the setting's name in uvicorn's Config. Where the least is a float, any number will do.
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -24,6 +27,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "limit_max_requests": (1, COUNT),
     "limit_max_requests_jitter": (0, COUNT),
     "timeout_keep_alive": (0, LONG),  # 0: one request a connection
+    "timeout_body": (0.001, LONG),
     "timeout_graceful_shutdown": (0, LONG),  # 0: cancelled at once
     "timeout_worker_healthcheck": (1, 10**6),  # 0: no worker answers in time
     "reload_delay": (0.0, LONG),

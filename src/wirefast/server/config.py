@@ -6,9 +6,17 @@ import gc
 
 import uvicorn
 
+from wirefast.server.bounds import TIMEOUT_BODY
+
 
 class Config(uvicorn.Config):
-    """`uvicorn.Config` for a process that does nothing but serve, as ``wirefast run`` makes it."""
+    """`uvicorn.Config` for a process that does nothing but serve, as ``wirefast run`` makes it.
+
+    Attributes:
+        timeout_body: seconds that the body of a request may take without progress. Default: 60.
+    """
+
+    timeout_body: float = TIMEOUT_BODY
 
     def load(self) -> None:
         """Load the application; the garbage collector then leaves alone all that there is (`gc.freeze`).

@@ -1,200 +1,440 @@
-"""``HttpProtocol``: uvicorn's httptools protocol, bounded before the upgrade and quicker through it.
+"""``HttpProtocol``: HTTP/1.1 for uvicorn, one request at a time, and the way to our WebSocketProtocol.
 
-The first request of a connection is looked at before the HTTP parser is even built: an upgrade goes to the
-WebSocket protocol as it came, without being parsed and written out again; anything else starts uvicorn's
-own protocol, which serves it.
+From its first byte to its last, a connection is in one of these states, each of which ends by itself:
+
+    state      what it waits for                              what ends it
+    HEAD       the head of a request                          10 s (HEAD_TIMEOUT): 408, or a bare close
+    IDLE       a further request, of which no byte has come   --timeout-keep-alive
+    REQUEST    the application's response                     the application; --timeout-body while that waits for bytes
+    DISCARD    the rest of a body, after its response         --timeout-body
+    CLOSING    that the peer takes what is written            --timeout-body
+    UPGRADED   nothing here: a WebSocketProtocol has it       that one
+    LOST       nothing                                        –
+
+A request is read when the one before it has its whole response. What comes earlier waits, 64 KiB of it, and then the
+connection is not read any more; so a refusal never stands in another response, and an upgrade has the connection for
+itself. uvicorn's cycle (`wirefast.server.cycle`) makes the responses.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import logging
+import select
+import sys
+from enum import Enum
 from typing import Any
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import uvicorn.logging
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl, service_unavailable
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
-from wirefast.server.handshake import error_response, inspect_head
+from wirefast.server.body import BodyReader
+from wirefast.server.bounds import TIMEOUT_BODY
+from wirefast.server.cycle import Cycle
+from wirefast.server.head import Head, HeadReader
 from wirefast.server.protocol import WebSocketProtocol
+from wirefast.server.refused import Refused
+from wirefast.server.responses import refusal
 
 __all__ = ["HttpProtocol"]
 
-#: Seconds from the connection (or, later, from a request's first byte) to the end of the request's head.
+#: Seconds from the connection, or from a later request's first byte, to the end of the request's head.
 HEAD_TIMEOUT = 10.0
-#: Bytes and number of headers of a later request on the same connection; the first is bounded by inspect_head.
-HEAD_LIMIT = 65536
-LINE_LIMIT = 8192
-HEADERS_LIMIT = 100
+#: Bytes of further requests that wait for the response before them. One read may pass it by its own size.
+PIPELINE_LIMIT = 65536
+#: Seconds between two looks whether the peer of a connection that is not read is still there.
+LOOK_EVERY = 5.0
 
-REASONS = {
-    408: "Request Timeout",
-    414: "request line too long",
-    431: "request headers too large",
-}
+TRACE = uvicorn.logging.TRACE_LOG_LEVEL
 
 
-class HeadTooLarge(Exception):
-    """Stops the parser: the request was refused."""
+class State(Enum):
+    """What a connection waits for; the table is in the module's docstring."""
+
+    HEAD = "head"
+    IDLE = "idle"
+    REQUEST = "request"
+    DISCARD = "discard"
+    CLOSING = "closing"
+    UPGRADED = "upgraded"
+    LOST = "lost"
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol with limits (``--http wirefast.server:HttpProtocol``).
+class Flow(FlowControl):
+    """uvicorn's flow control, with a hold on reading that the application's ``receive`` does not lift."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self.held = False
+
+    def resume_reading(self) -> None:
+        """Read on, unless reading is held."""
+        if not self.held:
+            super().resume_reading()
+
+
+class HttpProtocol(asyncio.Protocol):
+    """HTTP/1.1 with limits (``--http wirefast.server:HttpProtocol``).
 
     A connection has 10 seconds for the whole head of its first request, silent or dripping; a line of a
     head may have 8 KiB, a head 64 KiB and 100 headers: 414 or 431 otherwise. With our WebSocketProtocol,
-    upgrades are handed over directly.
+    upgrades are handed over directly. An upgrade to another protocol is ignored (RFC 9110 section 7.8).
 
     Args:
         config, server_state, app_state: uvicorn's, as in `WebSocketProtocol`.
     """
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
+        if not config.loaded:
+            config.load()
         self.config = config
         self.server_state = server_state
         self.app_state = app_state
         self.loop = _loop or asyncio.get_running_loop()
-        # What came of the first head, and where its last line begins.
-        self.head = bytearray()
-        self.line_start = 0
-        self.head_timer: asyncio.TimerHandle | None = None
-        # Whether uvicorn's protocol took over, and where it is in a request.
-        self.serving = False
-        self.in_head = False
-        self.head_size = self.header_count = 0
-        # Bytes that came since the read in which the head began, and the size of the read that is being parsed.
-        self.head_bytes = self.read_size = 0
+        self.logger = logging.getLogger("uvicorn.error")
+        self.state = State.HEAD
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]
+        self.flow: Flow | None = None
+        # Ends the states HEAD, IDLE, DISCARD and CLOSING.
+        self.timer: asyncio.TimerHandle | None = None
+        self.reader: HeadReader | None = HeadReader()
+        # The request that is served, the rest of its body, and what came behind it.
+        self.cycle: Cycle | None = None
+        self.body: BodyReader | None = None
+        self.behind = b""
+        self.behind_from = 0
+        # While the application waits for the body: when it began to, or when bytes of it came last.
+        self.body_timer: asyncio.TimerHandle | None = None
+        self.body_progress = 0.0
+        self.look_timer: asyncio.TimerHandle | None = None
+
+    # asyncio's side.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
         self.server_state.connections.add(self)
-        self.head_timer = self.loop.call_later(HEAD_TIMEOUT, self.head_timed_out)
+        self.enter(State.HEAD, HEAD_TIMEOUT)
+        self.trace("HTTP connection made")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.stop_head_timer()
-        if self.serving:
-            super().connection_lost(exc)
-        else:
-            self.server_state.connections.discard(self)
+        self.enter(State.LOST)
+        self.server_state.connections.discard(self)
+        self.trace("HTTP connection lost")
+        self.stop_body_timer()
+        if self.look_timer is not None:
+            self.look_timer.cancel()
+            self.look_timer = None
+        self.behind = b""
+        self.disconnect()
+        if self.flow is not None:
+            self.flow.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        if self.serving:
-            self.read_size = len(data)
-            super().data_received(data)
-            if self.in_head and not self.transport.is_closing():
-                # The parser tells of a header when it has all of it.
-                self.head_bytes += len(data)
-                if self.head_bytes > HEAD_LIMIT:
-                    self.refuse(431)
-                elif self.head_timer is None:
-                    self.head_timer = self.loop.call_later(HEAD_TIMEOUT, self.head_timed_out)
-            return
         if self.transport.is_closing():
             return
-        if self.head:
-            end_of_line = data.rfind(b"\n")
-            if end_of_line >= 0:
-                self.line_start = len(self.head) + end_of_line + 1
-            self.head += data
-            if end_of_line < 0 and len(self.head) - self.line_start <= LINE_LIMIT:
-                # Nothing to judge before the line ends or is too long: a head in single bytes is read a line at a
-                # time, a hundred lines at most.
-                return
-            data = bytes(self.head)
-        answer = inspect_head(data)
-        if answer > 1:
-            self.refuse(answer)
-        elif answer == 1 and self.takes_upgrades():
-            self.upgrade(data)
-        elif answer >= 0:
-            self.serve(data)
-        elif not self.head:
-            self.head += data
-            self.line_start = data.rfind(b"\n") + 1
+        try:
+            self.read(data, 0)
+        except Refused as exc:
+            self.refuse(exc)
 
-    def takes_upgrades(self) -> bool:
-        ws_protocol_class: Any = self.config.ws_protocol_class
-        return isinstance(ws_protocol_class, type) and issubclass(ws_protocol_class, WebSocketProtocol)
-
-    def upgrade(self, head: bytes) -> None:
-        """Hand the connection over, with the bytes as they came."""
-        self.stop_head_timer()
-        self.head.clear()
-        self.server_state.connections.discard(self)
-        ws_protocol_class: Any = self.config.ws_protocol_class
-        protocol = ws_protocol_class(
-            config=self.config, server_state=self.server_state, app_state=self.app_state, _loop=self.loop
-        )
-        protocol.connection_made(self.transport)
-        self.transport.set_protocol(protocol)
-        protocol.data_received(head)
-
-    def serve(self, head: bytes) -> None:
-        """Become uvicorn's protocol."""
-        self.stop_head_timer()
-        self.head.clear()
-        transport = self.transport  # which uvicorn's constructor clears
-        super().__init__(self.config, self.server_state, self.app_state, self.loop)
-        self.serving = True
-        super().connection_made(transport)
-        self.data_received(head)
-
-    def refuse(self, status: int) -> None:
-        self.stop_head_timer()
-        self.transport.write(error_response(status, REASONS[status], self.server_state.default_headers))
-        self.transport.close()
-
-    def head_timed_out(self) -> None:
-        self.head_timer = None
-        if self.head or self.serving:
-            self.refuse(408)
-        else:
-            self.transport.close()
-
-    def stop_head_timer(self) -> None:
-        if self.head_timer is not None:
-            self.head_timer.cancel()
-            self.head_timer = None
-
-    # The parser's callbacks, for the limits of later requests.
-
-    def on_message_begin(self) -> None:
-        self.in_head = True
-        self.head_size = self.header_count = 0
-        self.head_bytes = -self.read_size
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        self.count(len(url), 414)
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.header_count += 1
-        self.count(len(name) + len(value) + 4, 431)
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        self.in_head = False
-        self.stop_head_timer()
-        super().on_headers_complete()
-
-    def count(self, size: int, status: int) -> None:
-        self.head_size += size
-        if size > LINE_LIMIT or self.head_size > HEAD_LIMIT or self.header_count > HEADERS_LIMIT:
-            self.refuse(status)
-            raise HeadTooLarge
-
-    def send_400_response(self, msg: str) -> None:
-        if not self.transport.is_closing():
-            super().send_400_response(msg)
-
-    def shutdown(self) -> None:
-        if self.serving:
-            super().shutdown()
-        else:
-            self.transport.close()
+    def eof_received(self) -> bool | None:
+        return None
 
     def pause_writing(self) -> None:
-        if self.serving:
-            super().pause_writing()
+        if self.flow is not None:
+            self.flow.pause_writing()
 
     def resume_writing(self) -> None:
-        if self.serving:
-            super().resume_writing()
+        if self.flow is not None:
+            self.flow.resume_writing()
+
+    def shutdown(self) -> None:
+        """Uvicorn is stopping: end after the response that is under way."""
+        if self.state is State.REQUEST and self.cycle is not None:
+            self.cycle.keep_alive = False
+        else:
+            self.close()
+
+    # States.
+
+    def enter(self, state: State, seconds: float | None = None) -> None:
+        """Go into a state, which ends after some seconds or by what it waits for."""
+        self.state = state
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = None if seconds is None else self.loop.call_later(seconds, self.timed_out)
+
+    def timed_out(self) -> None:
+        """Nothing has ended the state in time."""
+        self.timer = None
+        if self.state is State.CLOSING:
+            self.transport.abort()
+        elif self.state is State.HEAD and self.reader is not None and self.reader.started:
+            self.refuse(Refused(408, "Request Timeout"))
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection once the peer has what is written."""
+        self.transport.close()
+        if self.state is not State.LOST:
+            self.enter(State.CLOSING, self.body_seconds())
+
+    def body_seconds(self) -> float:
+        """Seconds without progress that a body may take."""
+        return float(getattr(self.config, "timeout_body", TIMEOUT_BODY))
+
+    def trace(self, text: str) -> None:
+        if self.logger.level <= TRACE:
+            client = get_remote_addr(self.transport)
+            self.logger.log(TRACE, "%s%s", f"{client[0]}:{client[1]} - " if client else "", text)
+
+    # Reading.
+
+    def read(self, data: bytes, at: int) -> None:
+        """Read on, as far as the states allow."""
+        while at < len(data):
+            if self.body is not None:
+                at = self.read_body(data, at)
+            elif self.state is State.REQUEST:
+                self.keep(data, at)
+                return
+            else:
+                assert self.reader is not None
+                found = self.reader.read(data, at)
+                if found is None:
+                    if self.state is State.IDLE and self.reader.started:
+                        self.enter(State.HEAD, HEAD_TIMEOUT)
+                    return
+                head, at = found
+                if head.is_upgrade and self.config.ws_protocol_class is not None:
+                    self.upgrade(head, data[at:])
+                    return
+                if head.offers_upgrade:
+                    self.logger.warning("Unsupported upgrade request.")
+                self.serve(head)
+
+    def read_body(self, data: bytes, at: int) -> int:
+        """Read the body of the request that is served; where the bytes behind it begin."""
+        assert self.body is not None and self.cycle is not None and self.flow is not None
+        content, at = self.body.read(data, at)
+        cycle, done = self.cycle, self.body.done
+        if done:
+            self.body = None
+        if self.state is State.REQUEST:
+            self.body_progress = self.loop.time()
+            cycle.body += content
+            if done:
+                cycle.more_body = False
+            elif len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            if content or done:
+                cycle.message_event.set()
+        elif done:
+            self.await_request()
+        return at
+
+    def keep(self, data: bytes, at: int) -> None:
+        """Keep what came behind the request that is served."""
+        assert self.flow is not None
+        if self.behind:
+            self.behind, self.behind_from = self.behind[self.behind_from :] + data[at:], 0
+        else:
+            self.behind, self.behind_from = data, at
+        if len(self.behind) - self.behind_from > PIPELINE_LIMIT and not self.flow.held:
+            self.flow.pause_reading()
+            self.flow.held = True
+            self.look_timer = self.loop.call_later(LOOK_EVERY, self.look)
+
+    def look(self) -> None:
+        """End a connection that is not read when its peer has ended it, which no read tells."""
+        self.look_timer = None
+        if self.flow is None or not self.flow.held or self.transport.is_closing():
+            return
+        if has_ended(self.transport):
+            self.transport.abort()
+        else:
+            self.look_timer = self.loop.call_later(LOOK_EVERY, self.look)
+
+    def refuse(self, refused: Refused) -> None:
+        """Answer what cannot be read, where no response stands in the way, and close."""
+        answering = self.state is State.REQUEST and self.cycle is not None and self.cycle.response_started
+        if not answering and self.state is not State.DISCARD:
+            self.transport.write(refusal(refused, self.server_state.default_headers))
+        if refused.status == 400:
+            self.logger.warning("Invalid HTTP request received.")
+        self.body = None
+        self.disconnect()
+        self.close()
+
+    # Requests.
+
+    def serve(self, head: Head) -> None:
+        """Start the application for a request."""
+        config, server_state = self.config, self.server_state
+        if self.flow is None:
+            self.flow = Flow(self.transport)
+            self.server, self.client = get_local_addr(self.transport), get_remote_addr(self.transport)
+            self.scheme = "https" if is_ssl(self.transport) else "http"
+            self.access_logger = logging.getLogger("uvicorn.access")
+            self.access_log = self.access_logger.hasHandlers()
+        path = head.path.decode("ascii")
+        scope = {
+            "type": "http",
+            "asgi": {"version": config.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1" if head.minor else "1.0",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": config.root_path,
+            "headers": head.headers,
+            "state": self.app_state.copy(),
+            "method": head.method.decode("ascii"),
+            "path": config.root_path + (unquote(path) if "%" in path else path),
+            "raw_path": config.root_path.encode("ascii") + head.path,
+            "query_string": head.query,
+        }
+        app, limit = config.loaded_app, config.limit_concurrency
+        if limit is not None and (len(server_state.connections) >= limit or len(server_state.tasks) >= limit):
+            self.logger.warning("Exceeded concurrency limit.")
+            app = service_unavailable
+        has_body = head.chunked or head.length > 0
+        self.body = BodyReader(head) if has_body else None
+        self.cycle = cycle = Cycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=head.expects_continue and has_body,
+            keep_alive=bool(head.minor) and head.keep_alive,
+            on_response=self.response_complete,
+            on_wait=self.watch_body,
+            on_end=self.request_ended,
+        )
+        self.reader = None
+        self.enter(State.REQUEST)
+        if not has_body:
+            cycle.more_body = False
+            cycle.message_event.set()
+        coroutine = cycle.run_asgi(app)
+        if not getattr(config, "reset_contextvars", False):
+            task = self.loop.create_task(coroutine)
+        elif sys.version_info >= (3, 11):
+            task = self.loop.create_task(coroutine, context=contextvars.Context())
+        else:
+            task = contextvars.Context().run(self.loop.create_task, coroutine)
+        server_state.tasks.add(task)
+        task.add_done_callback(server_state.tasks.discard)
+
+    def disconnect(self) -> None:
+        """Tell the application that the client is gone."""
+        if self.cycle is not None:
+            if not self.cycle.response_complete:
+                self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def watch_body(self) -> None:
+        """The application waits for bytes of the body."""
+        if self.body is not None:
+            self.body_progress = self.loop.time()
+            if self.body_timer is None:
+                self.body_timer = self.loop.call_later(self.body_seconds(), self.body_timed_out)
+
+    def body_timed_out(self) -> None:
+        self.body_timer = None
+        if self.body is None or self.state is not State.REQUEST or self.cycle is None or not self.cycle.awaits_body:
+            return
+        left = self.body_progress + self.body_seconds() - self.loop.time()
+        if left > 0:
+            self.body_timer = self.loop.call_later(left, self.body_timed_out)
+        else:
+            self.refuse(Refused(408, "Request Timeout"))
+
+    def stop_body_timer(self) -> None:
+        if self.body_timer is not None:
+            self.body_timer.cancel()
+            self.body_timer = None
+
+    def response_complete(self) -> None:
+        """The response is written: go on to the rest of the body, to what came behind it, or to the next request."""
+        self.server_state.total_requests += 1
+        self.stop_body_timer()
+        if self.transport.is_closing():
+            return
+        assert self.flow is not None
+        if self.body is not None:
+            self.enter(State.DISCARD, self.body_seconds())
+            self.flow.resume_reading()
+        else:
+            self.await_request()
+            try:
+                self.read_behind()
+            except Refused as exc:
+                self.refuse(exc)
+
+    def request_ended(self) -> None:
+        """The application has returned. Where it failed, the connection is closing."""
+        if self.transport.is_closing() and self.state is State.REQUEST:
+            self.enter(State.CLOSING, self.body_seconds())
+
+    def await_request(self) -> None:
+        """Wait for a further request."""
+        self.reader = HeadReader()
+        self.enter(State.IDLE, self.config.timeout_keep_alive)
+
+    def read_behind(self) -> None:
+        """Read what waited for the response."""
+        assert self.flow is not None
+        data, at = self.behind, self.behind_from
+        self.behind, self.behind_from = b"", 0
+        if data:
+            self.read(data, at)
+        if len(self.behind) - self.behind_from <= PIPELINE_LIMIT:
+            self.flow.held = False
+            self.flow.resume_reading()
+
+    def upgrade(self, head: Head, rest: bytes) -> None:
+        """Hand the connection over to a WebSocket protocol, with what came behind the head."""
+        if head.chunked or head.length > 0:
+            raise Refused(400, "a WebSocket handshake has no body")
+        self.trace("Upgrading to WebSocket")
+        ws_protocol_class: Any = self.config.ws_protocol_class
+        ours = isinstance(ws_protocol_class, type) and issubclass(ws_protocol_class, WebSocketProtocol)
+        settings: dict[str, Any] = {"config": self.config, "server_state": self.server_state}
+        if ours:
+            settings["_loop"] = self.loop
+        protocol: Any = ws_protocol_class(app_state=self.app_state, **settings)
+        if self.flow is not None:
+            self.flow.held = False
+            self.flow.resume_reading()
+        self.enter(State.UPGRADED)
+        self.reader = self.cycle = None
+        self.server_state.connections.discard(self)
+        protocol.connection_made(self.transport)
+        if self.flow is not None and self.flow.write_paused:
+            protocol.pause_writing()
+        self.transport.set_protocol(protocol)
+        if ours:
+            protocol.begin(head, rest)
+        else:
+            target = head.path + (b"?" + head.query if head.query else b"")
+            lines = [b"GET " + target + b" HTTP/1.1", *(name + b": " + value for name, value in head.headers), b"", b""]
+            protocol.data_received(b"\r\n".join(lines) + rest)
+
+
+def has_ended(transport: asyncio.BaseTransport) -> bool:
+    """Whether the peer has ended its side of a connection that is not read; False where the system does not tell."""
+    connection = transport.get_extra_info("socket")
+    told: int = getattr(select, "POLLRDHUP", 0)
+    if connection is None or not told:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), told)
+    return bool(poll.poll(0))

@@ -1,21 +1,24 @@
 # The asyncio protocol of one WebSocket: handshake, ASGI application, end.
 
 from wirefast.server.connection cimport Connection
-from wirefast.server.handshake cimport Request
+from wirefast.server.head cimport Head, HeadReader
 
 
 cdef class WebSocketProtocol(Connection):
     cdef object __weakref__
     cdef dict app_state
 
-    # Until the handshake is answered: the bytes of the head that came so far, later those that came before
-    # their time; the checked request; the scope, for the log line.
+    # Until the handshake is answered: what reads the head, where no HttpProtocol has; the head; the bytes that came
+    # before their time; the scope, for the log line.
+    cdef HeadReader reader
+    cdef Head request
     cdef bytearray early
-    cdef Request request
     cdef dict scope
     # The extensions that the client offers, and scope["extensions"]["wirefast.deflate"], where the application may
     # say whether it wants the one that we know. None without offers.
     cdef list offers
+    # The subprotocols that the client offers, until the scope has them.
+    cdef list subprotocols
     cdef dict deflate_extension
 
     # A denial response under way: its status, header lines and body so far.
@@ -23,7 +26,10 @@ cdef class WebSocketProtocol(Connection):
     cdef list denial_lines
     cdef list denial_body
 
-    cdef int handshake(self) except -1
+    cdef int read_head(self, bytes data) except -1
+    cdef int handshake(self, Head head) except -1
+    # Answer a Refused.
+    cdef int refuse_request(self, object refused) except -1
     cdef dict make_scope(self)
     cdef int start_app(self) except -1
     cdef int log_response(self, str outcome) except -1

@@ -25,15 +25,17 @@ from wirefast.server.connection cimport CLOSED, CLOSING, CONNECTING, LOST, OPEN
 from wirefast.server.csrc cimport FRAME_RSV1
 from wirefast.server.deflate cimport Deflate, negotiate, parse_offers
 from wirefast.server.handshake cimport (
-    HEAD_LIMIT, head_size, header_line, header_pairs, parse_request, response, subprotocol_line, switching_protocols,
+    check_handshake, offered_subprotocols, subprotocol_line, switching_protocols,
 )
+from wirefast.server.head cimport Head, HeadReader
+from wirefast.server.responses cimport header_line, header_pairs, response
 from wirefast.server.reactor cimport reactor_of
 from wirefast.server.settings cimport settings_of
 
 import uvicorn.logging
 from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
 
-from wirefast.server.handshake import Refused
+from wirefast.server.refused import Refused
 from wirefast.server.settings import finish
 
 cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
@@ -49,6 +51,8 @@ cdef frozenset reserved_names = frozenset((
 # Seconds between the close frame of a shutdown and the end.
 cdef double SHUTDOWN_TIMEOUT = 2.0
 cdef size_t EARLY_LIMIT = 65536
+# Seconds for the whole head, where an HTTP protocol of another make hands over a part of one.
+cdef double HEAD_TIMEOUT = 10.0
 
 
 async def awaited(awaitable):
@@ -131,14 +135,14 @@ cdef class WebSocketProtocol(Connection):
                 self.in_read = False
             if self.out is not None:
                 self.flush()
+        elif self.scope is None:
+            self.read_head(bytes(data))
         else:
             if self.early is None:
                 self.early = bytearray(data)
             else:
                 self.early += data
-            if self.scope is None:
-                self.handshake()
-            elif <size_t> len(self.early) > EARLY_LIMIT and not self.read_paused:
+            if <size_t> len(self.early) > EARLY_LIMIT and not self.read_paused:
                 self.pause_reading()
 
     def shutdown(self):
@@ -157,42 +161,68 @@ cdef class WebSocketProtocol(Connection):
 
     # The handshake.
 
-    cdef int handshake(self) except -1:
-        cdef uint8_t* data = <uint8_t*> self.early
-        cdef size_t size = <size_t> len(self.early)
-        cdef size_t used = head_size(data, size)
-        if used == 0 and size <= HEAD_LIMIT:
-            return 0
+    def begin(self, Head head not None, bytes rest not None):
+        """Take over a connection whose request head has been read.
+
+        Args:
+            head: an upgrade to ``websocket``, well formed or not.
+            rest: the bytes behind it.
+        """
+        if rest:
+            self.early = bytearray(rest)
+        self.handshake(head)
+
+    cdef int read_head(self, bytes data) except -1:
+        """Read the head that an HTTP protocol of another make hands over; it comes whole, but for one in error."""
+        cdef Head head
+        cdef size_t used = 0
+        if self.reader is None:
+            self.reader = HeadReader()
+            self.arm_close_timer(HEAD_TIMEOUT)
         try:
-            if used == 0:
-                raise Refused(431, "request head too large")
-            self.request = parse_request(data, used)
+            head = self.reader.feed(
+                <const uint8_t*> PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), &used
+            )
+        except Refused as exc:
+            return self.refuse_request(exc)
+        if head is None:
+            return 0
+        self.reader = None
+        self.close_timer.cancel()
+        self.close_timer = None
+        self.begin(head, data[used:])
+        return 0
+
+    cdef int handshake(self, Head head) except -1:
+        self.request = head
+        try:
+            check_handshake(head)
+            self.subprotocols = offered_subprotocols(head)
+            if head.extensions is not None:
+                try:
+                    self.offers = parse_offers(head.extensions)
+                except ValueError as exc:
+                    raise Refused(400, str(exc)) from None
             if self.settings.invalid:
                 raise Refused(500, "Internal Server Error")
             if self.settings.full():
                 self.settings.logger.warning("Exceeded concurrency limit.")
                 raise Refused(503, "Service Unavailable")
-            if self.request.extensions:
-                try:
-                    self.offers = parse_offers(self.request.extensions)
-                except ValueError as exc:
-                    raise Refused(400, str(exc)) from None
         except Refused as exc:
-            if self.request is not None:
-                self.scope = self.make_scope()
-                self.log_response(str(exc.status))
-            exc.lines.append(b"content-type: text/plain; charset=utf-8\r\n")
-            self.refuse(exc.status, exc.lines, exc.reason.encode())
-            return 0
-        if used == size:
-            self.early = None
-        else:
-            del self.early[:used]
+            return self.refuse_request(exc)
         self.scope = self.make_scope()
+        self.subprotocols = None
         return self.start_app()
 
+    cdef int refuse_request(self, object refused) except -1:
+        if self.request is not None:
+            self.scope = self.make_scope()
+            self.log_response(str(refused.status))
+        lines = [*refused.lines, b"content-type: text/plain; charset=utf-8\r\n"]
+        return self.refuse(refused.status, lines, refused.reason.encode())
+
     cdef dict make_scope(self):
-        cdef Request request = self.request
+        cdef Head request = self.request
         cdef str path = request.path.decode("ascii")
         cdef dict extensions = {"websocket.http.response": {}}
         if "%" in path:
@@ -211,7 +241,7 @@ cdef class WebSocketProtocol(Connection):
             "raw_path": self.settings.raw_root_path + request.path,
             "query_string": request.query,
             "headers": request.headers,
-            "subprotocols": request.subprotocols,
+            "subprotocols": self.subprotocols or [],
             "state": self.app_state.copy(),
             "extensions": extensions,
         }

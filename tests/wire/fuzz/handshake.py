@@ -10,7 +10,7 @@ import random
 import h11
 from driver import Session, cut, main, mutate
 
-from wirefast.server.handshake import inspect_head
+from wirefast.server.head import HeadReader
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 HEAD = [
@@ -106,7 +106,8 @@ def check(rng: random.Random, data: bytes) -> str:
     if status != b"101":
         assert status in STATUSES and closed and not events, status
         return f"refused {status.decode()}"
-    assert not closed and inspect_head(data) == 1
+    found = HeadReader().read(data)
+    assert not closed and found is not None and found[0].is_upgrade
     scope = events[0]
     oracle = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
     oracle.receive_data(data)

@@ -1,0 +1,85 @@
+"""One HTTP request and its response: uvicorn's cycle, which neither spins nor starves the loop.
+
+uvicorn's ``send`` returns at once when the client is gone, so that an endless response never lets the event loop turn,
+and the loop never tells anything of the end. Here a send on a lost connection lets the loop turn, which is when
+listeners of the disconnect run; an application that goes on regardless gets an OSError, as ASGI 2.4 has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.utils import ClientDisconnected
+
+__all__ = ["Cycle"]
+
+#: Sends in one turn of the loop after which the application has to let it turn.
+SENDS_PER_TURN = 64
+#: Sends after the end of the connection that only let the loop turn; later ones raise.
+SENDS_AFTER_END = 64
+
+
+class Cycle(RequestResponseCycle):
+    """A request, from its head to the end of its response.
+
+    Attributes:
+        awaits_body: whether the application waits in ``receive`` for more of the body.
+    """
+
+    def __init__(self, *, on_wait: Callable[[], None], on_end: Callable[[], None], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._on_wait = on_wait
+        self._on_end = on_end
+        self._sends = self._late_sends = 0
+        self.awaits_body = False
+
+    async def run_asgi(self, app: Any) -> None:
+        """Call the application, answer for it where it fails, and tell the protocol of its end."""
+        self._app = app
+        try:
+            await super().run_asgi(self._call)
+        finally:
+            self._on_end()
+            del self._app, self._on_wait, self._on_end
+
+    async def _call(self, scope: Any, receive: Any, send: Any) -> Any:
+        try:
+            return await self._app(scope, receive, send)
+        except ClientDisconnected:
+            # What the client caused is no fault of the application.
+            if not self.disconnected:
+                raise
+            return None
+
+    async def send(self, message: Any) -> None:
+        """``send`` of ASGI.
+
+        Raises:
+            ClientDisconnected: an OSError; the client is gone, and the application was told by 64 sends that took
+                a turn of the loop each.
+        """
+        if self.disconnected:
+            self._late_sends += 1
+            if self._late_sends > SENDS_AFTER_END:
+                raise ClientDisconnected
+            await asyncio.sleep(0)
+            return
+        await super().send(message)
+        self._sends += 1
+        if self._sends >= SENDS_PER_TURN:
+            self._sends = 0
+            await asyncio.sleep(0)
+
+    async def receive(self) -> Any:
+        """``receive`` of ASGI."""
+        if self.more_body and not self.message_event.is_set():
+            self.awaits_body = True
+            self._on_wait()
+            try:
+                return await super().receive()
+            finally:
+                self.awaits_body = False
+        return await super().receive()

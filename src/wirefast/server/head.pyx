@@ -1,0 +1,509 @@
+"""The head of an HTTP/1.1 request, read strictly (RFC 9112), the same for plain and for upgrading requests.
+
+Each line is read once, when its end has come, so that the cost is linear in the size of the head, however the bytes are
+cut; that size is bounded. A proxy in front may have read the same bytes. What two readers could read in two ways is
+refused: bare line feeds, control characters, folded lines, blanks before a colon, a second Host, two lengths, a length
+beside a transfer coding, a transfer coding that is not ``chunked`` alone.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from libc.string cimport memchr, memcmp
+
+from wirefast.server.refused import Refused
+
+cdef enum:
+    LONGEST_LENGTH = 18      # digits of a Content-Length: what fits into 63 bits
+
+cdef uint8_t classes[256]
+cdef uint8_t lower[256]
+
+
+cdef int fill_tables() except -1:
+    cdef int i
+    for i in range(256):
+        lower[i] = <uint8_t> (i + 32 if 65 <= i <= 90 else i)
+        classes[i] = 0
+        if i == 9 or 32 <= i < 127 or i > 127:
+            classes[i] |= FIELD
+        if 33 <= i < 127 and i != 35:
+            classes[i] |= TARGET
+    for i in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789":
+        classes[i] |= TOKEN | AUTHORITY | BASE64
+    for i in b"!#$%&'*+-.^_`|~":
+        classes[i] |= TOKEN
+    for i in b"-._~!$&'()*+,;=:%[]":
+        classes[i] |= AUTHORITY
+    for i in b"+/":
+        classes[i] |= BASE64
+    return 0
+
+
+fill_tables()
+
+# Names that most clients send: one object for all connections.
+cdef dict common_names = {
+    name: name
+    for name in (
+        b"host", b"upgrade", b"connection", b"origin", b"user-agent", b"cookie", b"authorization", b"accept",
+        b"accept-encoding", b"accept-language", b"cache-control", b"pragma", b"sec-websocket-key",
+        b"sec-websocket-version", b"sec-websocket-protocol", b"sec-websocket-extensions", b"sec-fetch-dest",
+        b"sec-fetch-mode", b"sec-fetch-site", b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip",
+        b"content-length", b"content-type",
+    )
+}
+# Those whose values are the same for many clients and no secret: their lines are kept, checked and split, and a line
+# that came before costs one look and no memory of its own.
+cdef frozenset shared_names = frozenset((
+    b"host", b"upgrade", b"connection", b"origin", b"user-agent", b"accept", b"accept-encoding", b"accept-language",
+    b"cache-control", b"pragma", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-fetch-dest",
+    b"sec-fetch-mode", b"sec-fetch-site", b"x-forwarded-proto",
+))
+cdef dict known_lines = {}
+cdef dict common_methods = {method: method for method in (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD")}
+
+cdef enum:
+    KNOWN_LINES = 1024       # all are forgotten when there are that many
+    KNOWN_LINE_SIZE = 256
+
+# What a header means to the protocol.
+cdef enum Meaning:
+    NOTHING = 0
+    HOST
+    UPGRADE
+    CONNECTION
+    VERSION
+    KEY
+    PROTOCOL
+    EXTENSIONS
+    LENGTH
+    ENCODING
+    EXPECT
+
+# What a line says, where that is one of few things.
+cdef enum:
+    SAYS_UPGRADE = 1         # Connection: upgrade, or Upgrade: websocket
+    SAYS_CLOSE = 2           # Connection: close
+    SAYS_13 = 4              # Sec-WebSocket-Version: 13
+    SAYS_NOTHING = 8         # Host without a value
+
+
+@cython.final
+cdef class HeaderLine:
+    """A checked header line."""
+
+    cdef tuple pair      # (name in lower case, value)
+    cdef Meaning meaning
+    cdef int says
+
+
+cdef bint all_of(const uint8_t* data, size_t size, uint8_t wanted) noexcept:
+    cdef size_t i
+    for i in range(size):
+        if not classes[data[i]] & wanted:
+            return False
+    return True
+
+
+cdef bint is_word(const uint8_t* data, size_t size, const char* word, size_t word_size) noexcept:
+    """Whether these bytes are the word, in upper or lower case."""
+    cdef size_t i
+    if size != word_size:
+        return False
+    for i in range(size):
+        if lower[data[i]] != <uint8_t> word[i]:
+            return False
+    return True
+
+
+cdef bint list_has(const uint8_t* data, size_t size, const char* word, size_t word_size) noexcept:
+    """Whether a comma-separated list holds this word, in upper or lower case."""
+    cdef size_t start = 0, end, i
+    while start <= size:
+        end = start
+        while end < size and data[end] != b",":
+            end += 1
+        i = end
+        while start < i and (data[start] == b" " or data[start] == b"\t"):
+            start += 1
+        while i > start and (data[i - 1] == b" " or data[i - 1] == b"\t"):
+            i -= 1
+        if is_word(data + start, i - start, word, word_size):
+            return True
+        start = end + 1
+    return False
+
+
+cdef Meaning meaning_of(const uint8_t* name, size_t size) noexcept:
+    if size == 4 and memcmp(name, b"host", 4) == 0:
+        return HOST
+    if size == 6 and memcmp(name, b"expect", 6) == 0:
+        return EXPECT
+    if size == 7 and memcmp(name, b"upgrade", 7) == 0:
+        return UPGRADE
+    if size == 10 and memcmp(name, b"connection", 10) == 0:
+        return CONNECTION
+    if size == 14 and memcmp(name, b"content-length", 14) == 0:
+        return LENGTH
+    if size == 17 and memcmp(name, b"transfer-encoding", 17) == 0:
+        return ENCODING
+    if size < 17 or memcmp(name, b"sec-websocket-", 14) != 0:
+        return NOTHING
+    if size == 17 and memcmp(name + 14, b"key", 3) == 0:
+        return KEY
+    if size == 21 and memcmp(name + 14, b"version", 7) == 0:
+        return VERSION
+    if size == 22 and memcmp(name + 14, b"protocol", 8) == 0:
+        return PROTOCOL
+    if size == 24 and memcmp(name + 14, b"extensions", 10) == 0:
+        return EXTENSIONS
+    return NOTHING
+
+
+cdef const uint8_t* value_of(const uint8_t* line, size_t size, size_t* name_size, size_t* value_size) except NULL:
+    """Check a field line, without its end; where its value begins, without the blanks around it."""
+    cdef const uint8_t* value = <const uint8_t*> memchr(line, b":", size)
+    name_size[0] = <size_t> (value - line) if value is not NULL else 0
+    if name_size[0] == 0 or not all_of(line, name_size[0], TOKEN):
+        raise Refused(400, "malformed header name")
+    value += 1
+    size -= name_size[0] + 1
+    while size and (value[0] == b" " or value[0] == b"\t"):
+        value += 1
+        size -= 1
+    while size and (value[size - 1] == b" " or value[size - 1] == b"\t"):
+        size -= 1
+    if not all_of(value, size, FIELD):
+        raise Refused(400, "malformed header value")
+    value_size[0] = size
+    return value
+
+
+cdef int check_field_line(const uint8_t* line, size_t size) except -1:
+    cdef size_t name_size = 0, value_size = 0
+    value_of(line, size, &name_size, &value_size)
+    return 0
+
+
+cdef HeaderLine parse_line(const uint8_t* line, size_t size):
+    """Check and split one header line, or find it among the known ones."""
+    cdef HeaderLine header
+    cdef const uint8_t* value
+    cdef size_t name_size = 0, value_size = 0, i
+    cdef uint8_t name[LINE_LIMIT]
+    cdef bytes whole = None
+    cdef bytes name_bytes, value_bytes
+    if size <= KNOWN_LINE_SIZE:
+        whole = PyBytes_FromStringAndSize(<const char*> line, size)
+        known = known_lines.get(whole)
+        if known is not None:
+            return <HeaderLine> known
+    value = value_of(line, size, &name_size, &value_size)
+    for i in range(name_size):
+        name[i] = lower[line[i]]
+    name_bytes = PyBytes_FromStringAndSize(<const char*> name, name_size)
+    name_bytes = common_names.get(name_bytes, name_bytes)
+    value_bytes = PyBytes_FromStringAndSize(<const char*> value, value_size)
+    header = HeaderLine.__new__(HeaderLine)
+    header.pair = (name_bytes, value_bytes)
+    header.meaning = meaning_of(name, name_size)
+    if header.meaning == HOST:
+        if not all_of(value, value_size, AUTHORITY):
+            raise Refused(400, "malformed Host header")
+        if value_size == 0:
+            header.says = SAYS_NOTHING
+    elif header.meaning == UPGRADE:
+        header.says = SAYS_UPGRADE if list_has(value, value_size, b"websocket", 9) else 0
+    elif header.meaning == CONNECTION:
+        header.says = SAYS_UPGRADE if list_has(value, value_size, b"upgrade", 7) else 0
+        if list_has(value, value_size, b"close", 5):
+            header.says |= SAYS_CLOSE
+    elif header.meaning == VERSION:
+        header.says = SAYS_13 if value_bytes == b"13" else 0
+    if whole is not None and name_bytes in shared_names:
+        if len(known_lines) >= KNOWN_LINES:
+            known_lines.clear()
+        known_lines[whole] = header
+    return header
+
+
+cdef int parse_target(Head head, const uint8_t* data, size_t size) except -1:
+    cdef const uint8_t* mark
+    cdef size_t i
+    if not all_of(data, size, TARGET):
+        raise Refused(400, "malformed request target")
+    if size and data[0] != b"/":
+        i = 0
+        if size == 1 and data[0] == b"*" and head.method == b"OPTIONS":
+            head.path = b"*"
+            head.query = b""
+            return 0
+        # The absolute form (RFC 9112 section 3.2.2, RFC 6455 section 4.1): its path starts at the third slash.
+        for scheme in (b"http://", b"https://", b"ws://", b"wss://"):
+            i = <size_t> len(scheme)
+            if size > i and is_word(data, i, scheme, i):
+                break
+        else:
+            raise Refused(400, "malformed request target")
+        data += i
+        size -= i
+        i = 0
+        while i < size and data[i] != b"/" and data[i] != b"?":
+            i += 1
+        data += i
+        size -= i
+        if size == 0:
+            head.path = b"/"
+            head.query = b""
+            return 0
+        if data[0] == b"?":
+            raise Refused(400, "malformed request target")
+    if size == 0:
+        raise Refused(400, "malformed request target")
+    mark = <const uint8_t*> memchr(data, b"?", size)
+    if mark is NULL:
+        head.path = PyBytes_FromStringAndSize(<const char*> data, size)
+        head.query = b""
+    else:
+        i = <size_t> (mark - data)
+        head.path = PyBytes_FromStringAndSize(<const char*> data, i)
+        head.query = PyBytes_FromStringAndSize(<const char*> mark + 1, size - i - 1)
+    return 0
+
+
+cdef Head parse_request_line(const uint8_t* line, size_t length):
+    cdef Head head = Head.__new__(Head)
+    cdef const uint8_t* space = <const uint8_t*> memchr(line, b" ", length)
+    cdef size_t size
+    if space is NULL:
+        raise Refused(400, "malformed request line")
+    size = <size_t> (space - line)
+    if size == 0 or size > METHOD_LIMIT or not all_of(line, size, TOKEN):
+        raise Refused(400, "malformed request line")
+    head.method = PyBytes_FromStringAndSize(<const char*> line, size)
+    head.method = common_methods.get(head.method, head.method)
+    size += 1
+    if length < size + 9 or memcmp(line + length - 9, b" HTTP/1.", 8) != 0:
+        raise Refused(400, "malformed request line")
+    if line[length - 1] == b"1":
+        head.minor = 1
+        head.keep_alive = True
+    elif line[length - 1] != b"0":
+        raise Refused(400, "malformed request line")
+    if head.method == b"CONNECT":
+        raise Refused(501, "CONNECT is for proxies")
+    parse_target(head, line + size, length - 9 - size)
+    head.headers = []
+    head.length = -1
+    return head
+
+
+cdef int check_beginning(const uint8_t* line, size_t size) except -1:
+    """Refuse the beginning of a request line that no request line begins with."""
+    cdef const uint8_t* space = <const uint8_t*> memchr(line, b" ", size if size < METHOD_LIMIT + 1 else METHOD_LIMIT + 1)
+    cdef size_t method = <size_t> (space - line) if space is not NULL else size
+    if size and line[0] == b"\r":
+        # Perhaps an empty line.
+        if size > 1:
+            raise Refused(400, "malformed request line")
+        return 0
+    if method > METHOD_LIMIT or (method == 0 and size) or not all_of(line, method, TOKEN):
+        raise Refused(400, "malformed request line")
+    if method + 1 < size:
+        if not classes[line[method + 1]] & TARGET:
+            raise Refused(400, "malformed request target")
+        # The last byte is new more often than not; all of them are checked with the whole line.
+        if line[size - 1] != b" " and line[size - 1] != b"\r" and not classes[line[size - 1]] & TARGET:
+            raise Refused(400, "malformed request target")
+    return 0
+
+
+cdef int parse_length(Head head, bytes value) except -1:
+    cdef const uint8_t* data = <const uint8_t*> PyBytes_AS_STRING(value)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(value), i
+    cdef int64_t length = 0
+    if head.length >= 0:
+        raise Refused(400, "more than one Content-Length")
+    if size == 0 or size > LONGEST_LENGTH:
+        raise Refused(400, "malformed Content-Length")
+    for i in range(size):
+        if not b"0" <= data[i] <= b"9":
+            raise Refused(400, "malformed Content-Length")
+        length = length * 10 + (data[i] - 48)
+    head.length = length
+    return 0
+
+
+cdef int note(Head head, HeaderLine header) except -1:
+    """Note what a header line means to the protocol."""
+    cdef Meaning meaning = header.meaning
+    cdef bytes value
+    if meaning == HOST:
+        head.hosts += 1
+        if head.hosts > 1:
+            raise Refused(400, "more than one Host header")
+        head.host_empty = header.says & SAYS_NOTHING
+    elif meaning == UPGRADE:
+        head.has_upgrade = True
+        head.upgrade = head.upgrade or header.says & SAYS_UPGRADE
+    elif meaning == CONNECTION:
+        head.connection = head.connection or header.says & SAYS_UPGRADE
+        if header.says & SAYS_CLOSE:
+            head.keep_alive = False
+    elif meaning == VERSION:
+        head.versions += 1
+        head.version_ok = header.says & SAYS_13
+    else:
+        value = header.pair[1]
+        if meaning == KEY:
+            head.keys += 1
+            head.key = value
+        elif meaning == PROTOCOL:
+            if head.subprotocol_values is None:
+                head.subprotocol_values = []
+            head.subprotocol_values.append(value)
+        elif meaning == EXTENSIONS:
+            if head.extensions is None:
+                head.extensions = []
+            head.extensions.append(value)
+        elif meaning == LENGTH:
+            parse_length(head, value)
+        elif meaning == ENCODING:
+            if head.chunked or head.minor == 0:
+                raise Refused(400, "malformed Transfer-Encoding")
+            if value.lower() != b"chunked":
+                raise Refused(501, "a transfer coding other than chunked")
+            head.chunked = True
+        elif meaning == EXPECT:
+            head.expects_continue = head.expects_continue or value.lower() == b"100-continue"
+    return 0
+
+
+cdef class Head:
+    """A checked request head."""
+
+    cdef bint wants_websocket(self) noexcept:
+        # Upgrade means nothing without Connection (RFC 9110 section 7.8); unless a key or a version shows that a
+        # handshake was meant and got wrong.
+        return self.upgrade and (self.connection or self.keys > 0 or self.versions > 0)
+
+    @property
+    def is_upgrade(self):
+        """Whether the client means a WebSocket handshake, well formed or not."""
+        return self.wants_websocket()
+
+    @property
+    def offers_upgrade(self):
+        """Whether the client offers to go on with another protocol, whichever it is."""
+        return self.has_upgrade and self.connection
+
+
+cdef class HeadReader:
+    """Reads the head of one request, in as many pieces as it comes."""
+
+    @property
+    def started(self):
+        """Whether any byte of a request has come, empty lines apart."""
+        return self.head is not None or self.kept is not None
+
+    def read(self, bytes data not None, Py_ssize_t start=0):
+        """Read on.
+
+        Args:
+            data: what came.
+            start: where to begin in it.
+
+        Returns:
+            The Head and where the bytes behind it begin, or None when it is not complete.
+
+        Raises:
+            Refused: the bytes are no head, or pass a limit.
+        """
+        cdef size_t used = 0
+        cdef Head head
+        if not 0 <= start <= PyBytes_GET_SIZE(data):
+            raise IndexError("start is outside of the data")
+        head = self.feed(
+            <const uint8_t*> PyBytes_AS_STRING(data) + start, <size_t> (PyBytes_GET_SIZE(data) - start), &used
+        )
+        return None if head is None else (head, start + <Py_ssize_t> used)
+
+    cdef Head feed(self, const uint8_t* data, size_t size, size_t* used):
+        cdef const uint8_t* start = data
+        cdef const uint8_t* end = data + size
+        cdef const uint8_t* stop
+        cdef size_t length, kept
+        cdef Head head
+        while data < end:
+            stop = <const uint8_t*> memchr(data, b"\n", <size_t> (end - data))
+            length = <size_t> ((end if stop is NULL else stop + 1) - data)
+            kept = <size_t> PyByteArray_GET_SIZE(self.kept) if self.kept is not None else 0
+            if kept + length > LINE_LIMIT + 2:
+                raise Refused(414, "request line too long") if self.head is None else Refused(431, "header line too long")
+            self.size += length
+            if self.size > HEAD_LIMIT:
+                raise Refused(431, "request head too large")
+            if stop is NULL:
+                self.keep(data, length)
+                return None
+            if kept:
+                self.kept += (<const char*> data)[:length]
+                self.take_line(<const uint8_t*> PyByteArray_AS_STRING(self.kept), kept + length)
+                self.kept = None
+            else:
+                self.take_line(data, length)
+            data = stop + 1
+            if self.lines < 0:
+                used[0] = <size_t> (data - start)
+                head = self.head
+                self.head = None
+                return head
+        return None
+
+    cdef int keep(self, const uint8_t* data, size_t size) except -1:
+        if self.kept is None:
+            self.kept = bytearray()
+        self.kept += (<const char*> data)[:size]
+        if self.head is None:
+            check_beginning(<const uint8_t*> PyByteArray_AS_STRING(self.kept), <size_t> PyByteArray_GET_SIZE(self.kept))
+        return 0
+
+    cdef int take_line(self, const uint8_t* line, size_t length) except -1:
+        """Take a line with its end."""
+        cdef Head head = self.head
+        cdef HeaderLine header
+        if length < 2 or line[length - 2] != b"\r":
+            raise Refused(400, "malformed request line" if head is None else "malformed header line")
+        length -= 2
+        if head is None:
+            if length == 0:
+                self.empty_lines += 1
+                if self.empty_lines > EMPTY_LINES:
+                    raise Refused(400, "too many empty lines before a request")
+                return 0
+            self.head = parse_request_line(line, length)
+            return 0
+        if length == 0:
+            self.lines = -1
+            return self.finish()
+        self.lines += 1
+        if self.lines > HEADERS_LIMIT:
+            raise Refused(431, "too many headers")
+        header = parse_line(line, length)
+        head.headers.append(header.pair)
+        if header.meaning != NOTHING:
+            note(head, header)
+        return 0
+
+    cdef int finish(self) except -1:
+        """Judge the head as a whole."""
+        cdef Head head = self.head
+        if head.chunked:
+            if head.length >= 0:
+                raise Refused(400, "both Content-Length and Transfer-Encoding")
+        elif head.length < 0:
+            head.length = 0
+        if head.hosts == 0 and head.minor == 1:
+            raise Refused(400, "missing Host header")
+        return 0

@@ -1,0 +1,3 @@
+from wirefast.server.refused import Refused
+
+def refusal(refused: Refused, headers: list[tuple[bytes, bytes]]) -> bytes: ...
