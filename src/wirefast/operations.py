@@ -26,12 +26,13 @@ from typing import Any, cast, get_args, get_origin
 from starlette import routing
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, compile_path, get_name
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast import params
 from wirefast.datastructures import Default, DefaultPlaceholder
 from wirefast.dependencies import bodies, shapes
-from wirefast.dependencies.analysis import get_endpoint_dependant, typed_return_annotation
+from wirefast.dependencies.analysis import get_endpoint_dependant, require_resolved, typed_return_annotation
+from wirefast.dependencies.annotations import UnresolvedAnnotation
 from wirefast.dependencies.fields import ModelField, create_model_field
 from wirefast.dependencies.models import Dependant, is_generator_kind
 from wirefast.limits import (
@@ -161,11 +162,26 @@ class APIRoute(routing.Route):
         self.unique_id: str = self.operation_id or make_id(self)
         self.response_fields = self._additional_response_fields()
         assert callable(self.endpoint), "An endpoint must be a callable"
+        self.app: ASGIApp
         self.dependant: Dependant
+        self.__dict__.pop("body_field", None)
+        #: Set while an annotation has a name that its module may still define.
+        self.unresolved: UnresolvedAnnotation | None = None
+        try:
+            self._analyse_endpoint()
+        except UnresolvedAnnotation as exc:
+            if not exc.may_come:
+                raise
+            self.unresolved = exc
+            self.dependant = Dependant(call=self.endpoint, path=self.path_format)
+            self._body_fields: list[ModelField] = []
+            self._embed_body_fields = self.is_sse_stream = self.is_json_stream = False
+            self.app = self._resolve_and_serve
+
+    def _analyse_endpoint(self) -> None:
         self.dependant, self._body_fields, self._embed_body_fields = get_endpoint_dependant(
             path=self.path_format, call=self.endpoint, dependencies=self.dependencies
         )
-        self.__dict__.pop("body_field", None)
         yields = is_generator_kind(self.dependant.call)
         self.is_sse_stream = yields and shapes.is_subclass(self.response_class, EventSourceResponse)
         self.is_json_stream = yields and isinstance(self.response_class, DefaultPlaceholder)
@@ -184,6 +200,7 @@ class APIRoute(routing.Route):
     def _model_of_annotation(self, yields: bool) -> Any:
         """The response model that the return annotation stands for; notes the type of streamed items."""
         annotation = typed_return_annotation(self.endpoint)
+        require_resolved(self.endpoint, "the result", annotation)
         if shapes.is_subclass(annotation, Response):
             return None
         if not yields or get_origin(annotation) not in _STREAMS:
@@ -216,6 +233,19 @@ class APIRoute(routing.Route):
     def body_field(self) -> ModelField | None:
         """The whole request body as one field, None where the operation takes none."""
         return bodies.body_field(self._body_fields, self.unique_id, self._embed_body_fields)
+
+    def resolve(self) -> None:
+        """Analyse the endpoint again where names were missing when the route was declared.
+
+        Raises:
+            UnresolvedAnnotation: they are missing still.
+        """
+        if self.unresolved is not None:
+            self._analyse()
+
+    async def _resolve_and_serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.resolve()
+        await self.app(scope, receive, send)
 
     # Included routers -----------------------------------------------------------------------------
 

@@ -287,6 +287,9 @@ class APIRouter(RouterHttpMethods, routing.Router):
             assert kind == "lifespan"
             if "router" not in scope:
                 scope["router"] = self
+            for route in self._flat_routes():
+                if getattr(route, "unresolved", None) is not None:
+                    route.resolve()  # type: ignore[attr-defined]
             await self.lifespan(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:

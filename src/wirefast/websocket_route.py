@@ -15,6 +15,7 @@ from wirefast._core.handlers import handle_exception
 from wirefast._core.plan_cache import PlanCache
 from wirefast._core.session import WebSocketSession
 from wirefast.dependencies.analysis import get_endpoint_dependant
+from wirefast.dependencies.annotations import UnresolvedAnnotation
 from wirefast.dependencies.models import Dependant, endpoint_context
 from wirefast.dependencies.planning import make_plan, refuse_body
 from wirefast.dependencies.utils import solve_dependencies
@@ -64,11 +65,21 @@ class APIWebSocketRoute(routing.WebSocketRoute):
         """Derive everything that follows from what was declared, down to the ASGI application."""
         self.path_regex, self.path_format, self.param_convertors = compile_path(self.path)
         self.dependant: Dependant
-        self.dependant, body_fields, self._embed_body_fields = get_endpoint_dependant(
-            path=self.path_format, call=self.endpoint, dependencies=self.dependencies
-        )
-        refuse_body(body_fields, self.path)
         self.app: ASGIApp
+        #: Set while an annotation has a name that its module may still define.
+        self.unresolved: UnresolvedAnnotation | None = None
+        try:
+            self.dependant, body_fields, self._embed_body_fields = get_endpoint_dependant(
+                path=self.path_format, call=self.endpoint, dependencies=self.dependencies
+            )
+        except UnresolvedAnnotation as exc:
+            if not exc.may_come:
+                raise
+            self.unresolved = exc
+            self.dependant, self._embed_body_fields = Dependant(call=self.endpoint, path=self.path_format), False
+            self.app = self._resolve_and_serve
+            return
+        refuse_body(body_fields, self.path)
         make_app = hooked("get_websocket_app", get_websocket_app)
         make_session = hooked("websocket_session", websocket_session)
         if make_app or make_session:
@@ -87,6 +98,19 @@ class APIWebSocketRoute(routing.WebSocketRoute):
             invalid=self._validation_error,
             per_message_deflate=self.per_message_deflate,
         )
+
+    def resolve(self) -> None:
+        """Analyse the endpoint again where names were missing when the route was declared.
+
+        Raises:
+            UnresolvedAnnotation: they are missing still.
+        """
+        if self.unresolved is not None:
+            self._analyse()
+
+    async def _resolve_and_serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.resolve()
+        await self.app(scope, receive, send)
 
     def included(self, context: Any) -> APIWebSocketRoute:
         """This route as it is under an include: the prefix and dependencies of the routers above merged in.

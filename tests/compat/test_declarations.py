@@ -73,22 +73,6 @@ async def endpoint(websocket: WebSocket, q: int = 1, other: "Unknown" = Query(No
 
 
 @pytest.mark.census("F1")
-def test_local_types_under_postponed_annotations_degrade_to_query_parameters():
-    source = """
-from __future__ import annotations
-app = App()
-def make():
-    def local():
-        return 1
-    async def endpoint(websocket: WebSocket, d: Annotated[int, Depends(local)]):
-        trace("endpoint", d)
-    return endpoint
-app.websocket("/ws")(make())
-"""
-    compare(written(source), handshake("/ws"), handshake("/ws?d=5"))
-
-
-@pytest.mark.census("F1")
 def test_a_return_annotation_and_none_annotations():
     source = """
 app = App()
@@ -255,7 +239,6 @@ def test_declaration_errors(signature):
         "z: int = Path()",
         "z: int = Query",
         "z: Callable = None",
-        "z: 'Nowhere'",
         "z: int = Field(4, ge=3)",
     ],
 )

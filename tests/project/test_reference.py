@@ -30,6 +30,7 @@ REFERENCE = [module for page in PAGES for module in re.findall(r"automodule:: (\
 # A package stands for its modules.
 INTERNAL = {
     "wirefast.dependencies.analysis": "from a signature to a Dependant; dependencies.utils has FastAPI's names for it",
+    "wirefast.dependencies.annotations": "names in annotations that cannot be found",
     "wirefast.dependencies.bodies": "how body fields are read",
     "wirefast.dependencies.fields": "one declared parameter and its validator",
     "wirefast.dependencies.form_schemas": "how a form with models is described",

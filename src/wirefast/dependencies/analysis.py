@@ -11,10 +11,9 @@ import sys
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Annotated, Any, ForwardRef, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AliasChoices
-from pydantic._internal import _typing_extra
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined as Undefined
 from starlette.background import BackgroundTasks
@@ -25,6 +24,7 @@ from starlette.websockets import WebSocket
 from wirefast import params
 from wirefast.concurrency import DependencyConcurrency
 from wirefast.dependencies import forms, shapes
+from wirefast.dependencies.annotations import UnresolvedAnnotation, evaluated, is_unresolved, namespace_of, signature
 from wirefast.dependencies.fields import ModelField, create_model_field, merge_annotation
 from wirefast.dependencies.markers import is_marker, security_scopes_classes
 from wirefast.dependencies.models import Dependant, computed_scope, is_generator_kind
@@ -41,47 +41,54 @@ _TYPE_ALIAS_TYPES = tuple(
 )
 
 
-def _signature(call: Callable[..., Any]) -> inspect.Signature:
-    try:
-        return inspect.signature(call, eval_str=True)
-    except NameError:  # a name that only a type checker imports
-        if sys.version_info >= (3, 14):
-            from annotationlib import Format
-
-            return inspect.signature(call, annotation_format=Format.FORWARDREF)
-        return inspect.signature(call)
-
-
 def typed_annotation(annotation: Any, namespace: dict[str, Any]) -> Any:
-    """The annotation, evaluated in ``namespace`` if it is a string; unknown names are left as forward references."""
-    if not isinstance(annotation, str):
-        return annotation
-    evaluated = _typing_extra.try_eval_type(ForwardRef(annotation), namespace, namespace)[0]
-    return None if evaluated is type(None) else evaluated
+    """The annotation, evaluated in ``namespace`` where it holds strings; unknown names stay forward references."""
+    return evaluated(annotation, namespace)
 
 
 def typed_signature(call: Callable[..., Any]) -> inspect.Signature:
     """The signature of ``call`` with string annotations evaluated as far as their names can be found."""
-    namespace = getattr(inspect.unwrap(call), "__globals__", {})
-    return inspect.Signature(
-        [
+    found = signature(call)
+    namespace: dict[str, Any] | None = None
+    parameters = []
+    for parameter in found.parameters.values():
+        annotation = parameter.annotation
+        if isinstance(annotation, str) or is_unresolved(annotation):
+            namespace = namespace_of(call) if namespace is None else namespace
+            annotation = typed_annotation(annotation, namespace)
+        parameters.append(
             inspect.Parameter(
-                name=parameter.name,
-                kind=parameter.kind,
-                default=parameter.default,
-                annotation=typed_annotation(parameter.annotation, namespace),
+                name=parameter.name, kind=parameter.kind, default=parameter.default, annotation=annotation
             )
-            for parameter in _signature(call).parameters.values()
-        ]
-    )
+        )
+    return inspect.Signature(parameters)
 
 
 def typed_return_annotation(call: Callable[..., Any]) -> Any:
     """The evaluated return annotation of ``call``, None where there is none."""
-    annotation = _signature(call).return_annotation
+    annotation = signature(call).return_annotation
     if annotation is _EMPTY:
         return None
-    return typed_annotation(annotation, getattr(inspect.unwrap(call), "__globals__", {}))
+    if isinstance(annotation, str) or is_unresolved(annotation):
+        return typed_annotation(annotation, namespace_of(call))
+    return annotation
+
+
+def require_resolved(call: Callable[..., Any], what: str, annotation: Any, default: Any = _EMPTY) -> None:
+    """Refuse an annotation with unknown names, which could mean anything.
+
+    One whose parameter has its marker as the default means the same with and without its type; so that is put off
+    while the names may come, and left as it is afterwards.
+
+    Raises:
+        UnresolvedAnnotation: names that cannot be found.
+    """
+    if not is_unresolved(annotation):
+        return
+    error = UnresolvedAnnotation(call, what, annotation)
+    marked = isinstance(default, FieldInfo) or (is_marker(default, "Depends") and default.dependency is not None)
+    if error.may_come or not marked:
+        raise error
 
 
 def get_dependant(
@@ -110,6 +117,7 @@ def get_dependant(
         AssertionError: a marker stands where it cannot (FastAPI's texts).
         FastAPIError: a type that pydantic cannot validate.
         DependencyScopeError: a request-scoped generator that depends on a function-scoped dependency.
+        UnresolvedAnnotation: an annotation with a name that cannot be found.
     """
     dependant = Dependant(
         call=call,
@@ -124,6 +132,7 @@ def get_dependant(
     oauth_scopes = [*(parent_oauth_scopes or ()), *(own_oauth_scopes or ())]
     in_path = get_path_param_names(path)
     for parameter in typed_signature(call).parameters.values():
+        require_resolved(call, f"parameter {parameter.name!r}", parameter.annotation, parameter.default)
         details = analyze_param(
             param_name=parameter.name,
             annotation=parameter.annotation,
