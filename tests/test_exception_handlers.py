@@ -87,7 +87,7 @@ async def test_http_exception_over_http(exc: Any) -> None:
 
 
 async def test_http_exception_refuses_a_handshake() -> None:
-    peer = Peer()
+    peer = Peer(extensions={"websocket.http.response": {}})
     exc = HTTPException(401, "Not authenticated", headers={"WWW-Authenticate": "Bearer"})
     ours = await handlers.http_exception_handler(peer.websocket, exc)
     assert shown(ours) == shown(await oracle.http_exception_handler(request(), exc))

@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from ._core.handlers import can_deny
 from .encoders import jsonable_encoder
 from .exceptions import RequestValidationError, WebSocketRequestValidationError
 from .utils import is_body_allowed_for_status_code
@@ -51,9 +52,12 @@ async def http_exception_handler(request: HTTPConnection, exc: HTTPException) ->
     """Answer with the status, the headers and ``{"detail": ...}``; no body where the status allows none.
 
     Before ``accept()`` the same response refuses the handshake. An open WebSocket is closed instead, by
-    `close_for_http_exception`, and the result is ``None``.
+    `close_for_http_exception`, and the result is ``None``; so is a handshake on a server without the
+    ``websocket.http.response`` extension, which answers 403.
     """
-    if isinstance(request, WebSocket) and request.application_state is not WebSocketState.CONNECTING:
+    if isinstance(request, WebSocket) and (
+        request.application_state is not WebSocketState.CONNECTING or not can_deny(request.scope)
+    ):
         await close_for_http_exception(request, exc)
         return None
     headers = getattr(exc, "headers", None)
@@ -63,7 +67,7 @@ async def http_exception_handler(request: HTTPConnection, exc: HTTPException) ->
 
 
 async def close_for_http_exception(websocket: WebSocket, exc: HTTPException) -> None:
-    """Close an accepted WebSocket with 1008 and the detail as the reason, cut to 123 bytes.
+    """Close a WebSocket with 1008 and the detail as the reason, cut to 123 bytes once the socket is accepted.
 
     A detail that is not a string is written as JSON. FastAPI sends an HTTP response here, which no server accepts.
     """
@@ -92,8 +96,7 @@ async def explain_by_http(websocket: WebSocket, exc: WebSocketRequestValidationE
 
     Closes as usual when the socket was accepted or the server has no ``websocket.http.response`` extension.
     """
-    can_deny = "websocket.http.response" in (websocket.scope.get("extensions") or {})
-    if can_deny and websocket.application_state is WebSocketState.CONNECTING:
+    if can_deny(websocket.scope) and websocket.application_state is WebSocketState.CONNECTING:
         await websocket.send_denial_response(_unprocessable(exc))
     else:
         await websocket_request_validation_exception_handler(websocket, exc)

@@ -8,9 +8,18 @@ from typing import Any
 from starlette._utils import is_async_callable
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketState
+
+from wirefast._core.groups import caused_by_client, only_cause
 
 Handlers = tuple[dict[type[Exception], Callable[..., Any]], dict[int, Callable[..., Any]]]
+
+
+def can_deny(scope: Scope) -> bool:
+    """Whether the server can answer a handshake with an HTTP response (``websocket.http.response``, ASGI 3)."""
+    return "websocket.http.response" in (scope.get("extensions") or {})
 
 
 async def handle_exception(
@@ -25,6 +34,9 @@ async def handle_exception(
 ) -> None:
     """Give ``exc`` to the handler of its status or of the nearest class, and send what that returns.
 
+    A group of one kind of exception, as task groups raise, is handled as that exception. A handler of groups comes
+    first.
+
     Args:
         exc: what the application raised.
         connection: the Request or WebSocket that the handler gets.
@@ -33,14 +45,15 @@ async def handle_exception(
         started: whether an HTTP response has begun, so that no other can be sent.
 
     Raises:
-        Exception: ``exc`` itself when no handler fits, or what the handler raised.
+        Exception: ``exc`` itself when no handler fits (the exception that a group stands for), or what the handler
+            raised.
         RuntimeError: a handler fits, but the response has begun.
     """
-    by_class, by_status = handlers
+    handler = _handler_for(exc, handlers)
+    if hasattr(exc, "exceptions") and (handler is None or handler is handlers[0].get(Exception)):
+        exc = only_cause(exc, lambda leaf: caused_by_client(leaf) or _is_handled(leaf, handlers))
+        handler = _handler_for(exc, handlers)
     traceback = exc.__traceback__
-    handler = by_status.get(exc.status_code) if isinstance(exc, HTTPException) else None
-    if handler is None:
-        handler = next((by_class[cls] for cls in type(exc).__mro__ if cls in by_class), None)
     if handler is None:
         try:
             raise exc
@@ -60,10 +73,29 @@ async def handle_exception(
             else:
                 response = await run_in_threadpool(handler, connection, exc)
             if response is not None:
-                await response(scope, receive, send)
+                if scope["type"] == "websocket" and not can_deny(scope):
+                    # Nothing but a close is understood there: 403 before the socket is accepted.
+                    if connection.application_state is not WebSocketState.DISCONNECTED:
+                        await connection.close(WS_1008_POLICY_VIOLATION)
+                else:
+                    await response(scope, receive, send)
         except BaseException:
             # The same cycle, where what is raised now comes out of this exception.
             del exc
             raise
     # And again.
     exc.__traceback__ = None
+
+
+def _handler_for(exc: BaseException, handlers: Handlers) -> Callable[..., Any] | None:
+    by_class, by_status = handlers
+    handler = by_status.get(exc.status_code) if isinstance(exc, HTTPException) else None
+    if handler is None:
+        handler = next((by_class[cls] for cls in type(exc).__mro__ if cls in by_class), None)
+    return handler
+
+
+def _is_handled(exc: BaseException, handlers: Handlers) -> bool:
+    """Whether a handler fits that was not made for every exception."""
+    handler = _handler_for(exc, handlers)
+    return handler is not None and handler is not handlers[0].get(Exception)

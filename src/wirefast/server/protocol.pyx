@@ -35,6 +35,7 @@ from wirefast.server.settings cimport settings_of
 import uvicorn.logging
 from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
 
+from wirefast._core.groups import only_cause
 from wirefast.server.refused import Refused
 from wirefast.server.settings import finish
 
@@ -75,6 +76,11 @@ cdef bint is_disconnect(object exc):
         if cls.__name__ == "WebSocketDisconnect":
             return True
     return False
+
+
+def is_clients(exc):
+    """Whether an exception is no error of the application: the peer is gone, or sent what cannot be accepted."""
+    return hasattr(exc, "wirefast_close") or is_disconnect(exc)
 
 
 cdef class WebSocketProtocol(Connection):
@@ -406,9 +412,10 @@ cdef class WebSocketProtocol(Connection):
     cdef int app_ended(self, object exc, object result, bint cancelled) except -1:
         """Close whatever the application left open."""
         cdef int kind
+        cdef object cause = exc if exc is None else only_cause(exc, is_clients)
         # Set by the core on an exception that the peer's data caused: close code and reason.
-        cdef tuple peers_fault = getattr(exc, "wirefast_close", None)
-        cdef bint failed = exc is not None and peers_fault is None and not is_disconnect(exc)
+        cdef tuple peers_fault = getattr(cause, "wirefast_close", None)
+        cdef bint failed = cause is not None and not is_clients(cause)
         if peers_fault is not None and self.failing is None:
             self.complain(peers_fault[0], peers_fault[1])
         if failed:
