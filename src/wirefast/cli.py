@@ -4,7 +4,7 @@ uvicorn keeps the processes, the signals, TLS, the lifespan and every option; it
 are, so names, types, environment variables (``UVICORN_*``) and help texts cannot drift. What is ours:
 
 * the target may also be a path to a ``.py`` file;
-* three defaults (``OWN_DEFAULTS`` and the two protocol classes), given through click's default map;
+* a few defaults (``OWN_DEFAULTS`` and the two protocol classes), given through click's default map;
 * whatever a user can get wrong ends in one line on stderr, before anything has started.
 
 Exit codes: 0 after a normal end, 1 when this machine refused (address taken, extra missing, the application's module
@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     import click
     import uvicorn
 
-# Where we differ from uvicorn's defaults: compression costs some 50 KiB a socket, so it is for those who ask for it.
-OWN_DEFAULTS: dict[str, Any] = {"ws_per_message_deflate": False}
+# Where we differ from uvicorn's defaults. Compression costs some 50 KiB a socket, so it is for those who ask for it. A
+# handler that waits for something else than its socket hears of a stop by being cancelled, which uvicorn never does.
+OWN_DEFAULTS: dict[str, Any] = {"ws_per_message_deflate": False, "timeout_graceful_shutdown": 30}
+#: Seconds of the graceful stop under --reload, where a person waits for it.
+RELOAD_TIMEOUT = 3
 PROTOCOLS = {"http": "HttpProtocol", "ws": "WebSocketProtocol"}
 
 NOT_STARTED = 3
@@ -125,6 +128,16 @@ def check_address(host: str, port: int, uds: str | None, fd: int | None) -> None
 def flag(name: str) -> str:
     """A setting as the command line spells it."""
     return f"--{name.replace('_', '-')}"
+
+
+def is_default(name: str) -> bool:
+    """Whether neither the command line nor the environment sets an option."""
+    import click
+    from click.core import ParameterSource
+
+    context = click.get_current_context(silent=True)
+    source = None if context is None else context.get_parameter_source(name)
+    return source in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
 
 
 def check_numbers(options: dict[str, Any]) -> None:
@@ -324,6 +337,8 @@ def run(target: str, app_dir: str, **options: Any) -> int:
         CommandError: something is wrong with the command line, the application or the address.
     """
     check_numbers(options)
+    if options["reload"] and is_default("timeout_graceful_shutdown"):
+        options["timeout_graceful_shutdown"] = RELOAD_TIMEOUT
     found = find_target(target, app_dir)
     check_settings(options)
     check_address(options["host"], options["port"], options["uds"], options["fd"])

@@ -561,7 +561,7 @@ def test_every_uvicorn_option_reaches_the_configuration() -> None:
 def test_options_and_defaults(monkeypatch: pytest.MonkeyPatch, project: Path, configs: list[Config]) -> None:
     target = str(project / "service.py")
     assert cli.main(["run", target, "--port", "0"]) == 0
-    reference = Config("service:app", port=0, ws_per_message_deflate=False)
+    reference = Config("service:app", port=0, ws_per_message_deflate=False, timeout_graceful_shutdown=30)
     expected = vars(reference) | {name: vars(configs[0])[name] for name in ("ws", "http", "timeout_body")}
     assert vars(configs[0]) == expected
     assert configs[0].timeout_body == 60.0

@@ -7,6 +7,7 @@ import gc
 import uvicorn
 
 from wirefast.server.bounds import TIMEOUT_BODY
+from wirefast.server.ending import ending
 
 
 class Config(uvicorn.Config):
@@ -19,11 +20,13 @@ class Config(uvicorn.Config):
     timeout_body: float = TIMEOUT_BODY
 
     def load(self) -> None:
-        """Load the application; the garbage collector then leaves alone all that there is (`gc.freeze`).
+        """Load the application, and set the process up to serve and to end.
 
-        Modules, classes and routes live as long as the process. A collection that walks through them, as each large
-        JSON document causes some, takes many times longer than one through what requests have made.
+        The garbage collector leaves alone all that there is then (`gc.freeze`): modules, classes and routes live as
+        long as the process. A collection that walks through them, as each large JSON document causes some, takes many
+        times longer than one through what requests have made.
         """
         super().load()
+        self.lifespan_class = ending(self.lifespan_class)
         gc.collect()
         gc.freeze()

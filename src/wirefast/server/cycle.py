@@ -53,6 +53,19 @@ class Cycle(RequestResponseCycle):
             if not self.disconnected:
                 raise
             return None
+        except asyncio.CancelledError:
+            # The server stops and has waited long enough: no fault of the application either.
+            await self._break_off()
+            return None
+
+    async def _break_off(self) -> None:
+        """End a request whose application was cancelled: with 503, where no response has begun."""
+        if not self.disconnected and not self.response_started:
+            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"19")]
+            await super().send({"type": "http.response.start", "status": 503, "headers": headers})
+            await super().send({"type": "http.response.body", "body": b"Service Unavailable"})
+        self.disconnected = True
+        self.transport.close()
 
     async def send(self, message: Any) -> None:
         """``send`` of ASGI.
