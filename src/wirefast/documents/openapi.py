@@ -12,7 +12,6 @@ from wirefast.documents.needs import Needs
 from wirefast.documents.operations import PathWriter
 from wirefast.documents.schemas import Schemas, make_schemas
 from wirefast.documents.sockets import described_sockets
-from wirefast.encoders import jsonable_encoder
 from wirefast.inclusion import RouteContext, iter_route_contexts
 from wirefast.openapi.models import OpenAPI
 from wirefast.operations import APIRoute
@@ -63,12 +62,19 @@ def make_document(
         servers=servers, components=components, webhooks=webhook_paths, tags=tags, externalDocs=external_docs
     )
     document = OpenAPI.model_validate({"openapi": openapi_version, "info": info, "paths": paths, **parts})
-    encoded: dict[str, Any] = jsonable_encoder(document, by_alias=True, exclude_none=True)
+    # pydantic leaves out the fields that are None, but not what is None in a value of any type, such as an example.
+    encoded: dict[str, Any] = _without_none(document.model_dump(mode="json", by_alias=True, exclude_none=True))
     return encoded
 
 
 def _given(**parts: Any) -> dict[str, Any]:
     return {name: part for name, part in parts.items() if part}
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value
 
 
 def fields_of_routes(routes: Routes) -> list[ModelField]:

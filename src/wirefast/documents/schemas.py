@@ -35,6 +35,10 @@ class _Generator(GenerateJsonSchema):
         self.update_with_validations(found, schema, self.ValidationsMapping.bytes)
         return found
 
+    def encode_default(self, dft: Any) -> Any:
+        """A default as JSON. pydantic builds a serializer for each, which plain values do not need."""
+        return dft if dft is None or type(dft) in (str, int, bool) else super().encode_default(dft)
+
 
 class Schemas:
     """The schema of each field, to be put where the field is described.
