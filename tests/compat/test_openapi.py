@@ -51,6 +51,19 @@ def test_cases(name: str) -> None:
     assert (made is None) is (name in REFUSED)
 
 
+@pytest.mark.census("B23")
+def test_sockets_are_not_in_it() -> None:
+    source = """
+app, router = App(), APIRouter(prefix="/in")
+@app.websocket("/a")
+async def a(websocket: WebSocket, q: int): ...
+@router.websocket("/b")
+async def b(websocket: WebSocket, item: Annotated[Filters, Query()]): ...
+app.include_router(router)
+"""
+    assert compare(source)["paths"] == {}
+
+
 def test_the_document_follows_the_routes() -> None:
     source = """
 app = App()
