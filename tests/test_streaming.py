@@ -180,3 +180,38 @@ def test_client_that_leaves_stops_the_generator():
 
     asyncio.run(main())
     assert events == ["closed"]
+
+
+def test_a_stream_to_a_client_that_left_lets_others_run() -> None:
+    """Under a server whose ``send`` neither waits nor raises once the client is gone, as uvicorn's."""
+    app = App()
+    yielded = 0
+
+    @app.get("/")
+    async def endpoint() -> StreamingResponse:
+        async def endless() -> AsyncIterator[bytes]:
+            nonlocal yielded
+            while yielded < 100_000:
+                yielded += 1
+                yield b"x"
+
+        return StreamingResponse(endless())
+
+    messages = [{"type": "http.request"}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        pass
+
+    scope = {
+        "type": "http",
+        "asgi": {"spec_version": "2.3"},
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "headers": [],
+    }
+    asyncio.run(app(scope, receive, send))
+    assert yielded <= 64

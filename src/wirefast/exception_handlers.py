@@ -24,6 +24,9 @@ from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ._core.handlers import can_deny
+from ._core.json import dumps
+from ._core.jsonable import plain
+from ._core.unicode import utf8
 from .encoders import jsonable_encoder
 from .exceptions import RequestValidationError, WebSocketRequestValidationError
 from .utils import is_body_allowed_for_status_code
@@ -63,7 +66,7 @@ async def http_exception_handler(request: HTTPConnection, exc: HTTPException) ->
     headers = getattr(exc, "headers", None)
     if not is_body_allowed_for_status_code(exc.status_code):
         return Response(status_code=exc.status_code, headers=headers)
-    return JSONResponse({"detail": exc.detail}, status_code=exc.status_code, headers=headers)
+    return _Answer({"detail": exc.detail}, status_code=exc.status_code, headers=headers)
 
 
 async def close_for_http_exception(websocket: WebSocket, exc: HTTPException) -> None:
@@ -114,7 +117,28 @@ async def explain_by_close(websocket: WebSocket, exc: WebSocketRequestValidation
 
 
 def _unprocessable(exc: RequestValidationError | WebSocketRequestValidationError) -> JSONResponse:
-    return JSONResponse({"detail": jsonable_encoder(exc.errors())}, status_code=422)
+    return _Answer({"detail": [_encoded(error) for error in exc.errors()]}, status_code=422)
+
+
+class _Answer(JSONResponse):
+    """JSON that can hold what the client sent: a lone surrogate, NaN. Everything else as the base class writes it."""
+
+    def render(self, content: Any) -> bytes:
+        try:
+            return super().render(content)
+        except (ValueError, RecursionError):
+            return dumps(content)
+
+
+def _encoded(error: Any) -> Any:
+    """One error as plain values. Input that is plain JSON already stays as deep as it came."""
+    if not isinstance(error, dict) or not plain(error.get("input")):
+        return jsonable_encoder(error)
+    return {
+        key: value if key == "input" else jsonable_encoder(value)
+        for key, value in error.items()
+        if not (isinstance(key, str) and key.startswith("_sa"))
+    }
 
 
 async def _close(websocket: WebSocket, reason: str) -> None:
@@ -124,7 +148,7 @@ async def _close(websocket: WebSocket, reason: str) -> None:
         return
     if websocket.client_state is WebSocketState.DISCONNECTED:
         return
-    encoded = reason.encode("utf-8", "replace")
+    encoded = utf8(reason)
     if accepted:
         encoded = encoded[:MAX_REASON]
     # The peer may go while the frame is on its way.

@@ -93,4 +93,8 @@ def format_sse_event(
         lines.append(f"id: {id}")
     if retry is not None:
         lines.append(f"retry: {retry}")
-    return "\n".join([*lines, "", ""]).encode("utf-8")
+    text = "\n".join([*lines, "", ""])
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate: the rule of docs/json.md
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode("utf-8")

@@ -73,7 +73,7 @@ class StreamedAnswer:
     def _json(self, item: Any, request: Request) -> bytes:
         if self.to_json is not None:
             return self.to_json(item, request)
-        return json.dumps(_without_nan(jsonable_encoder(item))).encode("utf-8")
+        return json.dumps(_without_nan(jsonable_encoder(item))).encode("ascii")
 
     async def _lines(self, items: AsyncIterator[Any], request: Request) -> AsyncIterator[bytes]:
         async for item in items:

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import enum
+import json
 import uuid
 from collections import OrderedDict, deque
 from decimal import Decimal
@@ -50,7 +51,12 @@ def outcome(render: Any) -> Any:
 
 def agree(value: Any) -> None:
     ours = outcome(lambda: dumps(value, jsonable_encoder))
-    assert ours == outcome(lambda: JSONResponse(their_encoder(value)).body)
+    theirs = outcome(lambda: JSONResponse(their_encoder(value)).body)
+    if isinstance(theirs, tuple) and ("JSON compliant" in theirs[1] or "surrogates" in theirs[1]):
+        # NaN becomes null and a lone surrogate U+FFFD; strict JSON.
+        json.loads(ours, parse_constant=pytest.fail)
+    else:
+        assert ours == theirs
 
 
 def test_is_compiled():

@@ -182,14 +182,11 @@ def test_plain_results(value: Any, body: bytes, in_thread: bool):
     assert answer.headers == {"content-length": str(len(body)), "content-type": "application/json"}
 
 
-@pytest.mark.parametrize(
-    "value, error", [(float("nan"), ValueError), ("\ud800", UnicodeEncodeError), (object(), ValueError)]
-)
-def test_results_that_json_cannot_hold(value: Any, error: type[Exception]):
+def test_results_that_json_cannot_hold():
     async def endpoint():
-        return value
+        return object()
 
-    assert isinstance(respond(APIRoute("/", endpoint), "GET", "/").raised, error)
+    assert isinstance(respond(APIRoute("/", endpoint), "GET", "/").raised, ValueError)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 205, 304])

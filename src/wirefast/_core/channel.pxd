@@ -61,8 +61,9 @@ cdef extern from "Python.h":
     # NULL with an error set, for text_error to look at: nothing is checked where there is none.
     const char* utf8_of "PyUnicode_AsUTF8AndSize"(object text, Py_ssize_t* size) noexcept
 
-# Raise what utf8_of has set; where `text` is no str, a TypeError in words of ours for send_text(), or for an ASGI event.
-cdef int text_error(object text, bint in_event) except -1
+# After utf8_of gave NULL: the text with U+FFFD for its lone surrogates. Where `text` is no str, a TypeError in words of
+# ours for send_text(), or for an ASGI event.
+cdef object repaired(object text, bint in_event)
 
 
 @cython.final

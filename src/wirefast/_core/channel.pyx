@@ -14,6 +14,8 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_FromObject
 
 from operator import index
 
+from wirefast._core.unicode import well_formed
+
 
 cdef class Channel:
     """Base of the protocols; every method marked "protocol" in the .pxd is theirs to override."""
@@ -60,10 +62,10 @@ cdef class Channel:
         return self.outbox
 
 
-cdef int text_error(object text, bint in_event) except -1:
-    if isinstance(text, str):
-        return -1
+cdef object repaired(object text, bint in_event):
     PyErr_Clear()
+    if isinstance(text, str):
+        return well_formed(text)
     kind = type(text).__name__
     if in_event:
         raise TypeError(f'"text" of websocket.send takes a str, not {kind}')
@@ -142,7 +144,8 @@ cdef class AsgiSend:
             raise KeyError("websocket.send needs 'bytes' or 'text'")
         text = utf8_of(data, &size)
         if text is NULL:
-            text_error(data, True)
+            data = repaired(data, True)
+            text = utf8_of(data, &size)
         return self.channel.send_frame(TEXT, text, size)
 
     cdef int close(self, object code, object reason) except -1:

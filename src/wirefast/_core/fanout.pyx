@@ -15,6 +15,7 @@ import weakref
 from starlette.websockets import WebSocket
 
 from wirefast._core.sender import Buffered, Sender
+from wirefast._core.unicode import utf8
 
 logger = logging.getLogger("wirefast.rooms")
 
@@ -58,12 +59,13 @@ def make_message(value):
 
     Raises:
         TypeError: the value has no JSON form.
-        ValueError: it refers to itself, or text that has no UTF-8 form (a lone surrogate).
+        ValueError: it refers to itself.
     """
     if type(value) is Message:
         return value
     if isinstance(value, str):
-        return new_message(TEXT, value.encode("utf-8"), value if type(value) is str else str(value))
+        encoded = utf8(value)
+        return new_message(TEXT, encoded, encoded.decode("utf-8"))
     if isinstance(value, (bytes, bytearray, memoryview)):
         return new_message(BINARY, bytes(value), None)
     return new_message(TEXT, json.encode(value), None)

@@ -2,7 +2,7 @@
 
 orjson does the work. What it refuses and Starlette's json module accepts goes to that module: keys that are
 no str, integers past 64 bits, deep nesting, NaN on input, lone surrogates. Both directions then give
-Starlette's result, except that NaN and infinities are sent as null, which is JSON.
+Starlette's result, except that NaN and infinities are sent as null and lone surrogates as U+FFFD, which is JSON.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -16,12 +16,21 @@ from decimal import Decimal
 import orjson
 from pydantic import BaseModel
 
+from wirefast._core.unicode import utf8
+
 cdef object _dumps = orjson.dumps
 cdef object _loads = orjson.loads
 cdef object OrjsonDecodeError = orjson.JSONDecodeError
 
 cdef extern from "Python.h":
     object PyObject_CallOneArg(object callable, object arg)
+
+cdef object _quoted = json.encoder.encode_basestring
+
+# Levels of lists and objects. What is read can be written, with some levels of an answer around it.
+cdef enum:
+    DEEPEST_READ = 1024
+    DEEPEST = 1040
 
 # orjson reads an integer past 64 bits as a float. The shortest such integer has 19 digits.
 DEF LONG_INTEGER = 19
@@ -50,7 +59,7 @@ cdef bytes encode(object data):
     try:
         return _dumps(data, default)
     except TypeError:
-        return _slow_text(data).encode("utf-8")
+        return utf8(_slow_text(data))
 
 
 cdef str encode_text(object data):
@@ -58,11 +67,57 @@ cdef str encode_text(object data):
     try:
         encoded = _dumps(data, default)
     except TypeError:
-        return _slow_text(data)
+        encoded = utf8(_slow_text(data))
     return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded), NULL)
 
 
 def _slow_text(data):
+    cdef list parts = []
+    try:
+        return _library_text(data)
+    except RecursionError:
+        write_deep(data, parts, 0)
+        return "".join(parts)
+
+
+cdef int write_deep(object value, list parts, int depth) except -1:
+    """Write without a Python frame for each level, for what the json module finds too deep."""
+    cdef bint first = True
+    cdef object key, item
+    if value is None or value is True or value is False:
+        parts.append("null" if value is None else "true" if value else "false")
+    elif type(value) is str:
+        parts.append(_quoted(value))
+    elif isinstance(value, float) and not math.isfinite(value):
+        parts.append("null")
+    elif isinstance(value, (str, int, float)):
+        parts.append(json.dumps(value, ensure_ascii=False))
+    elif depth >= DEEPEST:
+        raise ValueError(f"the value is nested deeper than {DEEPEST} levels, or refers to itself")
+    elif isinstance(value, dict):
+        parts.append("{")
+        for key, item in value.items():
+            if not first:
+                parts.append(",")
+            first = False
+            # The key alone: the library's rules for keys that are no str.
+            parts.append(json.dumps({key: 0}, separators=(",", ":"), ensure_ascii=False)[1:-2])
+            write_deep(item, parts, depth + 1)
+        parts.append("}")
+    elif isinstance(value, (list, tuple)):
+        parts.append("[")
+        for item in value:
+            if not first:
+                parts.append(",")
+            first = False
+            write_deep(item, parts, depth + 1)
+        parts.append("]")
+    else:
+        write_deep(_slow_default(value), parts, depth + 1)
+    return 0
+
+
+def _library_text(data):
     try:
         return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_slow_default)
     except ValueError as exc:
@@ -146,10 +201,37 @@ cdef object decode(object text):
     return _slow_decode(text) if size >= LONG_INTEGER and _has_long_integer(data, size) else value
 
 
+cdef bint _is_too_deep(str text):
+    """Whether brackets outside strings open more levels than orjson reads; the json module's own bound depends on the
+    version of Python."""
+    cdef Py_UCS4 character
+    cdef bint in_string = False, escaped = False
+    cdef Py_ssize_t depth = 0
+    for character in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif character == 92:  # a backslash
+                escaped = True
+            elif character == 34:
+                in_string = False
+        elif character == 34:
+            in_string = True
+        elif character == 91 or character == 123:
+            depth += 1
+            if depth > DEEPEST_READ:
+                return True
+        elif character == 93 or character == 125:
+            depth -= 1
+    return False
+
+
 def _slow_decode(text):
     if isinstance(text, (bytes, bytearray)):
         text = text.decode("utf-8")
     try:
+        if _is_too_deep(text):
+            raise RecursionError
         return json.loads(text)
     except RecursionError:
         raise json.JSONDecodeError("JSON is nested too deeply", text, 0) from None

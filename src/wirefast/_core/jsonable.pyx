@@ -11,6 +11,8 @@ from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_GET_LENGTH, PyUnicode_READ_CHAR
 
+from wirefast._core.json cimport encode
+
 import json
 
 import orjson
@@ -22,8 +24,9 @@ cdef object _dumps = orjson.dumps
 # As Starlette's JSONResponse.render.
 cdef object _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
-# Deeper values are left to FastAPI's way, which also finds circular references.
-DEF DEEPEST = 100
+# What orjson reads. Deeper values are left to FastAPI's way, which also finds circular references.
+cdef enum:
+    DEEPEST = 1024
 
 
 cdef bint is_plain(object value, int depth) except -1:
@@ -73,13 +76,24 @@ cdef bint _is_dropped(str key) noexcept:
 
 
 cdef bytes encode_jsonable(object value):
-    """JSON of a value that jsonable_encoder has seen, or that is_plain. Raises as JSONResponse does."""
+    """JSON of a value that jsonable_encoder has seen, or that is_plain.
+
+    What JSONResponse refuses, and a client can send in JSON, is written by the rule of docs/json.md.
+    """
     if is_plain(value, 0):
         try:
             return _dumps(value)
-        except TypeError:  # a lone surrogate; the json module says so in its way
+        except TypeError:  # a lone surrogate
             pass
-    return (<str> _encode(value)).encode("utf-8")
+    try:
+        return (<str> _encode(value)).encode("utf-8")
+    except (ValueError, RecursionError):  # NaN, a lone surrogate again, or too deep for the json module
+        return encode(value)
+
+
+def plain(value):
+    """Whether jsonable_encoder would change nothing."""
+    return is_plain(value, 0)
 
 
 def dumps(value, jsonable_encoder):

@@ -19,6 +19,7 @@ cdef class Exchange:
     """One request being answered; also the ASGI ``send`` that notes when the response has begun."""
     cdef object send
     cdef readonly bint started
+    cdef unsigned int chunks     # of a streamed response, sent so far
     # Entered generators and context managers in order of entry; None until there is one. The function scope
     # is left before the response is sent, the request scope afterwards.
     cdef list request_exits
@@ -58,3 +59,5 @@ cdef class Operation:
 
     cdef object checked(self, object result, object request)
     cdef object respond(self, Frame frame, object value)
+    cdef object new_response(self, object content, object status, object background)
+    cdef object repaired_json(self, object value, object failure)

@@ -9,8 +9,9 @@ from wirefast._core.solver cimport Frame, new_frame
 
 import json
 
+from anyio import sleep
 from pydantic import ValidationError
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticSerializationError, PydanticUndefined
 from starlette._utils import is_async_callable
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -21,6 +22,7 @@ from wirefast._core.content_type import is_json_media_type
 from wirefast._core.exits import unwind
 from wirefast._core.handlers import handle_exception
 from wirefast._core.solver import leave
+from wirefast._core.unicode import well_formed
 from wirefast.exceptions import FastAPIError
 
 cdef object HANDLERS_KEY = "starlette.exception_handlers"
@@ -31,6 +33,9 @@ cdef object PLAIN_CALL = Response.__call__
 cdef object LOADS = json.loads
 cdef object DUMPS = json.dumps
 cdef object BODY = Request.body
+# Chunks of a streamed response after which others run.
+cdef enum:
+    CHUNKS_PER_TURN = 32
 cdef tuple NO_HANDLERS = ({}, {})
 cdef tuple JSON_CONTENT_TYPE = (b"content-type", b"application/json")
 # FastAPI's sentence, word for word: programs match on it.
@@ -40,6 +45,7 @@ cdef str NOT_AWAITED = (
     "the exception again. Read more about it in the docs: "
     "https://fastapi.tiangolo.com/tutorial/dependencies/dependencies-with-yield/#dependencies-with-yield-and-except"
 )
+cdef str TOO_DEEP = "JSON is nested too deeply"  # decode's words
 cdef dict BODY_KINDS = {None: NO_BODY, "json": JSON_BODY, "form": FORM_BODY}
 
 
@@ -49,7 +55,16 @@ cdef class Exchange:
     def __call__(self, message):
         if message["type"] == "http.response.start":
             self.started = True
+        elif message.get("more_body"):
+            # The send of a server whose client left may neither wait nor raise: then nothing else would ever run.
+            self.chunks += 1
+            if self.chunks % CHUNKS_PER_TURN == 0:
+                return self.send_and_turn(message)
         return self.send(message)
+
+    async def send_and_turn(self, message):
+        await self.send(message)
+        await sleep(0)
 
     cdef int adopt(self, Frame frame) except -1:
         """Take over what a frame has entered. A handler may be called more than once for a request."""
@@ -256,26 +271,46 @@ cdef class Operation:
             raise self.refuse_result(exc, result, request) from None
 
     cdef object respond(self, Frame frame, object value):
-        cdef object injected = frame.response, background = frame.background_tasks, status = self.status_code, response
+        cdef object injected = frame.response, background = frame.background_tasks, status = self.status_code, response, content
         if injected is not None and injected.status_code:
             status = injected.status_code
         if self.to_json is not None:
-            response = json_response(Response, self.to_json(value), status, background)
+            try:
+                content = self.to_json(value)
+            except (PydanticSerializationError, UnicodeEncodeError) as exc:
+                content = self.repaired_json(value, exc)
+            response = json_response(Response, content, status, background)
             response.media_type = "application/json"
         elif self.plain_json and json.dumps is DUMPS:
             if self.validate is not None or not is_plain(value, 0):
                 value = self.prepare(value)
             response = json_response(JSONResponse, encode_jsonable(value), status, background)
         else:
-            if status:
-                response = self.response_class(self.prepare(value), background=background, status_code=status)
-            else:
-                response = self.response_class(self.prepare(value), background=background)
+            content = self.prepare(value)
+            try:
+                response = self.new_response(content, status, background)
+            except UnicodeEncodeError:
+                if type(content) is not str:
+                    raise
+                response = self.new_response(well_formed(content), status, background)
             if not allows_body(response.status_code):
                 response.body = b""
         if injected is not None:
             response.headers.raw.extend(injected.headers.raw)
         return response
+
+
+    cdef object new_response(self, object content, object status, object background):
+        if status:
+            return self.response_class(content, background=background, status_code=status)
+        return self.response_class(content, background=background)
+
+    cdef object repaired_json(self, object value, object failure):
+        """JSON of what pydantic cannot write: lone surrogates, deep JSON. Raises ``failure`` for the rest."""
+        try:
+            return encode_jsonable(value if is_plain(value, 0) else self.prepare(value))
+        except Exception:
+            raise failure
 
 
 cdef bint allows_body(long status) noexcept:
@@ -350,7 +385,9 @@ async def read_json(request, bint strict_content_type):
         return request._json
     try:
         value = decode(body)
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError) as exc:
+        if getattr(exc, "msg", None) == TOO_DEEP:
+            raise RecursionError(TOO_DEEP) from None  # as the library's, which gives up elsewhere: 400
         # Not UTF-8 perhaps, or malformed: the standard library has the last word, and the words of the error.
         value = json.loads(body)
     request._json = value

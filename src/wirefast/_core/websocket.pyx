@@ -14,7 +14,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
 from wirefast._core.channel cimport (
-    BINARY, CLOSED, NOTHING, TEXT, AsgiReceive, AsgiSend, Channel, EventKind, text_error, utf8_of,
+    BINARY, CLOSED, NOTHING, TEXT, AsgiReceive, AsgiSend, Channel, EventKind, repaired, utf8_of,
 )
 from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
 from wirefast._core.drive cimport begin
@@ -26,6 +26,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from wirefast._core.errors import UnexpectedFrame, blame_peer
+from wirefast._core.unicode import utf8
 
 try:
     from starlette.websockets import WebSocketDisconnected
@@ -34,6 +35,7 @@ except ImportError:  # Starlette before it had a name for this
 
 cdef extern from "Python.h":
     object PyObject_CallNoArgs(object callable)
+    Py_UCS4 PyUnicode_MAX_CHAR_VALUE(object text)
     object PyObject_CallOneArg(object callable, object argument)
 
 cdef enum:             # the option of a Receive or Send
@@ -482,6 +484,9 @@ cdef class Send(CompiledCoroutine):
                 return {"type": "websocket.send", "text": json.encode_text(self.argument)}
             return {"type": "websocket.send", "bytes": json.encode(self.argument)}
         if self.option & FRAME == TEXT:
+            # Other servers cannot send a lone surrogate either, which only text past Latin-1 can hold.
+            if type(self.argument) is str and PyUnicode_MAX_CHAR_VALUE(self.argument) > 0xFF:
+                return {"type": "websocket.send", "text": utf8(self.argument).decode()}
             return {"type": "websocket.send", "text": self.argument}
         return {"type": "websocket.send", "bytes": self.argument}
 
@@ -493,7 +498,8 @@ cdef class Send(CompiledCoroutine):
         if self.option == TEXT:
             text = utf8_of(data, &size)
             if text is NULL:
-                text_error(data, False)
+                data = repaired(data, False)
+                text = utf8_of(data, &size)
             channel.send_frame(TEXT, text, size)
         else:
             if self.option & AS_JSON:

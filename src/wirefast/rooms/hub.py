@@ -24,6 +24,7 @@ from wirefast._core.fanout import (
 )
 from wirefast._core.outbox import Policy, as_policy
 from wirefast._core.sender import Outcome
+from wirefast._core.unicode import utf8
 from wirefast.rooms import envelope
 from wirefast.rooms.brokers.base import make_broker
 from wirefast.rooms.link import Link, hear
@@ -272,7 +273,8 @@ class Hub(Roster):
             raise TypeError(f"a close code is an int, not {type(code).__name__}")
         if not isinstance(reason, str):
             raise TypeError(f"a reason is a str, not {type(reason).__name__}")
-        encoded = reason.encode("utf-8")
+        encoded = utf8(reason)
+        reason = encoded.decode("utf-8")
         if code not in _CLOSE_CODES:
             raise ValueError(
                 f"{code} is not a close code that may be sent: those are 1000 to 1003, 1007 to 1014 and 3000 to 4999"
