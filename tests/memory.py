@@ -77,13 +77,17 @@ class Memory:
         self.config.loaded_app = app
         self.state = ServerState()
 
-    def open(self, target: str = "/") -> MemoryPeer:
+    def open(
+        self, target: str = "/", extensions: str | None = None, transport: type[MemoryTransport] = MemoryTransport
+    ) -> MemoryPeer:
         protocol = WebSocketProtocol(config=self.config, server_state=self.state, app_state={})
-        peer = MemoryPeer(MemoryTransport(protocol))
+        peer = MemoryPeer(transport(protocol))
         protocol.connection_made(peer.transport)
+        offer = f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else ""
         protocol.data_received(
             f"GET {target} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode("ascii")
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+            f"{offer}\r\n".encode("ascii")
         )
         return peer
 

@@ -91,7 +91,13 @@ async def websocket_request_validation_exception_handler(
     The client's own input is left out. Cut to 123 bytes only if the socket was accepted: before that there is no
     frame to fit into. FastAPI gives the list itself as the reason, which servers cannot send.
     """
-    await _close(websocket, _json([_public(error) for error in exc.errors()]))
+    errors = [_public(error) for error in exc.errors()]
+    reason = _json(errors)
+    extensions = websocket.scope.get("extensions")
+    if isinstance(extensions, dict) and websocket.application_state is WebSocketState.CONNECTING:
+        # Our server can answer with the list as it is; others look at the close message alone.
+        extensions["wirefast.refusal"] = {"for": reason, "reason": _sentence(errors), "errors": errors}
+    await _close(websocket, reason)
 
 
 async def explain_by_http(websocket: WebSocket, exc: WebSocketRequestValidationError) -> None:
@@ -158,6 +164,19 @@ async def _close(websocket: WebSocket, reason: str) -> None:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _sentence(errors: list[Any]) -> str:
+    """The errors in words: ``query.limit: Input should be a valid integer; header.x-token: Field required``."""
+    parts = []
+    for error in errors:
+        if isinstance(error, Mapping):
+            place = ".".join(str(part) for part in error.get("loc") or ())
+            message = str(error.get("msg", "invalid"))
+            parts.append(f"{place}: {message}" if place else message)
+        else:
+            parts.append(error if isinstance(error, str) else _json(error))
+    return "; ".join(parts)
 
 
 def _public(error: Any) -> Any:

@@ -7,16 +7,17 @@ import contextvars
 import json
 import threading
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+import starlette.websockets
 import websockets.exceptions
 from apps import echo, recorded
 from peer import BINARY, CLOSE, TEXT, close_frame, frame, request
 from websockets.sync.client import connect
 
 from memory import Memory
-from wirefast import WebSocket
+from wirefast import App, Query, WebSocket
 
 
 def test_echo_over_a_real_client(serve: Any, loop_name: str) -> None:
@@ -117,7 +118,8 @@ def test_unread_messages_come_before_the_disconnect(serve: Any) -> None:
     [
         (None, 1000, False),
         (RuntimeError("broken"), 1011, True),
-        (type("WebSocketDisconnect", (Exception,), {})(1000), 1000, False),
+        # While its own peer is there, it can only be another's.
+        (type("WebSocketDisconnect", (Exception,), {})(1000), 1011, True),
     ],
 )
 def test_what_the_application_left_open_is_closed(serve: Any, error: Any, code: int, logged: bool) -> None:
@@ -641,3 +643,131 @@ def test_a_flood_before_accept_is_not_read(serve: Any) -> None:
             time.sleep(0.01)
     server.stop()
     assert len(received) >= sent and set(received) == {b"x" * 65536}
+
+
+def by_starlette(scope: Any, receive: Any, send: Any) -> Any:
+    return starlette.websockets.WebSocket(scope, receive, send)
+
+
+def by_asgi(scope: Any, receive: Any, send: Any) -> Any:
+    async def wrapped(message: Any) -> None:
+        await send(message)
+
+    return WebSocket(scope, receive, wrapped)
+
+
+@pytest.mark.parametrize("what", ["send", "receive"])
+@pytest.mark.parametrize("make", [WebSocket, by_asgi, by_starlette])
+def test_the_disconnect_of_another_socket_is_an_error(serve: Any, make: Any, what: str) -> None:
+    """As it is under uvicorn: 1011 and one traceback; a disconnect of its own is a normal end."""
+    sockets: dict[str, Any] = {}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        websocket = sockets[scope["path"]] = make(scope, receive, send)
+        await websocket.accept()
+        if scope["path"] == "/dead":
+            await asyncio.Event().wait()
+        while True:
+            text = await websocket.receive_text()
+            if text == "other":
+                dead = sockets["/dead"]
+                if what == "receive":
+                    await dead.receive_text()
+                while True:
+                    await dead.send_text("x")
+                    await asyncio.sleep(0)
+
+    server = serve(app, timeout_graceful_shutdown=1)
+    server.opened("/dead").reset()
+    peer, own = server.opened("/alive"), server.opened("/own")
+    peer.send(frame(TEXT, b"other"))
+    assert peer.frame().code == 1011
+    own.send(close_frame())
+    assert own.frame().code == 1000
+    peer.send(close_frame(1011))
+    assert peer.ended() and own.ended()
+    assert server.errors == ["Exception in ASGI application\n"]
+    (record,) = [record for record in server.records if record.levelname == "ERROR"]
+    assert record.exc_info[0].__name__ == "WebSocketDisconnect"
+
+
+def test_the_disconnect_of_another_before_the_accept_is_an_error(serve: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise starlette.websockets.WebSocketDisconnect(1006)
+
+    server = serve(app)
+    peer = server.peer()
+    assert peer.send(request()).response().status == 500
+    assert server.errors == ["Exception in ASGI application\n"]
+
+
+@pytest.mark.parametrize("access_log", [True, False])
+def test_the_access_log_is_one_switch(serve: Any, access_log: bool) -> None:
+    """No line about a handshake, whatever became of it: they hold tokens."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        if scope["path"] == "/closed":
+            await send({"type": "websocket.close"})
+        elif scope["path"] == "/denied":
+            await send({"type": "websocket.http.response.start", "status": 401})
+            await send({"type": "websocket.http.response.body"})
+        else:
+            await send({"type": "websocket.accept"})
+
+    server = serve(app, access_log=access_log)
+    for path in ("/accepted", "/closed", "/denied"):
+        with server.peer() as peer:
+            peer.send(request(f"{path}?token=secret")).response()
+    with server.peer() as peer:
+        peer.send(request("/bad?token=secret", headers=[("Sec-WebSocket-Extensions", "a;;")])).response()
+    server.stop()
+    lines = [record.getMessage() for record in server.records if "secret" in record.getMessage()]
+    assert len(lines) == (4 if access_log else 0), lines
+
+
+def test_a_refusal_says_its_errors_once(serve: Any) -> None:
+    app = App()
+
+    @app.websocket("/rooms/{room}")
+    async def endpoint(websocket: WebSocket, room: int, limit: Annotated[int, Query(ge=1)]) -> None: ...
+
+    @app.websocket("/closed")
+    async def closed(websocket: WebSocket) -> None:
+        await websocket.close(4001, "not today")
+
+    class Changing:
+        """A middleware with a reason of its own."""
+
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            async def changed(message: Any) -> None:
+                await send({**message, "reason": "changed"})
+
+            await self.app(scope, receive, changed if "changed" in scope["path"] + str(scope["query_string"]) else send)
+
+    server = serve(Changing(app))
+
+    def refused(target: str) -> Any:
+        with server.peer() as peer:
+            response = peer.send(request(target)).response()
+        assert (response.status, response.header("content-type")) == (403, "application/json")
+        return json.loads(response.body)
+
+    whole = "Input should be a valid integer, unable to parse string as an integer"
+    assert refused("/rooms/x?limit=0") == {
+        "code": 1008,
+        "reason": f"path.room: {whole}; query.limit: Input should be greater than or equal to 1",
+        "errors": [
+            {"type": "int_parsing", "loc": ["path", "room"], "msg": whole},
+            {
+                "type": "greater_than_equal",
+                "loc": ["query", "limit"],
+                "msg": "Input should be greater than or equal to 1",
+            },
+        ],
+    }
+    assert refused("/rooms/x?changed") == {"code": 1008, "reason": "changed"}
+    assert refused("/closed") == {"code": 4001, "reason": "not today"}

@@ -28,7 +28,7 @@ from wirefast.server.waiter cimport make_waiter
 
 from uvicorn.protocols.utils import ClientDisconnected
 
-from wirefast.server.deflate import MessageTooBig
+from wirefast.server.deflate import MessageTooBig, TooManyFinalBlocks
 
 cdef object sleep = asyncio.sleep
 
@@ -45,6 +45,10 @@ cdef enum:
     UNSENT_MAX = 1048576
     # Sends in one turn of the loop after which the sender has to let it turn.
     SENDS_PER_TURN = 64
+    # Bytes inflated in one turn of the loop after which the receiver has to let it turn, and what a final block
+    # counts for besides what comes out of it: zlib begins a new stream.
+    INFLATED_PER_TURN = 1048576
+    FINAL_BLOCK_COST = 4096
     REASON_MAX = 123
 
 # Seconds that the application has to answer what came before malformed bytes, and that a failed
@@ -83,6 +87,10 @@ cdef class Connection(FrameStream):
 
     cdef object next_event(self, EventKind* kind):
         cdef int found = 0
+        if self.resting:
+            # Much was inflated since the loop turned: others have their turn first. `wait` ends the rest.
+            kind[0] = NOTHING
+            return None
         if self.ring_count:
             payload = self.pop(&found)
             if self.read_paused and self.unread_bytes < UNREAD_LOW:
@@ -93,6 +101,10 @@ cdef class Connection(FrameStream):
                 if payload is None:
                     kind[0] = CLOSED_EVENT
                     return self.end
+                self.inflated += <size_t> PyBytes_GET_SIZE(payload) + self.deflate.final_blocks * FINAL_BLOCK_COST
+                if self.inflated >= INFLATED_PER_TURN:
+                    self.inflated = 0
+                    self.resting = True
                 return payload
             kind[0] = <EventKind> found
             return payload
@@ -109,24 +121,48 @@ cdef class Connection(FrameStream):
         try:
             payload = self.deflate.inflate(payload, <Py_ssize_t> self.max_size)
         except MessageTooBig:
-            self.fail(1009, "message too big")
+            self.spoilt(1009, "message too big")
+            return None
+        except TooManyFinalBlocks:
+            self.spoilt(1008, "too many final blocks")
             return None
         except zlib.error:
-            self.fail(1002, "malformed compressed data")
+            self.spoilt(1002, "malformed compressed data")
             return None
         if kind == TEXT and not utf8_valid(
             <const uint8_t*> PyBytes_AS_STRING(payload), <size_t> PyBytes_GET_SIZE(payload)
         ):
-            self.fail(1007, "invalid UTF-8")
+            self.spoilt(1007, "invalid UTF-8")
             return None
         return payload
 
+    cdef int spoilt(self, int code, str reason) except -1:
+        """End the connection for a message that came before all that is unread, and before what came after that."""
+        cdef int kind
+        while self.ring_count:
+            self.pop(&kind)
+        self.failing = None
+        if self.state == OPEN:
+            return self.fail(code, reason)
+        if self.peer_ended:
+            # The peer closed, or left, after the fault.
+            self.peer_ended = False
+            self.end = (code, reason)
+            self.complain(code, reason)
+        return 0
+
     cdef object wait(self):
         cdef bint ready = self.ring_count or self.end is not None or self.failing is not None
+        cdef bint rest = self.resting
+        self.resting = False
         if self.waiter is None or self.waiter.cancelled:
             self.waiter = make_waiter(self.reactor.loop)
         if self.waiter.callback is None:
             self.waiter.pending = not ready
+            if rest:
+                # Done in the next turn, and not before.
+                self.waiter.pending = True
+                self.reactor.wake(self.waiter)
             return self.waiter
         future = self.reactor.loop.create_future()
         if ready:
@@ -195,16 +231,22 @@ cdef class Connection(FrameStream):
         return self.reactor.schedule(self, FAIL_GRACE)
 
     cdef int pause_reading(self) except -1:
-        if not self.transport.is_closing():
-            self.read_paused = True
-            self.transport.pause_reading()
+        try:
+            if not self.transport.is_closing():
+                self.read_paused = True
+                self.transport.pause_reading()
+        except Exception as exc:
+            self.broken(exc)
         return 0
 
     cdef int resume_reading(self) except -1:
         if self.read_paused:
             self.read_paused = False
-            if self.state < LOST and not self.transport.is_closing():
-                self.transport.resume_reading()
+            try:
+                if self.state < LOST and not self.transport.is_closing():
+                    self.transport.resume_reading()
+            except Exception as exc:
+                self.broken(exc)
         return 0
 
     # Frames to the peer.
@@ -258,12 +300,27 @@ cdef class Connection(FrameStream):
         cdef list frames
         if outbox is None:
             return 0
-        while outbox.count and not self.write_paused:
-            if self.transport.is_closing():
-                return self.lost() if self.state == OPEN else 0
+        while outbox.count and not self.write_paused and self.state != LOST:
             frames = outbox.take(OUT_HIGH)
-            self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+            if not self.write(frames):
+                return 0
         return 0
+
+    cdef bint write(self, list frames) except -1:
+        """Give frames to the transport; false where it takes no more, and the connection is lost or ends."""
+        try:
+            if not self.transport.is_closing():
+                self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+                return True
+        except Exception as exc:
+            # Networks do not make it raise: that is worth a line. Where it was raised says nothing more.
+            self.settings.logger.error("Writing to a WebSocket failed", exc_info=(type(exc), exc, None))
+            self.broken(exc)
+            return False
+        # A write failed, and one more would say nothing: the next send shall raise.
+        if self.state == OPEN:
+            self.lost()
+        return False
 
     cdef int commit_outbox(self) except -1:
         cdef bytes frame
@@ -300,20 +357,15 @@ cdef class Connection(FrameStream):
             return 0
         self.out = None
         self.out_size = 0
-        if self.state == LOST:
-            return 0
-        if self.transport.is_closing():
-            # A write failed, and a write to it would say nothing: the next send shall raise.
-            if self.state == OPEN:
-                self.lost()
-            return 0
-        self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        if self.state != LOST:
+            self.write(out)
         return 0
 
     cdef size_t unsent(self) except? 0:
         try:
             return self.out_size + <size_t> self.transport.get_write_buffer_size()
-        except AttributeError:
+        except Exception:
+            # The transport does not know: one without a buffer, or one that is gone.
             return self.out_size
 
     cdef int overflow(self) except -1:
@@ -415,11 +467,13 @@ cdef class Connection(FrameStream):
         return self.start_closing(code, reason, self.close_timeout)
 
     cdef int start_closing(self, int code, str reason, double timeout) except -1:
-        self.queue_close(code, reason)
+        # The state first: the transport may turn out to be lost in any of the calls below.
         self.state = CLOSING
+        self.queue_close(code, reason)
         self.reactor.cancel(self)
         self.resume_reading()
-        self.arm_close_timer(timeout)
+        if self.state != LOST:
+            self.arm_close_timer(timeout)
         self.wake()
         return self.release_drainers()
 
@@ -439,17 +493,29 @@ cdef class Connection(FrameStream):
             reason = (<const char*> data)[2:size].decode("utf-8")
         self.end_stream()
         if self.state == OPEN:
-            self.end = (code, reason)
-            self.queue_close(0 if size == 0 else <int> code, "")
             self.state = CLOSED
+            if self.failing is not None:
+                # What was wrong before is the end, and the peer is told so.
+                self.end_failing()
+                self.queue_close(self.end[0], self.end[1])
+            else:
+                self.end = (code, reason)
+                self.peer_ended = True
+                self.queue_close(0 if size == 0 else <int> code, "")
             self.reactor.cancel(self)
             self.wake()
             self.release_drainers()
         return self.close_transport()
 
+    cdef int end_failing(self) except -1:
+        """Make the failure that waits the end; the log says so."""
+        self.end = self.failing
+        self.failing = None
+        return self.complain(self.end[0], self.end[1])
+
     cdef int complain(self, int code, str reason) except -1:
-        """Log once that what the peer sent ends the connection."""
-        if self.complained:
+        """Log once that what the peer sent ends the connection; not for 1008 and 1011, which say that it was too much."""
+        if self.complained or code == 1008 or code == 1011:
             return 0
         self.complained = True
         self.settings.logger.warning("%s - WebSocket closed with %d: %s", self.peer(), code, reason)
@@ -458,7 +524,10 @@ cdef class Connection(FrameStream):
     cdef str peer(self):
         """Who is connected, for the log: a proxy, where one is between. Over a Unix socket there is no address."""
         # Not asked of the socket, which does not know any more once the peer has reset the connection.
-        address = self.transport.get_extra_info("peername")
+        try:
+            address = self.transport.get_extra_info("peername")
+        except Exception:
+            return "unknown"
         return "%s:%d" % address[:2] if isinstance(address, tuple) else "unix"
 
     cdef int fail(self, int code, str reason) except -1:
@@ -466,21 +535,24 @@ cdef class Connection(FrameStream):
         if self.state != OPEN:
             return 0
         self.skipping = True
-        if code == 1002 or code == 1007 or code == 1009:
-            self.complain(code, reason)
+        self.complain(code, reason)
         if self.end is None:
             self.end = (code, reason)
-        self.queue_close(code, reason)
         self.state = CLOSED
+        self.queue_close(code, reason)
         self.reactor.cancel(self)
         self.flush_all()
         self.resume_reading()
         # Closing with input unread would make the kernel send a reset that can overtake our close frame. So
         # the peer's close frame is awaited, or its end of file where frames cannot be told apart any more.
-        if not self.transport.is_closing():
-            if self.ended and self.transport.can_write_eof():
-                self.transport.write_eof()
-            self.arm_close_timer(LINGER)
+        if self.state != LOST:
+            try:
+                if not self.transport.is_closing():
+                    self.arm_close_timer(LINGER)
+                    if self.ended and self.transport.can_write_eof():
+                        self.transport.write_eof()
+            except Exception as exc:
+                self.broken(exc)
         self.wake()
         return self.release_drainers()
 
@@ -491,10 +563,14 @@ cdef class Connection(FrameStream):
         if self.close_timer is not None:
             self.close_timer.cancel()
             self.close_timer = None
-        if self.state != LOST and not self.transport.is_closing():
-            self.transport.close()
-            if self.unsent():
-                self.arm_close_timer(self.close_timeout)
+        if self.state != LOST:
+            try:
+                if not self.transport.is_closing():
+                    self.transport.close()
+                    if self.unsent():
+                        self.arm_close_timer(self.close_timeout)
+            except Exception as exc:
+                self.broken(exc)
         return 0
 
     cdef int arm_close_timer(self, double delay) except -1:
@@ -507,13 +583,44 @@ cdef class Connection(FrameStream):
         """The peer did not end the connection in time."""
         self.close_timer = None
         if self.state != LOST:
-            abort = getattr(self.transport, "abort", None) or self.transport.close
-            abort()
+            try:
+                self.abort()
+            except Exception as exc:
+                self.broken(exc)
+
+    cdef bint is_gone(self) except -1:
+        """Whether the transport is closing or lost."""
+        try:
+            return self.transport.is_closing()
+        except Exception as exc:
+            self.broken(exc)
+            return True
+
+    cdef int abort(self) except -1:
+        abort = getattr(self.transport, "abort", None) or self.transport.close
+        abort()
+        return 0
+
+    cdef int broken(self, object exc) except -1:
+        """A call of the transport raised, perhaps in the middle of a change of state: the connection is lost."""
+        if self.state == LOST:
+            return 0
+        if not isinstance(exc, (OSError, RuntimeError)):
+            # No failure of a connection, but a mistake in a program.
+            self.settings.logger.error("%s - The transport of a WebSocket failed", self.peer(), exc_info=exc)
+        self.lost()
+        try:
+            self.abort()
+        except Exception:
+            # Nothing more comes from this transport, so nothing else would take the connection off the list.
+            self.settings.server_state.connections.discard(self)
+        return 0
 
     cdef int lost(self) except -1:
         self.state = LOST
         if self.failing is not None:
-            self.complain(self.failing[0], self.failing[1])
+            if self.end is None:
+                self.end_failing()
             self.failing = None
         self.end_stream()
         self.out = None
@@ -524,6 +631,7 @@ cdef class Connection(FrameStream):
             self.close_timer = None
         if self.end is None:
             self.end = (1006, None)
+            self.peer_ended = True
         self.wake()
         return self.release_drainers()
 
@@ -540,15 +648,20 @@ cdef class Connection(FrameStream):
         cdef double interval = self.settings.ping_interval
         cdef double timeout = self.settings.ping_timeout
         cdef size_t unsent
-        cdef bytes payload
         if self.state != OPEN:
             return 0
         if self.failing is not None:
             return self.fail(self.failing[0], self.failing[1])
         if self.read_paused:
-            # The pong may be there, unread: the clock stands still.
+            # The pong may be there, unread, for which the peer is not to blame.
             self.ping_pending = False
-            return self.reactor.schedule(self, interval)
+            if self.write_paused and timeout >= 0:
+                return self.watch_writing(now, timeout)
+            self.stalled = 0
+            if not self.write_paused:
+                # No answer can be heard, but the kernel finds out with it that a peer has vanished.
+                self.send_ping()
+            return self.reactor.schedule(self, interval) if self.state == OPEN else 0
         if self.ping_pending and timeout >= 0:
             if now + 0.001 < self.ping_sent_at + timeout:
                 # The pong may come at any time, and the next ping is due after the interval.
@@ -560,20 +673,43 @@ cdef class Connection(FrameStream):
                     self.stalled = unsent if self.write_paused else 0
                     self.ping_sent_at = now
                     return self.reactor.schedule(self, timeout)
-            self.fail(1011, "keepalive ping timeout")
-            # Nobody is expected to read why: no waiting for an answer, and LINGER for what is unsent.
-            self.transport.close()
-            return 0
+            return self.give_up()
         if now + 0.001 < self.ping_sent_at + interval and self.ping_sent_at > 0:
             return self.reactor.schedule(self, self.ping_sent_at + interval - now)
         if self.ping_pending and self.write_paused:
             # Without a timeout, one ping behind unsent data is enough.
             return self.reactor.schedule(self, interval)
-        payload = random.getrandbits(32).to_bytes(4, "big")
-        memcpy(self.ping_id, PyBytes_AS_STRING(payload), 4)
         self.ping_pending = True
         self.ping_sent_at = now
         self.stalled = self.unsent() if self.write_paused else 0
-        self.queue(make_frame(FRAME_PING, 0, PyBytes_AS_STRING(payload), 4))
-        self.flush()
+        self.send_ping()
+        if self.state != OPEN:
+            return 0
         return self.reactor.schedule(self, min(timeout, interval) if timeout >= 0 else interval)
+
+    cdef int send_ping(self) except -1:
+        cdef bytes payload = random.getrandbits(32).to_bytes(4, "big")
+        memcpy(self.ping_id, PyBytes_AS_STRING(payload), 4)
+        self.queue(make_frame(FRAME_PING, 0, PyBytes_AS_STRING(payload), 4))
+        return self.flush()
+
+    cdef int watch_writing(self, double now, double timeout) except -1:
+        """Judge a peer by what it takes: neither side reads, so that no pong can tell."""
+        cdef size_t unsent = self.unsent()
+        if self.stalled == 0 or unsent < self.stalled:
+            self.stalled = max(unsent, <size_t> 1)
+            self.ping_sent_at = now
+        elif now + 0.001 >= self.ping_sent_at + timeout:
+            return self.give_up()
+        return self.reactor.schedule(self, self.ping_sent_at + timeout - now)
+
+    cdef int give_up(self) except -1:
+        """End a connection whose peer shows no life."""
+        self.fail(1011, "keepalive ping timeout")
+        # Nobody is expected to read why: no waiting for an answer, and LINGER for what is unsent.
+        if self.state != LOST:
+            try:
+                self.transport.close()
+            except Exception as exc:
+                self.broken(exc)
+        return 0

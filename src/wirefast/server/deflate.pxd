@@ -11,11 +11,23 @@ cdef class Deflate:
     # zlib objects, made at the first compressed message of their direction.
     cdef object compressor
     cdef object decompressor
+    # The end of what came out, as much as the window holds and a piece more: the window of the next stream.
+    cdef bytearray window
+    # The final blocks of this message, and how many it may hold. At the start of a stream there is nothing for the
+    # tail of a message (00 00 ff ff) to end.
+    cdef Py_ssize_t final_blocks
+    cdef Py_ssize_t final_blocks_max
+    cdef bint at_start
 
     # One message as DEFLATE blocks, without the final 00 00 ff ff; None when it is to be sent as it is.
     cdef bytes deflate(self, const char* data, Py_ssize_t size)
-    # One message; MessageTooBig once more than `limit` bytes came out, zlib.error for what is no DEFLATE.
+    # One message; MessageTooBig once more than `limit` bytes came out, TooManyFinalBlocks, zlib.error for what is no
+    # DEFLATE.
     cdef bytes inflate(self, bytes data, Py_ssize_t limit)
+    cdef bytes take(self, bytes data, Py_ssize_t limit)
+    cdef bytes take_rest(self, bytes part, Py_ssize_t limit)
+    cdef int begin_stream(self) except -1
+    cdef int remember(self, bytes part) except -1
 
 
 # What these Sec-WebSocket-Extensions header values offer, as parse_extensions gives it. ValueError when they

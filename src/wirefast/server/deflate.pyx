@@ -3,18 +3,30 @@
 Windows of 12 bits and memory level 5, as uvicorn agrees to: some 20 KiB a direction instead of 300, and
 nothing before the first compressed message. Inflating stops as soon as the limit is passed, so a bomb costs
 its limit and never its size.
+
+A final block ends zlib's stream, and the next one begins over the same window (RFC 7692, section 7.2.3.4). zlib
+does not give its window away, so the end of what came out is kept beside it. A new stream costs microseconds,
+and a final block takes as little as two bytes; so a message may hold few of them, unless it is long.
 """
 
 import re
 import zlib
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 # A shorter message is sent as it is: deflate saves nothing on it.
 cdef Py_ssize_t THRESHOLD = 128
 cdef int WINDOW_BITS = 12
 cdef int MEMORY_LEVEL = 5
 cdef bytes TAIL = b"\x00\x00\xff\xff"
+
+cdef enum:
+    # A message may hold this many final blocks, and one more for each FINAL_BLOCK_BYTES of its compressed size.
+    FINAL_BLOCKS = 16
+    FINAL_BLOCK_BYTES = 1024
+    # Bytes behind a final block that zlib is given at a time, as it copies what it leaves; and what the window may
+    # grow by before its oldest bytes are let go.
+    PIECE = 4096
 
 # One element of the header: an extension or a parameter, then what separates it from the next. Every
 # alternative starts with a different character, so matching is linear.
@@ -28,6 +40,10 @@ _window_bits = re.compile(r"(?:8|9|1[0-5])", re.ASCII).fullmatch
 
 class MessageTooBig(Exception):
     """A message inflates to more than its limit."""
+
+
+class TooManyFinalBlocks(Exception):
+    """A message holds more final blocks than one of its size may."""
 
 
 def parse_extensions(value: str) -> list:
@@ -119,27 +135,73 @@ cdef class Deflate:
         return packed[:len(packed) - 4]
 
     cdef bytes inflate(self, bytes data, Py_ssize_t limit):
-        cdef bytes part
-        cdef bytes whole = b""
-        cdef bytes rest = data
-        cdef bint at_tail = False
-        while True:
-            if self.decompressor is None:
-                self.decompressor = zlib.decompressobj(-self.in_bits)
-            part = self.decompressor.decompress(rest, limit + 1 - len(whole))
-            whole = whole + part if whole else part
-            if len(whole) > limit:
-                raise MessageTooBig
-            if self.decompressor.eof:
-                # A final block (RFC 7692 section 7.2.3.4): what follows is a new stream over the same window.
-                rest = self.decompressor.unused_data
-                self.decompressor = zlib.decompressobj(-self.in_bits, zdict=whole[-(1 << self.in_bits):])
-                if rest:
-                    continue
-            if at_tail:
-                break
-            at_tail = True
-            rest = TAIL
+        cdef bytes whole, tail
+        self.final_blocks = 0
+        self.final_blocks_max = FINAL_BLOCKS + PyBytes_GET_SIZE(data) // FINAL_BLOCK_BYTES
+        whole = self.take(data, limit)
+        if not self.at_start:
+            tail = self.take(TAIL, limit - PyBytes_GET_SIZE(whole))
+            if tail:
+                whole += tail
         if self.in_fresh:
             self.decompressor = None
+            self.window = None
         return whole
+
+    cdef bytes take(self, bytes data, Py_ssize_t limit):
+        """What comes out of these bytes, at most `limit`."""
+        cdef bytes part
+        if self.decompressor is None:
+            self.decompressor = zlib.decompressobj(-self.in_bits)
+        self.at_start = False
+        part = self.decompressor.decompress(data, limit + 1)
+        if PyBytes_GET_SIZE(part) > limit:
+            raise MessageTooBig
+        if self.decompressor.eof:
+            return self.take_rest(part, limit)
+        if not self.in_fresh:
+            self.remember(part)
+        return part
+
+    cdef bytes take_rest(self, bytes part, Py_ssize_t limit):
+        """`part`, which ends with a final block, and what comes out of the bytes behind that."""
+        cdef bytes rest = self.decompressor.unused_data
+        cdef object view = memoryview(rest)
+        cdef Py_ssize_t position = 0, end = PyBytes_GET_SIZE(rest), size = PyBytes_GET_SIZE(part)
+        cdef list parts = [part]
+        self.remember(part)
+        self.begin_stream()
+        while position < end:
+            piece = view[position:position + PIECE]
+            self.at_start = False
+            part = self.decompressor.decompress(piece, limit + 1 - size)
+            position += len(piece)
+            if part:
+                parts.append(part)
+                size += PyBytes_GET_SIZE(part)
+                if size > limit:
+                    raise MessageTooBig
+                self.remember(part)
+            if self.decompressor.eof:
+                position -= len(self.decompressor.unused_data)
+                self.begin_stream()
+        return b"".join(parts)
+
+    cdef int begin_stream(self) except -1:
+        """Begin a stream over the window of the one that ended."""
+        self.final_blocks += 1
+        if self.final_blocks > self.final_blocks_max:
+            raise TooManyFinalBlocks
+        self.decompressor = zlib.decompressobj(-self.in_bits, zdict=bytes(self.window[-(1 << self.in_bits):]))
+        self.at_start = True
+        return 0
+
+    cdef int remember(self, bytes part) except -1:
+        """Keep the end of what came out, which later bytes may refer to."""
+        cdef Py_ssize_t size = 1 << self.in_bits
+        if self.window is None:
+            self.window = bytearray()
+        self.window += part if PyBytes_GET_SIZE(part) <= size else part[-size:]
+        if len(self.window) > size + PIECE:
+            del self.window[:len(self.window) - size]
+        return 0

@@ -62,14 +62,26 @@ async def awaited(awaitable):
 
 cdef tuple address(object transport, str which):
     """An IP address that the transport has noted; None where it is another, or not known without asking the socket."""
-    cdef object noted = transport.get_extra_info(which)
+    cdef object noted
+    try:
+        noted = transport.get_extra_info(which)
+    except Exception:
+        return None
     if type(noted) is not tuple or len(<tuple> noted) < 2:
         return None
     return noted if len(<tuple> noted) == 2 else (<tuple> noted)[:2]
 
 
+cdef object asked(object question, object transport):
+    """The answer to a question about a transport, which may be gone: None where asking it raises."""
+    try:
+        return question(transport)
+    except Exception:
+        return None
+
+
 cdef bint is_disconnect(object exc):
-    """Whether an exception says only that the peer is gone: ours, or a framework's WebSocketDisconnect."""
+    """Whether an exception says only that a peer is gone: ours, or a framework's WebSocketDisconnect."""
     if isinstance(exc, ClientDisconnected):
         return True
     for cls in type(exc).__mro__:
@@ -99,6 +111,12 @@ cdef class WebSocketProtocol(Connection):
     Where the client offers extensions, ``scope["extensions"]["wirefast.deflate"]`` is a dict of this connection. Until
     it accepts, the application may set its key ``"enabled"`` to True or False: whether permessage-deflate (RFC 7692)
     is agreed to. Default: ``ws_per_message_deflate``.
+
+    A refused handshake is answered 403 with ``{"code": ..., "reason": "..."}``, what ``websocket.close`` says. An
+    application whose reason is a list of errors as text may put ``{"for": that reason, "reason": "...", "errors":
+    [...]}`` into ``scope["extensions"]["wirefast.refusal"]`` before: the body then has that reason, and the errors.
+
+    Each handshake is a line in the log unless ``access_log`` is False.
     """
 
     def __init__(self, config, server_state, app_state, _loop=None):
@@ -115,12 +133,12 @@ cdef class WebSocketProtocol(Connection):
         self.transport = transport
         self.settings.server_state.connections.add(self)
         if self.settings.trace:
-            self.settings.logger.log(TRACE, "%s - WebSocket connection made", get_remote_addr(transport))
+            self.settings.logger.log(TRACE, "%s - WebSocket connection made", asked(get_remote_addr, transport))
 
     def connection_lost(self, exc):
         self.settings.server_state.connections.discard(self)
         if self.settings.trace:
-            self.settings.logger.log(TRACE, "%s - WebSocket connection lost", get_remote_addr(self.transport))
+            self.settings.logger.log(TRACE, "%s - WebSocket connection lost", asked(get_remote_addr, self.transport))
         self.early = None
         self.lost()
 
@@ -239,9 +257,9 @@ cdef class WebSocketProtocol(Connection):
             "type": "websocket",
             "asgi": self.settings.asgi.copy(),
             "http_version": "1.1",
-            "scheme": "wss" if is_ssl(self.transport) else "ws",
-            "server": address(self.transport, "sockname") or get_local_addr(self.transport),
-            "client": address(self.transport, "peername") or get_remote_addr(self.transport),
+            "scheme": "wss" if asked(is_ssl, self.transport) else "ws",
+            "server": address(self.transport, "sockname") or asked(get_local_addr, self.transport),
+            "client": address(self.transport, "peername") or asked(get_remote_addr, self.transport),
             "root_path": self.settings.root_path,
             "path": self.settings.root_path + path,
             "raw_path": self.settings.raw_root_path + request.path,
@@ -275,7 +293,7 @@ cdef class WebSocketProtocol(Connection):
     cdef int log_response(self, str outcome) except -1:
         cdef dict scope = self.scope
         cdef object logger = self.settings.logger
-        if logger.isEnabledFor(20):
+        if self.settings.access_log and logger.isEnabledFor(20):
             client = scope["client"]
             path = quote(scope["path"])
             if scope["query_string"]:
@@ -310,7 +328,8 @@ cdef class WebSocketProtocol(Connection):
         if subprotocol is not None:
             lines.append(subprotocol_line(subprotocol))
         lines.append(b"\r\n")
-        if self.transport.is_closing():
+        if self.is_gone():
+            self.lost()
             raise ClientDisconnected
         self.log_response("[accepted]")
         self.state = OPEN
@@ -324,7 +343,8 @@ cdef class WebSocketProtocol(Connection):
         if deflate is not None:
             self.deflate = deflate
             self.allowed_rsv = FRAME_RSV1
-        self.start_keepalive()
+        if self.state == OPEN:
+            self.start_keepalive()
         if self.early is not None:
             early = self.early
             self.early = None
@@ -339,9 +359,15 @@ cdef class WebSocketProtocol(Connection):
             return Connection.close(self, code, reason)
         if self.denial_status:
             raise RuntimeError("Expected ASGI message 'websocket.http.response.body' but got 'websocket.close'.")
+        answer = {"code": code, "reason": reason}
+        # Where the reason is a list of errors as text, which is all that a close message can hold, the core says the
+        # same here as it is. A middleware may have changed the reason meanwhile: that counts then.
+        explained = self.scope["extensions"].get("wirefast.refusal")
+        if type(explained) is dict and explained.get("for") == reason:
+            answer.update({key: explained[key] for key in ("reason", "errors") if key in explained})
+        body = json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
         self.app_closed = True
         self.log_response("403")
-        body = json.dumps({"code": code, "reason": reason}, ensure_ascii=False).encode("utf-8", "replace")
         return self.refuse(403, [b"content-type: application/json\r\n"], body)
 
     cdef object send_other(self, dict message):
@@ -415,7 +441,9 @@ cdef class WebSocketProtocol(Connection):
         cdef object cause = exc if exc is None else only_cause(exc, is_clients)
         # Set by the core on an exception that the peer's data caused: close code and reason.
         cdef tuple peers_fault = getattr(cause, "wirefast_close", None)
-        cdef bint failed = cause is not None and not is_clients(cause)
+        # A peer that is gone is a normal end where it is this one. While this one is there, it was another's.
+        cdef bint gone = self.state != OPEN and (self.state != CONNECTING or self.is_gone())
+        cdef bint failed = cause is not None and peers_fault is None and not (gone and is_disconnect(cause))
         if peers_fault is not None and self.failing is None:
             self.complain(peers_fault[0], peers_fault[1])
         if failed:

@@ -32,6 +32,8 @@ cdef class Settings:
 
     cdef bint reset_contextvars
     cdef bint trace
+    # Whether handshakes are logged.
+    cdef bint access_log
 
     # The default header lines (date, server) as last rendered, and the list they were rendered from.
     cdef list default_headers

@@ -57,6 +57,7 @@ cdef class Settings:
         self.raw_root_path = config.root_path.encode("ascii")
         self.asgi = {"version": config.asgi_version, "spec_version": "2.4"}
         self.reset_contextvars = getattr(config, "reset_contextvars", False)
+        self.access_log = config.access_log
         self.trace = self.logger.level <= TRACE
         self.default_headers = None
         self.default_lines = b""
