@@ -98,16 +98,16 @@ def test_figures(row: Row) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "name"),
+    ("words", "name", "file"),
     [
-        ("64 KiB (`UNREAD_QUEUE`)", "UNREAD_QUEUE"),
-        ("1 MiB of unread messages", "UNREAD_HIGH"),
-        ("1 MiB and one message of unsent ones", "UNSENT_MAX"),
+        ("64 KiB (`UNREAD_QUEUE`)", "UNREAD_QUEUE", "connection"),
+        ("1 MiB of unread messages", "UNREAD_HIGH", "connection"),
+        ("1 MiB and one message of unsent ones", "UNSENT_MAX", "outgoing"),
     ],
 )
-def test_figures_in_passing(words: str, name: str) -> None:
+def test_figures_in_passing(words: str, name: str, file: str) -> None:
     assert words in " ".join(PAGE.split())
-    assert constant(name, "server/connection.pyx") == figure(" ".join(words.split()[:2]))
+    assert constant(name, f"server/{file}.pyx") == figure(" ".join(words.split()[:2]))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=label)

@@ -3,10 +3,11 @@
     Channel              what the core sees (wirefast._core.channel)
       Member             what the event loop's reactor sees
         FrameStream      frames in
-          Connection     frames out, flow control, keepalive, close
-            WebSocketProtocol
+          Outgoing       frames out, flow control, the transport
+            Connection   events, keepalive, close
+              WebSocketProtocol
 
-One object a socket; all of its state is in these five .pxd files.
+One object a socket; all of its state is in these six .pxd files.
 """
 
 import asyncio
@@ -21,7 +22,6 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
 from wirefast._core.channel cimport AsgiReceive, AsgiSend
-from wirefast.server.connection cimport CLOSED, CLOSING, CONNECTING, LOST, OPEN
 from wirefast.server.csrc cimport FRAME_RSV1
 from wirefast.server.deflate cimport Deflate, negotiate, parse_offers
 from wirefast.server.handshake cimport (
@@ -29,6 +29,7 @@ from wirefast.server.handshake cimport (
 )
 from wirefast.server.head cimport Head, HeadReader
 from wirefast.server.responses cimport header_line, header_pairs, response
+from wirefast.server.outgoing cimport CLOSED, CLOSING, CONNECTING, LOST, OPEN
 from wirefast.server.reactor cimport reactor_of
 from wirefast.server.settings cimport settings_of
 

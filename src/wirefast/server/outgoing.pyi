@@ -1,0 +1,9 @@
+from asyncio import Transport
+
+from wirefast.server.frames import FrameStream
+
+class Outgoing(FrameStream):
+    @property
+    def transport(self) -> Transport: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...

@@ -1,0 +1,277 @@
+# distutils: sources = csrc/frame.c
+"""The writing half of a connection: messages to frames, and frames to the transport.
+
+Writing never blocks: frames collect, leave together at the end of the turn, and `drain` tells the application when
+to wait. What is unsent is bounded: past the transport's high-water mark (64 KiB), senders that do not wait for each
+other queue at most 1 MiB and one message more, then the connection ends with 1008.
+
+Any call of a transport may raise, and be it in the middle of a change of state. So the state is changed before the
+call, and a transport that raises is a lost connection (`broken`).
+"""
+
+import asyncio
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.pyport cimport PY_SSIZE_T_MAX
+from libc.stdint cimport SIZE_MAX, uint8_t
+from libc.string cimport memcpy
+
+from wirefast._core.channel cimport EventKind
+from wirefast._core.outbox cimport CLOSING as TOO_SLOW, GONE, SENT, WAIT, Outbox, Policy
+from wirefast.server.csrc cimport FRAME_HEADER_MAX, FRAME_RSV1, frame_build
+
+from uvicorn.protocols.utils import ClientDisconnected
+
+cdef object sleep = asyncio.sleep
+
+cdef enum:
+    # Unsent bytes after which frames are given to the transport before the turn ends.
+    OUT_HIGH = 65536
+    # Bytes that may wait here while the transport's buffer is over its high-water mark, when the next message
+    # ends the connection: senders that do not await each other. One message may pass it by its own size.
+    UNSENT_MAX = 1048576
+    # Sends in one turn of the loop after which the sender has to let it turn.
+    SENDS_PER_TURN = 64
+
+
+cdef bytes make_frame(unsigned opcode, unsigned rsv, const char* data, size_t size):
+    cdef uint8_t header[FRAME_HEADER_MAX]
+    cdef size_t header_size = frame_build(header, opcode, rsv, size)
+    cdef bytes frame = PyBytes_FromStringAndSize(NULL, header_size + size)
+    cdef char* target = PyBytes_AS_STRING(frame)
+    memcpy(target, header, header_size)
+    if size:
+        memcpy(target + header_size, data, size)
+    return frame
+
+
+cdef class Outgoing(FrameStream):
+    cdef int fail(self, int code, str reason) except -1:
+        raise NotImplementedError
+
+    cdef int lost(self) except -1:
+        raise NotImplementedError
+
+    # Frames to the peer.
+
+    cdef int send_frame(self, EventKind kind, const char* data, Py_ssize_t size) except -1:
+        cdef bytes packed
+        if self.state != OPEN:
+            return self.not_open("websocket.send")
+        if self.write_paused and self.outbox is not None and self.outbox.ordinary_size >= UNSENT_MAX:
+            self.overflow()
+            return self.not_open("websocket.send")
+        if self.deflate is not None:
+            packed = self.deflate.deflate(data, size)
+            if packed is not None:
+                return self.queue_data(
+                    make_frame(kind, FRAME_RSV1, PyBytes_AS_STRING(packed), <size_t> PyBytes_GET_SIZE(packed))
+                )
+        return self.queue_data(make_frame(kind, 0, data, <size_t> size))
+
+    cdef int queue_data(self, bytes frame) except -1:
+        if self.write_paused:
+            return self.own_outbox().keep(frame, PyBytes_GET_SIZE(frame), self.reactor.now())
+        return self.queue(frame)
+
+    cdef bytes ready_frame(self, EventKind kind, bytes data):
+        return make_frame(kind, 0, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data))
+
+    cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1:
+        cdef Outbox outbox = self.outbox
+        cdef int outcome
+        if self.state != OPEN or self.failing is not None:
+            return GONE
+        if not self.write_paused and (policy.rule != WAIT or first or outbox is None or outbox.waiters is None):
+            # Uncompressed, which is legal whatever was negotiated (RFC 7692, section 6).
+            self.queue(frame)
+            return SENT
+        outbox = self.own_outbox()
+        outcome = outbox.admit(frame, PyBytes_GET_SIZE(frame), policy, key, first, self.reactor.now())
+        if outcome == TOO_SLOW:
+            reason = f"too slow: {outbox.count} messages, {outbox.size} bytes waiting"
+            outbox.give_up()
+            self.dismiss(1013, reason)
+        return outcome
+
+    cdef double waiting_for(self) except? -1.0:
+        since = None if self.outbox is None else self.outbox.since()
+        return 0.0 if since is None else max(0.0, self.reactor.now() - since)
+
+    cdef int empty_outbox(self) except -1:
+        cdef Outbox outbox = self.outbox
+        cdef list frames
+        if outbox is None:
+            return 0
+        while outbox.count and not self.write_paused and self.state != LOST:
+            frames = outbox.take(OUT_HIGH)
+            if not self.write(frames):
+                return 0
+        return 0
+
+    cdef bint write(self, list frames) except -1:
+        """Give frames to the transport; false where it takes no more, and the connection is lost or ends."""
+        try:
+            if not self.transport.is_closing():
+                self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+                return True
+        except Exception as exc:
+            # Networks do not make it raise: that is worth a line. Where it was raised says nothing more.
+            self.settings.logger.error("Writing to a WebSocket failed", exc_info=(type(exc), exc, None))
+            self.broken(exc)
+            return False
+        # A write failed, and one more would say nothing: the next send shall raise.
+        if self.state == OPEN:
+            self.lost()
+        return False
+
+    cdef int commit_outbox(self) except -1:
+        cdef bytes frame
+        if self.outbox is not None and self.outbox.count:
+            if self.out is None:
+                self.out = []
+            for frame in self.outbox.take(PY_SSIZE_T_MAX):
+                self.out.append(frame)
+                self.out_size += <size_t> PyBytes_GET_SIZE(frame)
+        return 0
+
+    cdef int queue(self, bytes frame) except -1:
+        if self.out is None:
+            self.out = [frame]
+            if not self.in_read:
+                self.reactor.mark(self)
+        else:
+            self.out.append(frame)
+        self.out_size += <size_t> PyBytes_GET_SIZE(frame)
+        if self.out_size >= OUT_HIGH and not self.write_paused:
+            self.flush_all()
+        return 0
+
+    cdef int flush(self) except -1:
+        self.sends = 0
+        if self.write_paused:
+            return 0
+        return self.flush_all()
+
+    cdef int flush_all(self) except -1:
+        """Give the transport all that is queued, also when its buffer is full."""
+        cdef list out = self.out
+        if out is None:
+            return 0
+        self.out = None
+        self.out_size = 0
+        if self.state != LOST:
+            self.write(out)
+        return 0
+
+    cdef size_t unsent(self) except? 0:
+        try:
+            return self.out_size + <size_t> self.transport.get_write_buffer_size()
+        except Exception:
+            # The transport does not know: one without a buffer, or one that is gone.
+            return self.out_size
+
+    cdef int overflow(self) except -1:
+        self.settings.overflows += 1
+        self.settings.logger.warning(
+            "%s - WebSocket closed: %d bytes unsent", self.peer(), self.unsent() + <size_t> self.outbox.size
+        )
+        return self.fail(1008, "too many unsent bytes")
+
+    cdef object drain(self):
+        if self.write_paused and self.state == OPEN:
+            future = self.reactor.loop.create_future()
+            if self.drainers is None:
+                self.drainers = [future]
+            else:
+                self.drainers.append(future)
+            return future
+        self.sends += 1
+        if self.sends >= SENDS_PER_TURN:
+            self.sends = 0
+            return sleep(0)
+        return None
+
+    def pause_writing(self):
+        """The transport's write buffer is over its high-water mark."""
+        self.write_paused = True
+
+    def resume_writing(self):
+        """The transport's write buffer is below its low-water mark."""
+        self.write_paused = False
+        if self.stalled:
+            # It took what was unsent, however much comes after it now.
+            self.stalled = SIZE_MAX
+        if self.late_pong is not None:
+            if self.state == OPEN:
+                self.queue(self.late_pong)
+            self.late_pong = None
+        self.flush()
+        self.empty_outbox()
+        # What others publish may fill the buffer again at once: a sender waits for its own messages only.
+        if not self.write_paused or (self.outbox is not None and self.outbox.ordinary_count == 0):
+            self.release_drainers()
+
+    cdef int release_drainers(self) except -1:
+        """Let the waiting senders go on, or fail when there is nobody left to send to."""
+        cdef list drainers = self.drainers
+        self.drainers = None
+        if self.outbox is not None and self.state != OPEN:
+            self.outbox.end()
+        if drainers is not None:
+            for future in drainers:
+                if not future.done():
+                    if self.state == OPEN:
+                        future.set_result(None)
+                    else:
+                        future.set_exception(ClientDisconnected())
+        return 0
+
+    cdef int not_open(self, str message_type) except -1:
+        if self.state == CONNECTING:
+            raise RuntimeError(
+                "Expected ASGI message 'websocket.accept', 'websocket.close' or 'websocket.http.response.start' "
+                f"but got '{message_type}'."
+            )
+        if self.app_closed and self.state != LOST:
+            raise RuntimeError(f"Unexpected ASGI message '{message_type}', after sending 'websocket.close'.")
+        raise ClientDisconnected
+
+    # The transport.
+
+    cdef str peer(self):
+        """Who is connected, for the log: a proxy, where one is between. Over a Unix socket there is no address."""
+        # Not asked of the socket, which does not know any more once the peer has reset the connection.
+        try:
+            address = self.transport.get_extra_info("peername")
+        except Exception:
+            return "unknown"
+        return "%s:%d" % address[:2] if isinstance(address, tuple) else "unix"
+
+    cdef bint is_gone(self) except -1:
+        """Whether the transport is closing or lost."""
+        try:
+            return self.transport.is_closing()
+        except Exception as exc:
+            self.broken(exc)
+            return True
+
+    cdef int abort(self) except -1:
+        abort = getattr(self.transport, "abort", None) or self.transport.close
+        abort()
+        return 0
+
+    cdef int broken(self, object exc) except -1:
+        """A call of the transport raised, perhaps in the middle of a change of state: the connection is lost."""
+        if self.state == LOST:
+            return 0
+        if not isinstance(exc, (OSError, RuntimeError)):
+            # No failure of a connection, but a mistake in a program.
+            self.settings.logger.error("%s - The transport of a WebSocket failed", self.peer(), exc_info=exc)
+        self.lost()
+        try:
+            self.abort()
+        except Exception:
+            # Nothing more comes from this transport, so nothing else would take the connection off the list.
+            self.settings.server_state.connections.discard(self)
+        return 0
