@@ -118,8 +118,7 @@ def test_unread_messages_come_before_the_disconnect(serve: Any) -> None:
     [
         (None, 1000, False),
         (RuntimeError("broken"), 1011, True),
-        # While its own peer is there, it can only be another's.
-        (type("WebSocketDisconnect", (Exception,), {})(1000), 1011, True),
+        (type("WebSocketDisconnect", (Exception,), {})(1000), 1000, False),
     ],
 )
 def test_what_the_application_left_open_is_closed(serve: Any, error: Any, code: int, logged: bool) -> None:
@@ -656,49 +655,54 @@ def by_asgi(scope: Any, receive: Any, send: Any) -> Any:
     return WebSocket(scope, receive, wrapped)
 
 
-@pytest.mark.parametrize("what", ["send", "receive"])
+@pytest.mark.parametrize("before", ["accepted", "before the accept", "its own peer is gone too"])
 @pytest.mark.parametrize("make", [WebSocket, by_asgi, by_starlette])
-def test_the_disconnect_of_another_socket_is_an_error(serve: Any, make: Any, what: str) -> None:
+def test_the_disconnect_of_another_socket_is_an_error(serve: Any, make: Any, before: str) -> None:
     """As it is under uvicorn: 1011 and one traceback; a disconnect of its own is a normal end."""
     sockets: dict[str, Any] = {}
+    gone = threading.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         websocket = sockets[scope["path"]] = make(scope, receive, send)
-        await websocket.accept()
+        if scope["path"] != "/alive" or before != "before the accept":
+            await websocket.accept()
         if scope["path"] == "/dead":
             await asyncio.Event().wait()
+        if scope["path"] == "/own":
+            while True:
+                await websocket.send_text(await websocket.receive_text())
+        if before == "accepted":
+            assert await websocket.receive_text() == "go"
+        elif before != "before the accept":
+            with pytest.raises(Exception, match=r"1006|1000|^$"):
+                await websocket.receive_text()
+        gone.set()
         while True:
-            text = await websocket.receive_text()
-            if text == "other":
-                dead = sockets["/dead"]
-                if what == "receive":
-                    await dead.receive_text()
-                while True:
-                    await dead.send_text("x")
-                    await asyncio.sleep(0)
+            await sockets["/dead"].send_text("x")
+            await asyncio.sleep(0)
 
     server = serve(app, timeout_graceful_shutdown=1)
     server.opened("/dead").reset()
-    peer, own = server.opened("/alive"), server.opened("/own")
-    peer.send(frame(TEXT, b"other"))
-    assert peer.frame().code == 1011
+    own = server.opened("/own")
     own.send(close_frame())
-    assert own.frame().code == 1000
-    peer.send(close_frame(1011))
-    assert peer.ended() and own.ended()
+    assert own.frame().code == 1000 and own.ended()
+    peer = server.peer()
+    peer.send(request("/alive"))
+    if before == "before the accept":
+        assert peer.response().status == 500
+    else:
+        assert peer.response().status == 101
+        peer.send(frame(TEXT, b"go") if before == "accepted" else close_frame())
+        assert peer.frame().code == (1011 if before == "accepted" else 1000)
+        peer.send(close_frame(1011))
+    assert peer.ended() and gone.wait(20)
+    deadline = time.monotonic() + 20
+    while not server.errors:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     assert server.errors == ["Exception in ASGI application\n"]
     (record,) = [record for record in server.records if record.levelname == "ERROR"]
     assert record.exc_info[0].__name__ == "WebSocketDisconnect"
-
-
-def test_the_disconnect_of_another_before_the_accept_is_an_error(serve: Any) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        raise starlette.websockets.WebSocketDisconnect(1006)
-
-    server = serve(app)
-    peer = server.peer()
-    assert peer.send(request()).response().status == 500
-    assert server.errors == ["Exception in ASGI application\n"]
 
 
 @pytest.mark.parametrize("access_log", [True, False])

@@ -56,6 +56,7 @@ cdef class Outgoing(FrameStream):
     cdef int release_drainers(self) except -1
     # Raise what a message of this type gets in a state other than OPEN.
     cdef int not_open(self, str message_type) except -1
+    cdef object gone(self)
 
     # The transport, where it may raise: who is at its other end, for the log; whether it is closing or lost; ending
     # it at once; and what becomes of a connection whose transport raised.

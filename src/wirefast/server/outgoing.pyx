@@ -10,6 +10,7 @@ call, and a transport that raises is a lost connection (`broken`).
 """
 
 import asyncio
+from weakref import ref
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.pyport cimport PY_SSIZE_T_MAX
@@ -224,7 +225,7 @@ cdef class Outgoing(FrameStream):
                     if self.state == OPEN:
                         future.set_result(None)
                     else:
-                        future.set_exception(ClientDisconnected())
+                        future.set_exception(self.gone())
         return 0
 
     cdef int not_open(self, str message_type) except -1:
@@ -235,7 +236,13 @@ cdef class Outgoing(FrameStream):
             )
         if self.app_closed and self.state != LOST:
             raise RuntimeError(f"Unexpected ASGI message '{message_type}', after sending 'websocket.close'.")
-        raise ClientDisconnected
+        raise self.gone()
+
+    cdef object gone(self):
+        """What is raised to those who use a connection whose peer is gone; it says which connection that is."""
+        cdef object exc = ClientDisconnected()
+        exc.wirefast_connection = ref(self)
+        return exc
 
     # The transport.
 

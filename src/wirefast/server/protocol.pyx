@@ -91,6 +91,19 @@ cdef bint is_disconnect(object exc):
     return False
 
 
+cdef object connection_of(object exc):
+    """Whose end an exception tells of: a weak reference that ours carries, or one that a framework raised because of
+    ours; None where that is not known."""
+    cdef int depth = 0
+    while exc is not None and depth < 16:
+        found = getattr(exc, "wirefast_connection", None)
+        if found is not None:
+            return found
+        exc = exc.__cause__ or exc.__context__
+        depth += 1
+    return None
+
+
 def is_clients(exc):
     """Whether an exception is no error of the application: the peer is gone, or sent what cannot be accepted."""
     return hasattr(exc, "wirefast_close") or is_disconnect(exc)
@@ -331,7 +344,7 @@ cdef class WebSocketProtocol(Connection):
         lines.append(b"\r\n")
         if self.is_gone():
             self.lost()
-            raise ClientDisconnected
+            raise self.gone()
         self.log_response("[accepted]")
         self.state = OPEN
         self.queue(b"".join(lines))
@@ -442,9 +455,11 @@ cdef class WebSocketProtocol(Connection):
         cdef object cause = exc if exc is None else only_cause(exc, is_clients)
         # Set by the core on an exception that the peer's data caused: close code and reason.
         cdef tuple peers_fault = getattr(cause, "wirefast_close", None)
-        # A peer that is gone is a normal end where it is this one. While this one is there, it was another's.
-        cdef bint gone = self.state != OPEN and (self.state != CONNECTING or self.is_gone())
-        cdef bint failed = cause is not None and peers_fault is None and not (gone and is_disconnect(cause))
+        cdef bint failed = cause is not None and not is_clients(cause)
+        if cause is not None and not failed and peers_fault is None:
+            # That a peer is gone is a normal end where it is this one.
+            told = connection_of(cause)
+            failed = told is not None and told() is not self
         if peers_fault is not None and self.failing is None:
             self.complain(peers_fault[0], peers_fault[1])
         if failed:
