@@ -143,3 +143,9 @@ def test_compiled_module(path: Path) -> None:
 
 def test_nothing_generated_lies_in_the_source() -> None:
     assert not [*SOURCE.rglob("*.c"), *SOURCE.rglob("*.cpp"), *SOURCE.rglob("*.html")]
+
+
+def test_names_of_test_files_are_unique() -> None:
+    """Pytest imports a test file under its bare name, also from another folder."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
+    assert sorted(names) == sorted(set(names))
