@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -226,6 +227,19 @@ class App(AppDocuments, AppHttpMethods, Starlette):
         if openapi_url and not (title and version):
             raise AssertionError("An OpenAPI document needs a title and a version; give them, or openapi_url=None")
         self.setup()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> App:
+        """An application of its own, which has served nothing yet; the hub and what ``state`` holds are shared."""
+        made = object.__new__(type(self))
+        memo[id(self)] = made
+        for name, value in vars(self).items():
+            if name == "middleware_stack":
+                made.middleware_stack = None
+            elif name == "state":
+                made.state = State(copy.copy(value._state))
+            else:
+                made.__dict__[name] = value if name == "hub" else copy.deepcopy(value, memo)
+        return made
 
     # Serving --------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -157,6 +158,9 @@ class _IncludedRouter(BaseRoute):
         """FastAPI's class of this name where FastAPI is loaded: tools ask ``isinstance`` before they look inside."""
         theirs = getattr(sys.modules.get("fastapi.routing"), "_IncludedRouter", None)
         return theirs if isinstance(theirs, type) else _IncludedRouter
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _IncludedRouter:
+        return _IncludedRouter(copy.deepcopy(self.original_router, memo), copy.deepcopy(self.include_context, memo))
 
     @property
     def path(self) -> str:

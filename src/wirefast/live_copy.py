@@ -7,6 +7,7 @@ route: a counter counts, whichever of the two it is called on.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from starlette import routing
 from starlette.routing import BaseRoute
 
-__all__ = ["OWN", "is_live", "live_copy"]
+__all__ = ["OWN", "deep_copy", "is_live", "live_copy"]
 
 Route = TypeVar("Route", bound=BaseRoute)
 
@@ -112,3 +113,26 @@ def live_copy(route: Route) -> Route:
 def is_live(route: BaseRoute) -> bool:
     """Whether this is a copy under an include."""
     return isinstance(route, _Live)
+
+
+def deep_copy(route: Any, memo: dict[int, Any]) -> Any:
+    """A route of its own, for ``copy.deepcopy``: analysed anew, as what serves connections cannot be copied.
+
+    Args:
+        route: of a class with ``_analyse``, which follows from what was declared.
+        memo: of ``copy.deepcopy``.
+    """
+    made = object.__new__(type(route))
+    memo[id(route)] = made
+    kind: Any = next(each for each in type(route).__mro__ if each in OWN)
+    own = _own_names(kind)
+    for name, value in vars(route).items():
+        if name not in own:
+            value = copy.deepcopy(value, memo)
+        elif isinstance(value, (list, dict, set)):
+            value = copy.copy(value)
+        made.__dict__[name] = value
+    made._analyse()
+    if route.dependant.call is not route.endpoint:  # a container has wrapped it
+        made.dependant.call = route.dependant.call
+    return made

@@ -42,7 +42,7 @@ from wirefast.limits import (
     validate_form_limits,
     validate_max_body_size,
 )
-from wirefast.live_copy import OWN, live_copy
+from wirefast.live_copy import OWN, deep_copy, live_copy
 from wirefast.request_handler import Handler, get_request_handler, hooked, request_application
 from wirefast.sse import EventSourceResponse, ServerSentEvent
 from wirefast.types import IncEx
@@ -233,6 +233,9 @@ class APIRoute(routing.Route):
     def body_field(self) -> ModelField | None:
         """The whole request body as one field, None where the operation takes none."""
         return bodies.body_field(self._body_fields, self.unique_id, self._embed_body_fields)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return deep_copy(self, memo)
 
     def resolve(self) -> None:
         """Analyse the endpoint again where names were missing when the route was declared.

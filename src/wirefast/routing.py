@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from enum import Enum
 from threading import Lock
@@ -166,6 +167,28 @@ class APIRouter(RouterHttpMethods, routing.Router):
     def routes(self, routes: Sequence[BaseRoute]) -> None:
         self._routes = RouteList(self._thaw, routes)
         self._thaw()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> APIRouter:
+        """A router of its own with routes of its own; those that include this one do not include the copy."""
+        made = object.__new__(type(self))
+        memo[id(self)] = made
+        fresh = {
+            "_parents": [],
+            "_tables_lock": Lock(),
+            "_websocket_table": None,
+            "_http_table": None,
+            "_watched": [],
+            "_routes": RouteList(made._thaw),
+        }
+        made.__dict__.update(fresh)
+        for name, value in vars(self).items():
+            if name not in fresh:
+                made.__dict__[name] = copy.deepcopy(value, memo)
+        made.routes = [copy.deepcopy(route, memo) for route in self._routes]
+        for route in made.routes:
+            if isinstance(route, _IncludedRouter) and isinstance(route.original_router, APIRouter):
+                route.original_router._parents.append(ref(made))
+        return made
 
     def _thaw(self) -> None:
         """Forget the frozen tables, here and in every router that includes this one."""

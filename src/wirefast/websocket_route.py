@@ -20,7 +20,7 @@ from wirefast.dependencies.models import Dependant, endpoint_context
 from wirefast.dependencies.planning import make_plan, refuse_body
 from wirefast.dependencies.utils import solve_dependencies
 from wirefast.exceptions import WebSocketRequestValidationError
-from wirefast.live_copy import OWN, live_copy
+from wirefast.live_copy import OWN, deep_copy, live_copy
 from wirefast.request_handler import hooked
 from wirefast.websockets import WebSocket
 
@@ -98,6 +98,9 @@ class APIWebSocketRoute(routing.WebSocketRoute):
             invalid=self._validation_error,
             per_message_deflate=self.per_message_deflate,
         )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return deep_copy(self, memo)
 
     def resolve(self) -> None:
         """Analyse the endpoint again where names were missing when the route was declared.

@@ -20,10 +20,31 @@ from wirefast._core.sender import Buffered as Buffered
 from wirefast._core.websocket import WebSocketCore
 
 
-class WebSocket(WebSocketCore, _StarletteWebSocket):
+class _EqualToStarlettes(type(_StarletteWebSocket)):  # type: ignore[misc]
+    """The class of the class `WebSocket`, which as a key stands for Starlette's: containers inject by type."""
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or {id(cls), id(other)} == _BOTH
+
+    def __hash__(cls) -> int:
+        return hash(_StarletteWebSocket) if id(cls) in _BOTH else type.__hash__(cls)
+
+    # A cache of abstract classes, which compares, would take Starlette's objects for ours.
+    def __instancecheck__(cls, instance: object) -> bool:
+        return type.__instancecheck__(cls, instance)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return type.__subclasscheck__(cls, subclass)
+
+
+_BOTH: set[int] = set()
+
+
+class WebSocket(WebSocketCore, _StarletteWebSocket, metaclass=_EqualToStarlettes):
     """One WebSocket connection: Starlette's class with its messages compiled.
 
-    A real subclass of ``starlette.websockets.WebSocket``: ``isinstance`` holds, attributes can be set, and
+    A real subclass of ``starlette.websockets.WebSocket``: ``isinstance`` holds, the two classes are equal as keys, so
+    that a container that injects by type finds the socket under either, attributes can be set, and
     everything of ``HTTPConnection`` (``headers``, ``query_params``, ``cookies``, ``state``, ...) is there.
 
     Args:
@@ -69,3 +90,6 @@ class WebSocket(WebSocketCore, _StarletteWebSocket):
         has not taken them. ``dropped`` counts what policies have dropped.
         """
         return fanout.buffered(self)
+
+
+_BOTH.update((id(WebSocket), id(_StarletteWebSocket)))

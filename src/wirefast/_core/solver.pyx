@@ -405,6 +405,19 @@ cdef class Frame:
                 return value
         return ABSENT
 
+    def take_results(self, results):
+        """Take the results of dependencies that were solved elsewhere, by their keys in the plan's cache_slots."""
+        for key, value in results.items():
+            slot = self.plan.cache_slots.get(key)
+            if slot is not None:
+                self.slots[slot] = value
+
+    def results(self):
+        """What each dependency gave so far, by its key."""
+        return {
+            key: self.slots[slot] for key, slot in self.plan.cache_slots.items() if self.slots[slot] is not ABSENT
+        }
+
     cdef list all_values(self, bytes name):
         return [value.decode("latin-1") for header, value in self.scope["headers"] if header == name]
 

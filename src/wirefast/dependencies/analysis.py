@@ -201,22 +201,34 @@ def get_endpoint_dependant(
 
 
 def flat_body_params(dependant: Dependant) -> list[ModelField]:
+    """The body fields of a whole tree, a callable's own before those of what it depends on.
+
+    Args:
+        dependant: the root of the tree.
+    """
     found = list(dependant.body_params)
     for child in dependant.dependencies:
         found.extend(flat_body_params(child))
     return found
 
 
+_CONNECTIONS: tuple[tuple[str, str, type[Any]], ...] = (
+    ("request_param_name", "http", Request),
+    ("websocket_param_name", "websocket", WebSocket),
+    ("http_connection_param_name", "any", HTTPConnection),
+)
+
+
 def _add_special(dependant: Dependant, name: str, annotation: Any) -> bool:
-    """Note a parameter that is filled by its type alone; the last one of a kind wins."""
+    """Note a parameter that is filled by its type alone; of a kind that is no connection the last one wins."""
     is_subclass = shapes.is_subclass
-    if is_subclass(annotation, Request):
-        dependant.request_param_name = name
-    elif is_subclass(annotation, WebSocket):
-        dependant.websocket_param_name = name
-    elif is_subclass(annotation, HTTPConnection):
-        dependant.http_connection_param_name = name
-    elif is_subclass(annotation, Response):
+    for attribute, kind, connection in _CONNECTIONS:
+        if is_subclass(annotation, connection):
+            if (earlier := getattr(dependant, attribute)) is not None:
+                dependant.other_connections.append((kind, earlier))
+            setattr(dependant, attribute, name)
+            return True
+    if is_subclass(annotation, Response):
         dependant.response_param_name = name
     elif is_subclass(annotation, BackgroundTasks):
         dependant.background_tasks_param_name = name

@@ -94,6 +94,21 @@ class _GroupReader:
         return found
 
 
+def read_field(field: ModelField, connection: HTTPConnection) -> tuple[Any, Errors]:
+    """The value of one parameter by what the connection object answers, which may be no more than an object like it."""
+    return read_received(field, _GROUPS[field.field_info.in_.value](connection))  # type: ignore[attr-defined]
+
+
+def read_received(field: ModelField, received: Mapping[str, Any]) -> tuple[Any, Errors]:
+    """The value of one parameter, a whole group included, from a multi-dict."""
+    if parameter_model(field) is not None:
+        return read_received_group(field, received)
+    names = [name for _, name in read_names(field)]
+    name = next((name for name in names if name in received), names[0])
+    loc = (field.field_info.in_.value, name)  # type: ignore[attr-defined]
+    return validate_or_default(field, multidict_value(field, received, name), loc)
+
+
 def validate_or_default(field: ModelField, value: Any, loc: Location) -> tuple[Any, Errors]:
     """The validated value, or for an absent one the default or the ``missing`` error."""
     if value is Undefined:

@@ -44,6 +44,8 @@ class Dependant:
     background_tasks_param_name: str | None = None
     security_scopes_param_name: str | None = None
     hub_param_name: str | None = None
+    #: More parameters for the connection, as containers add them: ("http", "websocket" or "any", name).
+    other_connections: list[tuple[str, str]] = field(default_factory=list)
     own_oauth_scopes: list[str] | None = None
     parent_oauth_scopes: list[str] | None = None
     use_cache: bool = True

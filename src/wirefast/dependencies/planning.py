@@ -16,6 +16,7 @@ from uuid import UUID
 from anyio import CancelScope
 from pydantic_core import PydanticUndefined as Undefined
 from pydantic_core import SchemaValidator
+from starlette.background import BackgroundTasks as StarletteBackgroundTasks
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
@@ -33,7 +34,7 @@ from wirefast.concurrency import (
 from wirefast.dependencies import forms, shapes
 from wirefast.dependencies.analysis import get_dependant
 from wirefast.dependencies.fields import ModelField, parameter_model, read_names
-from wirefast.dependencies.groups import read_group, validate_or_default
+from wirefast.dependencies.groups import read_field, read_group, validate_or_default
 from wirefast.dependencies.models import Dependant, cache_key, call_kind, oauth_scopes
 from wirefast.exceptions import FastAPIError
 from wirefast.security.oauth2 import SecurityScopes
@@ -55,6 +56,9 @@ def make_plan(
     connection: Literal["websocket", "http"] = "websocket",
     read_body: Callable[[list[ModelField], bool], ReadBody] | None = None,
     embed_body_fields: bool = False,
+    from_connection: bool = False,
+    make_response: Callable[[], Response] | None = None,
+    make_background: Callable[[], StarletteBackgroundTasks] | None = None,
 ) -> Plan:
     """Write the Plan of an endpoint.
 
@@ -65,11 +69,14 @@ def make_plan(
         read_body: from the fields of a node and ``embed_body_fields`` to a coroutine function
             (body) -> (values, errors), for HTTP; None on a WebSocket, which has no body.
         embed_body_fields: whether the body is an object with a key for each field.
+        from_connection: read parameters from the attributes of the connection object in place of its scope.
+        make_response, make_background: give what is injected as these; by default new ones.
 
     Raises:
         AssertionError, FastAPIError, TypeError: an override cannot be analysed.
     """
-    return _Planner(overrides or {}, connection, read_body, embed_body_fields).plan(dependant)
+    planner = _Planner(overrides or {}, connection, read_body, embed_body_fields, from_connection)
+    return planner.plan(dependant, make_response or _empty_response, make_background or BackgroundTasks)
 
 
 class _Planner:
@@ -79,11 +86,13 @@ class _Planner:
         connection: str,
         read_body: Callable[[list[ModelField], bool], ReadBody] | None,
         embed_body_fields: bool,
+        from_connection: bool,
     ) -> None:
         self.overrides = overrides
         self.connection = connection
         self.read_body = read_body
         self.embed_body_fields = embed_body_fields
+        self.from_connection = from_connection
         self.ops: list[Any] = []
         self.slots = 0
         self.nodes = 0
@@ -92,7 +101,12 @@ class _Planner:
         # Special values have one slot each, taken when somebody asks for them.
         self.special: dict[str, int] = {}
 
-    def plan(self, dependant: Dependant) -> Plan:
+    def plan(
+        self,
+        dependant: Dependant,
+        make_response: Callable[[], Response],
+        make_background: Callable[[], StarletteBackgroundTasks],
+    ) -> Plan:
         assert dependant.call is not None
         arguments = self.node(dependant, self.new_node())
         endpoint = CallOp(
@@ -109,8 +123,8 @@ class _Planner:
             connection_slot=self.special.get("connection", -1),
             response_slot=self.special.get("response", -1),
             background_slot=self.special.get("background", -1),
-            make_response=_empty_response,
-            make_background=BackgroundTasks,
+            make_response=make_response,
+            make_background=make_background,
         )
 
     def new_slot(self) -> int:
@@ -149,6 +163,9 @@ class _Planner:
             arguments[dependant.request_param_name] = self.special_slot("connection")
         elif dependant.websocket_param_name and self.connection == "websocket":
             arguments[dependant.websocket_param_name] = self.special_slot("connection")
+        for kind, name in dependant.other_connections:
+            if kind in (self.connection, "any"):
+                arguments[name] = self.special_slot("connection")
         if dependant.background_tasks_param_name:
             arguments[dependant.background_tasks_param_name] = self.special_slot("background")
         if dependant.response_param_name:
@@ -248,6 +265,9 @@ class _Planner:
         slot = self.new_slot()
         if parameter_model(field) is not None:
             self.ops.append(GroupOp(node=node, out=slot, read=partial(read_group, field)))
+            return slot
+        if self.from_connection:
+            self.ops.append(GroupOp(node=node, out=slot, read=partial(read_field, field)))
             return slot
         info = field.field_info
         names = tuple(dict.fromkeys(name for _, name in read_names(field)))

@@ -23,7 +23,12 @@ _PARAMETRISED = (typing._GenericAlias, types.GenericAlias, types.UnionType)  # t
 
 
 def is_subclass(annotation: Any, classes: type[Any] | tuple[type[Any], ...]) -> bool:
-    """``issubclass`` that answers False for annotations that are no class (``list[int]``, ``int | None``)."""
+    """``issubclass`` that answers False for annotations that are no class (``list[int]``, ``int | None``).
+
+    Args:
+        annotation: anything that stands for a type.
+        classes: one, or a tuple of which one is enough.
+    """
     try:
         return isinstance(annotation, type) and issubclass(annotation, classes)
     except TypeError:

@@ -9,6 +9,7 @@ from dataclasses import field as dataclass_field
 from functools import partial
 from typing import Any
 
+from pydantic_core import PydanticUndefined as Undefined
 from starlette.background import BackgroundTasks
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,22 +20,25 @@ from wirefast._core.plan_cache import PlanCache
 from wirefast._core.solver import leave, open_frame
 from wirefast.dependencies.analysis import ParamDetails as ParamDetails
 from wirefast.dependencies.analysis import analyze_param as analyze_param
+from wirefast.dependencies.analysis import flat_body_params as _get_flat_body_params
 from wirefast.dependencies.analysis import get_dependant as get_dependant
 from wirefast.dependencies.analysis import get_parameterless_sub_dependant as get_parameterless_sub_dependant
 from wirefast.dependencies.analysis import typed_annotation as get_typed_annotation
 from wirefast.dependencies.analysis import typed_return_annotation as get_typed_return_annotation
 from wirefast.dependencies.analysis import typed_signature as get_typed_signature
-from wirefast.dependencies.bodies import BodyFields, read_upload
-from wirefast.dependencies.fields import ModelField, parameter_model, read_names
+from wirefast.dependencies.bodies import BodyFields, body_field, read_upload
+from wirefast.dependencies.fields import ModelField
 from wirefast.dependencies.forms import (
     multipart_incorrect_install_error as multipart_incorrect_install_error,
 )
 from wirefast.dependencies.forms import (
     multipart_not_installed_error as multipart_not_installed_error,
 )
-from wirefast.dependencies.groups import multidict_value, read_received_group, validate_or_default
+from wirefast.dependencies.groups import read_received
 from wirefast.dependencies.models import Dependant
+from wirefast.dependencies.planning import _empty_response as empty_response
 from wirefast.dependencies.planning import make_plan
+from wirefast.dependencies.shapes import is_subclass as lenient_issubclass
 
 __all__ = [
     "ParamDetails",
@@ -44,7 +48,10 @@ __all__ = [
     "get_parameterless_sub_dependant",
     "get_typed_annotation",
     "get_typed_return_annotation",
+    "_get_body_field",
+    "_get_flat_body_params",
     "get_typed_signature",
+    "lenient_issubclass",
     "request_body_to_args",
     "request_params_to_args",
     "solve_dependencies",
@@ -60,15 +67,15 @@ class SolvedDependency:
     Attributes:
         values: arguments by name; empty when there are errors.
         errors: one mapping each, as pydantic has them.
-        background_tasks: what was added to a ``BackgroundTasks`` parameter, or None.
-        response: what a ``Response`` parameter was given, or None.
-        dependency_cache: always empty here; the compiled frame holds the results.
+        background_tasks: what was added to a ``BackgroundTasks`` parameter, or what was given, or None.
+        response: what a ``Response`` parameter was given; without a status and length where nothing set them.
+        dependency_cache: the result of each dependency, by its callable, OAuth scopes and scope.
     """
 
     values: dict[str, Any]
     errors: list[Any]
     background_tasks: BackgroundTasks | None
-    response: Response | None
+    response: Response
     dependency_cache: dict[Any, Any] = dataclass_field(default_factory=dict)
 
 
@@ -76,29 +83,46 @@ async def solve_dependencies(
     *,
     request: Request | WebSocket,
     dependant: Dependant,
+    body: Any = Undefined,
+    background_tasks: BackgroundTasks | None = None,
+    response: Response | None = None,
     dependency_overrides_provider: Any | None = None,
+    dependency_cache: dict[Any, Any] | None = None,
     async_exit_stack: AsyncExitStack,
     embed_body_fields: bool = False,
 ) -> SolvedDependency:
-    """Solve a Dependant for a connection, outside of a route. FastAPI's function of this name, without bodies.
+    """Solve a Dependant for a connection, outside of a route. FastAPI's function of this name.
 
     Args:
-        request: the connection.
+        request: the connection; its attributes are read (``headers``, ``query_params``), so it may be a message of a
+            broker that looks like a request.
         dependant: from ``get_dependant``.
+        body: parsed JSON, ``FormData``, bytes of another type. Default: none.
+        background_tasks: what a ``BackgroundTasks`` parameter gets. Default: new ones.
+        response: what a ``Response`` parameter gets. Default: a new one.
         dependency_overrides_provider: an object with ``dependency_overrides``, or None.
+        dependency_cache: results that need not be made again, such as those of an earlier call.
         async_exit_stack: leaves the generators that were entered.
         embed_body_fields: see ``get_endpoint_dependant``.
     """
+    http = isinstance(request, Request)
+    given = empty_response() if response is None else response
     plans = PlanCache(
         dependant=dependant,
         make_plan=partial(
             make_plan,
-            connection="http" if isinstance(request, Request) else "websocket",
+            connection="http" if http else "websocket",
+            read_body=BodyFields if http or body is not Undefined else None,
             embed_body_fields=embed_body_fields,
+            from_connection=True,
+            make_response=lambda: given,
+            make_background=None if background_tasks is None else lambda: background_tasks,
         ),
         provider=dependency_overrides_provider,
     )
-    frame = open_frame(plans, request)
+    frame = open_frame(plans, request, body)
+    if dependency_cache:
+        frame.take_results(dependency_cache)
 
     async def exit_frame(exc_type: Any, exc: BaseException | None, traceback: Any) -> bool:
         entered = frame.take_exits()
@@ -110,11 +134,14 @@ async def solve_dependencies(
     async_exit_stack.push_async_exit(exit_frame)
     await frame.solve()
     errors = frame.errors or []
+    results = {} if dependency_cache is None else dependency_cache
+    results.update(frame.results())
     return SolvedDependency(
         values={} if errors else frame.endpoint_arguments(),
         errors=errors,
-        background_tasks=frame.background_tasks,
-        response=frame.response,
+        background_tasks=background_tasks if frame.background_tasks is None else frame.background_tasks,
+        response=given,
+        dependency_cache=results,
     )
 
 
@@ -125,18 +152,23 @@ def request_params_to_args(
     values: dict[str, Any] = {}
     errors: list[Any] = []
     for field in fields:
-        if parameter_model(field) is not None:
-            value, invalid = read_received_group(field, received)
-        else:
-            names = [name for _, name in read_names(field)]
-            name = next((name for name in names if name in received), names[0])
-            loc = (field.field_info.in_.value, name)  # type: ignore[attr-defined]
-            value, invalid = validate_or_default(field, multidict_value(field, received, name), loc)
+        value, invalid = read_received(field, received)
         if invalid:
             errors.extend(invalid)
         else:
             values[field.name] = value
     return values, errors
+
+
+def _get_body_field(*, body_params: list[ModelField], name: str, embed_body_fields: bool) -> ModelField | None:
+    """The whole body as one field, None without one. FastAPI's function of this name.
+
+    Args:
+        body_params: the fields of the body.
+        name: of the operation; the model of an embedded body is named ``Body_{name}``.
+        embed_body_fields: whether the body is an object with a key for each field.
+    """
+    return body_field(body_params, name, embed_body_fields)
 
 
 async def request_body_to_args(
