@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, chromium
+from conversations import Talk
 from serving import Served, serving
 
 
@@ -28,3 +29,11 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
     """A Chromium process of this test's own."""
     with chromium(tmp_path) as browser:
         yield browser
+
+
+@pytest.fixture
+def talk() -> Iterator[Talk]:
+    """A server without a network."""
+    talk = Talk()
+    yield talk
+    talk.close()
