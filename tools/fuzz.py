@@ -1,4 +1,4 @@
-"""Every fuzz target for a time: the C ones with libFuzzer, the handshake and inflate over the protocol itself.
+"""Every fuzz target for a time: the C ones with libFuzzer, those of the wire in Python.
 
     python tools/fuzz.py                    ten seconds in all, as CI does
     python tools/fuzz.py --seconds 14400    four hours in all; add --jobs 2 for two targets at a time
