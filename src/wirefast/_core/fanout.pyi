@@ -7,6 +7,8 @@ from wirefast._core.outbox import Outbox, Policy
 from wirefast._core.sender import Buffered, Sender
 from wirefast._core.websocket import WebSocketCore
 
+MAX_KEY: int
+
 @final
 class Message:
     @property

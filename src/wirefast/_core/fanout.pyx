@@ -19,6 +19,9 @@ from wirefast._core.unicode import utf8
 
 logger = logging.getLogger("wirefast.rooms")
 
+#: Characters of the key of a conflated message.
+MAX_KEY = 1024
+
 cdef tuple ANSWERS = ("sent", "queued", "dropped", "dropped", "dropped", "dropped")
 
 
@@ -211,10 +214,24 @@ def buffered(WebSocketCore websocket not None):
 
 
 def check_key(key):
-    """The key of a conflated message: str, int or None. TypeError for anything else."""
-    if key is not None and not isinstance(key, (str, int)):
-        raise TypeError(f"a key is a str or an int, not {type(key).__name__}")
-    return key
+    """The key of a conflated message: str, int or None, of the exact type, as every other hub can have it too.
+
+    Raises:
+        TypeError: the key is of another type.
+        ValueError: a str that is too long or has no UTF-8 form, or an int of more than 64 bits.
+    """
+    if key is None:
+        return None
+    if isinstance(key, str):
+        if len(key) > MAX_KEY:
+            raise ValueError(f"a key has at most {MAX_KEY} characters, not {len(key)}")
+        key.encode("utf-8")
+        return str.__str__(key)
+    if isinstance(key, int):
+        if not -(2**63) <= key < 2**64:
+            raise ValueError("a key that is an int has at most 64 bits")
+        return int(key)
+    raise TypeError(f"a key is a str or an int, not {type(key).__name__}")
 
 
 def check_size(Message message not None, Policy policy not None):

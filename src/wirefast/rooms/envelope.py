@@ -7,8 +7,23 @@ from typing import Any
 
 import orjson
 
+from wirefast._core.fanout import check_key
+from wirefast._core.outbox import as_policy
+from wirefast.rooms.models import MAX_REASON, check_close_code, check_names, check_room_count
+
 TEXT, BINARY, CLOSE = "t", "b", "c"
 _KINDS = (TEXT, BINARY, CLOSE)
+
+#: Bytes of the line before the payload, which holds the names of 256 rooms and a key at their longest.
+MAX_HEAD = 262144
+#: Characters of the name of a hub, which has 16.
+MAX_HUB = 64
+#: The largest number of a message. A hub that sends a million messages a second gets there in 285 years.
+MAX_SEQUENCE = 2**53
+
+
+class TooLarge(ValueError):
+    """An envelope whose payload is larger than any message that may wait for a socket here."""
 
 
 @dataclass(slots=True)
@@ -45,31 +60,60 @@ def encode(envelope: Envelope) -> bytes:
     return orjson.dumps(head) + b"\n" + e.data
 
 
-def decode(payload: bytes) -> Envelope:
-    """The envelope in a payload.
+def decode(payload: bytes, max_data: int | None = None) -> Envelope:
+    """Read the envelope in a payload, and check each of its fields as ``Hub.publish`` and ``Hub.close`` check theirs.
+
+    A broker delivers what anybody may have published there, so nothing is parsed before its size is known.
+
+    Args:
+        payload: as the broker delivered it.
+        max_data: bytes that the message may have. Default: any number.
 
     Raises:
-        ValueError: it is none of ours.
+        TooLarge: the message has more than ``max_data`` bytes.
+        ValueError: no hub sends such a payload; the text says what is wrong with it.
     """
-    line, newline, data = payload.partition(b"\n")
-    head = orjson.loads(line) if newline else None
+    end = payload.find(b"\n", 0, MAX_HEAD + 1)
+    if end < 0:
+        raise ValueError("no envelope")
+    if max_data is not None and len(payload) - end - 1 > max_data:
+        raise TooLarge(f"a message of {len(payload) - end - 1} bytes is larger than what may wait for one socket")
+    head = orjson.loads(payload[:end])
     if type(head) is not list or not 4 <= len(head) <= 7:
         raise ValueError("no envelope")
     rest: list[Any] = [[], None, None]
     hub, sequence, previous, kind, rooms, policy, key = head + rest[len(head) - 4 :]
     if (
         type(hub) is not str
+        or len(hub) > MAX_HUB
         or type(sequence) is not int
+        or not 1 <= sequence <= MAX_SEQUENCE
         or type(previous) is not int
+        or not 0 <= previous <= MAX_SEQUENCE
         or kind not in _KINDS
         or type(rooms) is not list
-        or not all(type(room) is str for room in rooms)
         or type(policy) not in (str, type(None))
         or type(key) not in (str, int, type(None))
     ):
         raise ValueError("malformed envelope")
-    if kind == CLOSE and len(data) < 2:
-        raise ValueError("malformed closing")
+    data = payload[end + 1 :]
+    if rooms:
+        _check_rooms(rooms)
+    if policy is not None:
+        as_policy(policy)
+    if key is not None:
+        check_key(key)
+    if kind == CLOSE:
+        if not 2 <= len(data) <= 2 + MAX_REASON:
+            raise ValueError("malformed closing")
+        check_close_code(int.from_bytes(data[:2], "big"))
     if kind != BINARY:
         data[2 if kind == CLOSE else 0 :].decode("utf-8")
     return Envelope(hub, sequence, previous, kind, data, rooms, policy, key)
+
+
+def _check_rooms(rooms: list[Any]) -> None:
+    check_room_count(rooms)
+    if not all(type(room) is str for room in rooms):
+        raise ValueError("malformed names of rooms")
+    check_names(rooms)

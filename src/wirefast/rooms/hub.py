@@ -27,18 +27,28 @@ from wirefast._core.sender import Outcome
 from wirefast._core.unicode import utf8
 from wirefast.rooms import envelope
 from wirefast.rooms.brokers.base import make_broker
+from wirefast.rooms.gaps import Failures, Gaps
 from wirefast.rooms.link import Link, hear
-from wirefast.rooms.models import Drop, Names, Room, Turn, check_names, outlets_of
+from wirefast.rooms.models import (
+    MAX_REASON,
+    Drop,
+    Names,
+    Room,
+    Turn,
+    check_close_code,
+    check_names,
+    check_room_count,
+    outlets_of,
+)
 from wirefast.rooms.roster import PolicyChoice, Roster
 from wirefast.rooms.workers import is_first_worker, worker_count
 
 logger = logging.getLogger("wirefast.rooms")
 
-#: Bytes of the reason of a close frame.
-MAX_REASON = 123
 #: Messages and bytes of one turn of the loop, after which publish() lets the sockets be written.
 TURN_MESSAGES, TURN_BYTES = 16, 65536
-_CLOSE_CODES = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
+#: What a policy allows that a message names for itself.
+_NAMED_MAX_BYTES = as_policy("close").max_bytes
 
 
 class Hub(Roster):
@@ -87,12 +97,19 @@ class Hub(Roster):
         if inspect.iscoroutinefunction(on_drop) or inspect.iscoroutinefunction(called):
             raise TypeError("on_drop takes a plain function, not a coroutine function")
         self.on_drop = on_drop
-        self.on_gap = on_gap
-        self._link = Link()
+        self._drop_failed = Failures("on_drop")
+        self._gaps = Gaps(on_gap, self._rooms)
+        self._take_link()
         self._turn_messages = self._turn_bytes = 0
-        self._gap_tasks: set[asyncio.Task[None]] = set()
-        # Of each hook, by its name.
-        self._failures = {"on_drop": 0, "on_gap": 0}
+
+    @property
+    def on_gap(self) -> Callable[[str], Awaitable[None] | None] | None:
+        """What is called with the name of a room that may have missed messages."""
+        return self._gaps.hook
+
+    @on_gap.setter
+    def on_gap(self, hook: Callable[[str], Awaitable[None] | None] | None) -> None:
+        self._gaps.hook = hook
 
     # Life -----------------------------------------------------------------------------------------
 
@@ -134,11 +151,11 @@ class Hub(Roster):
             member.rooms.clear()
         self._members.clear()
         self._rooms.clear()
-        self._link = Link()
-        for task in self._gap_tasks:
-            task.cancel()
+        self._take_link()
+        self._gaps.stop()
         if broker is not None:
             await broker.stop()
+            self._stats.malformed += broker.malformed
 
     async def __aenter__(self) -> Hub:
         await self.start()
@@ -148,6 +165,12 @@ class Hub(Roster):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
+
+    def _take_link(self) -> None:
+        """Be another hub to the others from now on."""
+        self._link = Link()
+        # How its payloads begin, which a broker may deliver to it as well.
+        self._own = f'["{self._link.id}",'.encode()
 
     # Publishing -----------------------------------------------------------------------------------
 
@@ -166,7 +189,7 @@ class Hub(Roster):
         what was published is written.
 
         Args:
-            room: a name, or several.
+            room: a name, or several, at most 256.
             message: a str is sent as text, bytes as binary, anything else (JSON values, pydantic models) as JSON text.
             exclude: sockets that do not get it.
             policy: instead of the room's.
@@ -178,18 +201,20 @@ class Hub(Roster):
 
         Raises:
             TypeError: the message has no JSON form, or the key or a name is none.
-            ValueError: a malformed name, no such policy, or a message larger than the policy's ``max_bytes``.
+            ValueError: a malformed name, too many of them, no such policy, a key of more than 1,024 characters or 64
+                bits, or a message larger than the policy's ``max_bytes``.
             RuntimeError: as in ``join``.
         """
         self._bind()
         names = check_names(room)
+        check_room_count(names)
         prepared = make_message(message)
         chosen = None if policy is None else as_policy(policy)
         excluded = outlets_of(exclude)
         plan = self._plan(names, chosen)
         for _, used in plan:
             check_size(prepared, used)
-        check_key(key)
+        key = check_key(key)
         self._stats.published += 1
         reached = 0
         turns: list[Turn] = []
@@ -256,7 +281,7 @@ class Hub(Roster):
         """Close every socket in a room, of all processes, behind what waits for it; its handler sees a disconnect.
 
         Args:
-            room: a name, or several.
+            room: a name, or several, at most 256.
             code: a close code of RFC 6455, section 7.4. Default: 1000.
             reason: at most 123 bytes of UTF-8. Default: none.
 
@@ -264,21 +289,19 @@ class Hub(Roster):
             How many sockets of this process were closed.
 
         Raises:
-            ValueError: a malformed name, or a code or reason that no close frame may have.
+            ValueError: a malformed name, too many of them, or a code or reason that no close frame may have.
             TypeError: a name, code or reason of another type.
         """
         self._bind()
         names = check_names(room)
+        check_room_count(names)
         if not isinstance(code, int):
             raise TypeError(f"a close code is an int, not {type(code).__name__}")
         if not isinstance(reason, str):
             raise TypeError(f"a reason is a str, not {type(reason).__name__}")
         encoded = utf8(reason)
         reason = encoded.decode("utf-8")
-        if code not in _CLOSE_CODES:
-            raise ValueError(
-                f"{code} is not a close code that may be sent: those are 1000 to 1003, 1007 to 1014 and 3000 to 4999"
-            )
+        check_close_code(code)
         if len(encoded) > MAX_REASON:
             raise ValueError(f"the reason is longer than {MAX_REASON} bytes")
         members = [member for listed, _ in self._plan(names, None) for member in listed]
@@ -289,17 +312,14 @@ class Hub(Roster):
     def _plan(self, names: tuple[str, ...], chosen: Policy | None) -> list[tuple[list[Member], Policy]]:
         """Who gets it and by which policy: each member once, in the first of the rooms that it is in."""
         plan: list[tuple[list[Member], Policy]] = []
-        for index, name in enumerate(names):
+        earlier: set[str] = set()
+        for name in names:
             room = self._rooms.get(name)
             if room is None:
                 plan.append(([], chosen or self._policy_of(name)))
                 continue
-            if room.listed is None:
-                room.listed = list(room.members)
-            members = room.listed
-            if index:
-                members = [member for member in members if member.rooms.keys().isdisjoint(names[:index])]
-            plan.append((members, chosen or room.policy))
+            plan.append((_in_none_of(earlier, _listed(room)), chosen or room.policy))
+            earlier.add(name)
         return plan
 
     def _fan_out(
@@ -365,13 +385,7 @@ class Hub(Roster):
             try:
                 self.on_drop(Drop(member.websocket, names, policy.name, messages, size))
             except Exception:
-                self._hook_failed("on_drop")
-
-    def _hook_failed(self, name: str) -> None:
-        """Log the exception being handled the first, tenth, hundredth ... time: a hook may be called very often."""
-        count = self._failures[name] = self._failures[name] + 1
-        if str(count).rstrip("0") == "1":
-            logger.exception("%s failed%s", name, "" if count == 1 else f", for the {count}th time")
+                self._drop_failed.log()
 
     # Other hubs -----------------------------------------------------------------------------------
 
@@ -388,41 +402,60 @@ class Hub(Roster):
                 self._broker.publish(name, payload)
 
     def _deliver(self, name: str, payload: bytes) -> None:
-        """A payload from the broker."""
+        """Serve a payload from the broker, which passes the checks of ``publish`` and ``close``. Never raises."""
+        room = self._rooms.get(name)
+        if room is None or payload.startswith(self._own):
+            return
         try:
-            received = envelope.decode(payload)
-            policy = None if received.policy is None else as_policy(received.policy)
+            received = envelope.decode(payload, max(room.policy.max_bytes, _NAMED_MAX_BYTES))
+            if received.rooms and name not in received.rooms:
+                raise ValueError("a message that was not published to this room")
+        except envelope.TooLarge as exc:
+            self._refuse(name, room, exc)
+            return
         except ValueError as exc:
             self._stats.malformed += 1
             if self._stats.malformed == 1:
-                logger.warning("The broker delivered to room %r what no hub has sent: %s", name, exc)
+                logger.warning("The broker delivered to room %r what no hub has sent: %s", name, str(exc)[:200])
             return
-        room = self._rooms.get(name)
-        if received.hub == self._link.id or room is None:
+        if received.hub == self._link.id:
             return
         new, missing = hear(room.heard, received)
+        if missing or not new:
+            self._gap(name, room)
         if not new:
             return
-        if missing:
-            self._gap(name, room)
-        self._stats.received += 1
-        if room.listed is None:
-            room.listed = list(room.members)
-        members, names = room.listed, check_names(name)
-        if received.rooms:
-            # It comes by each of these rooms; a member takes it from the first that it is in.
-            names = tuple(received.rooms)
-            earlier = names[: names.index(name)] if name in names else ()
-            members = [member for member in members if member.rooms.keys().isdisjoint(earlier)]
         if received.kind == envelope.CLOSE:
+            self._stats.received += 1
             code, reason = int.from_bytes(received.data[:2], "big"), received.data[2:].decode("utf-8")
-            _dismiss(list(members), code, reason)
+            _dismiss(list(self._remote_members(name, room, received)), code, reason)
             return
         message = received_message(received.data, received.kind == envelope.TEXT)
-        if policy is None or policy.name == room.policy.name:
-            policy = room.policy
+        policy = room.policy
+        if received.policy is not None and received.policy != policy.name:
+            policy = as_policy(received.policy)
+        try:
+            check_size(message, policy)
+        except ValueError as exc:
+            self._refuse(name, room, exc)
+            return
+        self._stats.received += 1
+        names = tuple(dict.fromkeys(received.rooms)) or (name,)
         # Nobody is here to wait: a member whose outbox is full under "wait" is closed.
-        self._fan_out(members, message, policy, names, received.key, None, None)
+        self._fan_out(self._remote_members(name, room, received), message, policy, names, received.key, None, None)
+
+    def _remote_members(self, name: str, room: Room, received: envelope.Envelope) -> list[Member]:
+        """Who takes a message from this room: it comes by each of its rooms, and a member is in several of them."""
+        rooms = received.rooms
+        earlier = {other for other in rooms[: rooms.index(name)] if other in self._rooms} if rooms else set()
+        return _in_none_of(earlier, _listed(room))
+
+    def _refuse(self, name: str, room: Room, why: ValueError) -> None:
+        """Count a message that is larger than it may be here, and tell the room that it misses one."""
+        self._stats.refused += 1
+        if self._stats.refused == 1:
+            logger.warning("A message of another process to room %r was refused: %s", name, why)
+        self._gap(name, room)
 
     def _lost(self, names: list[str]) -> None:
         """The broker's link was down."""
@@ -435,26 +468,19 @@ class Hub(Roster):
 
     def _gap(self, name: str, room: Room) -> None:
         self._stats.gaps += 1
-        if self.on_gap is None:
-            if not room.gap_logged:
-                room.gap_logged = True
-                logger.warning("Messages of other processes to room %r may have been lost", name)
-            return
-        try:
-            result = self.on_gap(name)
-        except Exception:
-            self._hook_failed("on_gap")
-            return
-        if inspect.isawaitable(result):
-            task = asyncio.ensure_future(self._logged(result))
-            self._gap_tasks.add(task)
-            task.add_done_callback(self._gap_tasks.discard)
+        self._gaps.tell(name, room)
 
-    async def _logged(self, work: Awaitable[None]) -> None:
-        try:
-            await work
-        except Exception:
-            self._hook_failed("on_gap")
+
+def _listed(room: Room) -> list[Member]:
+    """The members as a list, which is not changed: another one is made when somebody has come or gone."""
+    if room.listed is None:
+        room.listed = list(room.members)
+    return room.listed
+
+
+def _in_none_of(rooms: set[str], members: list[Member]) -> list[Member]:
+    """Those who are in none of some rooms; costs the less for each, the fewer rooms it is in."""
+    return [member for member in members if member.rooms.keys().isdisjoint(rooms)] if rooms else members
 
 
 def _dismiss(members: list[Member], code: int, reason: str) -> None:

@@ -37,12 +37,19 @@ class Link:
             yield name, envelope.encode(letter)
 
 
-def hear(heard: OrderedDict[str, int], received: Envelope) -> tuple[bool, bool]:
-    """Note a message in what a room has heard; whether it is new, and whether one before it is missing."""
-    last = heard.pop(received.hub, None)
-    heard[received.hub] = received.sequence if last is None else max(last, received.sequence)
+def hear(heard: OrderedDict[str, tuple[int, int]], received: Envelope) -> tuple[bool, bool]:
+    """Note a message in what a room has heard; whether it is new, and whether one before it may be missing.
+
+    A broker delivers the messages of one hub in their order, once. A number that goes back therefore means that one of
+    the two was forged, or that the broker broke its promise: the hub is believed again from there on, and a gap is
+    told. One of the last two numbers again is taken for the same message.
+    """
+    last, before = heard.pop(received.hub, (0, 0))
+    sequence = received.sequence
+    new = sequence not in (last, before)
+    heard[received.hub] = (sequence, last) if new else (last, before)
     if len(heard) > MAX_HEARD:
         heard.popitem(last=False)
-    if last is None:
+    if not last:
         return True, False
-    return received.sequence > last, received.previous > last
+    return new, new and (sequence < last or received.previous > last)

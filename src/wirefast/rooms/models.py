@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +17,11 @@ from wirefast._core.sender import Outcome
 
 #: Characters of a room's name.
 MAX_NAME = 200
+#: Rooms of one message or closing. Each of them is told all the names, so that a socket in several gets it once.
+MAX_ROOMS_AT_ONCE = 256
+#: Bytes of the reason of a close frame.
+MAX_REASON = 123
+_CLOSE_CODES = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 
 Names = str | Iterable[str]
 
@@ -58,7 +63,8 @@ class Stats:
         ended: members whose sockets ended while they were in a room, those that were closed among them.
         received: messages from other hubs.
         gaps: times that messages of a room may have been lost between hubs.
-        malformed: payloads from the broker that are no hub's.
+        malformed: payloads from the broker that no hub sends: of another form, or what publish and close refuse.
+        refused: messages from other hubs that are larger than the policy here allows.
     """
 
     sockets: int = 0
@@ -72,6 +78,7 @@ class Stats:
     received: int = 0
     gaps: int = 0
     malformed: int = 0
+    refused: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -82,9 +89,13 @@ class Room:
     members: dict[Member, None] = field(default_factory=dict)
     # The members as a list, until one comes or goes.
     listed: list[Member] | None = None
-    # Other hubs -> the sequence of their last message to this room.
-    heard: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    # Other hubs -> the sequences of the last two messages to this room.
+    heard: OrderedDict[str, tuple[int, int]] = field(default_factory=OrderedDict)
     gap_logged: bool = False
+    # Loop time before which on_gap is not called again, the timer of a call that waits for it, and the call under way.
+    gap_after: float = 0.0
+    gap_timer: asyncio.TimerHandle | None = None
+    gap_task: asyncio.Task[None] | None = None
 
 
 class Turn:
@@ -132,6 +143,22 @@ def check_names(room: Names) -> tuple[str, ...]:
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
             raise ValueError(f"a room's name has 1 to {MAX_NAME} printable characters, which {name[:40]!r} has not")
     return names
+
+
+def check_room_count(names: Sequence[str]) -> None:
+    """ValueError for more rooms than one message or closing may go to."""
+    if len(names) > MAX_ROOMS_AT_ONCE:
+        raise ValueError(
+            f"{len(names)} rooms are named where {MAX_ROOMS_AT_ONCE} may be; publish to one that they all have joined"
+        )
+
+
+def check_close_code(code: int) -> None:
+    """ValueError for a code that no close frame may have (RFC 6455, section 7.4)."""
+    if code not in _CLOSE_CODES:
+        raise ValueError(
+            f"{code} is not a close code that may be sent: those are 1000 to 1003, 1007 to 1014 and 3000 to 4999"
+        )
 
 
 def _several(room: Any) -> tuple[Any, ...]:

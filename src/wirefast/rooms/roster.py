@@ -142,7 +142,9 @@ class Roster:
     @property
     def stats(self) -> Stats:
         """What is counted, as of now."""
-        return replace(self._stats, sockets=len(self._members), rooms=len(self._rooms))
+        found = replace(self._stats, sockets=len(self._members), rooms=len(self._rooms))
+        found.malformed += 0 if self._broker is None else self._broker.malformed
+        return found
 
     async def _join(self, names: tuple[str, ...], websocket: WebSocket) -> Member | None:
         self._bind()

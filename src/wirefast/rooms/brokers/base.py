@@ -35,7 +35,13 @@ class Broker(ABC):
     """A connection to a broker. Built anywhere; everything else happens in the loop that ran ``start``.
 
     Room names are checked by the hub: not empty, printable, at most 1,024 bytes in UTF-8.
+
+    Attributes:
+        malformed: what was delivered to the broker's own ends, such as its notices, and makes no sense. The payloads of
+            rooms are the hub's to check.
     """
+
+    malformed: int = 0
 
     @abstractmethod
     async def start(self, deliver: Deliver, gap: Gap) -> None:

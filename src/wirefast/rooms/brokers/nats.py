@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from .base import BrokerUnavailable, InvalidBrokerURL, take_prefix
-from .supervisor import Limits, Link, LinkError, SupervisedBroker, forget, one_line
+from .link import Link, LinkError, Turn, one_line
+from .supervisor import Limits, SupervisedBroker, forget
 
 try:
     from nats.aio.client import Client
@@ -131,6 +132,7 @@ class NatsLink(Link):
         self._error: Exception | None = None  # the last one that the client reported
         self._denied: list[str] = []  # what the server did not allow
         self._subscriptions: dict[str, tuple[str, Subscription]] = {}  # subject -> room and subscription
+        self._turn = Turn()
         self._trips: set[asyncio.Future[Any]] = set()
 
     async def open(self) -> None:
@@ -209,6 +211,9 @@ class NatsLink(Link):
         async def received(message: Msg) -> None:
             self.heard += 1
             self.receive(room, message.data)
+            # nats-py hands on what is buffered without a pause.
+            if self._turn.is_over():
+                await asyncio.sleep(0)
 
         return received
 

@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .base import BrokerUnavailable, InvalidBrokerURL, take_prefix
-from .supervisor import Limits, Link, LinkError, SupervisedBroker, one_line
+from .link import Link, LinkError, Turn, one_line
+from .supervisor import Limits, SupervisedBroker
 
 try:
     from redis.asyncio.connection import AbstractConnection, Connection, parse_url
@@ -24,9 +25,6 @@ except ImportError as error:  # one line instead of a traceback through this fil
     raise BrokerUnavailable("Redis needs its client: pip install 'wirefast[redis]'") from error
 
 __all__ = ["RedisBroker"]
-
-# Messages read in one go before other tasks of the loop have their turn: what is buffered is read without a pause.
-READ_IN_A_ROW = 32
 
 
 class RedisBroker(SupervisedBroker):
@@ -93,6 +91,7 @@ class RedisLink(Link):
         self._listener = listener
         self._speaker = speaker
         self._speaking = asyncio.Lock()
+        self._turn = Turn()
         self._prefix = prefix
         self._transports: list[asyncio.WriteTransport] = []
         self._reading: asyncio.Task[None] | None = None
@@ -113,9 +112,10 @@ class RedisLink(Link):
     async def _read(self) -> None:
         try:
             while True:
-                for _ in range(READ_IN_A_ROW):
-                    self._take(await self._listener.read_response(disconnect_on_error=False))
-                await asyncio.sleep(0)
+                self._take(await self._listener.read_response(disconnect_on_error=False))
+                # What is buffered is read without a pause.
+                if self._turn.is_over():
+                    await asyncio.sleep(0)
         except (LinkError, RedisError, OSError) as error:
             self.end(_reason(error))
         except Exception as error:  # redis-py lets ValueError and others out where bytes are no protocol

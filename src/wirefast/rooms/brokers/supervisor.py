@@ -19,9 +19,9 @@ import asyncio
 import random
 import secrets
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -30,6 +30,8 @@ import orjson
 
 from ...logger import logger
 from .base import Broker, BrokerUnavailable, Deliver, Gap
+from .link import Link, LinkError, one_line
+from .notices import NOTICES_EVERY, ROOMS_IN_A_NOTICE, Owed, read_notice
 
 __all__ = ["Limits", "Link", "LinkError", "SupervisedBroker", "forget", "one_line"]
 
@@ -37,7 +39,6 @@ T = TypeVar("T")
 
 NOTICES = ""  # the room of notices: hubs never use it, since a room has a name
 ROOMS_IN_A_CHANGE = 500
-ROOMS_IN_A_NOTICE = 200
 PAYLOADS_IN_A_BATCH = 1_024
 BYTES_IN_A_BATCH = 1 << 20
 ROOMS_LINGERING = 1_000
@@ -71,59 +72,6 @@ class Limits:
         return longest * random.uniform(0.5, 1.0)
 
 
-class LinkError(Exception):
-    """Why a link failed, or could not be made, in one line without secrets."""
-
-
-class Link(ABC):
-    """One connection, used once, built in its loop. What it cannot do raises ``LinkError``; it is closed after that.
-
-    ``receive`` is called with room and payload for what arrives; ``overrun`` with a room of which the client had to
-    drop something that had arrived. ``ended`` is resolved with the reason when the connection is lost.
-    """
-
-    heard = 0  # goes up with everything that arrives; a link that is behind is told from a dead one by it
-
-    def __init__(self, receive: Callable[[str, bytes], None], overrun: Callable[[str], None]) -> None:
-        self.receive = receive
-        self.overrun = overrun
-        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def end(self, reason: object) -> None:
-        """Say that the connection is lost; the first reason counts."""
-        if not self.ended.done():
-            self.ended.set_result(one_line(reason))
-
-    @abstractmethod
-    async def open(self) -> None:
-        """Connect, authenticate and begin to read."""
-
-    @abstractmethod
-    async def change(self, add: Sequence[str], drop: Sequence[str]) -> None:
-        """Subscribe to some rooms, unsubscribe from others, and wait until the broker has confirmed both."""
-
-    @abstractmethod
-    async def publish(self, batch: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
-        """Publish in this order and wait until the broker has it all. Returns what it refused: room and reason."""
-
-    @abstractmethod
-    async def check(self) -> None:
-        """Go to the broker and back, on every connection that the link has, and behind a publish that is under way."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """Free everything at once, also on a connection that is stuck. Never fails, and does not wait for the peer.
-
-        What is under way in another method ends, also where it took no notice of having been cancelled.
-        """
-
-
-def one_line(error: object) -> str:
-    """The text of an error as one line of at most 200 characters; its class where it has none."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else f"{text[:199]}…"
-
-
 class SupervisedBroker(Broker):
     """A broker over links of one kind. ``name`` is what messages call it, such as ``Redis at localhost:6379``."""
 
@@ -148,6 +96,7 @@ class SupervisedBroker(Broker):
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._overrun: set[str] = set()
         self._overrun_timer: asyncio.TimerHandle | None = None
+        self._owed = Owed(self._wanted, self._tell_owed)
 
         self._queue: deque[tuple[str, bytes]] = deque()
         self._queued_bytes = 0
@@ -308,6 +257,7 @@ class SupervisedBroker(Broker):
         for timer in (self._linger_timer, self._overrun_timer, self._notice_timer):
             if timer is not None:
                 timer.cancel()
+        self._owed.stop()
         for room in list(self._waiting):
             self._release(room)
         self._dropped += len(self._queue)
@@ -438,15 +388,18 @@ class SupervisedBroker(Broker):
     def _hear(self, notice: bytes) -> None:
         """Another hub has lost payloads ``age`` seconds ago at the latest, of some rooms or of any."""
         try:
-            content = orjson.loads(notice)
-            sender, age, rooms = content["from"], float(content["age"]), content["rooms"]
-            named = None if rooms is None else {str(room) for room in rooms}
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            sender, age, rooms = read_notice(notice)
+        except ValueError as error:
+            self.malformed += 1
+            if self.malformed == 1:
+                logger.warning("%s delivered a notice that no hub has sent: %s", self.name, one_line(error))
             return
         # What was lost before this link stood is covered by the gap that it began with.
         if sender != self._identity and time.monotonic() - age > self._opened_at:
-            concerned = self._wanted if named is None else self._wanted & named
-            self._tell(list(concerned - self._missed))
+            self._owed.add(None if rooms is None else self._wanted.intersection(rooms))
+
+    def _tell_owed(self, rooms: list[str]) -> None:
+        self._tell([room for room in rooms if room in self._wanted and room not in self._missed])
 
     # ---- what leaves
 
@@ -539,7 +492,7 @@ class SupervisedBroker(Broker):
                 loop = asyncio.get_running_loop()
                 self._notice_timer = loop.call_later(self._notice_at - now, self._notice_due)
             return []
-        self._notice_at = now + 1.0
+        self._notice_at = now + NOTICES_EVERY
         rooms = None if self._lost_all else list(self._lost)
         self._lost_all = False
         self._lost.clear()
