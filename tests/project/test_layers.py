@@ -25,9 +25,8 @@ LAYERS = [
     "param_functions security target",
     "dependencies utils",
     "exception_handlers",
-    "_compat _form_limits frontend http_methods inclusion limits operations request_handler routing streaming "
-    "websocket_route",
-    "documents openapi.docs openapi.utils",
+    "_form_limits frontend http_methods inclusion limits operations request_handler routing streaming websocket_route",
+    "documents _compat openapi.docs openapi.utils",
     "applications",
     "server testclient",
     "__init__",

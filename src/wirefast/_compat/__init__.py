@@ -10,6 +10,10 @@ from .shared import field_annotation_is_sequence as field_annotation_is_sequence
 from .shared import is_bytes_sequence_annotation as is_bytes_sequence_annotation
 from .shared import is_uploadfile_sequence_annotation as is_uploadfile_sequence_annotation
 from .shared import lenient_issubclass as lenient_issubclass
+from .v2 import get_definitions as get_definitions
+from .v2 import get_flat_models_from_fields as get_flat_models_from_fields
+from .v2 import get_model_name_map as get_model_name_map
+from .v2 import get_schema_from_model_field as get_schema_from_model_field
 
 __all__ = [
     "PYDANTIC_VERSION",
@@ -19,6 +23,10 @@ __all__ = [
     "UndefinedType",
     "field_annotation_is_scalar",
     "field_annotation_is_sequence",
+    "get_definitions",
+    "get_flat_models_from_fields",
+    "get_model_name_map",
+    "get_schema_from_model_field",
     "is_bytes_sequence_annotation",
     "is_uploadfile_sequence_annotation",
     "lenient_issubclass",

@@ -1,16 +1,57 @@
-"""``fastapi._compat.v2``: fields over pydantic 2."""
+"""``fastapi._compat.v2``: fields over pydantic 2, and their JSON Schemas."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic_core import PydanticUndefined as Undefined
 
 from ..dependencies.fields import ModelField
 from ..dependencies.shapes import sequence_of
+from ..documents.schemas import FieldSchemas, Schemas, make_schemas, models_within
 
-__all__ = ["ModelField", "Undefined", "serialize_sequence_value"]
+__all__ = [
+    "ModelField",
+    "Undefined",
+    "get_definitions",
+    "get_flat_models_from_fields",
+    "get_model_name_map",
+    "get_schema_from_model_field",
+    "serialize_sequence_value",
+]
 
 
 def serialize_sequence_value(*, field: ModelField, value: Sequence[Any]) -> Any:
     """``value`` as the sequence type of the field."""
     return sequence_of(field.field_info.annotation, value)
+
+
+def get_flat_models_from_fields(fields: Sequence[ModelField], known_models: set[Any]) -> set[Any]:
+    """``known_models`` with the models and enumerations in the ``fields``, and those in their fields."""
+    known_models.update(models_within(field.field_info.annotation for field in fields))
+    return known_models
+
+
+def get_model_name_map(unique_models: Iterable[Any]) -> dict[Any, str]:
+    """The name of each model as a schema may have it; of two with one name, one of them."""
+    by_name = {re.sub(r"[^a-zA-Z0-9.\-_]", "_", model.__name__): model for model in unique_models}
+    return {model: name for name, model in by_name.items()}
+
+
+def get_definitions(
+    *, fields: Sequence[ModelField], model_name_map: Any, separate_input_output_schemas: bool = True
+) -> tuple[FieldSchemas, dict[str, dict[str, Any]]]:
+    """The schema of each field by field and mode, and those of the models by name; ``model_name_map`` is not used."""
+    return make_schemas(fields, separate_input_output_schemas)
+
+
+def get_schema_from_model_field(
+    *,
+    field: ModelField,
+    model_name_map: Any,
+    field_mapping: FieldSchemas,
+    separate_input_output_schemas: bool = True,
+    field_alias: str | None = None,
+) -> dict[str, Any]:
+    """A field's schema with its title, from what ``get_definitions`` made; ``model_name_map`` is not used."""
+    return Schemas(field_mapping, separate_input_output_schemas).of(field, field_alias)
