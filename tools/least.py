@@ -3,7 +3,7 @@
     python tools/least.py                    all that can run without the oracle
     python tools/least.py tests/wire -x      some tests, and options of pytest
 
-Each dependency, also of the extras that users install, is pinned to its lower bound; what only tests need is the newest.
+Each dependency, also of the extras that users install, is pinned to its lower bound; what only tests need is new.
 FastAPI is left out, since it needs a newer Starlette than the least: the tests that compare with it are not run.
 """
 

@@ -28,6 +28,8 @@ from websockets.sync.client import connect, unix_connect
 from certificates import make_certificate
 from processes import TIMEOUT, environment, once_up, running, wirefast
 from wirefast import cli
+from wirefast.cli import serving
+from wirefast.cli.errors import flag
 from wirefast.server.bounds import BOUNDS
 
 # An ASGI application and nothing else, so that these tests fail for the command's reasons only.
@@ -264,7 +266,7 @@ def configs(monkeypatch: pytest.MonkeyPatch, project: Path) -> list[Config]:
         found.append(config)
         return 0
 
-    monkeypatch.setattr(cli, "serve", keep)
+    monkeypatch.setattr(serving, "serve", keep)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setitem(sys.modules, "service", None)  # to be as before in the end
     del sys.modules["service"]
@@ -314,7 +316,7 @@ def test_numbers_at_their_bounds(configs: list[Config]) -> None:
     for end in (0, 1):
         for name, bounds in BOUNDS.items():
             if name in options - {"fd"} and (name, end) != ("port", 1):
-                assert cli.main(["run", "service", "--port", "0", cli.flag(name), str(bounds[end])]) == 0, name
+                assert cli.main(["run", "service", "--port", "0", flag(name), str(bounds[end])]) == 0, name
                 assert getattr(configs[-1], name) == bounds[end]
 
 

@@ -22,7 +22,7 @@ LAYERS = [
     "middleware requests responses sse staticfiles templating",
     "_core",
     "openapi params websockets encoders rooms",
-    "param_functions security target",
+    "param_functions security",
     "dependencies utils",
     "exception_handlers",
     "_form_limits frontend http_methods inclusion limits operations request_handler routing streaming websocket_route",

@@ -41,7 +41,6 @@ INTERNAL = {
     "wirefast.dependencies.shapes": "what an annotation says of its source",
     "wirefast.dependencies.models": "the Dependant itself",
     "wirefast.openapi.document_models": "the models of a document, which openapi.models passes on",
-    "wirefast.target": "what the command's TARGET names",
     "wirefast.cli": "the command; its help and deployment.md describe it",
     "wirefast.frontend": "what App.frontend serves",
     "wirefast.hooks": "whether tools replaced what wirefast passes by",

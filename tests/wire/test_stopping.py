@@ -114,7 +114,8 @@ def test_a_stop_ends_in_time(tmp_path: Path, path: str, how: str) -> None:
 
 
 def test_the_default_is_thirty_seconds(tmp_path: Path) -> None:
-    from wirefast.cli import OWN_DEFAULTS, RELOAD_TIMEOUT
+    from wirefast.cli import OWN_DEFAULTS
+    from wirefast.cli.serving import RELOAD_TIMEOUT
 
     assert (OWN_DEFAULTS["timeout_graceful_shutdown"], RELOAD_TIMEOUT) == (30, 3)
 

@@ -8,7 +8,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from wirefast.target import REFUSED, CommandError, find_target
+from wirefast.cli.errors import REFUSED, CommandError
+from wirefast.cli.target import find_target
 
 __all__ = ["schema"]
 

@@ -15,21 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-REFUSED, USAGE = 1, 2
+from wirefast.cli.errors import REFUSED, CommandError
+
 FORMS = "write module:app or a path to a .py file"
-
-
-class CommandError(Exception):
-    """What went wrong, in one line for the user.
-
-    Args:
-        message: names the thing that is wrong and what to do about it.
-        code: exit code, ``USAGE`` by default.
-    """
-
-    def __init__(self, message: str, code: int = USAGE) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from processes import wirefast
-from wirefast.documents import command
-from wirefast.target import REFUSED, USAGE, CommandError
+from wirefast.cli import schema as command
+from wirefast.cli.errors import REFUSED, USAGE, CommandError
 
 SERVICE = """
 import wirefast

@@ -1,0 +1,21 @@
+"""The ``wirefast`` command: ``wirefast run TARGET`` serves an application with uvicorn, ``schema`` writes its document.
+
+uvicorn keeps the processes, the signals, TLS, the lifespan and every option; its own click parameters are used as they
+are, so names, types, environment variables (``UVICORN_*``) and help texts cannot drift. What is ours:
+
+* the target may also be a path to a ``.py`` file;
+* a few defaults (``OWN_DEFAULTS`` and the two protocol classes), given through click's default map;
+* whatever a user can get wrong ends in one line on stderr, before anything has started.
+
+Exit codes: 0 after a normal end, 1 when this machine refused (address taken, extra missing, the application's module
+raised), 2 when the command line is wrong, 3 when the application did not start (uvicorn's code).
+"""
+
+from __future__ import annotations
+
+from wirefast.cli.command import OWN_DEFAULTS as OWN_DEFAULTS
+from wirefast.cli.command import PROTOCOLS as PROTOCOLS
+from wirefast.cli.command import main as main
+from wirefast.cli.command import make_command as make_command
+
+__all__ = ["OWN_DEFAULTS", "PROTOCOLS", "main", "make_command"]

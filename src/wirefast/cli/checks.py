@@ -1,0 +1,130 @@
+"""What can be checked before anything starts: the address, the numbers, the implementations."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from typing import Any
+
+from wirefast.cli.errors import REFUSED, CommandError, flag
+from wirefast.cli.tls import check_tls
+from wirefast.server.bounds import BOUNDS, check
+
+
+def check_tcp(host: str, port: int) -> None:
+    """Bind what uvicorn will bind and let it go again, so that a taken port is known before the application starts.
+
+    Args:
+        host: name or address; a name with several addresses is bound on each, as asyncio does.
+        port: 0 to 65535.
+
+    Raises:
+        CommandError: an address is taken or not allowed, the name does not resolve, or no address is of this machine.
+    """
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError) as exc:
+        raise CommandError(
+            f"--host {host!r} is no address of this machine ({exc}); use a name or an IP address"
+        ) from None
+    failure: OSError | None = None
+    bound = 0
+    for family, kind, protocol, _, address in found:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+                bound += 1
+        except OSError as exc:
+            place = f"port {port} on {host or 'this machine'}"
+            if exc.errno == errno.EADDRINUSE:
+                raise CommandError(
+                    f"{place} is already in use; stop the other process or choose another --port", REFUSED
+                ) from None
+            if exc.errno == errno.EACCES:
+                raise CommandError(
+                    f"{place} is not allowed for this user; choose a --port above 1023", REFUSED
+                ) from None
+            failure = exc
+    if failure is not None and not bound:
+        raise CommandError(f"cannot listen on --host {host!r}: {failure.strerror or failure}", REFUSED)
+
+
+def check_uds(path: str) -> None:
+    """Make sure that a Unix domain socket can be made at *path*, and remove one that nobody listens on any more.
+
+    Raises:
+        CommandError: the path is taken by a file or by a live server, or cannot be written.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            if os.path.lexists(path):
+                if not stat.S_ISSOCK(os.stat(path).st_mode):
+                    raise CommandError(f"--uds '{path}' exists and is not a socket; choose another path", REFUSED)
+                # Whoever refuses is dead. A live server accepts, or has no room just now.
+                probe.setblocking(False)
+                if probe.connect_ex(path) != errno.ECONNREFUSED:
+                    raise CommandError(
+                        f"--uds '{path}' is already in use; stop the other process or choose another path", REFUSED
+                    )
+                os.unlink(path)
+            probe.bind(path)
+            os.unlink(path)
+        except OSError as exc:
+            reason = exc.strerror or exc
+            raise CommandError(
+                f"--uds '{path}' cannot be made: {reason}; choose a path that you may write", REFUSED
+            ) from None
+
+
+def check_address(host: str, port: int, uds: str | None, fd: int | None) -> None:
+    """Check the one address that uvicorn will use: ``--fd``, else ``--uds``, else host and port."""
+    if fd is not None:
+        try:
+            os.fstat(fd)
+        except OSError:
+            raise CommandError(f"--fd {fd} is not an open file descriptor") from None
+    elif uds is not None:
+        check_uds(uds)
+    else:
+        check_tcp(host, port)
+
+
+def check_numbers(options: dict[str, Any]) -> None:
+    """Hold every number against its bounds.
+
+    Raises:
+        CommandError: one is out of bounds.
+    """
+    for name in BOUNDS:
+        if (value := options.get(name)) is not None:  # not every uvicorn has every option
+            try:
+                check(name, value, flag(name))
+            except ValueError as exc:
+                raise CommandError(str(exc)) from None
+
+
+def check_settings(options: dict[str, Any]) -> None:
+    """Resolve the options that uvicorn resolves late, by an import or a file, and would fail on with a traceback.
+
+    Raises:
+        CommandError: an implementation cannot be imported, there is none for WebSockets, or TLS cannot be set up.
+    """
+    from uvicorn.config import HTTP_PROTOCOLS, LOOP_FACTORIES, WS_PROTOCOLS
+    from uvicorn.importer import ImportFromStringError, import_from_string
+
+    for name, known in (("http", HTTP_PROTOCOLS), ("ws", WS_PROTOCOLS), ("loop", LOOP_FACTORIES)):
+        choice = options[name]
+        try:
+            implementation = import_from_string(known.get(choice, choice))
+        except (ImportFromStringError, ImportError) as exc:
+            raise CommandError(f"--{name} {choice!r} cannot be used: {exc}") from None
+        if name == "ws" and implementation is None:  # none, or auto where no library is installed
+            raise CommandError(f"--ws {choice} leaves the server without WebSockets; leave it out, or use uvicorn")
+    check_tls(options)
+    if options.get("http2") and options["http"] != "zttp":
+        raise CommandError("--http2 needs --http zttp, which is `pip install zttp`")

@@ -1,0 +1,107 @@
+"""``wirefast run``: uvicorn with our protocols, after all that can be checked."""
+
+from __future__ import annotations
+
+import configparser
+import inspect
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wirefast.cli.checks import check_address, check_numbers, check_settings
+from wirefast.cli.errors import NOT_STARTED, CommandError
+from wirefast.cli.target import Target, find_target
+from wirefast.documents.assets import VARIABLE
+
+if TYPE_CHECKING:
+    import uvicorn
+
+#: Seconds of the graceful stop under --reload, where a person waits for it.
+RELOAD_TIMEOUT = 3
+
+
+def is_default(name: str) -> bool:
+    """Whether neither the command line nor the environment sets an option."""
+    import click
+    from click.core import ParameterSource
+
+    context = click.get_current_context(silent=True)
+    source = None if context is None else context.get_parameter_source(name)
+    return source in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+
+
+def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
+    """Build uvicorn's configuration from the parsed command line, as uvicorn's own command does.
+
+    Raises:
+        CommandError: a header without a colon, or a file or variable that the configuration itself reads is bad.
+    """
+    from wirefast.server.config import Config
+
+    settings = {name: options[name] for name in inspect.signature(Config).parameters if name in options}
+    for header in options["headers"]:
+        if ":" not in header:
+            raise CommandError(f"--header {header!r} has no colon; write Name:Value")
+    settings["headers"] = [tuple(header.split(":", 1)) for header in options["headers"]]
+    for name in ("reload_dirs", "reload_includes", "reload_excludes"):
+        settings[name] = list(options[name]) or None
+    if options["log_config"] is None:
+        del settings["log_config"]  # uvicorn's own, which is not None
+    watched = target.file if options["reload"] and settings["reload_dirs"] is None else None
+    if watched is not None and Path.cwd() not in watched.parents:
+        settings["reload_dirs"] = [str(target.directory)]
+    try:
+        config = Config(target.import_string, **settings)
+        config.timeout_body = options["timeout_body"]
+    except (configparser.Error, ImportError, KeyError, OSError, RuntimeError, ValueError) as exc:
+        raise CommandError(f"uvicorn refuses these settings: {exc.__cause__ or exc}") from None
+    if config.workers < 1 and not config.should_reload:  # --workers was checked
+        raise CommandError(f"WEB_CONCURRENCY {config.workers} is not 1 or more")
+    return config
+
+
+def serve(config: uvicorn.Config) -> int:
+    """Run the server, its workers or its reloader until a signal ends it; return the exit code."""
+    from uvicorn import Server
+    from uvicorn.supervisors import ChangeReload, Multiprocess
+
+    server = Server(config)
+    try:
+        if config.should_reload:
+            ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
+            return 0
+        if config.workers > 1:
+            supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+            supervisor.run()
+            failed = any(process.exitcode == NOT_STARTED for process in supervisor.processes)
+            return NOT_STARTED if failed else 0
+        server.run()
+        return 0 if server.started else NOT_STARTED
+    finally:
+        if config.uds is not None and os.path.exists(config.uds):
+            os.remove(config.uds)
+
+
+def run(target: str, app_dir: str, **options: Any) -> int:
+    """Check everything that can be checked, then serve; the body of ``wirefast run``.
+
+    Args:
+        target: see ``Target.parse``.
+        app_dir: uvicorn's ``--app-dir``.
+        options: uvicorn's other options under their click names.
+
+    Raises:
+        CommandError: something is wrong with the command line, the application or the address.
+    """
+    check_numbers(options)
+    if options["reload"] and is_default("timeout_graceful_shutdown"):
+        options["timeout_graceful_shutdown"] = RELOAD_TIMEOUT
+    found = find_target(target, app_dir)
+    check_settings(options)
+    check_address(options["host"], options["port"], options["uds"], options["fd"])
+    os.environ.setdefault(VARIABLE, "1")  # workers and the reloader's child inherit it
+    config = make_config(found, options)
+    # A module that is broken now may be mended while the reloader waits, so there only the child imports it.
+    if not config.should_reload:
+        found.load()
+    return serve(config)
