@@ -12,6 +12,7 @@ from weakref import ref
 from starlette import routing
 from starlette._utils import get_route_path
 from starlette.datastructures import URL, URLPath
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 from starlette.routing import Match as Match
@@ -42,7 +43,7 @@ from wirefast.inclusion import (
     foreign_routers,
 )
 from wirefast.inclusion import iter_route_contexts as iter_route_contexts
-from wirefast.limits import inherit_form_limits, validate_form_limits, validate_max_body_size
+from wirefast.limits import inherit_form_limits, limit_body, validate_form_limits, validate_max_body_size
 from wirefast.operations import APIRoute as APIRoute
 from wirefast.request_handler import get_request_handler as get_request_handler
 from wirefast.request_handler import run_endpoint_function as run_endpoint_function
@@ -139,7 +140,15 @@ class APIRouter(RouterHttpMethods, routing.Router):
             lifespan_context: Lifespan[Any] = lifespans.HandlerLifespan(self.on_startup, self.on_shutdown)
         else:
             lifespan_context = lifespans.as_lifespan(lifespan)
-        super().__init__(routes=routes, redirect_slashes=redirect_slashes, default=default, lifespan=lifespan_context)
+        super().__init__(
+            routes=routes,
+            redirect_slashes=redirect_slashes,
+            default=default,
+            lifespan=lifespan_context,
+            # Routes that are not ours know no limit of their own.
+            middleware=None if max_body_size is None else [Middleware(limit_body, max_body_size=max_body_size)],
+        )
+        self._own_stack = self.middleware_stack
         _check_prefix(prefix)
         self.prefix = prefix
         self.tags: list[str | Enum] = tags or []
@@ -286,8 +295,11 @@ class APIRouter(RouterHttpMethods, routing.Router):
         return RedirectResponse(url=str(URL(scope=redirect_scope)))
 
     def selects_by_itself(self) -> bool:
-        """Whether nothing stands between this router and ``select_websocket``: no subclass, no middleware."""
-        return type(self).app is APIRouter.app and self.middleware_stack == self.app
+        """Whether nothing stands between this router and ``select_websocket``: no subclass, no middleware.
+
+        The limit of HTTP bodies does not count: a socket has none.
+        """
+        return type(self).app is APIRouter.app and self.middleware_stack == self._own_stack
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether a route matches where this router is included; subclasses override it. ``NONE`` elsewhere."""
