@@ -10,7 +10,6 @@ from typing import Any
 
 from wirefast.cli.errors import REFUSED, CommandError, flag
 from wirefast.cli.tls import check_tls
-from wirefast.server.bounds import BOUNDS, check
 
 
 def check_tcp(host: str, port: int) -> None:
@@ -100,6 +99,9 @@ def check_numbers(options: dict[str, Any]) -> None:
     Raises:
         CommandError: one is out of bounds.
     """
+    # Not at the top: the server needs the extra of that name, and its absence is one line of the command's.
+    from wirefast.server.bounds import BOUNDS, check
+
     for name in BOUNDS:
         if (value := options.get(name)) is not None:  # not every uvicorn has every option
             try:
