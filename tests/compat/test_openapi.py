@@ -24,19 +24,19 @@ from .source import define
 EXAMPLES = os.environ.get("WIREFAST_COMPAT_EXAMPLES")
 
 
-def document(f: Framework, source: str) -> Any:
+def document(f: Framework, source: str, mixed: bool) -> Any:
     """The document of the ``app`` in a source, through JSON; or the kind of error that there was."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Duplicate Operation ID|.*deprecated")
         try:
-            app = define(f, Trace(), MODELS + source)["app"]
+            app = define(f, Trace(), MODELS + source, mixed)["app"]
             return json.loads(json.dumps(app.openapi(), sort_keys=True))
         except Exception as error:
             return type(error).__name__, str(error)
 
 
-def compare(source: str, may_refuse: bool = False) -> Any:
-    theirs, ours = [document(f, source) for f in frameworks()]
+def compare(source: str, may_refuse: bool = False, mixed: bool = False) -> Any:
+    theirs, ours = [document(f, source, mixed) for f in frameworks()]
     if may_refuse and isinstance(theirs, tuple):
         assert isinstance(ours, tuple), theirs
         return None
@@ -45,10 +45,30 @@ def compare(source: str, may_refuse: bool = False) -> Any:
     return ours
 
 
+@pytest.mark.parametrize("mixed", [False, True], ids=["", "FastAPI's markers"])
 @pytest.mark.parametrize("name", CASES)
-def test_cases(name: str) -> None:
-    made = compare(CASES[name], may_refuse=name in REFUSED)
+def test_cases(name: str, mixed: bool) -> None:
+    made = compare(CASES[name], may_refuse=name in REFUSED, mixed=mixed)
     assert (made is None) is (name in REFUSED)
+
+
+def test_a_router_of_fastapi_included() -> None:
+    source = """
+import fastapi
+router = fastapi.APIRouter(prefix="/x", tags=["t"], responses={404: {"model": Tag}},
+                           dependencies=[fastapi.Depends(fastapi.security.HTTPBearer())])
+@router.post("/a", response_model=Priced, summary="S")
+def a(item: Thing, q: int = fastapi.Query(1, ge=1, openapi_examples={"a": {"value": 2}}), h=fastapi.Header("x")): ...
+@router.post("/b")
+def b(f: Annotated[Thing, fastapi.Form()], u: fastapi.UploadFile): ...
+@router.get("/c", response_class=fastapi.responses.HTMLResponse)
+def c() -> str: ...
+@router.get("/d", include_in_schema=False)
+def d(): ...
+app = App()
+app.include_router(router, prefix="/v")
+"""
+    assert list(compare(source)["paths"]) == ["/v/x/a", "/v/x/b", "/v/x/c"]
 
 
 @pytest.mark.census("B23")
