@@ -39,6 +39,8 @@ cdef class Head:
     # What the opening handshake of a WebSocket needs (RFC 6455 section 4.2.1).
     cdef int hosts
     cdef bint host_empty
+    cdef bytes host                      # in lower case, where it has to agree with `authority`
+    cdef bytes authority                 # of a target in absolute form, in lower case; None of any other
     cdef bint has_upgrade                # there is an Upgrade header
     cdef bint upgrade                    # Upgrade lists websocket
     cdef bint connection                 # Connection lists upgrade

@@ -251,6 +251,7 @@ cdef int parse_target(Head head, const uint8_t* data, size_t size) except -1:
         i = 0
         while i < size and data[i] != b"/" and data[i] != b"?":
             i += 1
+        head.authority = PyBytes_FromStringAndSize(<const char*> data, i).lower()
         data += i
         size -= i
         if size == 0:
@@ -344,6 +345,8 @@ cdef int note(Head head, HeaderLine header) except -1:
         if head.hosts > 1:
             raise Refused(400, "more than one Host header")
         head.host_empty = header.says & SAYS_NOTHING
+        if head.authority is not None:
+            head.host = header.pair[1].lower()
     elif meaning == UPGRADE:
         head.has_upgrade = True
         head.upgrade = head.upgrade or header.says & SAYS_UPGRADE
@@ -506,4 +509,7 @@ cdef class HeadReader:
             head.length = 0
         if head.hosts == 0 and head.minor == 1:
             raise Refused(400, "missing Host header")
+        if head.authority is not None and head.host is not None and head.authority != head.host:
+            # RFC 9112 section 3.2.2 lets the target win; an application and a proxy that read Host would not know.
+            raise Refused(400, "the target and Host name different servers")
         return 0
