@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -26,7 +27,8 @@ except ImportError as error:  # one line instead of a traceback through this fil
 
 __all__ = ["NatsBroker", "token"]
 
-# What one subscription may keep until its callback has run; more is a slow consumer, and a gap.
+# What one subscription may keep until its callback has run, and what may wait for its turn behind that; more is a slow
+# consumer, and a gap.
 PENDING_MESSAGES = 65_536
 PENDING_BYTES = 64 << 20
 # The client's own clock of pings is not used: the supervisor's check has a deadline that we know.
@@ -133,6 +135,10 @@ class NatsLink(Link):
         self._denied: list[str] = []  # what the server did not allow
         self._subscriptions: dict[str, tuple[str, Subscription]] = {}  # subject -> room and subscription
         self._turn = Turn()
+        # Room and payload of what has arrived and waits for its turn, in the order in which it came.
+        self._waiting: deque[tuple[str, bytes]] = deque()
+        self._waiting_bytes = 0
+        self._next: asyncio.Handle | None = None
         self._trips: set[asyncio.Future[Any]] = set()
 
     async def open(self) -> None:
@@ -210,12 +216,29 @@ class NatsLink(Link):
     def _receiver(self, room: str) -> Callable[[Msg], Awaitable[None]]:
         async def received(message: Msg) -> None:
             self.heard += 1
-            self.receive(room, message.data)
-            # nats-py hands on what is buffered without a pause.
-            if self._turn.is_over():
-                await asyncio.sleep(0)
+            self._take(room, message.data)
 
         return received
+
+    def _take(self, room: str, payload: bytes) -> None:
+        """Hand on what has arrived, now or in the next turn: nats-py itself hands on all it has without a pause."""
+        if len(self._waiting) >= PENDING_MESSAGES or self._waiting_bytes + len(payload) > PENDING_BYTES:
+            self.overrun(room)
+            return
+        self._waiting.append((room, payload))
+        self._waiting_bytes += len(payload)
+        if self._next is None:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        self._next = None
+        while self._waiting:
+            room, payload = self._waiting.popleft()
+            self._waiting_bytes -= len(payload)
+            self.receive(room, payload)
+            if self._turn.is_over():
+                self._next = asyncio.get_running_loop().call_soon(self._hand_on)
+                return
 
     async def publish(self, batch: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
         client = self._standing()
@@ -267,6 +290,9 @@ class NatsLink(Link):
 
     async def close(self) -> None:
         client, self._client = self._client, None
+        self._waiting.clear()
+        if self._next is not None:
+            self._next.cancel()
         if client is not None:
             await self._free(client)
         for trip in list(self._trips):
