@@ -20,6 +20,7 @@ from wirefast.server.frames cimport PACKED
 from wirefast.server.outgoing cimport CLOSED, CLOSING, LOST, OPEN, make_frame
 from wirefast.server.waiter cimport make_waiter
 
+from wirefast._core.unicode import utf8
 from wirefast.server.deflate import MessageTooBig, TooManyFinalBlocks
 
 cdef enum:
@@ -42,7 +43,7 @@ cdef double LINGER = 1.0
 
 cdef bytes cut_reason(str reason):
     """The reason in UTF-8, cut on a character border to what a close frame can hold."""
-    cdef bytes encoded = reason.encode("utf-8", "replace")
+    cdef bytes encoded = utf8(reason)
     if len(encoded) > REASON_MAX:
         encoded = encoded[:REASON_MAX].decode("utf-8", "ignore").encode("utf-8")
     return encoded

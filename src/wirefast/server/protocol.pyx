@@ -37,6 +37,7 @@ import uvicorn.logging
 from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
 
 from wirefast._core.groups import only_cause
+from wirefast._core.unicode import utf8
 from wirefast.server.refused import Refused
 from wirefast.server.settings import finish
 
@@ -379,7 +380,7 @@ cdef class WebSocketProtocol(Connection):
         explained = self.scope["extensions"].get("wirefast.refusal")
         if type(explained) is dict and explained.get("for") == reason:
             answer.update({key: explained[key] for key in ("reason", "errors") if key in explained})
-        body = json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
+        body = utf8(json.dumps(answer, ensure_ascii=False))
         self.app_closed = True
         self.log_response("403")
         return self.refuse(403, [b"content-type: application/json\r\n"], body)
