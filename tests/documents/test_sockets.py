@@ -44,6 +44,25 @@ def test_off_by_default() -> None:
     assert application().openapi()["paths"]["/both"]["get"]["operationId"] == "get_both_both_get"
 
 
+def test_routers_that_stay_out() -> None:
+    async def socket(websocket: WebSocket) -> None: ...
+
+    def paths(app_shown: bool, outer_shown: bool, inner_shown: bool, include_shown: bool) -> list[str]:
+        app = App(openapi_websockets=True, include_in_schema=app_shown)
+        outer = APIRouter(prefix="/o", include_in_schema=outer_shown)
+        inner = APIRouter(prefix="/i", include_in_schema=inner_shown)
+        for router in (app, outer, inner):
+            router.websocket("/ws")(socket)
+        outer.include_router(inner, include_in_schema=include_shown)
+        app.include_router(outer)
+        return sorted(app.openapi()["paths"])
+
+    assert paths(True, True, True, True) == ["/o/i/ws", "/o/ws", "/ws"]
+    assert paths(True, True, True, False) == paths(True, True, False, True) == ["/o/ws", "/ws"]
+    assert paths(True, False, True, True) == ["/ws"]
+    assert paths(False, True, True, True) == []
+
+
 def test_on() -> None:
     document = application(openapi_websockets=True).openapi()
     assert set(document["paths"]) == {"/both", "/v1/in/{room_id}/ws"}

@@ -95,7 +95,7 @@ class AppDocuments:
             servers=self.servers,
             external_docs=self.openapi_external_docs,
             separate_input_output_schemas=self.separate_input_output_schemas,
-            websockets=self.openapi_websockets,
+            websockets=self.openapi_websockets and self.router.include_in_schema,
         )
 
     def setup(self) -> None:

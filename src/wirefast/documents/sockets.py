@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wirefast.documents.needs import Needs
-from wirefast.inclusion import iter_route_contexts
 from wirefast.routing import APIWebSocketRoute
 
 if TYPE_CHECKING:
@@ -51,9 +50,19 @@ class DescribedSocket:
         return operation
 
 
-def described_sockets(routes: Sequence[Any]) -> list[DescribedSocket]:
-    """The WebSocket routes among ``routes`` that have dependencies and parameters; included routers are walked."""
-    effective = (context.effective for context in iter_route_contexts(routes))
+def described_sockets(routes: Iterable[Any]) -> list[DescribedSocket]:
+    """The sockets among ``routes`` that have a signature of ours, but those of routers that are to stay out."""
     return [
-        DescribedSocket(route, Needs.of(route.dependant)) for route in effective if isinstance(route, APIWebSocketRoute)
+        DescribedSocket(route, Needs.of(route.dependant))
+        for route in _shown(routes)
+        if isinstance(route, APIWebSocketRoute)
     ]
+
+
+def _shown(routes: Iterable[Any]) -> Iterator[Any]:
+    """Routes as they are under their includes. A socket has no ``include_in_schema`` of its own; routers do."""
+    for route in routes:
+        if not hasattr(route, "effective_candidates"):
+            yield getattr(route, "effective", route)
+        elif route.include_context.include_in_schema and route.original_router.include_in_schema:
+            yield from _shown(route.effective_candidates())
