@@ -25,6 +25,7 @@ from wirefast import lifespan as lifespans
 from wirefast import params
 from wirefast._core.dispatch import Entry, Opaque, RouteTable
 from wirefast._core.operation import RequestResponse as request_response  # noqa: F401, N813
+from wirefast._core.pace import PacedApp
 from wirefast.datastructures import Default
 from wirefast.exceptions import FastAPIError
 from wirefast.frontend import Fallback, FrontendRoutes, PathName, check_directory, first_match
@@ -273,7 +274,9 @@ class APIRouter(RouterHttpMethods, routing.Router):
             app = self._slash_redirect(scope, table)
         if app is None:
             app = first_match(self._flat_low_priority_routes(), scope)
-        return self.default if app is None else app
+        if app is None:
+            app = self.default if self.default == self.not_found else PacedApp(self.default)
+        return app
 
     def _flat_low_priority_routes(self) -> Iterator[BaseRoute]:
         yield from self._low_priority_routes

@@ -4,6 +4,7 @@ cimport cython
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 
 from wirefast._core.matcher cimport Matcher
+from wirefast._core.pace cimport paced
 
 from starlette.routing import Match, WebSocketRoute
 
@@ -79,7 +80,10 @@ cdef class RouteTable:
         scope["endpoint"] = entry.endpoint
         if entry.names_route:
             scope["route"] = entry.route
-        return entry.route.app if entry.runs_app else entry.route.handle
+        if entry.runs_app:
+            return entry.route.app
+        # An operation of ours lets the loop turn by itself.
+        return entry.route.handle if entry.names_route or entry.methods is None else paced(entry.route.handle)
 
     cdef object ask(self, object scope, Py_ssize_t* position, Py_ssize_t before):
         """Ask the opaque routes declared before `before`, from position[0] on: (match, child scope, route) or None."""
@@ -113,7 +117,10 @@ cdef class RouteTable:
         return None if entry is None else self.enter(entry, params, scope)
 
     def select_http(self, scope):
-        """As select_websocket; a route that matches all but the method is taken when no other matches."""
+        """As select_websocket; a route that matches all but the method is taken when no other matches.
+
+        An endless response of a route that is not ours lets the loop turn.
+        """
         cdef Py_ssize_t index = -1, position = 0, before
         cdef str path = route_path(scope)
         cdef str method = scope["method"]
@@ -130,7 +137,7 @@ cdef class RouteTable:
                     break
                 if asked[0] is FULL:
                     update(scope, asked[1])
-                    return asked[2].handle
+                    return paced(asked[2].handle)
                 if partial is None and partial_asked is None:
                     partial_asked = asked
             if entry is None:
@@ -143,7 +150,7 @@ cdef class RouteTable:
             return self.enter(partial, partial_params, scope)
         if partial_asked is not None:
             update(scope, partial_asked[1])
-            return partial_asked[2].handle
+            return paced(partial_asked[2].handle)
         return None
 
     def matches_http(self, scope):

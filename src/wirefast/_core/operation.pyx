@@ -4,12 +4,12 @@ cimport cython
 
 from wirefast._core.json cimport decode
 from wirefast._core.jsonable cimport encode_jsonable, is_plain
+from wirefast._core.pace cimport CHUNKS_PER_TURN, send_and_turn
 from wirefast._core.plan_cache cimport PlanCache
 from wirefast._core.solver cimport Frame, new_frame
 
 import json
 
-from anyio import sleep
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, PydanticUndefined
 from starlette._utils import is_async_callable
@@ -33,9 +33,6 @@ cdef object PLAIN_CALL = Response.__call__
 cdef object LOADS = json.loads
 cdef object DUMPS = json.dumps
 cdef object BODY = Request.body
-# Chunks of a streamed response after which others run.
-cdef enum:
-    CHUNKS_PER_TURN = 32
 cdef tuple NO_HANDLERS = ({}, {})
 cdef tuple JSON_CONTENT_TYPE = (b"content-type", b"application/json")
 # FastAPI's sentence, word for word: programs match on it.
@@ -56,15 +53,10 @@ cdef class Exchange:
         if message["type"] == "http.response.start":
             self.started = True
         elif message.get("more_body"):
-            # The send of a server whose client left may neither wait nor raise: then nothing else would ever run.
             self.chunks += 1
             if self.chunks % CHUNKS_PER_TURN == 0:
-                return self.send_and_turn(message)
+                return send_and_turn(self.send, message)
         return self.send(message)
-
-    async def send_and_turn(self, message):
-        await self.send(message)
-        await sleep(0)
 
     cdef int adopt(self, Frame frame) except -1:
         """Take over what a frame has entered. A handler may be called more than once for a request."""

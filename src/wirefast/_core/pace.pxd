@@ -1,0 +1,18 @@
+# Chunks of a streamed response after which others run.
+cdef enum:
+    CHUNKS_PER_TURN = 32
+
+
+cdef class PacedSend:
+    """The ``send`` of one request, which lets the loop turn now and then."""
+    cdef object send
+    cdef unsigned int chunks     # sent so far
+
+
+cdef class PacedApp:
+    """An ASGI application that answers with a `PacedSend`."""
+    cdef readonly object app
+
+
+cdef object paced(object app)
+cdef object send_and_turn(object send, object message)
