@@ -29,6 +29,8 @@ def install(directory: Path, package: str, without: str = "") -> None:
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory that is the only place to look for packages."""
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    for name in assets.PACKAGES:  # another test may have imported one
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setenv(assets.VARIABLE, "1")
     return tmp_path
 
@@ -119,6 +121,7 @@ def test_where(packages: Path, options: dict[str, str | None], place: str | None
 
 
 def test_the_extra_has_the_files() -> None:
-    pytest.importorskip("fastapi_offline")
     found = assets.find_assets()
-    assert found is not None and "SwaggerUIBundle" in found["swagger-ui-bundle.js"].read_text(encoding="utf-8")
+    if found is None:
+        pytest.skip("the extra docs-assets is not installed")
+    assert "SwaggerUIBundle" in found["swagger-ui-bundle.js"].read_text(encoding="utf-8")

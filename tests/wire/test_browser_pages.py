@@ -10,8 +10,9 @@ import pytest
 from browser import Browser, Page
 
 from processes import ServerProcess
+from wirefast.documents.assets import find_assets
 
-pytest.importorskip("fastapi_offline", reason="the files of the pages are in the extra docs-assets")
+pytestmark = pytest.mark.skipif(find_assets() is None, reason="the files of the pages are in the extra docs-assets")
 
 SERVICE = Path(__file__).with_name("documented_service.py")
 #: Before a page's own scripts: what the policy refused, what failed, and how a user fills in a field of React's.
