@@ -16,6 +16,7 @@ SANITIZE = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", 
 CHECKS = {
     "frame_check": ["frame.c"],
     "mask_check": ["mask.c"],
+    "members_check": ["members.c"],
     "mask_portable_check": [],
     "path_pattern_check": ["path_pattern.c"],
     "path_trie_check": ["path_trie.c", "path_pattern.c"],

@@ -63,3 +63,25 @@ cdef extern from "query.h" nogil:
     size_t query_decode(const query_text* piece, char* out, size_t room)
     bint cookie_next(query_cursor* cursor, query_text* name, query_text* value)
     size_t cookie_decode(const query_text* value, char* out, size_t room)
+
+
+cdef extern from "members.h" nogil:
+    ctypedef struct members_cursor:
+        pass
+
+    ctypedef struct member:
+        const char* key
+        size_t key_size
+        bint escaped
+        const char* value
+        size_t value_size
+        const char* start
+
+    ctypedef enum members_status:
+        MEMBERS_END
+        MEMBERS_FOUND
+        MEMBERS_MALFORMED
+        MEMBERS_NO_OBJECT
+
+    members_status members_begin(members_cursor* cursor, const char* text, size_t size)
+    members_status members_next(members_cursor* cursor, member* found)

@@ -1,0 +1,2 @@
+def test_members(run_check):
+    assert "checks passed" in run_check("members_check")
