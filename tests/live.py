@@ -16,7 +16,9 @@ DECLARED = frozenset(
     """
     dispatch.Entry dispatch.Opaque dispatch.RouteTable matcher.Matcher matcher._Shape matcher._Fallback
     operation.Operation operation.RequestResponse plan.Op plan.FieldOp plan.GroupOp plan.BodyOp plan.ScopesOp
-    plan.EnterOp plan.CallOp plan.Plan plan_cache.PlanCache session.WebSocketSession session.WebSocketPipeline
+    plan.EnterOp plan.MemberOp plan.CallOp plan.Plan message_table.Replies message_table.MessageHandler
+    message_table.Target message_table.MessageTable plan_cache.PlanCache session.WebSocketSession
+    session.WebSocketPipeline
     """.split()
 )
 

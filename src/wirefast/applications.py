@@ -40,6 +40,7 @@ from wirefast.hooks import connections_are_hooked
 from wirefast.http_methods import AppHttpMethods
 from wirefast.lifespan import merge
 from wirefast.limits import AppBodyLimitMiddleware
+from wirefast.messages.declaring import MessageDeclarations
 from wirefast.middleware.asyncexitstack import AsyncExitStackMiddleware
 from wirefast.rooms.brokers import BrokerUnavailable
 from wirefast.rooms.hub import Hub
@@ -76,7 +77,7 @@ def _in_one_line(lifespan: ASGIApp) -> ASGIApp:
     return reporting
 
 
-class App(AppDocuments, AppHttpMethods, Starlette):
+class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
     """The application: routes, dependencies, exception handlers, middleware and lifespan in one ASGI callable.
 
     Every argument of FastAPI's is here under its name and with its default, but for telemetry.

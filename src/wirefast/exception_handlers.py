@@ -91,7 +91,7 @@ async def websocket_request_validation_exception_handler(
     The client's own input is left out. Cut to 123 bytes only if the socket was accepted: before that there is no
     frame to fit into. FastAPI gives the list itself as the reason, which servers cannot send.
     """
-    errors = [_public(error) for error in exc.errors()]
+    errors = [public_error(error) for error in exc.errors()]
     reason = _json(errors)
     extensions = websocket.scope.get("extensions")
     if isinstance(extensions, dict) and websocket.application_state is WebSocketState.CONNECTING:
@@ -179,7 +179,7 @@ def _sentence(errors: list[Any]) -> str:
     return "; ".join(parts)
 
 
-def _public(error: Any) -> Any:
+def public_error(error: Any) -> Any:
     """One error without what the client sent: no ``input``, no ``ctx``, no long piece of it in the rest."""
     if not isinstance(error, Mapping):
         return jsonable_encoder(error)

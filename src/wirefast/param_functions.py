@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from . import params
 from .params import FieldOptions, shows_field_options
 
-__all__ = ["Body", "Cookie", "Depends", "File", "Form", "Header", "Path", "Query", "Security"]
+__all__ = ["Body", "Cookie", "Depends", "File", "Form", "Header", "Message", "Path", "Query", "Security"]
 
 
 @shows_field_options
@@ -61,6 +61,12 @@ def Body(
 
 
 @shows_field_options
+def Message(default: Any = PydanticUndefined, **options: Unpack[FieldOptions]) -> Any:
+    """The message of a message handler or a member of it; see `params.Message` and `FieldOptions`. wirefast only."""
+    return params.Message(default, **options)
+
+
+@shows_field_options
 def Form(
     default: Any = PydanticUndefined,
     *,
@@ -83,7 +89,7 @@ def Depends(
     dependency: Callable[..., Any] | None = None,
     *,
     use_cache: bool = True,
-    scope: Literal["function", "request"] | None = None,
+    scope: Literal["function", "request", "message"] | None = None,
     max_concurrency: int | None = None,
 ) -> Any:
     """The result of a callable; see `params.Depends`.

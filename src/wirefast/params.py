@@ -40,6 +40,7 @@ __all__ = [
     "File",
     "Form",
     "Header",
+    "Message",
     "Param",
     "ParamTypes",
     "Path",
@@ -358,6 +359,14 @@ class File(Form):
         super().__init__(default, annotation=annotation, media_type=media_type, **options)
 
 
+class Message(Body):
+    """The message of a message handler, or a member of it. wirefast only.
+
+    The handler gets the message itself; a message-scoped dependency the message where its parameter has the message's
+    type, and otherwise the member of the parameter's name. The arguments are those of `Body`.
+    """
+
+
 @dataclass(frozen=True)
 class Depends:
     """A parameter whose value is what a callable returns or yields.
@@ -366,7 +375,8 @@ class Depends:
         dependency: the callable; ``None`` takes the parameter's annotation.
         use_cache: share one result per connection among equal declarations. Default True.
         scope: when a dependency with ``yield`` ends: ``"function"`` with the endpoint, ``"request"`` after it.
-            ``None`` means ``"request"`` for those that yield.
+            ``None`` means ``"request"`` for those that yield. ``"message"``, in message handlers alone: the dependency
+            is solved for each message, cached within it, and ends after the message's replies were sent.
         max_concurrency: how many calls of this declaration may run at once in an event loop; ``None`` for no limit.
 
     Raises:
@@ -375,7 +385,7 @@ class Depends:
 
     dependency: Callable[..., Any] | None = None
     use_cache: bool = True
-    scope: Literal["function", "request"] | None = None
+    scope: Literal["function", "request", "message"] | None = None
     max_concurrency: int | None = field(default=None, kw_only=True)
     #: The limit itself, kept by ``dataclasses.replace``; None when there is no limit.
     _concurrency: DependencyConcurrency | None = field(default=None, repr=False, kw_only=True)

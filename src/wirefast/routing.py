@@ -45,6 +45,7 @@ from wirefast.inclusion import (
 )
 from wirefast.inclusion import iter_route_contexts as iter_route_contexts
 from wirefast.limits import inherit_form_limits, limit_body, validate_form_limits, validate_max_body_size
+from wirefast.messages.declaring import MessageDeclarations
 from wirefast.operations import APIRoute as APIRoute
 from wirefast.request_handler import get_request_handler as get_request_handler
 from wirefast.request_handler import run_endpoint_function as run_endpoint_function
@@ -77,7 +78,7 @@ def _matches_as_declared(route: BaseRoute, kind: Any) -> bool:
     return "matches" not in vars(declared) and "handle" not in vars(declared)
 
 
-class APIRouter(RouterHttpMethods, routing.Router):
+class APIRouter(RouterHttpMethods, MessageDeclarations, routing.Router):
     """A group of routes with a common prefix and common dependencies; also an ASGI application of its own.
 
     Args:

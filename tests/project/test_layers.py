@@ -25,7 +25,8 @@ LAYERS = [
     "param_functions security",
     "dependencies utils",
     "exception_handlers",
-    "_form_limits frontend http_methods inclusion limits operations request_handler routing streaming websocket_route",
+    "_form_limits frontend http_methods inclusion limits messages operations request_handler routing streaming "
+    "websocket_route",
     "documents _compat openapi.docs openapi.utils",
     "applications",
     "server testclient",

@@ -52,7 +52,8 @@ INTERNAL = {
     "wirefast.streaming": "answers of generator endpoints",
     "wirefast.middleware.asyncexitstack": "closes uploaded files",
 }
-WITHIN = re.compile(r"wirefast\.(cli|server|rooms|documents)\.\w+(\.\w+)?")  # their packages' names are their interface
+# Their packages' names are their interface.
+WITHIN = re.compile(r"wirefast\.(cli|server|rooms|documents|messages)\.\w+(\.\w+)?")
 
 ORIGIN = re.compile(
     r"FastAPI|fastapi\.|Starlette|starlette\.|\bRFC\b|\bASGI\b|WHATWG|OpenAPI|uvicorn|wirefast only|ours"

@@ -8,3 +8,6 @@
 # their first step. begin() takes that step in place; only one that suspended is handed back to be awaited.
 
 cdef object begin(object awaitable, bint* done)
+
+# The same for what is known to be a coroutine, also one that Cython compiled, which begin() leaves alone.
+cdef object begin_compiled(object coroutine, bint* done)

@@ -12,12 +12,18 @@ cdef extern from "Python.h":
 
 cdef object begin(object awaitable, bint* done):
     """The value of a coroutine that returned at once (done[0] is then True), or what is still to be awaited."""
+    done[0] = False
+    if not PyCoro_CheckExact(awaitable):
+        return awaitable
+    return begin_compiled(awaitable, done)
+
+
+cdef object begin_compiled(object awaitable, bint* done):
+    """As begin, for what is known to be a coroutine, a compiled one too."""
     cdef PyObject* result = NULL
     cdef object value
     cdef int status
     done[0] = False
-    if not PyCoro_CheckExact(awaitable):
-        return awaitable
     status = PyIter_Send(awaitable, None, &result)
     value = <object> result
     Py_DECREF(value)

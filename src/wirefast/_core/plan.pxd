@@ -12,6 +12,7 @@ cdef enum OpCode:
     OP_CALL = 3        # CallOp: call a dependency
     OP_SCOPES = 4      # ScopesOp: make a SecurityScopes object
     OP_ENTER = 5       # EnterOp: begin a dependency, or jump over it
+    OP_MEMBER = 6      # MemberOp: take a part of a value that is there already
 
 cdef enum Place:
     PATH = 0
@@ -71,6 +72,11 @@ cdef class BodyOp(Op):
 
 cdef class ScopesOp(Op):
     cdef object make             # callable() -> SecurityScopes
+
+
+cdef class MemberOp(Op):
+    cdef Py_ssize_t source       # slot of the value
+    cdef object get              # callable(value) -> its part
 
 
 cdef class EnterOp(Op):

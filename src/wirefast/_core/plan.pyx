@@ -89,6 +89,16 @@ cdef class ScopesOp(Op):
 
 
 @cython.final
+cdef class MemberOp(Op):
+    def __init__(self, *, int node, int out, Py_ssize_t source, get):
+        self.code = OP_MEMBER
+        self.node = node
+        self.out = out
+        self.source = source
+        self.get = get
+
+
+@cython.final
 cdef class EnterOp(Op):
     def __init__(self, *, int node, int out, bint skippable, alone):
         self.code = OP_ENTER
@@ -159,6 +169,8 @@ cdef class Plan:
             assert 0 <= op.out < slot_count
             if op.code == OP_FIELD:
                 assert all(0 <= slot < header_count for slot in (<FieldOp> op).header_slots)
+            elif op.code == OP_MEMBER:
+                assert 0 <= (<MemberOp> op).source < slot_count
             elif op.code == OP_ENTER:
                 assert 0 <= (<EnterOp> op).target <= len(ops)
             elif op.code == OP_CALL:

@@ -16,7 +16,8 @@ from wirefast._core.drive cimport begin
 from wirefast._core.extract cimport fill_headers, parse_cookies, parse_query
 from wirefast._core.plan cimport (
     ASYNC_GENERATOR, CONTEXT, COOKIE, COROUTINE, HEADER, INTEGER, OP_BODY, OP_CALL, OP_ENTER, OP_FIELD, OP_GROUP,
-    OP_SCOPES, PATH, QUERY, STRING, THREAD, BodyOp, CallOp, EnterOp, FieldOp, GroupOp, Op, Plan, ScopesOp,
+    OP_MEMBER, OP_SCOPES, PATH, QUERY, STRING, THREAD, BodyOp, CallOp, EnterOp, FieldOp, GroupOp, MemberOp, Op, Plan,
+    ScopesOp,
 )
 from wirefast._core.plan_cache cimport PlanCache
 
@@ -111,6 +112,8 @@ cdef class Frame:
                     self.slots[op.out] = value
             elif op.code == OP_SCOPES:
                 self.slots[op.out] = (<ScopesOp> op).make()
+            elif op.code == OP_MEMBER:
+                self.slots[op.out] = (<MemberOp> op).get(self.slots[(<MemberOp> op).source])
             else:
                 return self.read_body(<BodyOp> op)
         return None

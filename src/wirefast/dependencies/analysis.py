@@ -99,7 +99,7 @@ def get_dependant(
     own_oauth_scopes: list[str] | None = None,
     parent_oauth_scopes: list[str] | None = None,
     use_cache: bool = True,
-    scope: Literal["function", "request"] | None = None,
+    scope: Literal["function", "request", "message"] | None = None,
     concurrency: DependencyConcurrency | None = None,
 ) -> Dependant:
     """Analyse a callable and, recursively, what it depends on. FastAPI's ``get_dependant``.
@@ -196,8 +196,21 @@ def get_endpoint_dependant(
     """
     dependant = get_dependant(path=path, call=call, scope="function")
     dependant.dependencies[:0] = [get_parameterless_sub_dependant(depends=item, path=path) for item in dependencies]
+    _refuse_message_scope(dependant, path)
     body_params = flat_body_params(dependant)
     return dependant, body_params, forms.should_embed(body_params)
+
+
+def _refuse_message_scope(dependant: Dependant, path: str) -> None:
+    """Refuse what is solved for each message where no messages are dispatched."""
+    for child in dependant.dependencies:
+        if child.scope == "message":
+            name = getattr(child.call, "__qualname__", repr(child.call))
+            raise DependencyScopeError(
+                f'The dependency {name!r} of the route {path!r} has the scope "message", which only handlers of '
+                "messages have. Declare the route with messages() or websocket_listener(), or leave the scope out."
+            )
+        _refuse_message_scope(child, path)
 
 
 def flat_body_params(dependant: Dependant) -> list[ModelField]:

@@ -50,7 +50,7 @@ class Dependant:
     parent_oauth_scopes: list[str] | None = None
     use_cache: bool = True
     path: str | None = None
-    scope: Literal["function", "request"] | None = None
+    scope: Literal["function", "request", "message"] | None = None
     concurrency: DependencyConcurrency | None = None
 
 

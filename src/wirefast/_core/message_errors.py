@@ -1,0 +1,143 @@
+"""What goes wrong with a message, as the client is told; and how a socket ended, as its handlers are told."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any, NamedTuple
+
+from starlette._utils import is_async_callable
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.responses import Response
+from starlette.websockets import WebSocketDisconnect
+
+from wirefast._core.handlers import Handlers
+
+logger = logging.getLogger("wirefast.messages")
+
+#: The error for what nobody expected; the log has the rest.
+INTERNAL = {"code": "internal"}
+
+
+class MessageError(Exception):
+    """An answer to the message that caused it; the socket lives on.
+
+    The client gets ``{"type": "error", "code": ..., "message": ..., "data": ..., "ref": ...}``; the parts that are not
+    given are left out. In ``on_connect`` it refuses the socket (close code 1008), with the message as the reason.
+
+    Args:
+        code: a short word for programs.
+        message: a sentence for people. Default: none.
+        data: more for programs, with a JSON form. Default: none.
+    """
+
+    def __init__(self, code: str, message: str | None = None, *, data: Any = None) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class Disconnect(NamedTuple):
+    """How a socket ended, for ``on_disconnect``.
+
+    Attributes:
+        code: of the close frame (RFC 6455, section 7.4): the peer's, or that of a ``WebSocketException`` or another
+            close of ours; 1000 where a handler closed the socket, 1006 where the connection broke, 1011 after an
+            error, 1001 where the server stops.
+        reason: its text; empty for none.
+    """
+
+    code: int
+    reason: str
+
+
+def end_of(failure: BaseException | None) -> tuple[int, str]:
+    """The code and the reason of a socket that ended with this exception, or with none."""
+    if failure is None:
+        return 1000, ""
+    if isinstance(failure, (WebSocketDisconnect, WebSocketException)):
+        return failure.code, failure.reason or ""
+    return (1011, "") if isinstance(failure, Exception) else (1001, "")
+
+
+def refused_handshake(failure: BaseException) -> BaseException:
+    """What ``on_connect`` raised, as a socket that is not open knows it."""
+    if isinstance(failure, MessageError):
+        return WebSocketException(code=1008, reason=failure.message or failure.code)
+    return failure
+
+
+def log_failure(failure: BaseException, call: Any) -> None:
+    name = getattr(call, "__qualname__", repr(call))
+    logger.error("%s failed", name, exc_info=(type(failure), failure, failure.__traceback__))
+
+
+async def answer_of(
+    exc: Exception, websocket: Any, handlers: Handlers, defaults: frozenset[Any]
+) -> dict[str, Any] | None:
+    """The error that a client is sent for an exception; None where an exception handler has done what is to be done.
+
+    Args:
+        exc: what a handler, a dependency or a validator raised.
+        websocket: for exception handlers.
+        handlers: those of the application, by class and by HTTP status; the nearest class is asked.
+        defaults: the handlers that every application has, which are not asked.
+    """
+    by_class, by_status = handlers
+    handler = by_status.get(exc.status_code) if isinstance(exc, HTTPException) else None
+    if handler is None:
+        handler = next((by_class[cls] for cls in type(exc).__mro__ if cls in by_class), None)
+    if handler is not None and handler not in defaults:
+        try:
+            raise exc
+        except Exception:
+            try:
+                if is_async_callable(handler):
+                    response = await handler(websocket, exc)
+                else:
+                    response = await run_in_threadpool(handler, websocket, exc)
+            except (WebSocketException, WebSocketDisconnect):
+                raise
+            except MessageError as raised:
+                return _told(raised)
+            except Exception as raised:
+                log_failure(raised, handler)
+                return INTERNAL
+        finally:
+            # Its own frame is in its traceback now: a cycle that would keep the connection until the collector runs.
+            exc.__traceback__ = None
+        return _of_response(response)
+    if isinstance(exc, MessageError):
+        return _told(exc)
+    if isinstance(exc, HTTPException):
+        return {"code": "http", "status": exc.status_code, "detail": exc.detail}
+    logger.error("A message handler failed", exc_info=(type(exc), exc, exc.__traceback__))
+    exc.__traceback__ = None
+    return INTERNAL
+
+
+def _told(exc: MessageError) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": exc.code}
+    if exc.message is not None:
+        error["message"] = exc.message
+    if exc.data is not None:
+        error["data"] = exc.data
+    return error
+
+
+def _of_response(response: Any) -> dict[str, Any] | None:
+    """What an exception handler returned, which for HTTP is a response."""
+    if response is None:
+        return None
+    if not isinstance(response, Response):
+        raise TypeError(f"an exception handler returned {type(response).__name__}; it returns a Response or None")
+    body = bytes(response.body).decode(errors="replace")
+    try:
+        detail = json.loads(body)
+    except ValueError:
+        detail = body
+    if isinstance(detail, dict) and detail.keys() == {"detail"}:
+        detail = detail["detail"]
+    return {"code": "http", "status": response.status_code, "detail": detail}

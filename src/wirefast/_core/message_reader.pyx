@@ -1,0 +1,176 @@
+"""The frames of one socket, and its end, which is seen while a handler runs too. See message_reader.pxd.
+
+On our server the channel tells its end. Over ASGI reading ahead is the only way to see it, so a bounded number of
+messages is read while something runs, and only once that has to wait.
+"""
+
+from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind
+from wirefast._core.websocket cimport CONNECTED, WebSocketCore
+
+import asyncio
+from collections import deque
+
+from starlette.websockets import WebSocketDisconnect
+
+cdef enum:
+    MAX_AHEAD = 8
+    MAX_AHEAD_BYTES = 65536
+
+#: Messages, and bytes of them, that are read ahead over ASGI while a handler runs, so that a disconnect is seen.
+AHEAD_MESSAGES, AHEAD_BYTES = MAX_AHEAD, MAX_AHEAD_BYTES
+
+cdef object CancelledError = asyncio.CancelledError
+
+
+cdef class MessageReader:
+    def __init__(self):
+        raise TypeError("sessions are made by serve_messages()")
+
+    # Frames ---------------------------------------------------------------------------------------
+
+    cdef object next_frame(self, EventKind* kind):
+        """The next message, or None when none is there. Raises what ends the socket."""
+        cdef WebSocketCore websocket = self.websocket
+        cdef object event
+        if self.ahead:
+            event = self.ahead.popleft()
+            if isinstance(event, BaseException):
+                raise event
+            event = self.payload(event, kind)
+            self.ahead_bytes -= len(event)
+            return event
+        if websocket.channel is None:
+            return None
+        event = websocket.channel.next_event(kind)
+        if kind[0] == CLOSED:
+            raise websocket.closed(event)
+        return event
+
+    cdef object payload(self, object message, EventKind* kind):
+        """The payload of an ASGI message."""
+        cdef object value
+        if message["type"] == "websocket.receive":
+            value = message.get("text")
+            if value is not None:
+                kind[0] = TEXT
+                return value
+            kind[0] = BINARY
+            return message["bytes"]
+        message = self.websocket.checked(message)
+        raise WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+
+    cdef object known_end(self, object failure):
+        """How the peer ended the socket, where a failed write was what showed it; never waits."""
+        cdef WebSocketCore websocket = self.websocket
+        cdef EventKind kind = NOTHING
+        cdef object event
+        try:
+            while True:
+                if websocket.channel is not None:
+                    event = websocket.channel.next_event(&kind)
+                    if kind == CLOSED:
+                        return websocket.closed(event)
+                    if kind == NOTHING:
+                        return failure
+                else:
+                    event = websocket.receive()
+                    try:
+                        event.send(None)
+                    except StopIteration as stop:
+                        self.payload(stop.value, &kind)
+                    else:
+                        event.close()
+                        return failure
+        except WebSocketDisconnect as exc:
+            return exc
+        except RuntimeError:  # the end was received already
+            return failure
+
+    # The end, seen while something runs -----------------------------------------------------------
+
+    cdef int watch(self) except -1:
+        """From now on the end of the socket cancels the session's task."""
+        cdef WebSocketCore websocket = self.websocket
+        if self.task is None:
+            try:
+                self.task = asyncio.current_task()
+            except RuntimeError:  # another event loop than asyncio's, where nothing can be cancelled from outside
+                return 0
+        self.watching = True
+        if websocket.channel is None:
+            return self.read_ahead()
+        if not self.told:
+            self.told = True
+            websocket.channel.own_outbox().watch(self.noticed)
+        elif not websocket.channel.is_open():
+            self.noticed()
+        return 0
+
+    def noticed(self):
+        """The channel has ended: cancel what runs. What the peer had sent before and waits is dropped."""
+        cdef WebSocketCore websocket = self.websocket
+        cdef EventKind kind = NOTHING
+        cdef object event
+        if not self.watching or self.failure is not None or websocket.application != CONNECTED:
+            return
+        if asyncio.current_task() is self.task:
+            # A task that cancels itself would be cancelled at an await of ours, when the handler waits no more.
+            self.task.get_loop().call_soon(self.noticed)
+            return
+        while websocket.channel is not None:
+            event = websocket.channel.next_event(&kind)
+            if kind == CLOSED:
+                self.interrupt(websocket.closed(event))
+                return
+            if kind == NOTHING:
+                break
+        self.interrupt(WebSocketDisconnect(1006))
+
+    cdef int read_ahead(self) except -1:
+        """Over ASGI: read one message on, unless enough of them wait."""
+        if self.ahead is None:
+            self.ahead = deque()
+        if self.reading is None and len(self.ahead) < MAX_AHEAD and self.ahead_bytes < MAX_AHEAD_BYTES:
+            self.reading = asyncio.create_task(self.websocket.receive())
+            self.reading.add_done_callback(self.have_read)
+        return 0
+
+    def have_read(self, task):
+        """A message, or the end, was read ahead."""
+        cdef object message
+        cdef object failure
+        self.reading = None
+        if task.cancelled():
+            return
+        failure = task.exception()
+        if failure is None:
+            message = task.result()
+            if message["type"] != "websocket.disconnect":
+                self.ahead.append(message)
+                self.ahead_bytes += len(message.get("text") or message.get("bytes") or "")
+                if self.watching:
+                    self.read_ahead()
+                return
+            failure = WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+        if self.watching:
+            self.interrupt(failure)
+        else:
+            self.ahead.append(failure)
+
+    cdef int interrupt(self, object failure) except -1:
+        """End the socket for this reason, whatever the session's task waits for."""
+        if self.failure is None:
+            self.failure = failure
+            if (self.watching or self.idle) and self.task is not None:
+                self.interrupted = True
+                self.task.cancel()
+        return 0
+
+    cdef bint settle(self, object failure) except -1:
+        """Take our own cancellation back; whether it, and no other one, is what was raised."""
+        if not self.interrupted:
+            return False
+        self.interrupted = False
+        if hasattr(self.task, "uncancel") and self.task.uncancel() > 0:
+            return False
+        return isinstance(failure, CancelledError)

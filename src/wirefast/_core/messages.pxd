@@ -1,0 +1,21 @@
+# One socket whose messages are dispatched to the handlers of its route's MessageTable.
+
+from wirefast._core.channel cimport EventKind
+from wirefast._core.message_reader cimport MessageReader
+from wirefast._core.message_table cimport MessageHandler, MessageTable
+
+
+cdef class MessageSession(MessageReader):
+    cdef MessageTable table
+    cdef list slots              # values of the handshake, and a place for the message
+    cdef int invalid_in_row
+    # Running handlers that are concurrent -> whether the end cancels them; None until there is one.
+    cdef dict running
+    cdef object freed            # future, done when one of them ends
+
+    cdef object dispatch(self, object data, EventKind kind)
+    cdef object call(self, MessageHandler handler, object message, bytes ref)
+    cdef object start(self, MessageHandler handler, object message, bytes ref, object started)
+    cdef object spawn(self, MessageHandler handler, object message, bytes ref)
+    cdef object reply(self, MessageHandler handler, object value, bytes ref)
+    cdef object write(self, bytes data, EventKind kind)

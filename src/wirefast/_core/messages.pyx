@@ -1,0 +1,455 @@
+"""One socket whose messages are validated, dispatched to handlers and answered. See messages.pxd.
+
+A message whose handler waits for nothing costs no coroutine but the handler's own: dispatch() reads, validates, calls
+and writes in place. Everything else goes on in process(), which solves what the message needs, waits, answers and
+leaves generators. While something waits there, the end of the socket is watched for and cancels it.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_Clear
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+
+from wirefast._core cimport json
+from wirefast._core.channel cimport BINARY, NOTHING, TEXT, EventKind, utf8_of
+from wirefast._core.csrc cimport MEMBERS_END, members_status
+from wirefast._core.drive cimport begin, begin_compiled
+from wirefast._core.message_reader cimport MessageReader
+from wirefast._core.message_table cimport ANSWER, AWAITED, CLOSE, THREADED, MessageHandler, MessageTable, Target
+from wirefast._core.plan cimport Plan
+from wirefast._core.solver cimport Frame, new_frame
+from wirefast._core.tagging cimport Tagging, checked_ref, look, plain_value, with_ref, without
+from wirefast._core.websocket cimport CONNECTED, CONNECTING, WebSocketCore
+
+import asyncio
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import WebSocketException
+from starlette.websockets import WebSocketDisconnect
+
+from wirefast._core.exits import inside_cancel_scope, shielded, unwind
+from wirefast._core.message_errors import (
+    INTERNAL, Disconnect, MessageError, answer_of, end_of, log_failure, refused_handshake,
+)
+from wirefast._core.solver import leave
+
+cdef extern from *:
+    """
+    static int messages_is_iterator(PyObject *value)
+    {
+        PyAsyncMethods *methods = Py_TYPE(value)->tp_as_async;
+        return methods != NULL && methods->am_anext != NULL;
+    }
+    """
+    # Whether it is an asynchronous iterator.
+    bint is_iterator "messages_is_iterator"(object value) noexcept
+
+cdef extern from "Python.h":
+    object PyObject_CallNoArgs(object callable)
+    object PyObject_CallOneArg(object callable, object arg)
+    bint PyAsyncGen_CheckExact(object value)
+
+cdef object CancelledError = asyncio.CancelledError
+# Ends a socket whose stream has given its last item.
+cdef object STREAM_ENDED = WebSocketDisconnect(1000)
+cdef str HANDLERS_KEY = "starlette.exception_handlers"
+cdef tuple NO_HANDLERS = ({}, {})
+cdef dict REF_ERROR = {
+    "type": "ref_type", "loc": ["ref"], "msg": "A ref is an integer or a string of at most 64 bytes",
+}
+
+
+def serve_messages(MessageTable table not None, WebSocketCore websocket not None, list values not None):
+    """The coroutine that serves one socket, whose handshake was solved to these values."""
+    cdef MessageSession session = MessageSession.__new__(MessageSession)
+    assert len(values) == table.given
+    session.table = table
+    session.websocket = websocket
+    session.slots = values
+    session.slots.append(None)
+    return session.run()
+
+
+@cython.final
+cdef class MessageSession(MessageReader):
+    async def run(self):
+        """Serve the socket to its end. Raises what ended it, but for a disconnect."""
+        cdef MessageTable table = self.table
+        cdef WebSocketCore websocket = self.websocket
+        cdef EventKind kind = NOTHING
+        cdef object failure = None, data, pending
+        cdef bint done
+        try:
+            if table.opened is not None:
+                await self.process(table.opened, None, None, None, True)
+            if websocket.application == CONNECTING:
+                await websocket.accept()
+            if table.stream is not None:
+                self.spawn(table.stream, None, None)
+            while self.failure is None and websocket.application == CONNECTED:
+                data = self.next_frame(&kind)
+                if data is None:
+                    self.idle = True
+                    if websocket.channel is not None:
+                        await websocket.channel.wait()
+                    elif self.reading is not None:
+                        await asyncio.wait((self.reading,))
+                    elif websocket.patched or websocket.client != CONNECTED:
+                        data = await websocket.receive()
+                    else:
+                        data = begin(PyObject_CallNoArgs(websocket.receive_callable), &done)
+                        if not done:
+                            data = await data
+                    self.idle = False
+                    if data is None:
+                        continue
+                    data = self.payload(data, &kind)
+                pending = self.dispatch(data, kind)
+                data = None
+                if pending is not None:
+                    await pending
+                    pending = None
+        except BaseException as exc:
+            failure = exc
+        self.idle = self.watching = False
+        data = pending = None
+        if self.settle(failure) or failure is None:
+            failure = self.failure
+        if self.reading is not None:
+            self.reading.cancel()
+        elif isinstance(failure, WebSocketDisconnect) and failure.code == 1006:
+            failure = self.known_end(failure)
+        if self.running:
+            failure = await self.stop_running(failure)
+        if table.ended is not None:
+            pending = self.process(table.ended, Disconnect(*end_of(failure)), None, None, True)
+            if inside_cancel_scope():
+                pending = shielded(pending)
+            await pending
+        if failure is STREAM_ENDED and websocket.application == CONNECTED:
+            await websocket.close(1000)
+        if failure is not None and not isinstance(failure, WebSocketDisconnect):
+            raise failure
+
+    async def stop_running(self, failure):
+        """Cancel what runs, but for handlers that a disconnect lets finish, and wait; what ended the socket."""
+        cdef bint gone = isinstance(failure, WebSocketDisconnect)
+        for task, cancels in self.running.items():
+            if cancels or not gone:
+                task.cancel()
+        while self.running:
+            try:
+                await asyncio.wait(list(self.running))
+            except CancelledError as exc:
+                failure = exc
+            if isinstance(failure, CancelledError):
+                for task in self.running:
+                    task.cancel()
+        return failure
+
+    # One message ----------------------------------------------------------------------------------
+
+    cdef object dispatch(self, object data, EventKind kind):
+        """Validate a message and give it to its handler. What is still to be awaited, or None."""
+        cdef MessageTable table = self.table
+        cdef Target target = table.text if kind == TEXT else table.binary
+        cdef Tagging found
+        cdef members_status status
+        cdef Py_ssize_t size = 0
+        cdef const char* text
+        cdef bytes ref = None, key
+        cdef object message
+        if table.stream is not None:
+            return None
+        if target is not None:
+            if kind == TEXT and type(data) is bytes:
+                data = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), NULL)
+            return self.call(target.handler, data, None)
+        if type(data) is bytes:
+            text = PyBytes_AS_STRING(data)
+            size = PyBytes_GET_SIZE(data)
+        else:
+            text = utf8_of(data, &size)
+            if text is NULL:  # a lone surrogate, which only another server can have let through
+                PyErr_Clear()
+                return self.refuse("malformed", None, None)
+        status = look(&found, text, <size_t> size, table.tag)
+        if status == MEMBERS_END and found.ref is not NULL:
+            ref = checked_ref(found.ref, found.ref_size)
+            if ref is None:
+                return self.refuse("invalid", None, [REF_ERROR])
+            if not ref:
+                ref = None
+        if table.only is not None:
+            target = table.only
+        elif status != MEMBERS_END:
+            return self.refuse("malformed", None, None)
+        else:
+            if found.tag is not NULL:
+                key = PyBytes_FromStringAndSize(found.tag, <Py_ssize_t> found.tag_size)
+                target = table.targets.get(key)
+                if target is None:
+                    target = table.targets.get(plain_value(found.tag, found.tag_size))
+            if target is None:
+                return self.refuse("unknown_type", ref, None)
+        try:
+            if status == MEMBERS_END and (target.cut_tag or (target.cut_ref and found.ref is not NULL)):
+                message = without(text, <size_t> size, table.tag, target.cut_tag, target.cut_ref)
+                message = PyObject_CallOneArg(target.validate, message)
+            else:
+                message = PyObject_CallOneArg(target.validate, data)
+        except ValidationError as exc:
+            try:
+                code, errors = table.explain(exc, data)
+            except Exception as broken:
+                return self.mishap(broken, ref)
+            return self.refuse(code, ref, errors)
+        except Exception as exc:
+            return self.mishap(exc, ref)
+        self.invalid_in_row = 0
+        return self.call(target.handler, message, ref)
+
+    cdef object call(self, MessageHandler handler, object message, bytes ref):
+        """Call a handler; what is still to be awaited, or None."""
+        cdef Plan plan
+        cdef object value
+        cdef bint done
+        if handler.concurrent:
+            return self.spawn(handler, message, ref)
+        if handler.kind != AWAITED:
+            return self.start(handler, message, ref, None)
+        try:
+            plan = handler.plans.current()
+            if plan.ops:
+                return self.start(handler, message, ref, None)
+            self.slots[self.table.given] = message
+            value = begin(plan.endpoint.invoke(self.slots), &done)
+            self.slots[self.table.given] = None
+            if done:
+                if value is None:
+                    return None
+                if not is_iterator(value):
+                    return self.reply(handler, value, ref)
+        except Exception as exc:
+            self.slots[self.table.given] = None
+            return self.mishap(exc, ref)
+        return self.start(handler, message, ref, value)
+
+    cdef object start(self, MessageHandler handler, object message, bytes ref, object started):
+        """Take the first step of process() in the session's task; where that waits, the end is watched for."""
+        cdef bint done
+        cdef object rest = begin_compiled(self.process(handler, message, ref, started, True), &done)
+        if done:
+            return None
+        if handler.cancels:
+            self.watch()
+        return rest
+
+    async def process(self, MessageHandler handler, object message, bytes ref, object started, bint own):
+        """Solve what the message needs, call the handler, send what it gives, leave the generators.
+
+        `started` is what the handler's call gave, where it began already; `own` says that the session's task runs it.
+        """
+        cdef MessageTable table = self.table
+        cdef Frame frame = None
+        cdef Plan plan
+        cdef list slots = self.slots
+        cdef object value = None, awaitable, exits = None, failure = None, iterator = None
+        cdef Py_ssize_t i
+        cdef bint done
+        try:
+            if started is None:
+                plan = handler.plans.current()
+                if plan.ops:
+                    frame = new_frame(plan, None, self.websocket, self.websocket.scope, None)
+                    slots = frame.slots
+                    for i in range(table.given):
+                        slots[i] = self.slots[i]
+                    slots[table.given] = message
+                    while True:
+                        awaitable = frame.advance()
+                        if awaitable is None:
+                            break
+                        if frame.opened is not None and PyAsyncGen_CheckExact(frame.opened):
+                            try:
+                                value = await awaitable
+                            except StopAsyncIteration:
+                                raise RuntimeError("generator didn't yield") from None
+                        else:
+                            value = begin(awaitable, &done)
+                            if not done:
+                                value = await value
+                        frame.store(value)
+                    if frame.errors is not None:
+                        raise table.invalid(frame.errors, self.websocket.scope)
+                else:
+                    slots[table.given] = message
+                if handler.kind == THREADED:
+                    started = run_in_threadpool(plan.endpoint.call, **plan.endpoint.keywords(slots))
+                else:
+                    started = plan.endpoint.invoke(slots)
+                if frame is None:
+                    slots[table.given] = None
+            if is_iterator(started):
+                iterator = started
+            else:
+                value = begin(started, &done)
+                if not done:
+                    value = await value
+                if is_iterator(value):
+                    iterator = value
+            started = None
+            while True:
+                if iterator is not None:
+                    try:
+                        value = await iterator.__anext__()
+                    except StopAsyncIteration:
+                        iterator = None
+                        break
+                if value is not None:
+                    if self.websocket.application == CONNECTING:
+                        await self.websocket.accept()
+                    awaitable = self.reply(handler, value, ref)
+                    if awaitable is not None:
+                        await awaitable
+                if iterator is None:
+                    break
+        except BaseException as exc:
+            failure = exc
+        if own:
+            self.watching = False
+            if self.settle(failure) and frame is None and iterator is None:
+                return
+        value = awaitable = None
+        if frame is not None:
+            exits = frame.take_exits()
+            frame = None
+        if iterator is not None and hasattr(iterator, "aclose"):
+            try:
+                await iterator.aclose()
+            except BaseException as exc:
+                failure = exc
+        if exits:
+            try:
+                if failure is None:
+                    await leave(exits)
+                elif await unwind(failure, exits):
+                    failure = None
+            except BaseException as exc:
+                failure = exc
+        if failure is None:
+            return
+        if own and self.failure is not None and isinstance(failure, CancelledError):
+            return
+        if handler is table.ended:
+            if not isinstance(failure, Exception):
+                raise failure
+            if not isinstance(failure, WebSocketDisconnect):
+                log_failure(failure, handler.call)
+        elif handler is table.opened:
+            raise refused_handshake(failure)
+        elif isinstance(failure, Exception):
+            await self.mishap(failure, ref)
+        else:
+            raise failure
+
+    # Answers --------------------------------------------------------------------------------------
+
+    cdef object reply(self, MessageHandler handler, object value, bytes ref):
+        """Send what a handler gave; what is still to be awaited, or None."""
+        if type(value) is bytes:
+            return self.write(value, BINARY)
+        if type(value) is str:
+            return self.write((<str> value).encode(), TEXT)
+        return self.write(handler.replies.encode(value, ref), TEXT)
+
+    cdef object write(self, bytes data, EventKind kind):
+        cdef WebSocketCore websocket = self.websocket
+        if websocket.application != CONNECTED:
+            return None  # the handler closed the socket itself
+        if websocket.channel is None:
+            if kind == BINARY:
+                return websocket.send_bytes(data)
+            return websocket.send_text(PyUnicode_DecodeUTF8(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), NULL))
+        try:
+            websocket.channel.send_frame(kind, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        except OSError:
+            raise websocket.lost()
+        return websocket.channel.drain()
+
+    async def tell(self, dict error, bytes ref):
+        """Send an error."""
+        cdef bytes data = json.encode({self.table.tag or "type": "error", **error})
+        cdef object pending = self.write(data if ref is None else with_ref(data, ref), TEXT)
+        if pending is not None:
+            await pending
+
+    async def refuse(self, str code, bytes ref, errors):
+        """Answer a message that is not valid, as the route wants it."""
+        cdef MessageTable table = self.table
+        self.invalid_in_row += 1
+        if table.on_invalid == CLOSE:
+            await self.close(code)
+            return
+        if table.on_invalid == ANSWER:
+            await self.tell({"code": code} if errors is None else {"code": code, "errors": errors}, ref)
+        if self.invalid_in_row >= table.max_invalid:
+            await self.close("too many invalid messages")
+
+    async def close(self, str reason, int code=1008):
+        if self.websocket.application == CONNECTED:
+            if self.failure is None:
+                self.failure = WebSocketDisconnect(code, reason)
+            await self.websocket.close(code, reason)
+
+    async def mishap(self, exc, bytes ref):
+        """Answer what a handler, a dependency or a validator raised; raises what ends the socket."""
+        cdef object scope = self.websocket.scope
+        if isinstance(exc, (WebSocketException, WebSocketDisconnect)):
+            raise exc
+        error = await answer_of(exc, self.websocket, scope.get(HANDLERS_KEY, NO_HANDLERS), self.table.default_handlers)
+        if error is None:
+            return
+        if error is INTERNAL and self.table.closes_on_error:
+            await self.close("", 1011)
+            return
+        await self.tell(error, ref)
+
+    # Concurrent handlers --------------------------------------------------------------------------
+
+    cdef object spawn(self, MessageHandler handler, object message, bytes ref):
+        """Run a handler beside the session; something to await while there are too many."""
+        cdef object task
+        if self.running is None:
+            self.running = {}
+            self.task = asyncio.current_task()
+        task = asyncio.create_task(self.process(handler, message, ref, None, False))
+        self.running[task] = handler.cancels
+        task.add_done_callback(self.finished)
+        return self.make_room() if len(self.running) >= self.table.in_flight else None
+
+    async def make_room(self):
+        """Read no further until one of the concurrent handlers has ended; see the end of the socket meanwhile."""
+        cdef object failure = None
+        self.watch()
+        try:
+            while len(self.running) >= self.table.in_flight:
+                self.freed = asyncio.get_running_loop().create_future()
+                await self.freed
+        except BaseException as exc:
+            failure = exc
+        self.watching = False
+        self.freed = None
+        if not self.settle(failure) and failure is not None:
+            raise failure
+
+    def finished(self, task):
+        """A concurrent handler has ended."""
+        self.running.pop(task, None)
+        if self.freed is not None and not self.freed.done():
+            self.freed.set_result(None)
+        if not task.cancelled() and task.exception() is not None:
+            self.interrupt(task.exception())
+        elif self.table.stream is not None:
+            self.interrupt(STREAM_ENDED)

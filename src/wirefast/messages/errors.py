@@ -1,0 +1,66 @@
+"""The errors that a client is told of: without what the client sent, unless a route asks for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
+
+from wirefast._core.message_errors import Disconnect as Disconnect
+from wirefast._core.message_errors import MessageError as MessageError
+from wirefast.encoders import jsonable_encoder
+from wirefast.exception_handlers import public_error
+
+#: Errors of one message that the client is told of; a message may have a hundred thousand.
+MAX_ERRORS = 20
+
+
+class Explain:
+    """From pydantic's error to the code and the errors of a reply.
+
+    Args:
+        known_names: gives the names of all members that the route's models have. What else stands in the place of an
+            error and is a key of the message is the client's, and is hidden.
+        include_input: whether each error holds what the client sent there.
+    """
+
+    def __init__(self, known_names: Callable[[], frozenset[str]], include_input: bool) -> None:
+        self.known_names = known_names
+        self.include_input = include_input
+
+    def __call__(self, exc: ValidationError, payload: str | bytes) -> tuple[str, list[dict[str, Any]] | None]:
+        errors = exc.errors(include_url=False)
+        if any(error["type"] == "json_invalid" and not error["loc"] for error in errors):
+            return "malformed", None
+        hidden = set(_keys(payload)) - self.known_names()
+        return "invalid", [self._told(error, hidden) for error in errors[:MAX_ERRORS]]
+
+    def _told(self, error: Any, hidden: set[str]) -> dict[str, Any]:
+        told: dict[str, Any] = public_error(error)
+        told["loc"] = ["…" if part in hidden else part for part in told["loc"]]
+        context = error.get("ctx") or {}
+        if error["type"] == "union_tag_invalid":
+            told["msg"] = f"The tag is none of those expected: {context.get('expected_tags')}"
+        elif error["type"] == "uuid_parsing":
+            told["msg"] = "Input should be a valid UUID"
+        if self.include_input and error.get("input", PydanticUndefined) is not PydanticUndefined:
+            told["input"] = jsonable_encoder(error["input"])
+        return told
+
+
+def _keys(payload: str | bytes) -> Iterator[str]:
+    """Every key of every object in a message."""
+    try:
+        waiting = [json.loads(payload)]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield from value
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)

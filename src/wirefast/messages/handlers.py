@@ -1,0 +1,232 @@
+"""What one handler declares: which messages it takes, what it needs, what it answers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import create_model
+
+from wirefast import params
+from wirefast.dependencies.analysis import (
+    analyze_param,
+    get_dependant,
+    get_parameterless_sub_dependant,
+    require_resolved,
+    typed_return_annotation,
+    typed_signature,
+)
+from wirefast.dependencies.markers import is_marker
+from wirefast.dependencies.models import Dependant, call_kind
+from wirefast.exceptions import FastAPIError
+from wirefast.messages import schema
+from wirefast.messages.errors import Disconnect
+from wirefast.utils import get_path_param_names
+
+Role = Literal["message", "listener", "stream", "connect", "disconnect"]
+
+_EMPTY = inspect.Signature.empty
+
+
+@dataclass
+class Declared:
+    """A handler as its decorator got it."""
+
+    call: Callable[..., Any]
+    role: Role
+    tags: Sequence[Any] = ()
+    concurrent: bool = False
+    cancel_on_disconnect: bool = True
+    reply_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for errors."""
+        code = getattr(inspect.unwrap(self.call), "__code__", None)
+        name = getattr(self.call, "__qualname__", repr(self.call))
+        return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
+
+
+@dataclass
+class Handler:
+    """A handler under one path.
+
+    Attributes:
+        declared: as it was declared.
+        dependant: what it needs, but for the message itself.
+        call: what is called: the function, or one that spreads the message over its parameters.
+        kind: how it is called.
+        parameter: which parameter gets the message, if any does.
+        message: the type of its messages, None where it gets none; ``str`` or ``bytes`` stand for whole frames where
+            ``raw`` says so.
+        replies: the annotation of one reply; None where there is none.
+    """
+
+    declared: Declared
+    dependant: Dependant
+    call: Callable[..., Any]
+    kind: str
+    parameter: str | None
+    message: Any
+    raw: bool
+    replies: Any
+
+
+def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends]) -> Handler:
+    """What a handler declares, under a path.
+
+    Args:
+        declared: as the decorator got it.
+        path: with its parameters in braces.
+        dependencies: message-scoped ones of the route, which run before the handler's own.
+
+    Raises:
+        FastAPIError: no message, several, or no kind of function that can be a handler.
+    """
+    call = declared.call
+    kind = call_kind(call)
+    if kind == "generator":
+        raise FastAPIError(f"{declared.place} is a generator; a handler that gives several replies is `async def`.")
+    if declared.role == "stream" and kind != "async generator":
+        raise FastAPIError(f"{declared.place} is no asynchronous generator: a stream is `async def` with `yield`.")
+    signature = typed_signature(call)
+    for parameter in signature.parameters.values():
+        require_resolved(call, f"parameter {parameter.name!r}", parameter.annotation, parameter.default)
+    returned = typed_return_annotation(call)
+    require_resolved(call, "the return value", returned)
+    found = _Parameters(declared, signature, get_path_param_names(path)).find()
+    rest = [parameter for parameter in signature.parameters.values() if parameter.name not in found.taken]
+
+    def stub() -> None: ...
+
+    stub.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
+    dependant = get_dependant(path=path, call=stub)
+    if dependant.body_params:
+        raise FastAPIError(
+            f"{declared.place} has two parameters that could be the message: "
+            f"{found.parameter!r} and {dependant.body_params[0].name!r}. Mark the others with Query() and the like."
+            if found.parameter
+            else f"{declared.place} gets no message, so its parameter {dependant.body_params[0].name!r} has no source."
+        )
+    run = _spread(call, found.taken) if found.spread else call
+    dependant.call = run
+    dependant.dependencies[:0] = [get_parameterless_sub_dependant(depends=item, path=path) for item in dependencies]
+    return Handler(
+        declared, dependant, run, kind, found.parameter, found.message, found.raw,
+        schema.item_of(returned),
+    )  # fmt: skip
+
+
+def _spread(call: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    """A function of one message that calls another with the message's members."""
+
+    def spread(message_: Any, **values: Any) -> Any:
+        return call(**{name: getattr(message_, name) for name in names}, **values)
+
+    return spread
+
+
+class _Parameters:
+    """Finds which parameters of a handler the message is for."""
+
+    def __init__(self, declared: Declared, signature: inspect.Signature, in_path: set[str]) -> None:
+        self.declared = declared
+        self.signature = signature
+        self.in_path = in_path
+        self.parameter: str | None = None
+        self.taken: list[str] = []
+        self.message: Any = None
+        self.raw = False
+        self.spread = False
+
+    def find(self) -> _Parameters:
+        role, parameters = self.declared.role, list(self.signature.parameters.values())
+        if role == "disconnect":
+            # What it gets stands in the message's place, but nothing can be read from it.
+            self._take([item for item in parameters if schema.plain(item.annotation) is Disconnect], needed=False)
+            self.message = None
+            return self
+        if role in ("connect", "stream"):
+            return self
+        marked = [item for item in parameters if self._marked_as_message(item)]
+        free = [item for item in parameters if self._is_free(item)]
+        if marked:
+            self._take(marked)
+        elif role == "listener":
+            self._take(free[:1])
+        elif bodies := [item for item in free if self._is_body(item)]:
+            if len(bodies) > 1 and self.declared.tags:
+                self._spread_over(free)
+            else:
+                self._take(bodies[:1])
+        elif self.declared.tags:
+            self._spread_over(free)
+        else:
+            self._take([item for item in free if item.annotation in (str, bytes) and item.default is _EMPTY][:1])
+        self.raw = self.message in (str, bytes)
+        return self
+
+    def _take(self, parameters: list[inspect.Parameter], needed: bool = True) -> None:
+        if len(parameters) > 1:
+            names = " and ".join(repr(item.name) for item in parameters)
+            raise FastAPIError(f"{self.declared.place} has more than one parameter for the message: {names}.")
+        if not parameters:
+            if needed:
+                raise FastAPIError(
+                    f"{self.declared.place} has no parameter for the message: annotate one with a model, str or bytes, "
+                    'or give the tag: on("tag").'
+                )
+            return
+        self.parameter = parameters[0].name
+        self.taken = [self.parameter]
+        annotation = parameters[0].annotation
+        if annotation is _EMPTY:
+            raise FastAPIError(f"{self.declared.place}: the parameter {self.parameter!r} for the message has no type.")
+        self.message = _without_markers(annotation)
+
+    def _spread_over(self, parameters: list[inspect.Parameter]) -> None:
+        """A model of the members that these parameters stand for."""
+        fields: dict[str, Any] = {
+            item.name: (
+                Any if item.annotation is _EMPTY else item.annotation,
+                ... if item.default is _EMPTY else item.default,
+            )
+            for item in parameters
+        }
+        self.spread = True
+        self.parameter = "message_"
+        self.taken = list(fields)
+        self.message = create_model(getattr(self.declared.call, "__name__", "message"), **fields)
+
+    def _is_free(self, parameter: inspect.Parameter) -> bool:
+        """Whether it has no marker, is not in the path, and has no type with a meaning of its own."""
+        if parameter.name in self.in_path or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            return False
+        markers = [parameter.default, *getattr(parameter.annotation, "__metadata__", ())]
+        if any(is_marker(item, "Param", "Body", "Depends") for item in markers):
+            return False
+        return self._details(parameter).field is not None
+
+    def _is_body(self, parameter: inspect.Parameter) -> bool:
+        details = self._details(parameter)
+        return details.field is not None and is_marker(details.field.field_info, "Body")
+
+    def _details(self, parameter: inspect.Parameter) -> Any:
+        return analyze_param(
+            param_name=parameter.name, annotation=parameter.annotation, value=parameter.default,
+            path_param_names=self.in_path,
+        )  # fmt: skip
+
+    def _marked_as_message(self, parameter: inspect.Parameter) -> bool:
+        markers = [parameter.default, *getattr(parameter.annotation, "__metadata__", ())]
+        return any(isinstance(item, params.Message) for item in markers)
+
+
+def _without_markers(annotation: Any) -> Any:
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    base, *metadata = get_args(annotation)
+    kept = [item for item in metadata if not isinstance(item, params.Message)]
+    return Annotated[(base, *kept)] if kept else base

@@ -1,0 +1,353 @@
+"""The route of typed messages: handlers become one plan for the handshake, and a table for the messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+from weakref import ref
+
+from starlette.routing import compile_path
+
+from wirefast import params
+from wirefast._core.message_table import MessageHandler, MessageTable, Target
+from wirefast._core.messages import serve_messages
+from wirefast._core.plan_cache import PlanCache
+from wirefast._core.session import WebSocketSession
+from wirefast.dependencies.analysis import get_parameterless_sub_dependant
+from wirefast.dependencies.annotations import UnresolvedAnnotation
+from wirefast.dependencies.models import Dependant
+from wirefast.dependencies.planning import make_plan
+from wirefast.exception_handlers import (
+    explain_by_close,
+    explain_by_http,
+    http_exception_handler,
+    request_validation_exception_handler,
+    websocket_request_validation_exception_handler,
+)
+from wirefast.exceptions import FastAPIError
+from wirefast.live_copy import OWN
+from wirefast.messages import schema
+from wirefast.messages.errors import Explain
+from wirefast.messages.handlers import Declared, Handler, analyse
+from wirefast.messages.planning import Handshake, make_message_plan
+from wirefast.websocket_route import APIWebSocketRoute
+from wirefast.websockets import WebSocket
+
+_DEFAULT_HANDLERS = frozenset(
+    {
+        explain_by_close,
+        explain_by_http,
+        http_exception_handler,
+        request_validation_exception_handler,
+        websocket_request_validation_exception_handler,
+    }
+)
+
+
+#: Messages in a row that are not valid, after which the socket is closed, unless a route says otherwise.
+MAX_INVALID = 10
+#: Handlers that are concurrent and run at once for one socket, unless a route says otherwise.
+IN_FLIGHT = 8
+
+
+@dataclass(eq=False)
+class Registry:
+    """What was declared for one route, wherever it is included. See `declaring.Messages` for the settings."""
+
+    sends: Any = None
+    tag: str = "type"
+    on_invalid: Literal["reply", "close", "ignore"] = "reply"
+    on_error: Literal["reply", "close"] = "reply"
+    max_invalid: int = MAX_INVALID
+    in_flight: int = IN_FLIGHT
+    include_input: bool = False
+    handlers: list[Declared] = field(default_factory=list)
+    #: The route as it was declared and its copies under includes.
+    routes: list[ref[MessageRoute]] = field(default_factory=list)
+    #: Called when something was added.
+    changed: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("on_invalid", self.on_invalid, ("reply", "close", "ignore")),
+            ("on_error", self.on_error, ("reply", "close")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
+        for name, number in (("max_invalid", self.max_invalid), ("in_flight", self.in_flight)):
+            if type(number) is not int or not 1 <= number <= 2**31 - 1:
+                raise ValueError(f"{name} is a positive integer, not {number!r}")
+        if not isinstance(self.tag, str) or not self.tag or self.tag == "ref":
+            raise ValueError(f'tag is the name of a member, and not "ref"; not {self.tag!r}')
+
+    def add(self, declared: Declared) -> None:
+        """Add a handler; nothing is changed where that raises."""
+        self.handlers.append(declared)
+        try:
+            self.build()
+        except BaseException:
+            self.handlers.remove(declared)
+            self.build()
+            raise
+        self.changed()
+
+    def build(self) -> None:
+        """Make every route of it anew."""
+        self.routes = [reference for reference in self.routes if reference() is not None]
+        for route in filter(None, [reference() for reference in self.routes]):
+            route._analyse()
+
+
+class MessageRoute(APIWebSocketRoute):
+    """A WebSocket route whose messages go to handlers.
+
+    Args:
+        path: with parameters in braces.
+        registry: the handlers and settings.
+        endpoint: what ``scope["endpoint"]`` is.
+        name: for ``url_path_for``.
+        dependencies: run before those of the handlers; message-scoped ones for each message.
+        dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
+        per_message_deflate: see `APIWebSocketRoute`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        registry: Registry,
+        *,
+        endpoint: Callable[..., Any],
+        name: str,
+        dependencies: Sequence[params.Depends] | None = None,
+        dependency_overrides_provider: Any | None = None,
+        per_message_deflate: bool | None = None,
+    ) -> None:
+        self.registry = registry
+        super().__init__(
+            path,
+            endpoint,
+            name=name,
+            dependencies=dependencies,
+            dependency_overrides_provider=dependency_overrides_provider,
+            per_message_deflate=per_message_deflate,
+        )
+
+    def _analyse(self) -> None:
+        """Analyse the handlers; called again with each one that is declared, and for each include."""
+        self.path_regex, self.path_format, self.param_convertors = compile_path(self.path)
+        self._embed_body_fields = False
+        if not any(reference() is self for reference in self.registry.routes):
+            self.registry.routes.append(ref(self))
+        self.unresolved = None
+        try:
+            self._build()
+        except UnresolvedAnnotation as exc:
+            if not exc.may_come:
+                raise
+            self.unresolved = exc
+            self.handlers: list[Handler] = []
+            self.dependant = Dependant(call=self.endpoint, path=self.path_format)
+            self.app = self._resolve_and_serve
+
+    def _build(self) -> None:
+        path = self.path_format
+        per_message = [item for item in self.dependencies if item.scope == "message"]
+        all_of_route = [get_parameterless_sub_dependant(depends=item, path=path) for item in self.dependencies]
+        handshake = Handshake(path, all_of_route)
+        handlers = []
+        for declared in self.registry.handlers:
+            with_messages = declared.role in ("message", "listener")
+            handler = analyse(declared, path, per_message if with_messages else ())
+            handshake.add(handler.dependant)
+            handlers.append(handler)
+        targets = _Targets(self, handshake, handlers)
+        #: The handlers, for documents.
+        self.handlers = handlers
+        names = handshake.names
+
+        def start(websocket: WebSocket, **values: Any) -> Any:
+            return serve_messages(targets.table(), websocket, [values[name] for name in names])
+
+        self.dependant = handshake.dependant(start)
+        self.app = WebSocketSession(
+            websocket_class=WebSocket,
+            plans=PlanCache(dependant=self.dependant, make_plan=make_plan, provider=self.dependency_overrides_provider),
+            invalid=self._validation_error,
+            per_message_deflate=self.per_message_deflate,
+        )
+
+
+async def _nothing(websocket: WebSocket) -> None: ...
+
+
+OWN[MessageRoute] = lambda: MessageRoute("/", Registry(), endpoint=_nothing, name="nothing")
+
+
+class _Targets:
+    """The table of a route: checked when it is declared, made when the first socket comes."""
+
+    def __init__(self, route: MessageRoute, handshake: Handshake, handlers: list[Handler]) -> None:
+        self.route = route
+        self.handshake = handshake
+        self.handlers = handlers
+        self.registry = route.registry
+        self._table: MessageTable | None = None
+        # The type to validate by, and the handler, by each tag.
+        self.by_tag: dict[bytes, tuple[Any, Handler]] = {}
+        self.alone: dict[str, Handler] = {}
+        for handler in handlers:
+            self._add(handler)
+            self._check_replies(handler)
+            # An error in what the handler needs is the declaration's too.
+            make_message_plan(self.handshake, handler.message, handler.parameter, handler.dependant)
+        if "str" in self.alone and "bytes" in self.alone and (self.by_tag or "listener" in self.alone):
+            raise FastAPIError(
+                f"{self.alone['str'].declared.place} and {self.alone['bytes'].declared.place} take all frames, so "
+                "nothing is left for the other handlers of the route."
+            )
+
+    def _add(self, handler: Handler) -> None:
+        declared = handler.declared
+        if declared.role != "message":
+            self._alone(declared.role, handler)
+        elif handler.raw:
+            self._alone(schema.name_of(handler.message), handler)
+        else:
+            for tag, annotation in self._tags(handler).items():
+                if tag in self.by_tag:
+                    raise FastAPIError(
+                        f"{declared.place} and {self.by_tag[tag][1].declared.place} both take messages with the "
+                        f"{self.registry.tag} {tag.decode()}."
+                    )
+                self.by_tag[tag] = annotation, handler
+
+    def _alone(self, role: str, handler: Handler) -> None:
+        if role in self.alone:
+            raise FastAPIError(
+                f"{handler.declared.place} and {self.alone[role].declared.place} both handle {_ROLES[role]}."
+            )
+        self.alone[role] = handler
+
+    def _tags(self, handler: Handler) -> dict[bytes, Any]:
+        """The tags of a handler's messages, each with the type that its messages have."""
+        declared, name = handler.declared, self.registry.tag
+        if declared.tags:
+            return {schema.tag_key(tag): handler.message for tag in declared.tags}
+        found: dict[bytes, Any] = {}
+        for leaf in schema.leaves(handler.message):
+            tags = schema.tags_of(leaf, name)
+            if not tags:
+                raise FastAPIError(
+                    f"{declared.place} takes {schema.name_of(leaf)}, which has no tag: give the model a member "
+                    f'`{name}: Literal[...]`, or give the tag to the decorator: on("tag").'
+                )
+            for key in map(schema.tag_key, tags):
+                # Models of one handler may share a tag; what tells them apart is for the union's validator.
+                found[key] = handler.message if key in found else leaf
+        return found
+
+    def _check_replies(self, handler: Handler) -> None:
+        if self.registry.sends is None or handler.replies in (None, type(None)):
+            return
+        sends = schema.leaves(self.registry.sends)
+        for leaf in schema.leaves(handler.replies):
+            if leaf not in sends and leaf not in (type(None), str, bytes):
+                raise FastAPIError(
+                    f"{handler.declared.place} returns {schema.name_of(leaf)}, which the route {self.route.path!r} "
+                    f"does not send: sends={' | '.join(map(schema.name_of, sends))}."
+                )
+
+    def table(self) -> MessageTable:
+        if self._table is None:
+            self._table = self._make_table()
+        return self._table
+
+    def _make_table(self) -> MessageTable:
+        registry, alone = self.registry, self.alone
+        made: dict[int, MessageHandler] = {id(handler): self._handler(handler) for handler in self.handlers}
+        validators: dict[int, Callable[[Any], Any]] = {}
+        targets = {}
+        for key, (annotation, handler) in self.by_tag.items():
+            if id(annotation) not in validators:
+                validators[id(annotation)] = schema.validator_of(annotation)
+            targets[key] = self._target(annotation, made[id(handler)], validators[id(annotation)])
+        listener = alone.get("listener")
+        only = text = binary = None
+        if listener is not None and listener.message is bytes:
+            binary = Target(validate=None, handler=made[id(listener)], cut_tag=False, cut_ref=False)
+        elif listener is not None and listener.message is str:
+            text = Target(validate=None, handler=made[id(listener)], cut_tag=False, cut_ref=False)
+        if listener is not None:
+            only = self._target(listener.message, made[id(listener)], schema.validator_of(listener.message))
+        if "str" in alone:
+            text = Target(validate=None, handler=made[id(alone["str"])], cut_tag=False, cut_ref=False)
+        if "bytes" in alone:
+            binary = Target(validate=None, handler=made[id(alone["bytes"])], cut_tag=False, cut_ref=False)
+
+        def role(name: str) -> MessageHandler | None:
+            return made[id(alone[name])] if name in alone else None
+
+        types = list({id(handler.message): handler.message for handler in self.handlers if handler.message}.values())
+        names: list[frozenset[str]] = []
+
+        def known_names() -> frozenset[str]:
+            if not names:
+                names.append(schema.property_names(types))
+            return names[0]
+
+        return MessageTable(
+            tag="" if only is not None else registry.tag,
+            targets=targets,
+            only=only,
+            text=text,
+            binary=binary,
+            stream=role("stream"),
+            opened=role("connect"),
+            ended=role("disconnect"),
+            given=len(self.handshake),
+            on_invalid=registry.on_invalid,
+            max_invalid=registry.max_invalid,
+            in_flight=registry.in_flight,
+            closes_on_error=registry.on_error == "close",
+            explain=Explain(known_names, registry.include_input),
+            invalid=self.route._validation_error,
+            default_handlers=_DEFAULT_HANDLERS,
+        )
+
+    def _target(self, annotation: Any, handler: MessageHandler, validate: Callable[[Any], Any]) -> Target:
+        models = schema.leaves(annotation)
+        tagged = "listener" not in self.alone
+
+        def cuts(name: str) -> bool:
+            return any(
+                schema.keeps_extra(model) and not (schema.is_model(model) and name in schema.member_names(model))
+                for model in models
+            )
+
+        return Target(
+            validate=validate, handler=handler, cut_tag=tagged and cuts(self.registry.tag), cut_ref=cuts("ref")
+        )
+
+    def _handler(self, handler: Handler) -> MessageHandler:
+        declared = handler.declared
+        replies = handler.replies if handler.replies is not None else self.registry.sends
+        return MessageHandler(
+            call=handler.call,
+            plans=PlanCache(
+                dependant=handler.dependant,
+                make_plan=partial(make_message_plan, self.handshake, handler.message, handler.parameter),
+                provider=self.route.dependency_overrides_provider,
+            ),
+            kind=handler.kind,
+            concurrent=declared.concurrent,
+            cancels=declared.cancel_on_disconnect and declared.role not in ("connect", "disconnect"),
+            replies=schema.replies_of(replies, declared.reply_options),
+        )
+
+
+_ROLES = {
+    "connect": "the beginning of a socket", "disconnect": "the end of a socket", "listener": "the messages of a socket",
+    "stream": "the stream of a socket", "str": "text frames", "bytes": "binary frames",
+}  # fmt: skip

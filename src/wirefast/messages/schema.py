@@ -1,0 +1,177 @@
+"""What the types of messages say: their tags, the names of their members, how they are read and written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from enum import Enum
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import AliasChoices, BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
+from typing_extensions import get_type_hints, is_typeddict
+
+from wirefast._core import json as core_json
+from wirefast._core.message_table import Replies
+from wirefast.dependencies import shapes
+
+_ALIASES = tuple(
+    kind
+    for module in ("typing", "typing_extensions")
+    if (kind := getattr(sys.modules.get(module), "TypeAliasType", None)) is not None
+)
+
+
+def plain(annotation: Any) -> Any:
+    """The annotation without ``Annotated`` and without the name of an alias (PEP 695)."""
+    while True:
+        if _ALIASES and isinstance(annotation, _ALIASES):
+            annotation = annotation.__value__
+        elif get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        else:
+            return annotation
+
+
+def leaves(annotation: Any) -> list[Any]:
+    """The members of a union, nested ones too, each once and in order; any other annotation alone."""
+    annotation = plain(annotation)
+    if not shapes.is_union(annotation):
+        return [annotation]
+    found = [leaf for member in get_args(annotation) for leaf in leaves(member)]
+    return list({id(leaf): leaf for leaf in found}.values())
+
+
+def is_model(annotation: Any) -> bool:
+    """Whether messages of this type are JSON objects with named members."""
+    return isinstance(annotation, type) and (
+        issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation) or is_typeddict(annotation)
+    )
+
+
+def name_of(annotation: Any) -> str:
+    return getattr(annotation, "__name__", None) or repr(annotation)
+
+
+def _members(model: Any) -> Iterator[tuple[set[str], Any]]:
+    """The names on the wire and the annotation of each member."""
+    if not is_typeddict(model) and issubclass(model, BaseModel):
+        by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
+        for name, field in model.model_fields.items():
+            names = _wire_names(field) or {name}
+            yield (names | {name} if by_name else names), field.annotation
+        return
+    for name, annotation in get_type_hints(model, include_extras=True).items():
+        yield {name}, annotation
+
+
+def _wire_names(field: FieldInfo) -> set[str]:
+    alias = field.validation_alias or field.alias
+    if isinstance(alias, AliasChoices):
+        return {choice for choice in alias.choices if isinstance(choice, str)}
+    return {alias} if isinstance(alias, str) else set()
+
+
+def member_names(model: Any) -> set[str]:
+    """Every name under which a member of this model is read."""
+    return {name for names, _ in _members(model) for name in names}
+
+
+def attribute_names(model: Any) -> set[str]:
+    """The names under which the members of a message are reached in Python."""
+    if not is_typeddict(model) and issubclass(model, BaseModel):
+        return {*model.model_fields, *model.model_computed_fields}
+    return {name for names, _ in _members(model) for name in names}
+
+
+def tags_of(model: Any, tag: str) -> list[Any]:
+    """The values that the tag of this model may have; none where it has no such ``Literal``."""
+    if is_model(model):
+        for names, annotation in _members(model):
+            if tag in names and get_origin(plain(annotation)) is Literal:
+                return [value.value if isinstance(value, Enum) else value for value in get_args(plain(annotation))]
+    return []
+
+
+def tag_key(value: Any) -> bytes:
+    """A tag as it is looked up: as JSON."""
+    return json.dumps(value).encode()
+
+
+def keeps_extra(model: Any) -> bool:
+    """Whether a member that the model does not have is refused or kept, rather than ignored."""
+    config: Mapping[str, Any] = (
+        getattr(model, "model_config", None) or getattr(model, "__pydantic_config__", None) or {}
+    )
+    return config.get("extra", "ignore") != "ignore" if is_model(model) else True
+
+
+def validator_of(annotation: Any) -> Callable[[Any], Any]:
+    """A function from JSON, str or bytes, to the message; raises pydantic's ValidationError."""
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    adapter.rebuild(raise_errors=True)
+    validate: Callable[[Any], Any] = adapter.validator.validate_json
+    return validate
+
+
+def property_names(annotations: list[Any]) -> frozenset[str]:
+    """Every name of a member anywhere below these types, as far as they have a JSON schema."""
+    found: set[str] = set()
+    for annotation in annotations:
+        try:
+            waiting: list[Any] = [TypeAdapter(annotation).json_schema()]
+        except Exception:  # a type without a JSON schema: its names stay hidden
+            continue
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, dict):
+                found.update(value.get("properties") or ())
+                waiting.extend(value.values())
+            elif isinstance(value, list):
+                waiting.extend(value)
+    return frozenset(found)
+
+
+def item_of(annotation: Any) -> Any:
+    """The type of the replies, where a handler gives several of them one after the other."""
+    origin = get_origin(plain(annotation))
+    if origin in (AsyncIterator, AsyncIterable, AsyncGenerator):
+        return get_args(plain(annotation))[0]
+    return annotation
+
+
+def replies_of(annotation: Any, options: Mapping[str, Any]) -> Replies:
+    """How the values of a return annotation are written; None: whatever comes.
+
+    Args:
+        annotation: of one reply.
+        options: of pydantic's ``to_json``: by_alias, include, exclude, exclude_none and so on.
+    """
+    given = {"by_alias": True, **options}
+    models = [] if annotation is None else [leaf for leaf in leaves(annotation) if is_model(leaf)]
+    # A TypedDict has no class of its own at run time.
+    writers = {model: TypeAdapter(model).serializer.to_json for model in models if not is_typeddict(model)}
+    return Replies(
+        writers=writers,
+        other=_Other(annotation, given),
+        options=given if options else None,
+        own_ref=frozenset(model for model in writers if "ref" in member_names(model)),
+    )
+
+
+class _Other:
+    """Writes what has no writer of its own: validated by the annotation, as an HTTP response is."""
+
+    def __init__(self, annotation: Any, options: Mapping[str, Any]) -> None:
+        self.adapter: TypeAdapter[Any] | None = None if annotation in (None, Any) else TypeAdapter(annotation)
+        self.options = options
+
+    def __call__(self, value: Any) -> bytes:
+        if self.adapter is not None:
+            value = self.adapter.validate_python(value, from_attributes=True)
+            return self.adapter.dump_json(value, **self.options)
+        if isinstance(value, BaseModel):
+            return value.__pydantic_serializer__.to_json(value, **self.options)
+        return core_json.dumps(value)
