@@ -29,10 +29,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 import wirefast
 from asgi import websocket_scope
 from memory import Memory
+from wirefast._core.errors import PeerGone
 
 EXAMPLES = os.environ.get("WIREFAST_COMPAT_EXAMPLES")
 
@@ -40,6 +42,39 @@ EXAMPLES = os.environ.get("WIREFAST_COMPAT_EXAMPLES")
 async def turns() -> None:
     for _ in range(8):
         await asyncio.sleep(0)
+
+
+class Oracle(starlette.websockets.WebSocket):
+    """Starlette's, but for the difference that docs/compatibility.md names: a send that finds the peer gone closes the
+    socket for its own task alone. Here each call has a task of its own."""
+
+    lost = False
+
+    async def send(self, message: Any) -> None:
+        if self.lost:
+            raise PeerGone
+        before = self.application_state
+        try:
+            await super().send(message)
+        except WebSocketDisconnect:
+            self.lost = before is WebSocketState.CONNECTED and message["type"] == "websocket.send"
+            raise
+
+    async def receive_text(self) -> str:
+        return str(await self.heard("text") if self.lost else await super().receive_text())
+
+    async def receive_bytes(self) -> bytes:
+        return bytes(await self.heard("bytes") if self.lost else await super().receive_bytes())
+
+    async def receive_json(self, mode: str = "text") -> Any:
+        if self.lost and mode in ("text", "binary"):
+            return json.loads(await self.heard("text" if mode == "text" else "bytes"))
+        return await super().receive_json(mode)
+
+    async def heard(self, key: str) -> Any:
+        message = await self.receive()
+        self._raise_on_disconnect(message)
+        return message[key]
 
 
 class OnAsgi:
@@ -154,7 +189,7 @@ class States(RuleBasedStateMachine):
     def open(self, connects: bool, denials: bool, accepts: bool) -> None:
         async def make() -> None:
             extensions: dict[str, Any] = {"websocket.http.response": {}} if denials else {}
-            classes = (starlette.websockets.WebSocket, wirefast.WebSocket)
+            classes = (Oracle, wirefast.WebSocket)
             self.servers = [server(cls, extensions) for server in (OnAsgi, OnOurs) for cls in classes]
             await turns()
             if connects:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from starlette.websockets import WebSocketDisconnect
+
+try:
+    from starlette.websockets import WebSocketDisconnected
+except ImportError:  # Starlette before it had a name for this
+    WebSocketDisconnected = RuntimeError  # type: ignore[assignment,misc]
+
 
 def blame_peer(exc: Exception, reason: str) -> Exception:
     """Mark an exception as caused by what the peer sent.
@@ -31,3 +38,15 @@ class UnexpectedFrame(KeyError):
         if self.wanted == "text":
             return "received a binary message where text was expected; use receive_bytes() or receive()"
         return "received a text message where bytes were expected; use receive_text() or receive()"
+
+
+class PeerGone(WebSocketDisconnect, WebSocketDisconnected):
+    """A send on a socket whose peer a send of another task has found gone; the code is 1006.
+
+    Starlette raises a RuntimeError there, so this is one too, for those who catch it. The handler has made no error,
+    though: the send before was that of a hub, or of another handler.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1006)
+        self.args = ('Cannot call "send" once the peer is gone.',)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import weakref
 from collections import deque
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import ref
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from wirefast._core.channel import AsgiSend
 from wirefast._core.outbox import Outbox, Policy
+from wirefast._core.websocket import WebSocketCore
 
 if TYPE_CHECKING:
     from wirefast._core.fanout import Message
@@ -62,11 +64,15 @@ class Sender:
         self.raw = websocket._send
         outbox = self.outbox = Outbox()
         # A handler that is done lets go of its WebSocket, which is all that an ASGI server tells us of the end.
-        self.socket = weakref.ref(websocket, lambda _: outbox.finish())
+        self.socket = ref(websocket, lambda _: outbox.finish())
         self.loop = asyncio.get_running_loop()
         self.task: asyncio.Task[None] | None = None
         # Once the socket is being closed: what is still sent, the close message last.
         self.last: deque[Any] | None = None
+        # Whether its handler has closed it.
+        self.closed = False
+        # Of our server, where it is known: a weak reference to the connection, which its errors carry.
+        self.connection = ref(self.raw.channel) if type(self.raw) is AsgiSend else None
 
     def is_open(self) -> bool:
         """Whether neither side is known to have closed."""
@@ -116,8 +122,15 @@ class Sender:
         self.last = deque()
         for payload in rest:
             if type(payload) is tuple and not payload[1].done():
-                payload[1].set_exception(OSError("the socket has ended"))
+                payload[1].set_exception(self._gone())
         self.outbox.finish()
+
+    def _gone(self) -> OSError:
+        """What a plain send raises once the socket has ended; our server reads from it whose end that was."""
+        error = OSError("the socket has ended")
+        if self.connection is not None:
+            error.wirefast_connection = self.connection  # type: ignore[attr-defined]
+        return error
 
     def _start(self) -> None:
         if self.task is None:
@@ -127,7 +140,8 @@ class Sender:
         try:
             while (payload := self.last.popleft() if self.last else self.outbox.pop()) is not None:
                 await self._send(payload)
-        except (OSError, RuntimeError, WebSocketDisconnect):
+        except (OSError, RuntimeError, WebSocketDisconnect) as exc:
+            self.connection = getattr(exc, "wirefast_connection", self.connection)
             self.finish()
         except Exception:
             logger.exception("Sending to a WebSocket failed")
@@ -156,9 +170,20 @@ class Sender:
             # Through the WebSocket, which may be a subclass with a send() of its own; past it once its handler closes.
             websocket = self.socket()
             if websocket is not None and websocket.application_state is WebSocketState.CONNECTED:
-                await websocket.send(payload.asgi())
+                await self._send_through(websocket, payload.asgi())
             else:
                 await self.raw(payload.asgi())
+
+    async def _send_through(self, websocket: WebSocket, message: Any) -> None:
+        """Send by the WebSocket, whose handler has no part in it: finding the peer gone is not its handler's doing."""
+        try:
+            await websocket.send(message)
+        except WebSocketDisconnect:
+            # Starlette's class takes the application for the one that has closed now. Its handler would not hear how
+            # the peer left, which the server is still to tell.
+            if not isinstance(websocket, WebSocketCore) and not self.closed:
+                websocket.application_state = WebSocketState.CONNECTED
+            raise
 
     async def __call__(self, message: Any) -> None:
         """A plain send, in its turn; or what waited, given by the task through the WebSocket."""
@@ -167,7 +192,9 @@ class Sender:
             # Closed by a policy or a hub, or found dead: to its handler the peer is gone.
             if message["type"] == "websocket.close":
                 return
-            raise OSError("the socket has ended")
+            raise self._gone()
+        if message["type"] == "websocket.close":
+            self.closed = True
         try:
             if self.task is None or by_task:
                 await self.raw(message)
@@ -176,7 +203,8 @@ class Sender:
                 data = message.get("bytes") or (message.get("text") or "").encode("utf-8", "surrogatepass")
                 self.outbox.hold((message, future), len(data), self.loop.time())
                 await future
-        except OSError:
+        except OSError as exc:
+            self.connection = getattr(exc, "wirefast_connection", self.connection)
             self.finish()
             raise
         if message["type"] == "websocket.close":

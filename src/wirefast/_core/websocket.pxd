@@ -20,13 +20,20 @@ cdef class WebSocketCore:
     cdef Channel channel
     # receive() or send() was replaced, on a subclass or on this object: go through the replacement.
     cdef bint patched
+    # A send found the peer gone, and the application has closed nothing.
+    cdef bint peer_gone
 
     # Note the channel where the two callables are one's own, unwrapped.
     cdef int find_channel(self) except -1
     cdef int before_receive(self) except -1
     cdef dict checked(self, object message)
     cdef object payload(self, object message, str key)
-    cdef object lost(self)
+    # The exception of a send that found the peer gone, from what the server raised; and that of the sends after it.
+    cdef object lost(self, object exc)
+    cdef object lost_before(self)
+    # Whether that send was not this task's. For its own task the socket is Starlette's, closed; any other task, above
+    # all the handler whose socket it is, has not heard of it: its sends fail by it, its receives tell how the peer left.
+    cdef bint is_lost_elsewhere(self) except -1
     cdef object closed(self, object payload)
 
 

@@ -4,6 +4,8 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketState
 
+LAST_PATIENCE: float
+
 class WebSocketCore:
     scope: Scope
     client_state: WebSocketState

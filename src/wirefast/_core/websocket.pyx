@@ -19,13 +19,15 @@ from wirefast._core.channel cimport (
 from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
 from wirefast._core.drive cimport begin
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
+from weakref import ref
 
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from wirefast._core.errors import UnexpectedFrame, blame_peer
+from wirefast._core.errors import PeerGone, UnexpectedFrame, blame_peer
 from wirefast._core.unicode import utf8
 
 try:
@@ -37,6 +39,9 @@ cdef extern from "Python.h":
     object PyObject_CallNoArgs(object callable)
     Py_UCS4 PyUnicode_MAX_CHAR_VALUE(object text)
     object PyObject_CallOneArg(object callable, object argument)
+
+# Seconds in which a server tells how a peer left that a send has found gone.
+LAST_PATIENCE = 5.0
 
 cdef enum:             # the option of a Receive or Send
     FRAME = 15         # the bits of its EventKind, TEXT or BINARY
@@ -55,6 +60,14 @@ cdef tuple STATES = (
 # This class's own receive() and send(); set at the end of the module.
 cdef object OWN_RECEIVE = None
 cdef object OWN_SEND = None
+
+
+cdef object current_task():
+    """The task that runs, or None: also under another kind of loop, and where a coroutine is driven by hand."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
 
 
 cdef object decode(object text):
@@ -183,8 +196,10 @@ cdef class WebSocketCore:
                 sending = begin(self.send_callable(message), &done)
                 if not done:
                     await sending
-            except OSError:
-                raise self.lost()
+            except OSError as exc:
+                if kind == "websocket.close":
+                    raise WebSocketDisconnect(code=1006)
+                raise self.lost(exc)
         elif self.application == CONNECTING:
             kind = message["type"]
             if kind == "websocket.accept":
@@ -209,15 +224,53 @@ cdef class WebSocketCore:
                 self.application = DISCONNECTED
             await self.send_callable(message)
         else:
+            if self.is_lost_elsewhere():
+                raise self.lost_before()
             raise WebSocketDisconnected('Cannot call "send" once a close message has been sent.')
 
-    cdef object lost(self):
+    cdef object lost(self, object exc):
+        cdef object disconnect = WebSocketDisconnect(code=1006)
+        cdef object connection = getattr(exc, "wirefast_connection", None)
+        cdef object task = current_task()
         self.application = DISCONNECTED
-        return WebSocketDisconnect(code=1006)
+        self.peer_gone = True
+        PyObject_GenericSetAttr(self, "_lost_by", None if task is None else ref(task))
+        if connection is not None:
+            PyObject_GenericSetAttr(self, "_lost_connection", connection)
+            disconnect.wirefast_connection = connection
+        return disconnect
+
+    cdef bint is_lost_elsewhere(self) except -1:
+        if not self.peer_gone:
+            return False
+        cdef object task = self._lost_by
+        return (None if task is None else task()) is not current_task()
+
+    cdef object lost_before(self):
+        cdef object gone = PeerGone()
+        cdef object connection = getattr(self, "_lost_connection", None)
+        if connection is not None:
+            gone.wirefast_connection = connection
+        return gone
 
     cdef object closed(self, object payload):
+        cdef object disconnect = WebSocketDisconnect(payload[0], payload[1])
         self.client = DISCONNECTED
-        return WebSocketDisconnect(payload[0], payload[1])
+        disconnect.wirefast_connection = ref(self.channel)
+        return disconnect
+
+    async def _receive_last(self):
+        """receive() once a send has found the peer gone: by its own rules a server tells how the peer left."""
+        cdef object receiving = asyncio.ensure_future(self.receive())
+        cdef object done
+        try:
+            done, _ = await asyncio.wait((receiving,), timeout=LAST_PATIENCE)
+        finally:
+            receiving.cancel()
+        if not done:
+            self.client = DISCONNECTED
+            raise WebSocketDisconnect(code=1006)
+        return receiving.result()
 
     # Opening and closing --------------------------------------------------------------------------
 
@@ -255,6 +308,7 @@ cdef class WebSocketCore:
             reason: at most 123 bytes of UTF-8. Default: none.
 
         Raises:
+            WebSocketDisconnect: code 1006, the peer is gone.
             RuntimeError: already closed.
             ValueError: accepted by our server, and no frame may have the code.
         """
@@ -263,7 +317,7 @@ cdef class WebSocketCore:
     # Receiving ------------------------------------------------------------------------------------
 
     cdef int before_receive(self) except -1:
-        if self.application != CONNECTED:
+        if self.application != CONNECTED and not self.is_lost_elsewhere():
             raise WebSocketDisconnected('WebSocket is not connected. Need to call "accept" first.')
         if self.client == DISCONNECTED and not self.patched:
             raise WebSocketDisconnected('Cannot call "receive" once a disconnect message has been received.')
@@ -283,8 +337,9 @@ cdef class WebSocketCore:
         """The next message, which must be text.
 
         Raises:
-            WebSocketDisconnect: the peer closed or vanished; ``code`` and ``reason`` say how.
-            RuntimeError: not accepted, or already closed.
+            WebSocketDisconnect: the peer closed or vanished; ``code`` and ``reason`` say how. Also where a send of another
+                task, such as a hub's, has found that out; 1006 then if the server does not tell within 5 s.
+            RuntimeError: not accepted, or already closed, or a send of this task has found the peer gone.
             KeyError: the message is binary.
         """
         return receiving("receive_text", self, TEXT)
@@ -349,8 +404,9 @@ cdef class WebSocketCore:
             data: the text, a str.
 
         Raises:
-            WebSocketDisconnect: code 1006, the peer is gone.
-            RuntimeError: not accepted, or already closed.
+            WebSocketDisconnect: code 1006, the peer is gone. Where a send of another task has found that out, the
+                exception is a ``RuntimeError`` as well.
+            RuntimeError: not accepted, or already closed, or a send of this task has found the peer gone.
             TypeError: no str, on our server.
         """
         return sending("send_text", self, data, TEXT)
@@ -412,6 +468,9 @@ cdef class Receive(CompiledCoroutine):
             self.phase = CHECKED
             return self.wait_for(websocket.receive())
         if websocket.channel is None:
+            if websocket.peer_gone:
+                self.phase = CHECKED
+                return self.wait_for(websocket._receive_last())
             self.phase = MESSAGE
             return self.wait_for(PyObject_CallNoArgs(websocket.receive_callable))
         return self.next_event(websocket)
@@ -464,15 +523,15 @@ cdef class Send(CompiledCoroutine):
             if websocket.channel is None:
                 return self.wait_for(PyObject_CallOneArg(websocket.send_callable, self.message()))
             return self.write(websocket.channel)
-        except OSError:
-            raise websocket.lost()
+        except OSError as exc:
+            raise websocket.lost(exc)
 
     cdef object resume(self, object value):
         return None
 
     cdef object failed(self, object exc):
         if self.phase == WRITTEN and isinstance(exc, OSError):
-            disconnect = (<WebSocketCore> self.owner).lost()
+            disconnect = (<WebSocketCore> self.owner).lost(exc)
             disconnect.__context__ = exc
             raise disconnect
         raise exc
