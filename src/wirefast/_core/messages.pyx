@@ -374,8 +374,8 @@ cdef class MessageSession(MessageReader):
             return websocket.send_text(PyUnicode_DecodeUTF8(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), NULL))
         try:
             websocket.channel.send_frame(kind, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
-        except OSError:
-            raise websocket.lost()
+        except OSError as exc:
+            raise websocket.lost(exc)
         return websocket.channel.drain()
 
     async def tell(self, dict error, bytes ref):
