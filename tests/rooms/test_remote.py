@@ -19,7 +19,7 @@ from slower import SLOWER
 from sockets import open_socket, turns
 from wirefast._core.fanout import MAX_KEY
 from wirefast.rooms import Hub, Policy, gaps
-from wirefast.rooms.brokers import notices
+from wirefast.rooms.brokers import nats, notices
 from wirefast.rooms.brokers.link import MESSAGES_IN_A_TURN, Turn
 from wirefast.rooms.brokers.supervisor import NOTICES
 from wirefast.rooms.envelope import CLOSE, MAX_HEAD, MAX_SEQUENCE, TEXT, Envelope, TooLarge, decode, encode
@@ -312,7 +312,6 @@ def test_a_local_call_names_no_more_rooms_than_an_envelope() -> None:
     ("key", "error"),
     [
         ("k" * (MAX_KEY + 1), ValueError),
-        ("\ud800", ValueError),
         (2**64, ValueError),
         (-(2**63) - 1, ValueError),
         (1.5, TypeError),
@@ -328,16 +327,11 @@ def test_a_key_that_no_other_hub_takes_is_refused_before_anything_is_sent(key: A
             await there.broker.flush()
             assert there.socket.messages == [] and there.network.published == []
             # Subclasses travel as what they are made of.
-            for fine in (True, type("Word", (str,), {})("w"), 2**64 - 1, -(2**63), "k" * MAX_KEY):
+            for fine in (True, type("Word", (str,), {})("w"), "\ud800", 2**64 - 1, -(2**63), "k" * MAX_KEY):
                 await there.hub.publish("a", "x", policy="conflate", key=fine)
             await there.broker.flush()
-            assert [decode(payload).key for _, payload in there.network.published] == [
-                1,
-                "w",
-                2**64 - 1,
-                -(2**63),
-                "k" * MAX_KEY,
-            ]
+            keys = [decode(payload).key for _, payload in there.network.published]
+            assert keys == [1, "w", "\ufffd", 2**64 - 1, -(2**63), "k" * MAX_KEY]
 
     run(scenario)
 
@@ -458,6 +452,40 @@ def test_a_turn_is_bounded_in_messages_and_time(monkeypatch: pytest.MonkeyPatch)
         timed = Turn()
         assert [timed.is_over() for _ in range(4)] == [False, False, True, True]
         monkeypatch.undo()
+
+    run(scenario)
+
+
+def test_what_nats_has_read_is_handed_on_in_its_order_and_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple[str, bytes]] = []
+    overrun: list[str] = []
+
+    async def scenario() -> None:
+        link = nats.NatsLink([], 1.0, {}, "wirefast.", lambda *what: heard.append(what), overrun.append)
+        monkeypatch.setattr(nats, "PENDING_MESSAGES", 100)
+        monkeypatch.setattr(nats, "PENDING_BYTES", 1000)
+        sent = [("ab"[number % 2], b"%04d" % number) for number in range(MESSAGES_IN_A_TURN + 100)]
+        for room, payload in sent:
+            link._take(room, payload)
+        assert len(heard) == MESSAGES_IN_A_TURN
+        link._take("a", b"one too many")
+        assert overrun == ["a"]
+        await asyncio.sleep(0)
+        assert len(heard) == 2 * MESSAGES_IN_A_TURN
+        while link._waiting:
+            await asyncio.sleep(0)
+        assert heard == sent
+        await asyncio.sleep(0)
+        for _ in range(MESSAGES_IN_A_TURN):
+            link._take("b", b"")
+        link._take("b", bytes(1000))
+        link._take("b", b"x")
+        assert overrun == ["a", "b"]
+        # Nothing is handed on by a link that was closed.
+        count = len(heard)
+        await link.close()
+        await turns()
+        assert len(heard) == count
 
     run(scenario)
 

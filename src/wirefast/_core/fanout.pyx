@@ -218,15 +218,14 @@ def check_key(key):
 
     Raises:
         TypeError: the key is of another type.
-        ValueError: a str that is too long or has no UTF-8 form, or an int of more than 64 bits.
+        ValueError: a str that is too long, or an int of more than 64 bits.
     """
     if key is None:
         return None
     if isinstance(key, str):
         if len(key) > MAX_KEY:
             raise ValueError(f"a key has at most {MAX_KEY} characters, not {len(key)}")
-        key.encode("utf-8")
-        return str.__str__(key)
+        return utf8(key).decode("utf-8")
     if isinstance(key, int):
         if not -(2**63) <= key < 2**64:
             raise ValueError("a key that is an int has at most 64 bits")

@@ -29,7 +29,7 @@ __all__ = ["NatsBroker", "token"]
 
 # What one subscription may keep until its callback has run, and what may wait for its turn behind that; more is a slow
 # consumer, and a gap.
-PENDING_MESSAGES = 65_536
+PENDING_MESSAGES = 65536
 PENDING_BYTES = 64 << 20
 # The client's own clock of pings is not used: the supervisor's check has a deadline that we know.
 NEVER = 10**9
