@@ -21,6 +21,8 @@ from pydantic.networks import AnyUrl, NameEmail
 from pydantic.types import SecretBytes, SecretStr
 from pydantic_core import PydanticUndefinedType, Url
 
+from ._core.dumping import dumped
+from ._core.jsonable import any_json
 from .exceptions import PydanticV1NotSupportedError
 from .types import IncEx
 
@@ -88,10 +90,15 @@ def jsonable_encoder(
 
     Raises:
         ValueError: an object that is neither a mapping nor has attributes.
+        RecursionError: deeper than Python's stack. Plain JSON of at most 1,024 levels is not: it stays as it is.
         PydanticV1NotSupportedError: a ``pydantic.v1`` model.
     """
     rules = _Rules(by_alias, exclude_unset, exclude_defaults, exclude_none, custom_encoder or {}, sqlalchemy_safe)
-    return _encode(obj, rules, _keys(include), _keys(exclude))
+    try:
+        return _encode(obj, rules, _keys(include), _keys(exclude))
+    except RecursionError:
+        # JSON of a client's can be nested deeper than Python calls functions.
+        return _encode(obj, dataclasses.replace(rules, keeps_json=True), _keys(include), _keys(exclude))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,10 +111,11 @@ class _Rules:
     exclude_none: bool
     custom: dict[Any, Callable[[Any], Any]]
     sqlalchemy_safe: bool
+    keeps_json: bool = False
 
     def for_dumped_model(self) -> "_Rules":
         """A dumped model has its aliases and encoders applied already; only these three still mean something."""
-        return _Rules(True, False, self.exclude_defaults, self.exclude_none, {}, self.sqlalchemy_safe)
+        return _Rules(True, False, self.exclude_defaults, self.exclude_none, {}, self.sqlalchemy_safe, self.keeps_json)
 
 
 def _keys(selection: Any) -> Any:
@@ -118,8 +126,8 @@ def _encode(obj: Any, rules: _Rules, include: Any = None, exclude: Any = None) -
     if rules.custom and (encoder := _encoder_for(obj, rules.custom)) is not None:
         return encoder(obj)
     if isinstance(obj, BaseModel):
-        dumped = obj.model_dump(
-            mode="json",
+        values = dumped(
+            obj.model_dump,
             include=include,
             exclude=exclude,
             by_alias=rules.by_alias,
@@ -127,7 +135,7 @@ def _encode(obj: Any, rules: _Rules, include: Any = None, exclude: Any = None) -
             exclude_none=rules.exclude_none,
             exclude_defaults=rules.exclude_defaults,
         )
-        return _encode(dumped, rules.for_dumped_model())
+        return _encode(values, rules.for_dumped_model())
     if dataclasses.is_dataclass(obj):
         assert not isinstance(obj, type)
         return _encode(dataclasses.asdict(obj), rules, include, exclude)
@@ -139,6 +147,8 @@ def _encode(obj: Any, rules: _Rules, include: Any = None, exclude: Any = None) -
         return obj
     if isinstance(obj, PydanticUndefinedType):
         return None
+    if rules.keeps_json and include is None and exclude is None and not rules.custom and any_json(obj):
+        return obj
     # Loops in this very frame: each level of a client's JSON costs one frame, as in FastAPI.
     if isinstance(obj, dict):
         encoded = {}

@@ -25,7 +25,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ._core.handlers import can_deny
 from ._core.json import dumps
-from ._core.jsonable import plain
+from ._core.jsonable import unchanged
 from ._core.unicode import utf8
 from .encoders import jsonable_encoder
 from .exceptions import RequestValidationError, WebSocketRequestValidationError
@@ -63,10 +63,25 @@ async def http_exception_handler(request: HTTPConnection, exc: HTTPException) ->
     ):
         await close_for_http_exception(request, exc)
         return None
-    headers = getattr(exc, "headers", None)
+    headers = _latin_1(getattr(exc, "headers", None))
     if not is_body_allowed_for_status_code(exc.status_code):
         return Response(status_code=exc.status_code, headers=headers)
     return _Answer({"detail": exc.detail}, status_code=exc.status_code, headers=headers)
+
+
+def _latin_1(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Headers that Starlette can send: a value past Latin-1 goes out as its UTF-8 bytes (RFC 9110, 5.5: opaque)."""
+    if headers is None or all(map(str.isascii, headers.values())):
+        return headers
+    return {name: _as_latin_1(value) for name, value in headers.items()}
+
+
+def _as_latin_1(value: str) -> str:
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return utf8(value).decode("latin-1")
+    return value
 
 
 async def close_for_http_exception(websocket: WebSocket, exc: HTTPException) -> None:
@@ -137,8 +152,8 @@ class _Answer(JSONResponse):
 
 
 def _encoded(error: Any) -> Any:
-    """One error as plain values. Input that is plain JSON already stays as deep as it came."""
-    if not isinstance(error, dict) or not plain(error.get("input")):
+    """One error as plain values. Input that is JSON already stays as deep as it came."""
+    if not isinstance(error, dict) or not unchanged(error.get("input")):
         return jsonable_encoder(error)
     return {
         key: value if key == "input" else jsonable_encoder(value)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import SchemaSerializer, SchemaValidator
+from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 from starlette import routing as starlette_routing
 from starlette._utils import is_async_callable
 from starlette.datastructures import FormData
@@ -24,6 +24,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from wirefast._core.dumping import dumped
+from wirefast._core.json import dumps
+from wirefast._core.jsonable import unchanged
 from wirefast._core.operation import Operation, RequestResponse
 from wirefast._core.plan import Plan
 from wirefast._core.plan_cache import PlanCache
@@ -112,7 +115,7 @@ def get_request_handler(
     prepare: Callable[[Any], Any] = jsonable_encoder
     to_json = None
     if field is not None:
-        prepare = partial(field.serialize, **options)
+        prepare = partial(_serialized, field, options)
         to_json = _serializer(field, options) if by_default else None
     kind = call_kind(dependant.call)
     if (hooks := _result_hooks()) and kind in ("coroutine", "function"):
@@ -262,6 +265,14 @@ def _serializer(field: ModelField, options: dict[str, Any]) -> Callable[[Any], b
     return partial(dump, **options)
 
 
+def _serialized(field: ModelField, options: dict[str, Any], value: Any) -> Any:
+    """``value`` as the json module takes it."""
+    try:
+        return field.serialize(value, **options)
+    except ValueError:  # UnicodeEncodeError and PydanticSerializationError are among them
+        return jsonable_encoder(dumped(partial(field.serialize, value), **options))
+
+
 def _validator(field: ModelField) -> Callable[..., Any]:
     validator = field.type_adapter.validator
     if isinstance(validator, SchemaValidator):
@@ -273,7 +284,11 @@ def _item_to_json(field: ModelField, options: dict[str, Any], errors: _Errors, i
     value, invalid = field.validate(item, loc=("response",))
     if invalid:
         raise ResponseValidationError(invalid, body=item, endpoint_ctx=errors.context(request))
-    return field.serialize_json(value, **options)
+    try:
+        return field.serialize_json(value, **options)
+    except (PydanticSerializationError, UnicodeEncodeError):
+        # Lone surrogates, deep JSON: the rule of docs/json.md.
+        return dumps(value if unchanged(value) else _serialized(field, options, value))
 
 
 class _Errors:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
 
 import anyio
 from anyio.abc import ObjectReceiveStream
+from pydantic_core import PydanticSerializationError
 from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from . import sse
+from ._core.json import dumps, loads
+from ._core.unicode import utf8
 from .encoders import jsonable_encoder
 
 __all__ = ["StreamedAnswer"]
@@ -65,7 +69,8 @@ class StreamedAnswer:
             lines: Any = self._lines(items, request) if self.asynchronous else self._lines_in_threads(items, request)
             response = StreamingResponse(lines, media_type="application/jsonl", **options)
         else:
-            response = self.response_class(content=_with_checkpoints(items) if self.asynchronous else items, **options)
+            content: Any = _with_checkpoints(items) if self.asynchronous else _with_whole_text(items)
+            response = self.response_class(content=content, **options)
         if injected is not None:
             response.headers.raw.extend(injected.headers.raw)
         return response
@@ -73,7 +78,7 @@ class StreamedAnswer:
     def _json(self, item: Any, request: Request) -> bytes:
         if self.to_json is not None:
             return self.to_json(item, request)
-        return json.dumps(_without_nan(jsonable_encoder(item))).encode("ascii")
+        return _json(item).encode("utf-8")
 
     async def _lines(self, items: AsyncIterator[Any], request: Request) -> AsyncIterator[bytes]:
         async for item in items:
@@ -105,17 +110,30 @@ class StreamedAnswer:
         data = item.raw_data
         if data is None and item.data is not None:
             if hasattr(item.data, "model_dump_json"):
-                data = item.data.model_dump_json()
+                try:
+                    data = item.data.model_dump_json()
+                except (PydanticSerializationError, UnicodeEncodeError):
+                    data = _json(item.data)
             else:
-                data = json.dumps(_without_nan(jsonable_encoder(item.data)))
+                data = _json(item.data)
         return sse.format_sse_event(data_str=data, event=item.event, id=item.id, retry=item.retry, comment=item.comment)
 
 
 async def _with_checkpoints(items: Any) -> AsyncIterator[Any]:
     """The same items; a generator that never waits still lets others run, and can be cancelled."""
     async for item in items:
-        yield item
+        yield _sendable(item)
         await anyio.sleep(0)
+
+
+def _with_whole_text(items: Iterator[Any]) -> Iterator[Any]:
+    for item in items:
+        yield _sendable(item)
+
+
+def _sendable(item: Any) -> Any:
+    """Text without a lone surrogate, which no encoding has; any other item as it is."""
+    return utf8(item).decode("utf-8") if type(item) is str and not item.isascii() else item
 
 
 @asynccontextmanager
@@ -149,6 +167,21 @@ async def _kept_alive(events: AsyncIterator[bytes]) -> AsyncIterator[ObjectRecei
         tasks.start_soon(keep_alive)
         yield receive
         tasks.cancel_scope.cancel()
+
+
+# Half of a surrogate pair as an escape. Text with an escaped backslash before such letters may match too.
+_LONE = re.compile(r"\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]..|\\\\ud")
+
+
+def _json(value: Any) -> str:
+    """As FastAPI writes an item, in ASCII, where JSON has a form for it; the rest by the rule of docs/json.md."""
+    try:
+        text = json.dumps(_without_nan(jsonable_encoder(value)))
+    except RecursionError:
+        return dumps(jsonable_encoder(value)).decode("utf-8")
+    if "\\ud" in text and _LONE.search(text):
+        text = json.dumps(loads(dumps(loads(text))))
+    return text
 
 
 def _without_nan(value: Any) -> Any:

@@ -16,6 +16,7 @@ from decimal import Decimal
 import orjson
 from pydantic import BaseModel
 
+from wirefast._core.dumping import dumped
 from wirefast._core.unicode import utf8
 
 cdef object _dumps = orjson.dumps
@@ -26,6 +27,8 @@ cdef extern from "Python.h":
     object PyObject_CallOneArg(object callable, object arg)
 
 cdef object _quoted = json.encoder.encode_basestring
+cdef object _scan_once = json.JSONDecoder().scan_once
+cdef object _scan_string = json.decoder.scanstring
 
 # Levels of lists and objects. What is read can be written, with some levels of an answer around it.
 cdef enum:
@@ -39,7 +42,7 @@ DEF LONG_INTEGER = 19
 def default(value):
     """What orjson cannot encode by itself. TypeError, in the standard library's words, for the rest."""
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return dumped(value.model_dump)
     if isinstance(value, Decimal):
         return _decimal(value)
     if isinstance(value, (set, frozenset, deque, tuple)):
@@ -100,8 +103,11 @@ cdef int write_deep(object value, list parts, int depth) except -1:
             if not first:
                 parts.append(",")
             first = False
-            # The key alone: the library's rules for keys that are no str.
-            parts.append(json.dumps({key: 0}, separators=(",", ":"), ensure_ascii=False)[1:-2])
+            if type(key) is str:
+                parts.append(_quoted(key))
+                parts.append(":")
+            else:  # the key alone: the library's rules
+                parts.append(json.dumps({key: 0}, separators=(",", ":"), ensure_ascii=False)[1:-2])
             write_deep(item, parts, depth + 1)
         parts.append("}")
     elif isinstance(value, (list, tuple)):
@@ -226,15 +232,87 @@ cdef bint _is_too_deep(str text):
     return False
 
 
+cdef Py_ssize_t after_space(str text, Py_ssize_t at) except -1:
+    cdef Py_ssize_t size = len(text)
+    while at < size and text[at] in (32, 9, 10, 13):
+        at += 1
+    return at
+
+
+cdef object read_key(str text, Py_ssize_t* at):
+    """A key and its colon."""
+    cdef object key, end
+    cdef Py_ssize_t place = after_space(text, at[0])
+    if place >= len(text) or text[place] != 34:
+        raise json.JSONDecodeError("Expecting property name enclosed in double quotes", text, place)
+    key, end = _scan_string(text, place + 1, True)
+    place = after_space(text, end)
+    if place >= len(text) or text[place] != 58:
+        raise json.JSONDecodeError("Expecting ':' delimiter", text, place)
+    at[0] = place + 1
+    return key
+
+
+cdef object read_deep(str text):
+    """The value of a JSON text, read without a frame for each level; strings and numbers by the json module."""
+    cdef list outer = []    # containers that are open, and the key that each has its next value under
+    cdef object container = None, key = None, value, end
+    cdef Py_ssize_t at = 0, size = len(text)
+    cdef Py_UCS4 character
+    while True:
+        at = after_space(text, at)
+        character = text[at] if at < size else 0
+        if character == 91 or character == 123:
+            outer.append((container, key))
+            container = [] if character == 91 else {}
+            key = None
+            at = after_space(text, at + 1)
+            if at >= size or text[at] != (93 if character == 91 else 125):
+                if character == 123:
+                    key = read_key(text, &at)
+                continue
+            value = container
+            container, key = outer.pop()
+            at += 1
+        else:
+            try:
+                value, end = _scan_once(text, at)
+            except StopIteration:
+                raise json.JSONDecodeError("Expecting value", text, at) from None
+            at = end
+        # A value is complete. So is each container that ends behind it.
+        while True:
+            at = after_space(text, at)
+            if container is None:
+                if at < size:
+                    raise json.JSONDecodeError("Extra data", text, at)
+                return value
+            if type(container) is list:
+                (<list> container).append(value)
+            else:
+                (<dict> container)[key] = value
+            character = text[at] if at < size else 0
+            at += 1
+            if character == 44:
+                if type(container) is dict:
+                    key = read_key(text, &at)
+                break
+            if character != (93 if type(container) is list else 125):
+                raise json.JSONDecodeError("Expecting ',' delimiter", text, at - 1)
+            value = container
+            container, key = outer.pop()
+
+
 def _slow_decode(text):
     if isinstance(text, (bytes, bytearray)):
         text = text.decode("utf-8")
     try:
         if _is_too_deep(text):
-            raise RecursionError
-        return json.loads(text)
-    except RecursionError:
-        raise json.JSONDecodeError("JSON is nested too deeply", text, 0) from None
+            raise json.JSONDecodeError("JSON is nested too deeply", text, 0)
+        try:
+            return json.loads(text)
+        except RecursionError:  # fewer levels than ours, or it stands deep in the stack
+            return read_deep(text)
     except json.JSONDecodeError:
         raise
     except ValueError as exc:  # more digits than int() takes
@@ -249,3 +327,8 @@ def dumps(data):
 def loads(text):
     """The value of a JSON text."""
     return decode(text)
+
+
+def loads_deep(str text not None):
+    """The same by the reader that needs no stack, for any text."""
+    return read_deep(text)

@@ -31,6 +31,15 @@ cdef enum:
 
 cdef bint is_plain(object value, int depth) except -1:
     """Whether jsonable_encoder would change nothing and orjson writes what the json module writes."""
+    return walk(value, depth, WRITTEN_ALIKE)
+
+
+cdef bint is_json(object value) except -1:
+    """Whether it is what reading JSON gives, NaN and long integers included."""
+    return walk(value, 0, JSON)
+
+
+cdef bint walk(object value, int depth, Wanted wanted) except -1:
     cdef PyObject* key
     cdef PyObject* item
     cdef Py_ssize_t position = 0
@@ -38,6 +47,8 @@ cdef bint is_plain(object value, int depth) except -1:
     cdef double number
     cdef object kind = type(value)
     if kind is str or value is None or kind is bool:
+        return True
+    if (kind is int or kind is float) and wanted != WRITTEN_ALIKE:
         return True
     if kind is int:
         PyLong_AsLongLongAndOverflow(value, &overflow)
@@ -52,14 +63,14 @@ cdef bint is_plain(object value, int depth) except -1:
         return False
     if kind is dict:
         while PyDict_Next(value, &position, &key, &item):
-            if type(<object> key) is not str or _is_dropped(<object> key):
+            if type(<object> key) is not str or (wanted != JSON and _is_dropped(<object> key)):
                 return False
-            if not is_plain(<object> item, depth + 1):
+            if not walk(<object> item, depth + 1, wanted):
                 return False
         return True
     if kind is list:
         for position in range(PyList_GET_SIZE(value)):
-            if not is_plain(<object> PyList_GET_ITEM(value, position), depth + 1):
+            if not walk(<object> PyList_GET_ITEM(value, position), depth + 1, wanted):
                 return False
         return True
     return False
@@ -91,9 +102,14 @@ cdef bytes encode_jsonable(object value):
         return encode(value)
 
 
-def plain(value):
+def unchanged(value):
     """Whether jsonable_encoder would change nothing."""
-    return is_plain(value, 0)
+    return walk(value, 0, UNCHANGED)
+
+
+def any_json(value):
+    """Whether it is what reading JSON gives."""
+    return is_json(value)
 
 
 def dumps(value, jsonable_encoder):

@@ -3,7 +3,7 @@
 cimport cython
 
 from wirefast._core.json cimport decode
-from wirefast._core.jsonable cimport encode_jsonable, is_plain
+from wirefast._core.jsonable cimport encode_jsonable, is_json, is_plain
 from wirefast._core.pace cimport CHUNKS_PER_TURN, send_and_turn
 from wirefast._core.plan_cache cimport PlanCache
 from wirefast._core.solver cimport Frame, new_frame
@@ -300,7 +300,7 @@ cdef class Operation:
     cdef object repaired_json(self, object value, object failure):
         """JSON of what pydantic cannot write: lone surrogates, deep JSON. Raises ``failure`` for the rest."""
         try:
-            return encode_jsonable(value if is_plain(value, 0) else self.prepare(value))
+            return encode_jsonable(value if is_json(value) else self.prepare(value))
         except Exception:
             raise failure
 
@@ -378,12 +378,22 @@ async def read_json(request, bint strict_content_type):
     try:
         value = decode(body)
     except (json.JSONDecodeError, UnicodeDecodeError) as exc:
-        if getattr(exc, "msg", None) == TOO_DEEP:
-            raise RecursionError(TOO_DEEP) from None  # as the library's, which gives up elsewhere: 400
+        refuse_depth(exc)
         # Not UTF-8 perhaps, or malformed: the standard library has the last word, and the words of the error.
-        value = json.loads(body)
+        try:
+            value = decode(body.decode(json.detect_encoding(body), "surrogatepass"))
+        except json.JSONDecodeError as again:
+            refuse_depth(again)
+            raise
     request._json = value
     return value
+
+
+cdef int refuse_depth(object exc) except -1:
+    """JSON that is nested too deeply is a RecursionError as the library's, and so 400; the library's bound varies."""
+    if getattr(exc, "msg", None) == TOO_DEEP:
+        raise RecursionError(TOO_DEEP) from None
+    return 0
 
 
 cdef object first_content_type(object headers):

@@ -1,0 +1,23 @@
+"""Models of pydantic's as values for JSON, where pydantic itself gives up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def dumped(dump: Callable[..., Any], **options: Any) -> Any:
+    """What ``dump(mode="json")`` gives, or ``mode="python"`` where pydantic cannot: half a pair in a key, deep values.
+
+    Args:
+        dump: ``model_dump`` of a model, or ``dump_python`` with its value.
+        options: of both.
+    """
+    try:
+        return dump(mode="json", **options)
+    except UnicodeEncodeError:
+        pass
+    except ValueError as exc:
+        if "Maximum serialization depth" not in str(exc) and "surrogates not allowed" not in str(exc):
+            raise
+    return dump(mode="python", **options)
