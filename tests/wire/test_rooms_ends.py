@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import Any
+from typing import Any, Literal
 
 import fastapi
 import pytest
 import starlette.websockets
 from peer import TEXT, close_frame, frame
+from pydantic import BaseModel
 
 import wirefast
+from wirefast.messages import Disconnect
 from wirefast.rooms import Hub
 
 PATIENCE = 20.0
@@ -207,6 +209,45 @@ def test_a_handler_that_publishes_to_its_own_room(maker: str, server: str, serve
         assert ended.acquire(timeout=PATIENCE)
     assert [line for line in running.errors if "xception" in line] == []
     assert hub.stats.sockets == 0
+
+
+class Go(BaseModel):
+    type: Literal["go"]
+
+
+@pytest.mark.parametrize("wrap", [plain, wrapped], ids=lambda wrap: wrap.__name__)
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_message_session_hears_how_its_peer_left(server: str, wrap: Any, serve: Any) -> None:
+    hub, app = Hub(), wirefast.App()
+    room = app.messages("/")
+    has_left, ended = threading.Event(), threading.Event()
+    ends: list[Any] = []
+
+    @room.on_connect
+    async def joined(websocket: wirefast.WebSocket) -> None:
+        await websocket.accept()
+        await hub.join("room", websocket)
+
+    @room.on
+    async def go(message: Go, websocket: wirefast.WebSocket) -> None:
+        while not has_left.is_set():
+            await asyncio.sleep(0.001)
+        await asyncio.wait_for(asyncio.create_task(publish(hub, websocket)), PATIENCE)
+
+    @room.on_disconnect
+    async def disconnected(end: Disconnect) -> None:
+        ends.append((end.code, end.reason))
+        ended.set()
+
+    running = serve(wrap(app), **SERVERS[server])
+    peer = running.opened("/", timeout=PATIENCE)
+    peer.send(frame(TEXT, b'{"type":"go"}'))
+    peer.send(close_frame(4001, "bye"))
+    peer.sock.close()
+    has_left.set()
+    assert ended.wait(PATIENCE)
+    assert ends == [(4001, "bye")]
+    assert [line for line in running.errors if "xception" in line] == []
 
 
 async def receives_of_another(dead: Any) -> None:
