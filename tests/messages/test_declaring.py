@@ -287,3 +287,31 @@ def test_a_server_that_stops_is_a_cancellation() -> None:
 
     asyncio.run(main())
     assert seen == ["ended", 1001]
+
+
+def test_models_whose_names_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that pydantic could not finish is finished by the names that the handler's module has."""
+    source = """
+from __future__ import annotations
+from pydantic import BaseModel
+from wirefast import App
+
+class Early(BaseModel):
+    type: Literal["early"]
+
+class Answer(BaseModel):
+    type: Literal["answer"] = "answer"
+
+from typing import Literal
+app = App()
+room = app.messages("/", sends=Answer)
+
+@room.on
+async def early(message: Early) -> Answer:
+    return Answer()
+"""
+    from asgi import connect
+
+    names: dict[str, Any] = {"__name__": "module_that_is_not_imported"}
+    exec(source, names)
+    assert connect(names["app"], "/", '{"type": "early"}').texts == ['{"type":"answer"}']

@@ -180,3 +180,37 @@ def test_every_example_starts() -> None:
             continue
         with running(str(path), "--port", "0") as server:
             server.wait_for_port()
+
+
+def test_typed_chat() -> None:
+    with TestClient(load("typed_chat").app) as client:
+        with client.websocket_connect("/rooms/1?name=ada") as ada:
+            assert ada.receive_json() == {"type": "joined", "by": "ada"}
+            with client.websocket_connect("/rooms/1?name=bob") as bob:
+                for websocket in (ada, bob):
+                    assert websocket.receive_json() == {"type": "joined", "by": "bob"}
+                bob.send_json({"type": "say", "text": "hello"})
+                for websocket in (ada, bob):
+                    assert websocket.receive_json() == {"type": "said", "by": "bob", "text": "hello"}
+                bob.send_json({"type": "say", "text": "", "ref": 1})
+                assert bob.receive_json()["code"] == "invalid"
+            assert ada.receive_json() == {"type": "left", "by": "bob"}
+
+
+def test_dashboard() -> None:
+    client = TestClient(load("dashboard").app)
+    with client.websocket_connect("/load?every=0.1") as websocket:
+        assert [set(websocket.receive_json()) for _ in range(2)] == [{"one", "five", "fifteen"}] * 2
+
+
+def test_orders(tmp_path: Path) -> None:
+    example = load("orders")
+    example.DATABASE = tmp_path / "orders.db"  # type: ignore[attr-defined]
+    with TestClient(example.app).websocket_connect("/orders") as websocket:
+        websocket.send_json({"type": "order", "item": "tea", "amount": 2, "ref": "a"})
+        ordered = {"ref": "a", "type": "ordered", "id": 1, "item": "tea", "amount": 2}
+        assert websocket.receive_json() == ordered
+        websocket.send_json({"type": "find", "id": 1, "ref": "b"})
+        assert websocket.receive_json() == {**ordered, "ref": "b"}
+        websocket.send_json({"type": "find", "id": 2, "ref": "c"})
+        assert websocket.receive_json()["code"] == "unknown_order"

@@ -110,6 +110,8 @@ def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends
             if found.parameter
             else f"{declared.place} gets no message, so its parameter {dependant.body_params[0].name!r} has no source."
         )
+    for model in [*schema.leaves(found.message), *schema.leaves(schema.item_of(returned))]:
+        schema.complete(model, call)
     run = _spread(call, found.taken) if found.spread else call
     dependant.call = run
     dependant.dependencies[:0] = [get_parameterless_sub_dependant(depends=item, path=path) for item in dependencies]

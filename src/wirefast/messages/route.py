@@ -333,6 +333,8 @@ class _Targets:
     def _handler(self, handler: Handler) -> MessageHandler:
         declared = handler.declared
         replies = handler.replies if handler.replies is not None else self.registry.sends
+        for model in schema.leaves(replies):
+            schema.complete(model, declared.call)
         return MessageHandler(
             call=handler.call,
             plans=PlanCache(

@@ -16,6 +16,7 @@ from typing_extensions import get_type_hints, is_typeddict
 from wirefast._core import json as core_json
 from wirefast._core.message_table import Replies
 from wirefast.dependencies import shapes
+from wirefast.dependencies.annotations import namespace_of
 
 _ALIASES = tuple(
     kind
@@ -49,6 +50,13 @@ def is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and (
         issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation) or is_typeddict(annotation)
     )
+
+
+def complete(model: Any, call: Callable[..., Any]) -> None:
+    """Give a model whose annotations have names that were unknown the names that a handler's module knows now."""
+    if isinstance(model, type) and not is_typeddict(model) and issubclass(model, BaseModel):
+        if not model.__pydantic_complete__:
+            model.model_rebuild(raise_errors=False, _types_namespace=namespace_of(call))
 
 
 def name_of(annotation: Any) -> str:
