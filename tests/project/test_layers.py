@@ -31,6 +31,7 @@ LAYERS = [
     "applications",
     "server testclient",
     "__init__",
+    "as_fastapi",
     "cli",
     "__main__",
 ]

@@ -29,6 +29,7 @@ REFERENCE = [module for page in PAGES for module in re.findall(r"automodule:: (\
 # Modules whose names start with no underscore, because FastAPI's do not or to be read, and which are nobody's to use.
 # A package stands for its modules.
 INTERNAL = {
+    "wirefast.as_fastapi": "the alias: importing it here would stand in the way of FastAPI; moving.md describes it",
     "wirefast.dependencies.analysis": "from a signature to a Dependant; dependencies.utils has FastAPI's names for it",
     "wirefast.dependencies.annotations": "names in annotations that cannot be found",
     "wirefast.dependencies.bodies": "how body fields are read",

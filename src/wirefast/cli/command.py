@@ -53,6 +53,13 @@ def make_command() -> click.Group:
             help="Seconds that the body of a request may take without progress before it is answered with 408.",
         )
     )
+    options.append(
+        click.Option(
+            ["--as-fastapi"],
+            is_flag=True,
+            help="Serve a FastAPI application: wirefast stands in under the name `fastapi`, also for other packages.",
+        )
+    )
     group.add_command(
         click.Command(
             "run",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import configparser
+import importlib
 import inspect
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wirefast.cli.checks import check_address, check_numbers, check_settings
-from wirefast.cli.errors import NOT_STARTED, CommandError
+from wirefast.cli.errors import NOT_STARTED, REFUSED, CommandError
 from wirefast.cli.target import Target, find_target
+from wirefast.cli.under_alias import VARIABLE as AS_FASTAPI
 from wirefast.documents.assets import VARIABLE
 
 if TYPE_CHECKING:
@@ -51,7 +53,11 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
     if watched is not None and Path.cwd() not in watched.parents:
         settings["reload_dirs"] = [str(target.directory)]
     try:
-        config = Config(target.import_string, **settings)
+        served = target.import_string
+        if options["as_fastapi"]:
+            os.environ[AS_FASTAPI] = served  # workers and the reloader's child inherit it
+            served = "wirefast.cli.under_alias:application"
+        config = Config(served, **settings)
         config.timeout_body = options["timeout_body"]
     except (configparser.Error, ImportError, KeyError, OSError, RuntimeError, ValueError) as exc:
         raise CommandError(f"uvicorn refuses these settings: {exc.__cause__ or exc}") from None
@@ -88,7 +94,7 @@ def run(target: str, app_dir: str, **options: Any) -> int:
     Args:
         target: see ``Target.parse``.
         app_dir: uvicorn's ``--app-dir``.
-        options: uvicorn's other options under their click names.
+        options: uvicorn's other options under their click names, ``timeout_body`` and ``as_fastapi``.
 
     Raises:
         CommandError: something is wrong with the command line, the application or the address.
@@ -103,5 +109,14 @@ def run(target: str, app_dir: str, **options: Any) -> int:
     config = make_config(found, options)
     # A module that is broken now may be mended while the reloader waits, so there only the child imports it.
     if not config.should_reload:
+        if options["as_fastapi"]:
+            _stand_in_for_fastapi()
         found.load()
     return serve(config)
+
+
+def _stand_in_for_fastapi() -> None:
+    try:
+        importlib.import_module("wirefast.as_fastapi")
+    except ImportError as exc:
+        raise CommandError(f"--as-fastapi: {exc}", REFUSED) from None
