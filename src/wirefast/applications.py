@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from typing_extensions import deprecated as deprecated_decorator
 
 from wirefast import params, routing
+from wirefast._core.handlers import DenialByClose
 from wirefast._core.session import WebSocketPipeline, call_application
 from wirefast.datastructures import Default
 from wirefast.documents.application import AppDocuments
@@ -253,7 +254,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
         stack = [
             Middleware(ServerErrorMiddleware, handler=error_handler, debug=self.debug),
             Middleware(AppBodyLimitMiddleware, max_body_size=self.max_body_size),
-            *self.user_middleware,
+            *([Middleware(DenialByClose), *self.user_middleware] if self.user_middleware else ()),
             Middleware(ExceptionMiddleware, handlers=handlers, debug=self.debug),
             Middleware(AsyncExitStackMiddleware),
         ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette._utils import is_async_callable
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.status import WS_1008_POLICY_VIOLATION
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketState
 
 from wirefast._core.groups import caused_by_client, only_cause
@@ -20,6 +20,30 @@ Handlers = tuple[dict[type[Exception], Callable[..., Any]], dict[int, Callable[.
 def can_deny(scope: Scope) -> bool:
     """Whether the server can answer a handshake with an HTTP response (``websocket.http.response``, ASGI 3)."""
     return "websocket.http.response" in (scope.get("extensions") or {})
+
+
+class DenialByClose:
+    """Close a handshake with 1008 where a middleware answers with a response and the server has no extension for it.
+
+    Such a server refuses the messages of the response, so that the client gets no answer; for a close it sends 403.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket" or can_deny(scope):
+            await self.app(scope, receive, send)
+            return
+
+        async def close(message: Message) -> None:
+            if message["type"] == "websocket.http.response.start":
+                await send({"type": "websocket.close", "code": WS_1008_POLICY_VIOLATION, "reason": ""})
+
+        def closing(message: Message) -> Awaitable[None]:
+            return (close if message["type"].startswith("websocket.http.response.") else send)(message)
+
+        await self.app(scope, receive, closing)
 
 
 async def handle_exception(
