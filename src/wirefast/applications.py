@@ -45,6 +45,9 @@ from wirefast.messages.declaring import MessageDeclarations
 from wirefast.middleware.asyncexitstack import AsyncExitStackMiddleware
 from wirefast.rooms.brokers import BrokerUnavailable
 from wirefast.rooms.hub import Hub
+from wirefast.telemetry import TelemetryConfig
+from wirefast.telemetry.config import complete_config
+from wirefast.telemetry.watching import exception_notes, record
 from wirefast.utils import generate_unique_id
 from wirefast.websockets import WebSocket
 
@@ -81,7 +84,7 @@ def _in_one_line(lifespan: ASGIApp) -> ASGIApp:
 class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
     """The application: routes, dependencies, exception handlers, middleware and lifespan in one ASGI callable.
 
-    Every argument of FastAPI's is here under its name and with its default, but for telemetry.
+    Every argument of FastAPI's is here under its name and with its default.
 
     Args:
         debug: show tracebacks of HTTP server errors to the client.
@@ -107,13 +110,16 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
             close code 1008 before accept, as FastAPI; ``"http"``: a 422 response with FastAPI's
             ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,
             which see nothing of a refused handshake.
+        telemetry: settings of OpenTelemetry, ``TelemetryConfig``; ``{}`` for all defaults. None (default) is off, and
+            costs nothing; FastAPI's is on wherever a provider is set up. Needs the extra ``telemetry``.
         hub: started before the lifespan and stopped after it; endpoints and dependencies get it by the annotation
             ``Hub``, those of applications mounted here too. Default: none.
 
     Raises:
         AssertionError: an ``openapi_url`` without ``title`` or ``version``.
         ValueError: another ``explain_rejections``.
-        TypeError: a ``hub`` that is no ``Hub``.
+        TypeError: a ``hub`` that is no ``Hub``, or ``telemetry`` with unknown settings.
+        ImportError: ``telemetry`` without OpenTelemetry's API.
     """
 
     def __init__(
@@ -159,6 +165,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
         form_limits: dict[str, int] | None = None,
         openapi_websockets: bool = False,
         explain_rejections: Literal["http", "close"] | None = None,
+        telemetry: TelemetryConfig | None = None,
         hub: Hub | None = None,
     ) -> None:
         if explain_rejections not in _REJECTIONS:
@@ -173,6 +180,8 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
                 category=FastAPIDeprecationWarning,
                 stacklevel=2,
             )
+        #: Whole; None without telemetry. Routes look at it when they are declared.
+        self._telemetry = None if telemetry is None else complete_config(telemetry)
         self.debug = debug
         self.title = title
         self.summary = summary
@@ -240,7 +249,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
             elif name == "state":
                 made.state = State(copy.copy(value._state))
             else:
-                made.__dict__[name] = value if name == "hub" else copy.deepcopy(value, memo)
+                made.__dict__[name] = value if name in ("hub", "_telemetry") else copy.deepcopy(value, memo)
         return made
 
     # Serving --------------------------------------------------------------------------------------
@@ -253,6 +262,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
         error_handler, handlers = self._handlers()
         stack = [
             Middleware(ServerErrorMiddleware, handler=error_handler, debug=self.debug),
+            *([] if self._telemetry is None else [Middleware(exception_notes())]),
             Middleware(AppBodyLimitMiddleware, max_body_size=self.max_body_size),
             *([Middleware(DenialByClose), *self.user_middleware] if self.user_middleware else ()),
             Middleware(ExceptionMiddleware, handlers=handlers, debug=self.debug),
@@ -279,6 +289,10 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
 
         The short way is taken where nothing of the user's or of a tool's stands between the server and the router.
         """
+        stack = self._unrecorded_stack()
+        return stack if self._telemetry is None else record(stack, self._telemetry)
+
+    def _unrecorded_stack(self) -> ASGIApp:
         stack = self.build_middleware_stack()
         if (
             self.user_middleware

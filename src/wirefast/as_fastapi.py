@@ -32,7 +32,7 @@ MODULES = frozenset(
     middleware.asyncexitstack middleware.cors middleware.gzip middleware.httpsredirect middleware.trustedhost
     middleware.wsgi openapi openapi.constants openapi.docs openapi.models openapi.utils param_functions params
     requests responses routing security security.api_key security.base security.http security.oauth2
-    security.open_id_connect_url security.utils sse staticfiles templating testclient types utils websockets
+    security.open_id_connect_url security.utils sse staticfiles telemetry templating testclient types utils websockets
     """.split()
 )
 

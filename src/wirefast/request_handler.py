@@ -43,6 +43,7 @@ from wirefast.hooks import is_replaced
 from wirefast.limits import FormLimits, body_limit_error, inherited_form_limits
 from wirefast.sse import EventSourceResponse
 from wirefast.streaming import StreamedAnswer
+from wirefast.telemetry.watching import is_watched, watch_handler, watch_operation
 from wirefast.types import IncEx
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -131,7 +132,21 @@ def get_request_handler(
             status_code=status_code,
             to_json=(None if stream_item_field is None else partial(_item_to_json, stream_item_field, options, errors)),
         )
-    return cast(
+    refuse: Callable[..., Any] = errors.invalid_request
+    refuse_body: Callable[..., Any] = errors.unreadable_body
+    in_thread = call_kind(called.call) == "function"
+    if watched := is_watched(dependency_overrides_provider):
+        parts: dict[str, Any] = {
+            "validate": validate,
+            "to_json": to_json,
+            "prepare": prepare,
+            "refuse": refuse,
+            "refuse_body": refuse_body,
+        }
+        parts = watch_operation(parts, dependant, called)
+        validate, to_json, prepare = parts["validate"], parts["to_json"], parts["prepare"]
+        refuse, refuse_body, called, in_thread = parts["refuse"], parts["refuse_body"], parts["dependant"], False
+    handler = cast(
         Handler,
         Operation(
             plans=PlanCache(
@@ -142,18 +157,19 @@ def get_request_handler(
             body_kind=body_kind,
             strict_content_type=strict_content_type,
             read_form=partial(_read_form, form_limits or FormLimits()),
-            in_thread=call_kind(called.call) == "function",
+            in_thread=in_thread,
             stream=stream,
             validate=validate,
             to_json=to_json,
             prepare=prepare,
             response_class=response_class,
             status_code=status_code,
-            refuse=errors.invalid_request,
-            refuse_body=errors.unreadable_body,
+            refuse=refuse,
+            refuse_body=refuse_body,
             refuse_result=errors.invalid_result,
         ).answer,
     )
+    return cast(Handler, watch_handler(handler)) if watched else handler
 
 
 def _make_plan(embed_body_fields: bool, dependant: Dependant, overrides: Overrides | None) -> Plan:
@@ -249,7 +265,7 @@ def _result_hooks() -> tuple[Any, Any] | None:
 
 
 async def _call_by_hooks(
-    hooks: tuple[Any, Any], dependant: Dependant, field: ModelField | None, options: dict[str, Any], **values: Any
+    hooks: tuple[Any, Any], dependant: Dependant, field: ModelField | None, options: dict[str, Any], /, **values: Any
 ) -> Any:
     run, serialize = hooks
     is_coroutine = call_kind(dependant.call) == "coroutine"

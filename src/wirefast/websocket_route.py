@@ -22,6 +22,7 @@ from wirefast.dependencies.utils import solve_dependencies
 from wirefast.exceptions import WebSocketRequestValidationError
 from wirefast.live_copy import OWN, deep_copy, live_copy
 from wirefast.request_handler import hooked
+from wirefast.telemetry.watching import is_watched, watch_socket
 from wirefast.websockets import WebSocket
 
 
@@ -92,10 +93,13 @@ class APIWebSocketRoute(routing.WebSocketRoute):
                 )
             )
             return
+        dependant, invalid = self.dependant, self._validation_error
+        if is_watched(self.dependency_overrides_provider):
+            dependant, invalid = watch_socket(dependant, invalid)
         self.app = WebSocketSession(
             websocket_class=WebSocket,
-            plans=PlanCache(dependant=self.dependant, make_plan=make_plan, provider=self.dependency_overrides_provider),
-            invalid=self._validation_error,
+            plans=PlanCache(dependant=dependant, make_plan=make_plan, provider=self.dependency_overrides_provider),
+            invalid=invalid,
             per_message_deflate=self.per_message_deflate,
         )
 

@@ -24,6 +24,7 @@ LAYERS = [
     "openapi params websockets encoders rooms",
     "param_functions security",
     "dependencies utils",
+    "telemetry",
     "exception_handlers",
     "_form_limits frontend http_methods inclusion limits messages operations request_handler routing streaming "
     "websocket_route",

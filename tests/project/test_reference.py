@@ -54,7 +54,7 @@ INTERNAL = {
     "wirefast.middleware.asyncexitstack": "closes uploaded files",
 }
 # Their packages' names are their interface.
-WITHIN = re.compile(r"wirefast\.(cli|server|rooms|documents|messages)\.\w+(\.\w+)?")
+WITHIN = re.compile(r"wirefast\.(cli|server|rooms|documents|messages|telemetry)\.\w+(\.\w+)?")
 
 ORIGIN = re.compile(
     r"FastAPI|fastapi\.|Starlette|starlette\.|\bRFC\b|\bASGI\b|WHATWG|OpenAPI|uvicorn|wirefast only|ours"

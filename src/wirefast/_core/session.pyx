@@ -137,6 +137,8 @@ def call_application(self, scope, receive, send):
     if hub is not None:
         scope[HUB_KEY] = hub
     if (<PyTypeObject*> Starlette).tp_version_tag != known_version and starlette_is_hooked():
+        if self.middleware_stack is None:
+            self.middleware_stack = self.first_stack()  # which has the telemetry around it
         return Starlette.__call__(self, scope, receive, send)
     stack = self.middleware_stack
     if stack is None:

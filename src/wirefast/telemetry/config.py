@@ -1,0 +1,115 @@
+"""What an application may say of its telemetry, and what processors may read of a connection. Without OpenTelemetry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.websockets import WebSocket
+from typing_extensions import TypedDict
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+__all__ = ["TelemetryConfig", "TelemetryData", "complete_config", "get_telemetry_data"]
+
+#: The place of a recording in its scope; FastAPI's, so that applications of both may be mounted in each other.
+SCOPE_KEY = "fastapi.telemetry"
+
+_DEFAULTS: dict[str, Any] = {
+    "tracer_provider": None,
+    "meter_provider": None,
+    "logger_provider": None,
+    "tracing": True,
+    "metrics": True,
+    "logs": True,
+    "operation_spans": True,
+    "auto_configure": False,
+    "exclude": None,
+}
+
+
+class TelemetryConfig(TypedDict, total=False):
+    """The settings of ``App(telemetry={...})``, each optional. FastAPI's class of this name.
+
+    Attributes:
+        tracer_provider, meter_provider, logger_provider: used in place of OpenTelemetry's global ones.
+        tracing: a span for each request and each WebSocket connection. Default True.
+        metrics: duration and number of HTTP requests. Default True.
+        logs: records of failed validation and of exceptions that nothing handled. Default True.
+        operation_spans: spans for dependencies, endpoint, serialisation and each background task. Default True.
+        auto_configure: False (default). True is refused: set the providers up in the program.
+        exclude: ``(scope) -> bool``; True leaves that request or connection out.
+    """
+
+    tracer_provider: TracerProvider | None
+    meter_provider: MeterProvider | None
+    logger_provider: LoggerProvider | None
+    tracing: bool
+    metrics: bool
+    logs: bool
+    operation_spans: bool
+    auto_configure: bool
+    exclude: Callable[[MutableMapping[str, Any]], bool] | None
+
+
+@dataclass(kw_only=True)
+class TelemetryData:
+    """What is known of a request or connection while it is served. FastAPI's class of this name.
+
+    Attributes:
+        request, websocket: the connection, once its dependencies begin; the other one is None.
+        body: what was read of the body, before validation.
+        values: the endpoint's arguments, once they are there.
+        errors: those of the validation of the input; empty when there were none.
+    """
+
+    request: Request | None = None
+    websocket: WebSocket | None = None
+    body: Any = None
+    values: dict[str, Any] | None = None
+    errors: Sequence[Any] | None = None
+
+
+def get_telemetry_data(context: Context | None = None) -> TelemetryData | None:
+    """The data of the connection that is served, None outside of one or after its end. FastAPI's function.
+
+    Args:
+        context: OpenTelemetry's, such as that of a log record. Default: the current one.
+    """
+    from wirefast.telemetry.recording import recording_of
+
+    recording = recording_of(context)
+    return None if recording is None else recording.data
+
+
+def complete_config(given: Any) -> dict[str, Any]:
+    """A whole configuration from what ``App(telemetry=...)`` was given.
+
+    Raises:
+        TypeError: it is no mapping of the known names.
+        ValueError: ``auto_configure`` is on, which is not there.
+        ImportError: OpenTelemetry's API is not installed.
+    """
+    if not isinstance(given, dict):
+        raise TypeError(f"telemetry takes a dict of settings, such as {{}}, or None, not {given!r}")
+    unknown = sorted(set(given) - set(_DEFAULTS), key=str)
+    if unknown:
+        raise TypeError(f"telemetry has no setting {unknown[0]!r}; there are {', '.join(_DEFAULTS)}")
+    config = {**_DEFAULTS, **given}
+    if config["auto_configure"]:
+        raise ValueError(
+            "telemetry has no auto_configure: make the providers in the program, and pass them here or to OpenTelemetry"
+        )
+    try:
+        import opentelemetry.context  # noqa: F401
+    except ModuleNotFoundError as exc:
+        raise ImportError(
+            f"telemetry needs OpenTelemetry's API ({exc}): pip install 'wirefast[telemetry]', or leave telemetry out"
+        ) from None
+    return config
