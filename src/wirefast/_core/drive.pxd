@@ -11,3 +11,7 @@ cdef object begin(object awaitable, bint* done)
 
 # The same for what is known to be a coroutine, also one that Cython compiled, which begin() leaves alone.
 cdef object begin_compiled(object coroutine, bint* done)
+
+# The same for one step of an asynchronous generator (what its __anext__ gave). stopped[0]: it has ended, which is done
+# too. A step that waits raises StopAsyncIteration where it is awaited.
+cdef object begin_step(object awaitable, bint* done, bint* stopped)

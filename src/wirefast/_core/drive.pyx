@@ -4,7 +4,18 @@ cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
+cdef extern from *:
+    """
+    static int drive_raise_current(void) { return -1; }
+    """
+    # The error that is set already.
+    int raise_current "drive_raise_current"() except -1
+
 cdef extern from "Python.h":
+    # As PyIter_Send below, but its error is looked at by hand.
+    int send_unchecked "PyIter_Send"(object iterator, object value, PyObject** result) noexcept
+    bint PyErr_ExceptionMatches(object kind) noexcept
+    void PyErr_Clear() noexcept
     bint PyCoro_CheckExact(object value)
     # 0: returned, 1: yielded, -1: raised (PySendResult).
     int PyIter_Send(object iterator, object value, PyObject** result) except -1
@@ -25,6 +36,26 @@ cdef object begin_compiled(object awaitable, bint* done):
     cdef int status
     done[0] = False
     status = PyIter_Send(awaitable, None, &result)
+    value = <object> result
+    Py_DECREF(value)
+    if status == 0:
+        done[0] = True
+        return value
+    return suspended(awaitable, value)
+
+
+cdef object begin_step(object awaitable, bint* done, bint* stopped):
+    """The item of a step that gave one at once, or what is still to be awaited. The end costs no exception."""
+    cdef PyObject* result = NULL
+    cdef object value
+    cdef int status = send_unchecked(awaitable, None, &result)
+    done[0] = stopped[0] = False
+    if status < 0:
+        if not PyErr_ExceptionMatches(StopAsyncIteration):
+            raise_current()
+        PyErr_Clear()
+        done[0] = stopped[0] = True
+        return None
     value = <object> result
     Py_DECREF(value)
     if status == 0:

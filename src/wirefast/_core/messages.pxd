@@ -5,10 +5,17 @@ from wirefast._core.message_reader cimport MessageReader
 from wirefast._core.message_table cimport MessageHandler, MessageTable
 
 
+cdef enum Scoped:      # whether an anyio cancel scope encloses the session's task
+    UNKNOWN = 0
+    OUTSIDE = 1
+    INSIDE = 2
+
+
 cdef class MessageSession(MessageReader):
     cdef MessageTable table
     cdef list slots              # values of the handshake, and a place for the message
     cdef int invalid_in_row
+    cdef Scoped scoped
     # Running handlers that are concurrent -> whether the end cancels them; None until there is one.
     cdef dict running
     cdef object freed            # future, done when one of them ends
@@ -17,5 +24,6 @@ cdef class MessageSession(MessageReader):
     cdef object call(self, MessageHandler handler, object message, bytes ref)
     cdef object start(self, MessageHandler handler, object message, bytes ref, object started)
     cdef object spawn(self, MessageHandler handler, object message, bytes ref)
+    cdef bint is_unscoped(self) except -1
     cdef object reply(self, MessageHandler handler, object value, bytes ref)
     cdef object write(self, bytes data, EventKind kind)

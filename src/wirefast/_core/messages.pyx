@@ -13,7 +13,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from wirefast._core cimport json
 from wirefast._core.channel cimport BINARY, NOTHING, TEXT, EventKind, utf8_of
 from wirefast._core.csrc cimport MEMBERS_END, members_status
-from wirefast._core.drive cimport begin, begin_compiled
+from wirefast._core.drive cimport begin, begin_compiled, begin_step
 from wirefast._core.message_reader cimport MessageReader
 from wirefast._core.message_table cimport ANSWER, AWAITED, CLOSE, THREADED, MessageHandler, MessageTable, Target
 from wirefast._core.plan cimport Plan
@@ -257,12 +257,13 @@ cdef class MessageSession(MessageReader):
         cdef list slots = self.slots
         cdef object value = None, awaitable, exits = None, failure = None, iterator = None
         cdef Py_ssize_t i
-        cdef bint done
+        cdef bint done, stopped
         try:
             if started is None:
                 plan = handler.plans.current()
                 if plan.ops:
                     frame = new_frame(plan, None, self.websocket, self.websocket.scope, None)
+                    frame.unscoped = own and self.is_unscoped()
                     slots = frame.slots
                     for i in range(table.given):
                         slots[i] = self.slots[i]
@@ -272,10 +273,14 @@ cdef class MessageSession(MessageReader):
                         if awaitable is None:
                             break
                         if frame.opened is not None and PyAsyncGen_CheckExact(frame.opened):
-                            try:
-                                value = await awaitable
-                            except StopAsyncIteration:
-                                raise RuntimeError("generator didn't yield") from None
+                            value = begin_step(awaitable, &done, &stopped)
+                            if not done:
+                                try:
+                                    value = await value
+                                except StopAsyncIteration:
+                                    stopped = True
+                            if stopped:
+                                raise RuntimeError("generator didn't yield")
                         else:
                             value = begin(awaitable, &done)
                             if not done:
@@ -333,7 +338,19 @@ cdef class MessageSession(MessageReader):
         if exits:
             try:
                 if failure is None:
-                    await leave(exits)
+                    # Most have one generator, which ends at once.
+                    if len(exits) == 1 and PyAsyncGen_CheckExact(exits[0]):
+                        value = begin_step(exits[0].__anext__(), &done, &stopped)
+                        if not done:
+                            try:
+                                await value
+                            except StopAsyncIteration:
+                                stopped = True
+                        if not stopped:
+                            await exits[0].aclose()
+                            raise RuntimeError("generator didn't stop")
+                    else:
+                        await leave(exits)
                 elif await unwind(failure, exits):
                     failure = None
             except BaseException as exc:
@@ -353,6 +370,12 @@ cdef class MessageSession(MessageReader):
             await self.mishap(failure, ref)
         else:
             raise failure
+
+    cdef bint is_unscoped(self) except -1:
+        """Whether no anyio cancel scope encloses the session; it is asked once."""
+        if self.scoped == UNKNOWN:
+            self.scoped = INSIDE if inside_cancel_scope() else OUTSIDE
+        return self.scoped == OUTSIDE
 
     # Answers --------------------------------------------------------------------------------------
 

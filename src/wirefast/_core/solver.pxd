@@ -35,6 +35,8 @@ cdef class Frame:
     # Entered generators and context managers in order of entry; None until there is one.
     cdef list request_exits
     cdef list function_exits
+    # The first generator need not look for an anyio scope around it: there is none.
+    cdef bint unscoped
     # The anyio scope that shields clean-up, where one encloses us (see dependencies.planning).
     cdef public object cleanup_scope
     # Dependencies may change the overrides for those after them.

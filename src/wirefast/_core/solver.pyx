@@ -199,7 +199,9 @@ cdef class Frame:
             return op.invoke(self.slots)
         if op.kind == THREAD:
             return run_in_threadpool(op.call, **op.keywords(self.slots))
-        if op.kind == ASYNC_GENERATOR and not inside_cancel_scope():
+        if op.kind == ASYNC_GENERATOR and (
+            (self.unscoped and self.request_exits is None) or not inside_cancel_scope()
+        ):
             self.opened = op.invoke(self.slots)
             if PyAsyncGen_CheckExact(self.opened):
                 return self.opened.__anext__()

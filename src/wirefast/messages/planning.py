@@ -200,11 +200,17 @@ class _MessagePlanner(_Planner):
         if self.message is None:
             raise FastAPIError(f"{where} is read from a message, but its handler gets none.")
         wanted, models = schema.leaves(field.field_info.annotation), schema.leaves(self.message)
-        if Any in wanted or all(any(_accepts(want, model) for want in wanted) for model in models):
+        if all(any(_accepts(want, model) for want in wanted) for model in models):
             return self.message_slot
-        for model in models:
-            if not schema.is_model(model) or field.name not in schema.attribute_names(model):
-                raise FastAPIError(f"{where} is read from a message, but {schema.name_of(model)!r} has no such member.")
+        without = [
+            model for model in models if not schema.is_model(model) or field.name not in schema.attribute_names(model)
+        ]
+        if without and Any in wanted:
+            return self.message_slot
+        if without:
+            raise FastAPIError(
+                f"{where} is read from a message, but {schema.name_of(without[0])!r} has no such member."
+            )
         slot = self.new_slot()
         get = (itemgetter if is_typeddict(models[0]) else attrgetter)(field.name)
         self.ops.append(MemberOp(node=node, out=slot, source=self.message_slot, get=get))
