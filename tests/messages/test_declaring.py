@@ -315,3 +315,19 @@ async def early(message: Early) -> Answer:
     names: dict[str, Any] = {"__name__": "module_that_is_not_imported"}
     exec(source, names)
     assert connect(names["app"], "/", '{"type": "early"}').texts == ['{"type":"answer"}']
+
+
+def test_a_handler_is_analysed_once_for_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many stand in the route: two hundred are declared at the cost of two hundred."""
+    from wirefast.messages import route
+
+    analysed: list[Any] = []
+    real = route.analyse
+    monkeypatch.setattr(route, "analyse", lambda declared, *rest: analysed.append(declared) or real(declared, *rest))
+    room = App().messages("/{room_id}")
+    for number in range(20):
+        room.on(f"kind{number}")(nothing_of_members)
+    assert len(analysed) == 20
+
+
+async def nothing_of_members(room_id: int, size: int = 1) -> None: ...

@@ -62,6 +62,8 @@ class Handler:
         message: the type of its messages, None where it gets none; ``str`` or ``bytes`` stand for whole frames where
             ``raw`` says so.
         replies: the annotation of one reply; None where there is none.
+        under: the path, and the message-scoped dependencies of the route, that it was analysed for.
+        tags: its tags, each with the type that its messages have; None until they were looked for.
     """
 
     declared: Declared
@@ -72,6 +74,8 @@ class Handler:
     message: Any
     raw: bool
     replies: Any
+    under: tuple[str, list[params.Depends]]
+    tags: dict[bytes, Any] | None = None
 
 
 def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends]) -> Handler:
@@ -117,7 +121,7 @@ def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends
     dependant.dependencies[:0] = [get_parameterless_sub_dependant(depends=item, path=path) for item in dependencies]
     return Handler(
         declared, dependant, run, kind, found.parameter, found.message, found.raw,
-        schema.item_of(returned),
+        schema.item_of(returned), (path, list(dependencies)),
     )  # fmt: skip
 
 

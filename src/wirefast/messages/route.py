@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -157,12 +157,16 @@ class MessageRoute(APIWebSocketRoute):
         all_of_route = [get_parameterless_sub_dependant(depends=item, path=path) for item in self.dependencies]
         handshake = Handshake(path, all_of_route)
         handlers = []
+        known = {id(handler.declared): handler for handler in getattr(self, "handlers", ())}
         for declared in self.registry.handlers:
             with_messages = declared.role in ("message", "listener")
-            handler = analyse(declared, path, per_message if with_messages else ())
+            before = per_message if with_messages else []
+            handler = known.get(id(declared))
+            if handler is None or handler.under != (path, before):
+                handler = analyse(declared, path, before)
             handshake.add(handler.dependant)
             handlers.append(handler)
-        targets = _Targets(self, handshake, handlers)
+        targets = _Targets(self, handshake, handlers, known)
         #: The handlers, for documents.
         self.handlers = handlers
         names = handshake.names
@@ -188,7 +192,9 @@ OWN[MessageRoute] = lambda: MessageRoute("/", Registry(), endpoint=_nothing, nam
 class _Targets:
     """The table of a route: checked when it is declared, made when the first socket comes."""
 
-    def __init__(self, route: MessageRoute, handshake: Handshake, handlers: list[Handler]) -> None:
+    def __init__(
+        self, route: MessageRoute, handshake: Handshake, handlers: list[Handler], known: Container[int]
+    ) -> None:
         self.route = route
         self.handshake = handshake
         self.handlers = handlers
@@ -201,7 +207,8 @@ class _Targets:
             self._add(handler)
             self._check_replies(handler)
             # An error in what the handler needs is the declaration's too.
-            make_message_plan(self.handshake, handler.message, handler.parameter, handler.dependant)
+            if id(handler.declared) not in known:
+                make_message_plan(self.handshake, handler.message, handler.parameter, handler.dependant)
         if "str" in self.alone and "bytes" in self.alone and (self.by_tag or "listener" in self.alone):
             raise FastAPIError(
                 f"{self.alone['str'].declared.place} and {self.alone['bytes'].declared.place} take all frames, so "
@@ -232,6 +239,11 @@ class _Targets:
 
     def _tags(self, handler: Handler) -> dict[bytes, Any]:
         """The tags of a handler's messages, each with the type that its messages have."""
+        if handler.tags is None:
+            handler.tags = self._find_tags(handler)
+        return handler.tags
+
+    def _find_tags(self, handler: Handler) -> dict[bytes, Any]:
         declared, name = handler.declared, self.registry.tag
         if declared.tags:
             return {schema.tag_key(tag): handler.message for tag in declared.tags}
