@@ -9,6 +9,7 @@ import pytest
 
 from processes import TIMEOUT, environment
 from wirefast import APIRouter, App, BackgroundTasks, Depends, HTTPException, Request, WebSocket
+from wirefast.exceptions import RequestValidationError
 from wirefast.responses import PlainTextResponse, StreamingResponse
 from wirefast.telemetry import get_telemetry_data
 from wirefast.testclient import TestClient
@@ -149,6 +150,47 @@ def test_failures(kept, method, path, status, failed, error):
     else:
         assert logs == []
     assert [point.value for point in kept.points("http.server.active_requests")] == [0]
+
+
+@pytest.mark.parametrize("where", ["dependency", "endpoint", "cleanup"])
+def test_an_exception_of_a_socket_is_a_record_of_its_span(kept, where):
+    app = App(telemetry=kept.config)
+
+    async def dependency():
+        if where == "dependency":
+            raise ValueError("failed")
+        yield
+        if where == "cleanup":
+            raise ValueError("failed")
+
+    @app.websocket("/ws", dependencies=[Depends(dependency)])
+    async def endpoint(websocket: WebSocket):
+        await websocket.accept()
+        if where == "endpoint":
+            raise ValueError("failed")
+
+    with pytest.raises(ValueError, match="failed"):
+        with TestClient(app).websocket_connect("/ws"):
+            pass
+    (log,) = kept.logs()
+    assert log.event_name == "fastapi.websocket.exception" and log.attributes["http.route"] == "/ws"
+    assert log.span_id == kept.spans()["WS /ws"].context.span_id
+
+
+def test_a_body_that_cannot_be_read(kept):
+    app, seen = App(telemetry=kept.config), []
+
+    @app.exception_handler(RequestValidationError)
+    async def handler(request, exc):
+        data = get_telemetry_data()
+        seen.append((data.request.url.path, data.body, len(data.errors), data.values))
+        return PlainTextResponse("", 422)
+
+    @app.post("/json")
+    async def endpoint(body: dict[str, int]): ...
+
+    assert TestClient(app).post("/json", content="{").status_code == 422
+    assert seen == [("/json", b"{", 1, None)]
 
 
 def test_streams_and_routes_of_starlette(kept):

@@ -184,6 +184,7 @@ class _Exchange:
             else:
                 await self.telemetry.app(scope, self._receive, self._send)
         except BaseException as exc:
+            recording.close(exc)  # so that the record is of the server's span
             recording.note_exception(exc)
             self.finish(None if self.is_socket and is_normal_end(exc) else exc)
             raise

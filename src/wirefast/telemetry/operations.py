@@ -148,6 +148,9 @@ def watched_handler(handler: Handler) -> Handler:
         recording = recording_in(request.scope)
         if recording is None:
             return await handler(request)
+        recording.note_route()
+        if recording.data is not None:
+            recording.data.request = request  # before the body is read, which may fail
         try:
             response = await handler(request)
         except BaseException as exc:
