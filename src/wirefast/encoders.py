@@ -192,3 +192,12 @@ def _attributes(obj: Any) -> Any:
             return vars(obj)
         except Exception as no_attributes:
             raise ValueError([not_a_mapping, no_attributes]) from no_attributes
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("encoders_by_class_tuples", "generate_encoders_by_class_tuples"):
+        raise AttributeError(
+            f"wirefast.encoders has no {name}: FastAPI keeps a second table there. Put encoders into ENCODERS_BY_TYPE, "
+            "which is read for each value"
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

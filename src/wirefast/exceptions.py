@@ -166,3 +166,12 @@ class ResponseValidationError(ValidationException):
     def __init__(self, errors: Sequence[Any], *, body: Any = None, endpoint_ctx: EndpointContext | None = None) -> None:
         super().__init__(errors, endpoint_ctx=endpoint_ctx)
         self.body = body
+
+
+def __getattr__(name: str) -> Any:
+    # FastAPI's empty models, made when they are asked for.
+    if name in ("RequestErrorModel", "WebSocketErrorModel"):
+        from pydantic import create_model
+
+        return globals().setdefault(name, create_model(name.removesuffix("ErrorModel")))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

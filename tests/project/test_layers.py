@@ -26,8 +26,8 @@ LAYERS = [
     "dependencies utils",
     "telemetry",
     "exception_handlers",
-    "_form_limits frontend http_methods inclusion limits messages operations request_handler routing streaming "
-    "websocket_route",
+    "_body_limit _form_limits frontend http_methods inclusion limits messages operations request_handler routing "
+    "streaming websocket_route",
     "documents _compat openapi.docs openapi.utils",
     "applications",
     "server testclient",

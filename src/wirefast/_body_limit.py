@@ -1,0 +1,24 @@
+"""FastAPI's private ``fastapi._body_limit`` under its names: what `limits` does."""
+
+from starlette.types import Scope
+
+from wirefast.limits import _SCOPE_KEY, body_limit_error
+from wirefast.limits import AppBodyLimitMiddleware as AppBodyLimitMiddleware
+from wirefast.limits import first_limit as get_body_size_limit
+from wirefast.limits import limit_body as wrap_app_with_body_limit
+from wirefast.limits import validate_max_body_size as validate_max_body_size
+
+__all__ = [
+    "AppBodyLimitMiddleware",
+    "get_body_limit_error",
+    "get_body_size_limit",
+    "validate_max_body_size",
+    "wrap_app_with_body_limit",
+]
+
+_LIMITED: Scope = {_SCOPE_KEY: None}
+
+
+def get_body_limit_error(exc: Exception) -> Exception | None:
+    """The error of an exceeded body limit in ``exc``, which may be a group of such errors alone; None for others."""
+    return body_limit_error(exc, _LIMITED)
