@@ -27,8 +27,8 @@ FASTAPI_VERSION = "0.165.0"
 #: The modules of FastAPI that wirefast has, below the package's name.
 MODULES = frozenset(
     """
-    _body_limit _compat _compat.shared _compat.v2 _form_limits applications background concurrency datastructures dependencies
-    dependencies.models dependencies.utils encoders exception_handlers exceptions logger middleware
+    _body_limit _compat _compat.shared _compat.v2 _form_limits applications background concurrency datastructures
+    dependencies dependencies.models dependencies.utils encoders exception_handlers exceptions logger middleware
     middleware.asyncexitstack middleware.cors middleware.gzip middleware.httpsredirect middleware.trustedhost
     middleware.wsgi openapi openapi.constants openapi.docs openapi.models openapi.utils param_functions params
     requests responses routing security security.api_key security.base security.http security.oauth2
