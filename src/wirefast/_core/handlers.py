@@ -58,8 +58,8 @@ async def handle_exception(
 ) -> None:
     """Give ``exc`` to the handler of its status or of the nearest class, and send what that returns.
 
-    A group of one kind of exception, as task groups raise, is handled as that exception. A handler of groups comes
-    first.
+    On a WebSocket a group of one kind of exception, as task groups raise, is handled as that exception. A handler of
+    groups comes first.
 
     Args:
         exc: what the application raised.
@@ -74,7 +74,9 @@ async def handle_exception(
         RuntimeError: a handler fits, but the response has begun.
     """
     handler = _handler_for(exc, handlers)
-    if hasattr(exc, "exceptions") and (handler is None or handler is handlers[0].get(Exception)):
+    unhandled = handler is None or handler is handlers[0].get(Exception)
+    # Over HTTP a group goes on to the server, as in FastAPI, whose own code relies on that.
+    if unhandled and scope["type"] == "websocket" and hasattr(exc, "exceptions"):
         exc = only_cause(exc, lambda leaf: caused_by_client(leaf) or _is_handled(leaf, handlers))
         handler = _handler_for(exc, handlers)
     traceback = exc.__traceback__

@@ -87,6 +87,22 @@ class HttpProtocol(asyncio.Protocol):
         config, server_state, app_state: uvicorn's, as in `WebSocketProtocol`.
     """
 
+    # What a connection that begins with an upgrade never sets stands here, and costs it nothing.
+    logger = logging.getLogger("uvicorn.error")
+    transport: asyncio.Transport
+    flow: Flow | None = None
+    # Ends the states HEAD, IDLE, DISCARD and CLOSING.
+    timer: asyncio.TimerHandle | None = None
+    # The request that is served, the rest of its body, and what came behind it.
+    cycle: Cycle | None = None
+    body: BodyReader | None = None
+    behind = b""
+    behind_from = 0
+    # While the application waits for the body: when it began to, or when bytes of it came last.
+    body_timer: asyncio.TimerHandle | None = None
+    body_progress = 0.0
+    look_timer: asyncio.TimerHandle | None = None
+
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         if not config.loaded:
             config.load()
@@ -94,35 +110,23 @@ class HttpProtocol(asyncio.Protocol):
         self.server_state = server_state
         self.app_state = app_state
         self.loop = _loop or asyncio.get_running_loop()
-        self.logger = logging.getLogger("uvicorn.error")
         self.state = State.HEAD
-        self.transport: asyncio.Transport = None  # type: ignore[assignment]
-        self.flow: Flow | None = None
-        # Ends the states HEAD, IDLE, DISCARD and CLOSING.
-        self.timer: asyncio.TimerHandle | None = None
         self.reader: HeadReader | None = HeadReader()
-        # The request that is served, the rest of its body, and what came behind it.
-        self.cycle: Cycle | None = None
-        self.body: BodyReader | None = None
-        self.behind = b""
-        self.behind_from = 0
-        # While the application waits for the body: when it began to, or when bytes of it came last.
-        self.body_timer: asyncio.TimerHandle | None = None
-        self.body_progress = 0.0
-        self.look_timer: asyncio.TimerHandle | None = None
 
     # asyncio's side.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
         self.server_state.connections.add(self)
-        self.enter(State.HEAD, HEAD_TIMEOUT)
-        self.trace("HTTP connection made")
+        self.timer = self.loop.call_later(HEAD_TIMEOUT, self.timed_out)
+        if self.logger.level <= TRACE:
+            self.trace("HTTP connection made")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.enter(State.LOST)
         self.server_state.connections.discard(self)
-        self.trace("HTTP connection lost")
+        if self.logger.level <= TRACE:
+            self.trace("HTTP connection lost")
         self.stop_body_timer()
         if self.look_timer is not None:
             self.look_timer.cancel()
@@ -188,9 +192,8 @@ class HttpProtocol(asyncio.Protocol):
         return float(getattr(self.config, "timeout_body", TIMEOUT_BODY))
 
     def trace(self, text: str) -> None:
-        if self.logger.level <= TRACE:
-            client = get_remote_addr(self.transport)
-            self.logger.log(TRACE, "%s%s", f"{client[0]}:{client[1]} - " if client else "", text)
+        client = get_remote_addr(self.transport)
+        self.logger.log(TRACE, "%s%s", f"{client[0]}:{client[1]} - " if client else "", text)
 
     # Reading.
 
@@ -404,18 +407,20 @@ class HttpProtocol(asyncio.Protocol):
         """Hand the connection over to a WebSocket protocol, with what came behind the head."""
         if head.chunked or head.length > 0:
             raise Refused(400, "a WebSocket handshake has no body")
-        self.trace("Upgrading to WebSocket")
+        if self.logger.level <= TRACE:
+            self.trace("Upgrading to WebSocket")
         ws_protocol_class: Any = self.config.ws_protocol_class
         ours = isinstance(ws_protocol_class, type) and issubclass(ws_protocol_class, WebSocketProtocol)
-        settings: dict[str, Any] = {"config": self.config, "server_state": self.server_state}
-        if ours:
-            settings["_loop"] = self.loop
-        protocol: Any = ws_protocol_class(app_state=self.app_state, **settings)
+        settings: dict[str, Any] = {"_loop": self.loop} if ours else {}
+        protocol: Any = ws_protocol_class(
+            config=self.config, server_state=self.server_state, app_state=self.app_state, **settings
+        )
         if self.flow is not None:
             self.flow.held = False
             self.flow.resume_reading()
+            self.cycle = None
         self.enter(State.UPGRADED)
-        self.reader = self.cycle = None
+        self.reader = None
         self.server_state.connections.discard(self)
         protocol.connection_made(self.transport)
         if self.flow is not None and self.flow.write_paused:
