@@ -42,16 +42,9 @@ def uvicorn(app: Any, websockets: str) -> None:
 
         settings = dict(cli.OWN_DEFAULTS)
         settings |= {option: f"wirefast.server:{name}" for option, name in cli.PROTOCOLS.items()}
+    settings["timeout_graceful_shutdown"] = 1
     config = Config(
-        app,
-        host=HOST,
-        port=0,
-        loop="uvloop",
-        access_log=False,
-        log_level="warning",
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=1,
-        **settings,
+        app, host=HOST, port=0, loop="uvloop", access_log=False, log_level="warning", backlog=BACKLOG, **settings
     )
     Server(config).run()
 
