@@ -30,7 +30,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from wirefast._core.exits import inside_cancel_scope, shielded, unwind
 from wirefast._core.message_errors import (
-    INTERNAL, Disconnect, MessageError, answer_of, end_of, log_failure, refused_handshake,
+    INTERNAL as _INTERNAL, Disconnect, MessageError, answer_of, end_of, log_failure, refused_handshake,
 )
 from wirefast._core.solver import leave
 
@@ -434,7 +434,7 @@ cdef class MessageSession(MessageReader):
         error = await answer_of(exc, self.websocket, scope.get(HANDLERS_KEY, NO_HANDLERS), self.table.default_handlers)
         if error is None:
             return
-        if error is INTERNAL and self.table.closes_on_error:
+        if error is _INTERNAL and self.table.closes_on_error:
             await self.close("", 1011)
             return
         await self.tell(error, ref)

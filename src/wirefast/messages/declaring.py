@@ -18,7 +18,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 class RouteOptions(TypedDict, total=False):
     """What every route of messages takes. wirefast only.
 
-    Keys:
+    Attributes:
         name: for ``url_path_for``. Default: the function's name; of ``messages`` the path, with ``_`` for the rest.
         dependencies: run before those of the handlers, for their effect; those of scope ``"message"`` for each message.
         per_message_deflate: whether messages are compressed; see ``APIWebSocketRoute``.
@@ -44,7 +44,7 @@ class RouteOptions(TypedDict, total=False):
 class HandlerOptions(TypedDict, total=False):
     """What every handler of messages takes. wirefast only.
 
-    Keys:
+    Attributes:
         concurrent: run beside the messages behind it, rather than before them. Default: False.
         cancel_on_disconnect: whether it is cancelled when the peer is gone. Default: True.
         response_model_include, response_model_exclude, response_model_by_alias, response_model_exclude_unset,
