@@ -4,6 +4,7 @@ Bad input ends one connection, is logged in a line at most, and leaves the serve
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
