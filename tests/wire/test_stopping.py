@@ -18,6 +18,7 @@ import asyncio, threading
 from contextlib import asynccontextmanager
 import anyio.to_thread
 from wirefast import App, Depends, WebSocket
+from wirefast.responses import StreamingResponse
 
 @asynccontextmanager
 async def lifespan(app):
@@ -35,6 +36,13 @@ async def resource():
 async def slow_exit():
     yield
     await asyncio.Event().wait()
+
+async def slowly():
+    try:
+        yield
+    finally:
+        await asyncio.sleep(0.3)
+        print("slowly released", flush=True)
 
 @app.websocket("/queue", dependencies=[Depends(resource)])
 async def queue(websocket: WebSocket):
@@ -70,6 +78,28 @@ async def thread(websocket: WebSocket):
     await websocket.accept()
     print("waiting", flush=True)
     await anyio.to_thread.run_sync(threading.Event().wait)
+
+@app.websocket("/slow", dependencies=[Depends(slowly)])
+async def slow(websocket: WebSocket):
+    await websocket.accept()
+    print("waiting", flush=True)
+    await asyncio.Queue().get()
+
+@app.get("/slow", dependencies=[Depends(slowly)])
+async def slow_http():
+    print("waiting", flush=True)
+    await asyncio.Event().wait()
+
+@app.get("/stream")
+async def stream():
+    async def parts():
+        try:
+            yield b"x"
+            print("waiting", flush=True)
+            await asyncio.Event().wait()
+        finally:
+            print("released", flush=True)
+    return StreamingResponse(parts())
 
 @app.get("/http", dependencies=[Depends(resource)])
 async def http():
@@ -133,3 +163,102 @@ def test_a_reload_does_not_wait_for_a_queue(tmp_path: Path) -> None:
             service.write_text(SERVICE + "\nprint('changed', flush=True)\n")
             server.wait_for("changed")
             assert time.monotonic() - started < (3 + 12) * SLOWER
+
+
+def stopped(
+    directory: Path, request: str, *signals: signal.Signals, more: tuple[str, ...] = (), service: str = SERVICE
+) -> tuple[int, str]:
+    """Exit code and log of a server that gets signals while a handler waits, each once it took the one before."""
+    (directory / "service.py").write_text(service)
+    with running("service", "--port", "0", "--timeout-graceful-shutdown", "1", *more, cwd=directory) as server:
+        port = server.wait_for_port()
+        once_up(lambda: socket.create_connection(("127.0.0.1", port)).close())
+        with Peer(("127.0.0.1", port)) as peer:
+            if request.startswith("GET "):
+                peer.send(f"{request} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            else:
+                peer.open(request)
+            server.wait_for("waiting")
+            server.process.send_signal(signals[0])
+            for number in signals[1:]:
+                server.wait_for("CTRL")
+                server.process.send_signal(number)
+            started = time.monotonic()
+            code = server.end(0)
+            assert time.monotonic() - started < ENOUGH, server.log
+    return code, server.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("lifespan", ["on", "off"])
+@pytest.mark.parametrize("request_line", ["/slow", "GET /slow"])
+def test_a_clean_up_that_waits_is_waited_for(
+    tmp_path: Path, request_line: str, lifespan: str, number: signal.Signals
+) -> None:
+    code, log = stopped(tmp_path, request_line, number, more=("--lifespan", lifespan))
+    assert code == (0 if number == signal.SIGINT else -number)
+    assert "Traceback" not in log
+    assert "slowly released" in log
+    assert lifespan == "off" or log.index("slowly released") < log.index("lifespan over")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_response_that_has_begun_is_broken_off(tmp_path: Path, number: signal.Signals) -> None:
+    code, log = stopped(tmp_path, "GET /stream", number)
+    assert code == (0 if number == signal.SIGINT else -number)
+    assert "Traceback" not in log
+    assert "released" in log
+
+
+@pytest.mark.parametrize("path", ["/queue", "/deaf", "/thread", "GET /stream"])
+def test_a_second_interrupt_ends_at_once_or_in_time(tmp_path: Path, path: str) -> None:
+    code, log = stopped(tmp_path, path, signal.SIGINT, signal.SIGINT)
+    ignored = path in ("/deaf", "/thread")
+    assert code == (1 if ignored else 0)
+    assert ("The process is ended now" in log) == ignored
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_lifespan_that_does_not_end(tmp_path: Path, number: signal.Signals) -> None:
+    service = SERVICE.replace('    print("lifespan over", flush=True)\n', "    await asyncio.Event().wait()\n")
+    code, log = stopped(tmp_path, "/queue", number, service=service)
+    assert code == (0 if number == signal.SIGINT else -number)
+    assert "The application's lifespan did not end in 1 seconds" in log
+
+
+def test_what_ignores_its_end_is_told(tmp_path: Path) -> None:
+    _, log = stopped(tmp_path, "/deaf", signal.SIGTERM)
+    assert "1 task(s) ignore that they were cancelled; the process ends without them" in log
+
+
+def test_a_unix_socket(short_path: Path) -> None:
+    (short_path / "service.py").write_text(SERVICE)
+    path = str(short_path / "s")
+    for _ in range(2):  # the second finds the socket of the first, which SIGTERM leaves behind
+        with running("service", "--uds", path, "--timeout-graceful-shutdown", "1", cwd=short_path) as server:
+            server.wait_for("Uvicorn running on unix socket")
+            with Peer(path) as peer:
+                peer.open("/queue")
+                server.wait_for("waiting")
+                assert server.end() == -signal.SIGTERM
+        assert "released" in server.log
+        assert "Traceback" not in server.log
+
+
+def test_new_workers_do_not_wait_for_old_handlers_for_ever(tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text(SERVICE)
+    arguments = ("--workers", "2", "--timeout-graceful-shutdown", "1")
+    with running("service", "--port", "0", *arguments, cwd=tmp_path) as server:
+        port = server.wait_for_port()
+        once_up(lambda: socket.create_connection(("127.0.0.1", port)).close())
+        with Peer(("127.0.0.1", port)) as peer:
+            peer.open("/queue")
+            server.wait_for("waiting")
+            server.process.send_signal(signal.SIGHUP)
+            assert (peer.frame().opcode, peer.ended()) == (CLOSE, True)
+        server.wait_for("released")
+        with Peer(("127.0.0.1", port)) as peer:
+            peer.open("/queue")
+            server.wait_for("waiting")
+            assert server.end() == 0
+    assert "Traceback" not in server.log

@@ -7,7 +7,7 @@ import gc
 import uvicorn
 
 from wirefast.server.bounds import TIMEOUT_BODY
-from wirefast.server.ending import ending
+from wirefast.server.ending import end_in_time
 
 
 class Config(uvicorn.Config):
@@ -27,6 +27,6 @@ class Config(uvicorn.Config):
         times longer than one through what requests have made.
         """
         super().load()
-        self.lifespan_class = ending(self.lifespan_class)
+        end_in_time(self)
         gc.collect()
         gc.freeze()

@@ -2,35 +2,77 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
 import time
 from typing import Any
 
-__all__ = ["END_WITHIN", "ending"]
+__all__ = ["END_WITHIN", "end_in_time"]
 
-#: Seconds from the end of the lifespan to the end of the process, for tasks that ignore that they were cancelled, and
-#: for threads, which cannot be.
+#: Seconds that cancelled tasks have for their ``finally`` blocks, and again, after the lifespan, seconds to the end of
+#: the process: for tasks that ignore that they were cancelled, and for threads, which cannot be.
 END_WITHIN = 5.0
 
+logger = logging.getLogger("uvicorn.error")
 
-def ending(lifespan_class: type[Any]) -> type[Any]:
-    """A lifespan class of uvicorn's whose end, the last thing that a server waits for, bounds that of the process."""
 
-    class Ending(lifespan_class):  # type: ignore[misc]
+def end_in_time(config: Any) -> None:
+    """Bound the end of a process that serves by a loaded configuration of uvicorn's.
+
+    uvicorn cancels the handlers of a stop that took too long, and goes on at once. The lifespan's end is the next thing
+    that a server waits for, so what was cancelled is awaited there.
+    """
+    lifespan_class, protocol_class = config.lifespan_class, config.http_protocol_class
+    states: list[Any] = []
+
+    def first_connection(**arguments: Any) -> Any:
+        # A server hands its state to protocols alone. Without a connection there is no task either.
+        states.append(arguments["server_state"])
+        config.http_protocol_class = protocol_class
+        return protocol_class(**arguments)
+
+    class Ending(lifespan_class):  # type: ignore[misc,valid-type]
+        async def startup(self) -> None:
+            await super().startup()
+            self.loop_end = asyncio.ensure_future(bound_the_loops_end())
+
         async def shutdown(self) -> None:
-            await super().shutdown()
-            threading.Thread(target=end_process, args=(END_WITHIN,), daemon=True).start()
+            if states:
+                await clean_up(states[0].tasks)
+            seconds = config.timeout_graceful_shutdown
+            try:
+                await asyncio.wait_for(super().shutdown(), seconds)
+            except asyncio.TimeoutError:
+                logger.error(
+                    "The application's lifespan did not end in %s seconds; the process ends without it", seconds
+                )
 
-    return Ending
+    config.lifespan_class, config.http_protocol_class = Ending, first_connection
+
+
+async def clean_up(tasks: set[asyncio.Task[Any]]) -> None:
+    """Wait for tasks that were cancelled, for ``END_WITHIN`` seconds at most."""
+    if tasks:
+        await asyncio.wait(list(tasks), timeout=END_WITHIN)
+    if tasks:
+        logger.error("%d task(s) ignore that they were cancelled; the process ends without them", len(tasks))
+
+
+async def bound_the_loops_end() -> None:
+    """Wait to be cancelled, as every task is when the loop ends; bound the rest of the process then."""
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        threading.Thread(target=end_process, args=(END_WITHIN,), daemon=True).start()
 
 
 def end_process(seconds: float) -> None:
     """End this process with exit code 1, unless it has ended by itself when the seconds are over."""
     time.sleep(seconds)
     threads = [thread.name for thread in threading.enumerate() if not thread.daemon]
-    logging.getLogger("uvicorn.error").error(
+    logger.error(
         "The process is ended now: handlers ignore that they were cancelled, or threads still run (%s)",
         ", ".join(sorted(threads)),
     )
