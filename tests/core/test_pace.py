@@ -1,6 +1,7 @@
 """An endless response lets others run, whatever route it comes from and whatever its server's ``send`` does."""
 
 import asyncio
+import importlib.util
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -82,8 +83,9 @@ WAYS: dict[str, Any] = {
     "default": fallback,
     "included mount": lambda e: below(APIRouter(routes=[Mount("/in", app=e.app)])),
     "included route": lambda e: below(APIRouter(routes=[Route("/", e.endpoint)])),
-    "limited mount": lambda e: App(routes=[Mount("/", app=e.app)], max_body_size=10),
 }
+if importlib.util.find_spec("starlette.middleware.body_limit") is not None:  # what max_body_size needs
+    WAYS["limited mount"] = lambda e: App(routes=[Mount("/", app=e.app)], max_body_size=10)
 
 
 class PartlyCustom(Custom):
