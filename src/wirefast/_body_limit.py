@@ -2,11 +2,11 @@
 
 from starlette.types import Scope
 
-from wirefast.limits import _SCOPE_KEY, body_limit_error
-from wirefast.limits import AppBodyLimitMiddleware as AppBodyLimitMiddleware
-from wirefast.limits import first_limit as get_body_size_limit
-from wirefast.limits import limit_body as wrap_app_with_body_limit
-from wirefast.limits import validate_max_body_size as validate_max_body_size
+from wirefast.limits.bodies import _SCOPE_KEY, body_limit_error
+from wirefast.limits.bodies import AppBodyLimitMiddleware as AppBodyLimitMiddleware
+from wirefast.limits.bodies import first_limit as get_body_size_limit
+from wirefast.limits.bodies import limit_body as wrap_app_with_body_limit
+from wirefast.limits.bodies import validate_max_body_size as validate_max_body_size
 
 __all__ = [
     "AppBodyLimitMiddleware",

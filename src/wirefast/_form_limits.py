@@ -1,6 +1,6 @@
 """``fastapi._form_limits``: the type of ``form_limits`` under the name that FastAPI's signatures give it."""
 
-from .limits import FormLimits as _FormLimits
-from .limits import validate_form_limits as _validate_form_limits
+from wirefast.limits.bodies import FormLimits as _FormLimits
+from wirefast.limits.bodies import validate_form_limits as _validate_form_limits
 
 __all__ = ["_FormLimits", "_validate_form_limits"]

@@ -36,15 +36,16 @@ from wirefast.exception_handlers import (
     websocket_request_validation_exception_handler,
 )
 from wirefast.exceptions import FastAPIDeprecationWarning, RequestValidationError, WebSocketRequestValidationError
-from wirefast.frontend import Fallback, PathName, check_directory
-from wirefast.hooks import connections_are_hooked
-from wirefast.http_methods import AppHttpMethods
 from wirefast.lifespan import merge
-from wirefast.limits import AppBodyLimitMiddleware
+from wirefast.limits.bodies import AppBodyLimitMiddleware
 from wirefast.messages.declaring import MessageDeclarations
 from wirefast.middleware.asyncexitstack import AsyncExitStackMiddleware
 from wirefast.rooms.brokers import BrokerUnavailable
 from wirefast.rooms.hub import Hub
+from wirefast.routes.frontend import Fallback, PathName, check_directory
+from wirefast.routes.hooks import connections_are_hooked
+from wirefast.routes.http_methods import AppHttpMethods
+from wirefast.routes.websocket_methods import given
 from wirefast.telemetry import TelemetryConfig
 from wirefast.telemetry.config import complete_config
 from wirefast.telemetry.watching import exception_notes, record
@@ -325,7 +326,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
         per_message_deflate: bool | None = None,
     ) -> None:
         """Add a WebSocket route; see ``websocket``."""
-        options = routing.given(per_message_deflate=per_message_deflate)
+        options = given(per_message_deflate=per_message_deflate)
         self.router.add_api_websocket_route(path, endpoint, name=name, dependencies=dependencies, **options)
 
     def websocket(
@@ -345,7 +346,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
             per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it and the server
                 has the ASGI extension ``wirefast.deflate``, as ours has. Default: as the server is set. wirefast only.
         """
-        options = routing.given(per_message_deflate=per_message_deflate)
+        options = given(per_message_deflate=per_message_deflate)
         return self.router.websocket(path, name=name, dependencies=dependencies, **options)
 
     def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:

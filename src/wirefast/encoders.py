@@ -21,10 +21,10 @@ from pydantic.networks import AnyUrl, NameEmail
 from pydantic.types import SecretBytes, SecretStr
 from pydantic_core import PydanticUndefinedType, Url
 
-from ._core.dumping import dumped
-from ._core.jsonable import any_json
-from .exceptions import PydanticV1NotSupportedError
-from .types import IncEx
+from wirefast._core.dumping import dumped
+from wirefast._core.jsonable import any_json
+from wirefast.exceptions import PydanticV1NotSupportedError
+from wirefast.types import IncEx
 
 __all__ = ["ENCODERS_BY_TYPE", "decimal_encoder", "isoformat", "jsonable_encoder"]
 

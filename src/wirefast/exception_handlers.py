@@ -23,13 +23,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from ._core.handlers import can_deny
-from ._core.json import dumps
-from ._core.jsonable import unchanged
-from ._core.unicode import utf8
-from .encoders import jsonable_encoder
-from .exceptions import RequestValidationError, WebSocketRequestValidationError
-from .utils import is_body_allowed_for_status_code
+from wirefast._core.handlers import can_deny
+from wirefast._core.json import dumps
+from wirefast._core.jsonable import unchanged
+from wirefast._core.unicode import utf8
+from wirefast.encoders import jsonable_encoder
+from wirefast.exceptions import RequestValidationError, WebSocketRequestValidationError
+from wirefast.utils import is_body_allowed_for_status_code
 
 __all__ = [
     "close_for_http_exception",

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic_core import PydanticUndefined
 from typing_extensions import Unpack
 
-from . import params
-from .params import FieldOptions, shows_field_options
+from wirefast import params
+from wirefast.params import FieldOptions, shows_field_options
 
 __all__ = ["Body", "Cookie", "Depends", "File", "Form", "Header", "Message", "Path", "Query", "Security"]
 

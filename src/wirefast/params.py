@@ -27,10 +27,10 @@ from pydantic_core import PydanticUndefined
 from typing_extensions import TypedDict, Unpack, get_type_hints
 from typing_extensions import deprecated as Deprecated
 
-from .concurrency import DependencyConcurrency
-from .datastructures import _Unset
-from .exceptions import FastAPIDeprecationWarning
-from .openapi.models import Example
+from wirefast.concurrency import DependencyConcurrency
+from wirefast.datastructures import _Unset
+from wirefast.exceptions import FastAPIDeprecationWarning
+from wirefast.openapi.models import Example
 
 __all__ = [
     "Body",

@@ -15,7 +15,7 @@ from starlette.responses import (
 )
 from typing_extensions import deprecated
 
-from .exceptions import FastAPIDeprecationWarning
+from wirefast.exceptions import FastAPIDeprecationWarning
 
 __all__ = [
     "EventSourceResponse",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import Enum
 from threading import Lock
 from typing import Any, Literal, TypeVar
@@ -18,7 +18,6 @@ from starlette.routing import BaseRoute
 from starlette.routing import Match as Match
 from starlette.routing import Mount as Mount
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
-from starlette.websockets import WebSocket as StarletteWebSocket
 from typing_extensions import deprecated as deprecated_decorator
 
 from wirefast import lifespan as lifespans
@@ -28,40 +27,36 @@ from wirefast._core.operation import RequestResponse as request_response  # noqa
 from wirefast._core.pace import PacedApp
 from wirefast.datastructures import Default
 from wirefast.exceptions import FastAPIError
-from wirefast.frontend import Fallback, FrontendRoutes, PathName, check_directory, first_match
-from wirefast.hooks import is_replaced
-from wirefast.http_methods import RouterHttpMethods
-from wirefast.inclusion import (
+from wirefast.limits.bodies import inherit_form_limits, limit_body, validate_form_limits, validate_max_body_size
+from wirefast.messages.declaring import MessageDeclarations
+from wirefast.routes.frontend import Fallback, FrontendRoutes, PathName, check_directory, first_match
+from wirefast.routes.hooks import is_replaced
+from wirefast.routes.http import APIRoute as APIRoute
+from wirefast.routes.http_methods import RouterHttpMethods
+from wirefast.routes.include_context import RouterIncludeContext
+from wirefast.routes.inclusion import (
     RouteContext as RouteContext,
 )
-from wirefast.inclusion import (
-    RouteList,
-    RouterIncludeContext,
+from wirefast.routes.inclusion import (
     _IncludedRouter,
     asked_for,
     contains_router,
     first_url_path,
     foreign_routers,
 )
-from wirefast.inclusion import iter_route_contexts as iter_route_contexts
-from wirefast.limits import inherit_form_limits, limit_body, validate_form_limits, validate_max_body_size
-from wirefast.messages.declaring import MessageDeclarations
-from wirefast.operations import APIRoute as APIRoute
-from wirefast.request_handler import get_request_handler as get_request_handler
-from wirefast.request_handler import run_endpoint_function as run_endpoint_function
-from wirefast.request_handler import serialize_response as serialize_response
+from wirefast.routes.inclusion import iter_route_contexts as iter_route_contexts
+from wirefast.routes.request_handler import get_request_handler as get_request_handler
+from wirefast.routes.request_handler import run_endpoint_function as run_endpoint_function
+from wirefast.routes.request_handler import serialize_response as serialize_response
+from wirefast.routes.route_list import RouteList
+from wirefast.routes.websocket import APIWebSocketRoute as APIWebSocketRoute
+from wirefast.routes.websocket import get_websocket_app as get_websocket_app
+from wirefast.routes.websocket import websocket_session as websocket_session
+from wirefast.routes.websocket_methods import RouterWebSocketMethods
 from wirefast.utils import generate_unique_id, get_value_or_default
-from wirefast.websocket_route import APIWebSocketRoute as APIWebSocketRoute
-from wirefast.websocket_route import get_websocket_app as get_websocket_app
-from wirefast.websocket_route import websocket_session as websocket_session
 from wirefast.websockets import WebSocket as WebSocket
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-def given(**options: Any) -> dict[str, Any]:
-    """The options that are not None: what FastAPI does not have is not passed to methods that may be overridden."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _check_prefix(prefix: str) -> None:
@@ -78,7 +73,7 @@ def _matches_as_declared(route: BaseRoute, kind: Any) -> bool:
     return "matches" not in vars(declared) and "handle" not in vars(declared)
 
 
-class APIRouter(RouterHttpMethods, MessageDeclarations, routing.Router):
+class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, routing.Router):
     """A group of routes with a common prefix and common dependencies; also an ASGI application of its own.
 
     Args:
@@ -339,73 +334,7 @@ class APIRouter(RouterHttpMethods, MessageDeclarations, routing.Router):
         """
         return first_url_path(self.routes, name, path_params)
 
-    # Declaring WebSocket routes -------------------------------------------------------------------
-
-    def add_api_websocket_route(
-        self,
-        path: str,
-        endpoint: Callable[..., Any],
-        name: str | None = None,
-        *,
-        dependencies: Sequence[params.Depends] | None = None,
-        per_message_deflate: bool | None = None,
-    ) -> None:
-        """Add a WebSocket route; see ``websocket``."""
-        self.routes.append(
-            APIWebSocketRoute(
-                self.prefix + path,
-                endpoint=endpoint,
-                name=name,
-                dependencies=[*self.dependencies, *(dependencies or ())],
-                dependency_overrides_provider=self.dependency_overrides_provider,
-                per_message_deflate=per_message_deflate,
-            )
-        )
-
-    def websocket(
-        self,
-        path: str,
-        name: str | None = None,
-        *,
-        dependencies: Sequence[params.Depends] | None = None,
-        per_message_deflate: bool | None = None,
-    ) -> Callable[[Decorated], Decorated]:
-        """Declare a WebSocket endpoint.
-
-        Args:
-            path: below the router's prefix.
-            name: for ``url_path_for``. Default: the function's name.
-            dependencies: run before the endpoint, for their effect.
-            per_message_deflate: whether messages are compressed; see ``APIWebSocketRoute``.
-        """
-
-        def decorator(function: Decorated) -> Decorated:
-            self.add_api_websocket_route(
-                path, function, name=name, dependencies=dependencies, **given(per_message_deflate=per_message_deflate)
-            )
-            return function
-
-        return decorator
-
-    def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:
-        """Declare a plain Starlette WebSocket route: one argument, no prefix of this router, no dependencies.
-
-        Args:
-            path: the whole path.
-            name: for ``url_path_for``. Default: the function's name.
-        """
-
-        def decorator(function: Decorated) -> Decorated:
-            self.add_websocket_route(path, function, name=name)
-            return function
-
-        return decorator
-
-    def add_websocket_route(
-        self, path: str, endpoint: Callable[[StarletteWebSocket], Awaitable[None]], name: str | None = None
-    ) -> None:
-        """Add a plain Starlette route (see `websocket_route`); the endpoint may be a ``WebSocketEndpoint`` class."""
-        self.routes.append(routing.WebSocketRoute(path, endpoint=endpoint, name=name))
+    # Declaring Starlette's routes and frontends ---------------------------------------------------
 
     def route(
         self,

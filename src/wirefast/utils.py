@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection
 from typing import Any, Protocol
 
-from .datastructures import Default, DefaultPlaceholder
-from .dependencies.fields import create_model_field
+from wirefast.datastructures import Default, DefaultPlaceholder
+from wirefast.dependencies.fields import create_model_field
 
 __all__ = [
     "create_model_field",

@@ -16,7 +16,7 @@ from exchanges import Answer, ask, http_scope, respond
 from wirefast import App, BackgroundTasks, Body, Depends, File, Form, HTTPException, UploadFile
 from wirefast._core import operation as module
 from wirefast.exceptions import FastAPIError, RequestValidationError
-from wirefast.operations import APIRoute
+from wirefast.routes.http import APIRoute
 
 
 def test_is_compiled():

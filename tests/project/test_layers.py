@@ -18,7 +18,7 @@ LONGEST = 600
 # From the bottom to the top: a module imports from its own row and those before it; a package stands for all in it
 # that have no row of their own.
 LAYERS = [
-    "background concurrency datastructures exceptions hooks lifespan live_copy logger types",
+    "background concurrency datastructures exceptions lifespan logger routes.hooks routes.live_copy types",
     "middleware requests responses sse staticfiles templating",
     "_core",
     "openapi params websockets encoders rooms",
@@ -26,8 +26,10 @@ LAYERS = [
     "dependencies utils",
     "telemetry",
     "exception_handlers",
-    "_body_limit _form_limits frontend http_methods inclusion limits messages operations request_handler routing "
-    "streaming websocket_route",
+    "limits",
+    "routes",
+    "messages",
+    "_body_limit _form_limits routing",
     "documents _compat openapi.docs openapi.utils",
     "applications",
     "server testclient",

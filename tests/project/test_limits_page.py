@@ -93,7 +93,7 @@ def test_figures(row: Row) -> None:
     elif match := re.fullmatch(r"`(\w+)` of `(Limits|Policy)`", row.source):
         assert getattr({"Limits": Limits(), "Policy": Policy("wait")}[match[2]], match[1]) == figure(row.default)
     else:
-        # HTTP's: defaults of FastAPI's, which tests/test_limits.py and Starlette's own parser hold.
+        # HTTP's: defaults of FastAPI's, which tests/limits/test_body_limits.py and Starlette's own parser hold.
         assert row.source in ("`max_body_size` of `App`", "`max_fields` of forms", "`WebSocketOriginMiddleware`")
 
 

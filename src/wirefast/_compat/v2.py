@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined as Undefined
 
-from ..dependencies.fields import ModelField
-from ..dependencies.shapes import sequence_of
-from ..documents.schemas import FieldSchemas, Schemas, make_schemas, models_within
+from wirefast.dependencies.fields import ModelField
+from wirefast.dependencies.shapes import sequence_of
+from wirefast.documents.schemas import FieldSchemas, Schemas, make_schemas, models_within
 
 __all__ = [
     "ModelField",

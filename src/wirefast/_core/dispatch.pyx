@@ -8,7 +8,7 @@ from wirefast._core.pace cimport paced
 
 from starlette.routing import Match, WebSocketRoute
 
-from wirefast.hooks import is_replaced
+from wirefast.routes.hooks import is_replaced
 
 cdef object FULL = Match.FULL
 cdef object NONE = Match.NONE

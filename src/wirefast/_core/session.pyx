@@ -11,7 +11,7 @@ from wirefast._core.websocket cimport DISCONNECTED, WebSocketCore
 from wirefast._core.exits import unwind
 from wirefast._core.handlers import handle_exception
 from wirefast._core.solver import leave
-from wirefast.hooks import is_replaced
+from wirefast.routes.hooks import is_replaced
 
 from starlette.applications import Starlette
 

@@ -6,7 +6,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 
 from wirefast.documents.serving import add_routes
-from wirefast.inclusion import foreign_routers
+from wirefast.routes.inclusion import foreign_routers
 
 if TYPE_CHECKING:
     from wirefast.routing import APIRouter

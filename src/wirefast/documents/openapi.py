@@ -12,9 +12,9 @@ from wirefast.documents.needs import Needs
 from wirefast.documents.operations import PathWriter
 from wirefast.documents.schemas import Schemas, make_schemas
 from wirefast.documents.sockets import described_sockets
-from wirefast.inclusion import RouteContext, iter_route_contexts
 from wirefast.openapi.models import OpenAPI
-from wirefast.operations import APIRoute
+from wirefast.routes.http import APIRoute
+from wirefast.routes.inclusion import RouteContext, iter_route_contexts
 
 __all__ = ["fields_of_routes", "make_document"]
 

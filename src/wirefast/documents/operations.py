@@ -17,7 +17,7 @@ from wirefast.dependencies.shapes import is_subclass
 from wirefast.documents.needs import Needs, add_examples
 from wirefast.documents.schemas import Schemas
 from wirefast.openapi.constants import METHODS_WITH_BODY, REF_PREFIX
-from wirefast.operations import APIRoute
+from wirefast.routes.http import APIRoute
 from wirefast.utils import deep_dict_update, is_body_allowed_for_status_code
 
 __all__ = ["PathWriter", "operation_metadata", "request_body", "summary_of"]

@@ -27,12 +27,12 @@ from wirefast.exception_handlers import (
     websocket_request_validation_exception_handler,
 )
 from wirefast.exceptions import FastAPIError
-from wirefast.live_copy import OWN
 from wirefast.messages import schema
 from wirefast.messages.errors import Explain
 from wirefast.messages.handlers import Declared, Handler, analyse
 from wirefast.messages.planning import Handshake, make_message_plan
-from wirefast.websocket_route import APIWebSocketRoute
+from wirefast.routes.live_copy import OWN
+from wirefast.routes.websocket import APIWebSocketRoute
 from wirefast.websockets import WebSocket
 
 _DEFAULT_HANDLERS = frozenset(

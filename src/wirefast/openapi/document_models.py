@@ -16,8 +16,8 @@ from pydantic import AnyUrl, BaseModel, Field, GetJsonSchemaHandler
 from pydantic_core import core_schema
 from typing_extensions import deprecated as deprecated_use
 
-from ..logger import logger
-from .models import BaseModelWithConfig, Example, SecurityScheme
+from wirefast.logger import logger
+from wirefast.openapi.models import BaseModelWithConfig, Example, SecurityScheme
 
 if TYPE_CHECKING or importlib.util.find_spec("email_validator"):
     from pydantic import EmailStr as EmailStr

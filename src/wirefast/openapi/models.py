@@ -16,33 +16,33 @@ from pydantic import AnyUrl, BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 if TYPE_CHECKING:
-    from .document_models import XML as XML
-    from .document_models import Components as Components
-    from .document_models import Contact as Contact
-    from .document_models import Discriminator as Discriminator
-    from .document_models import EmailStr as EmailStr
-    from .document_models import Encoding as Encoding
-    from .document_models import ExternalDocumentation as ExternalDocumentation
-    from .document_models import Header as Header
-    from .document_models import Info as Info
-    from .document_models import License as License
-    from .document_models import Link as Link
-    from .document_models import MediaType as MediaType
-    from .document_models import OpenAPI as OpenAPI
-    from .document_models import Operation as Operation
-    from .document_models import Parameter as Parameter
-    from .document_models import ParameterBase as ParameterBase
-    from .document_models import ParameterInType as ParameterInType
-    from .document_models import PathItem as PathItem
-    from .document_models import Reference as Reference
-    from .document_models import RequestBody as RequestBody
-    from .document_models import Response as Response
-    from .document_models import Schema as Schema
-    from .document_models import SchemaOrBool as SchemaOrBool
-    from .document_models import SchemaType as SchemaType
-    from .document_models import Server as Server
-    from .document_models import ServerVariable as ServerVariable
-    from .document_models import Tag as Tag
+    from wirefast.openapi.document_models import XML as XML
+    from wirefast.openapi.document_models import Components as Components
+    from wirefast.openapi.document_models import Contact as Contact
+    from wirefast.openapi.document_models import Discriminator as Discriminator
+    from wirefast.openapi.document_models import EmailStr as EmailStr
+    from wirefast.openapi.document_models import Encoding as Encoding
+    from wirefast.openapi.document_models import ExternalDocumentation as ExternalDocumentation
+    from wirefast.openapi.document_models import Header as Header
+    from wirefast.openapi.document_models import Info as Info
+    from wirefast.openapi.document_models import License as License
+    from wirefast.openapi.document_models import Link as Link
+    from wirefast.openapi.document_models import MediaType as MediaType
+    from wirefast.openapi.document_models import OpenAPI as OpenAPI
+    from wirefast.openapi.document_models import Operation as Operation
+    from wirefast.openapi.document_models import Parameter as Parameter
+    from wirefast.openapi.document_models import ParameterBase as ParameterBase
+    from wirefast.openapi.document_models import ParameterInType as ParameterInType
+    from wirefast.openapi.document_models import PathItem as PathItem
+    from wirefast.openapi.document_models import Reference as Reference
+    from wirefast.openapi.document_models import RequestBody as RequestBody
+    from wirefast.openapi.document_models import Response as Response
+    from wirefast.openapi.document_models import Schema as Schema
+    from wirefast.openapi.document_models import SchemaOrBool as SchemaOrBool
+    from wirefast.openapi.document_models import SchemaType as SchemaType
+    from wirefast.openapi.document_models import Server as Server
+    from wirefast.openapi.document_models import ServerVariable as ServerVariable
+    from wirefast.openapi.document_models import Tag as Tag
 
 __all__ = [
     "APIKey",

@@ -24,7 +24,7 @@ from wirefast.documents.operations import (
 )
 from wirefast.documents.schemas import Schemas
 from wirefast.exceptions import FastAPIDeprecationWarning
-from wirefast.inclusion import RouteContext
+from wirefast.routes.inclusion import RouteContext
 from wirefast.types import ModelNameMap
 
 __all__ = [

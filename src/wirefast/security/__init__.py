@@ -4,9 +4,9 @@ They find credentials and refuse connections that have none; whether these are r
 FastAPI: ``fastapi.security``, whose schemes take WebSockets too.
 """
 
-from .api_key import APIKeyCookie, APIKeyHeader, APIKeyQuery
-from .http import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer, HTTPDigest
-from .oauth2 import (
+from wirefast.security.api_key import APIKeyCookie, APIKeyHeader, APIKeyQuery
+from wirefast.security.http import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer, HTTPDigest
+from wirefast.security.oauth2 import (
     OAuth2,
     OAuth2AuthorizationCodeBearer,
     OAuth2PasswordBearer,
@@ -14,7 +14,7 @@ from .oauth2 import (
     OAuth2PasswordRequestFormStrict,
     SecurityScopes,
 )
-from .open_id_connect_url import OpenIdConnect
+from wirefast.security.open_id_connect_url import OpenIdConnect
 
 __all__ = [
     "APIKeyCookie",

@@ -2,8 +2,8 @@
 
 from starlette.requests import HTTPConnection
 
-from ..openapi.models import APIKey, APIKeyIn
-from .base import SecurityBase
+from wirefast.openapi.models import APIKey, APIKeyIn
+from wirefast.security.base import SecurityBase
 
 __all__ = ["APIKeyBase", "APIKeyCookie", "APIKeyHeader", "APIKeyQuery"]
 

@@ -1,7 +1,7 @@
 """What all security schemes share. FastAPI: ``fastapi.security.base``."""
 
-from ..exceptions import HTTPException
-from ..openapi.models import SecurityBase as SecurityBaseModel
+from wirefast.exceptions import HTTPException
+from wirefast.openapi.models import SecurityBase as SecurityBaseModel
 
 __all__ = ["SecurityBase"]
 

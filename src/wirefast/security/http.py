@@ -9,11 +9,11 @@ from typing import ClassVar
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 
-from ..exceptions import HTTPException
-from ..openapi.models import HTTPBase as HTTPBaseModel
-from ..openapi.models import HTTPBearer as HTTPBearerModel
-from .base import SecurityBase
-from .utils import get_authorization_scheme_param
+from wirefast.exceptions import HTTPException
+from wirefast.openapi.models import HTTPBase as HTTPBaseModel
+from wirefast.openapi.models import HTTPBearer as HTTPBearerModel
+from wirefast.security.base import SecurityBase
+from wirefast.security.utils import get_authorization_scheme_param
 
 __all__ = ["HTTPAuthorizationCredentials", "HTTPBase", "HTTPBasic", "HTTPBasicCredentials", "HTTPBearer", "HTTPDigest"]
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any, cast
 
 from starlette.requests import HTTPConnection
 
-from ..openapi.models import OAuth2 as OAuth2Model
-from ..openapi.models import OAuthFlows as OAuthFlowsModel
-from ..param_functions import Form
-from .base import SecurityBase
-from .utils import get_authorization_scheme_param
+from wirefast.openapi.models import OAuth2 as OAuth2Model
+from wirefast.openapi.models import OAuthFlows as OAuthFlowsModel
+from wirefast.param_functions import Form
+from wirefast.security.base import SecurityBase
+from wirefast.security.utils import get_authorization_scheme_param
 
 __all__ = [
     "OAuth2",

@@ -2,8 +2,8 @@
 
 from starlette.requests import HTTPConnection
 
-from ..openapi.models import OpenIdConnect as OpenIdConnectModel
-from .base import SecurityBase
+from wirefast.openapi.models import OpenIdConnect as OpenIdConnectModel
+from wirefast.security.base import SecurityBase
 
 __all__ = ["OpenIdConnect"]
 

@@ -1,5 +1,5 @@
 """Brokers: how the hubs of several processes reach each other's members."""
 
-from .base import Broker, BrokerUnavailable, InvalidBrokerURL, make_broker
+from wirefast.rooms.brokers.base import Broker, BrokerUnavailable, InvalidBrokerURL, make_broker
 
 __all__ = ["Broker", "BrokerUnavailable", "InvalidBrokerURL", "make_broker"]

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from .base import BrokerUnavailable, InvalidBrokerURL, take_prefix
-from .link import Link, LinkError, Turn, one_line
-from .supervisor import Limits, SupervisedBroker, forget
+from wirefast.rooms.brokers.base import BrokerUnavailable, InvalidBrokerURL, take_prefix
+from wirefast.rooms.brokers.link import Link, LinkError, Turn, one_line
+from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker, forget
 
 try:
     from nats.aio.client import Client

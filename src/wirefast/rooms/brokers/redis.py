@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from .base import BrokerUnavailable, InvalidBrokerURL, take_prefix
-from .link import Link, LinkError, Turn, one_line
-from .supervisor import Limits, SupervisedBroker
+from wirefast.rooms.brokers.base import BrokerUnavailable, InvalidBrokerURL, take_prefix
+from wirefast.rooms.brokers.link import Link, LinkError, Turn, one_line
+from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker
 
 try:
     from redis.asyncio.connection import AbstractConnection, Connection, parse_url

@@ -28,10 +28,10 @@ from typing import Any, TypeVar
 
 import orjson
 
-from ...logger import logger
-from .base import Broker, BrokerUnavailable, Deliver, Gap
-from .link import Link, LinkError, one_line
-from .notices import NOTICES_EVERY, ROOMS_IN_A_NOTICE, Owed, read_notice
+from wirefast.logger import logger
+from wirefast.rooms.brokers.base import Broker, BrokerUnavailable, Deliver, Gap
+from wirefast.rooms.brokers.link import Link, LinkError, one_line
+from wirefast.rooms.brokers.notices import NOTICES_EVERY, ROOMS_IN_A_NOTICE, Owed, read_notice
 
 __all__ = ["Limits", "Link", "LinkError", "SupervisedBroker", "forget", "one_line"]
 

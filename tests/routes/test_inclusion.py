@@ -6,14 +6,14 @@ from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 
 from asgi import connect
 from wirefast import APIRouter, App, Depends, WebSocket
-from wirefast.inclusion import (
+from wirefast.routes.include_context import RouterIncludeContext
+from wirefast.routes.inclusion import (
     RouteContext,
-    RouteList,
-    RouterIncludeContext,
     _IncludedRouter,
     contains_router,
     iter_route_contexts,
 )
+from wirefast.routes.route_list import RouteList
 from wirefast.routing import APIWebSocketRoute
 
 

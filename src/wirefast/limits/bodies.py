@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import TypedDict
 
-from .exception_handlers import http_exception_handler
+from wirefast.exception_handlers import http_exception_handler
 
 try:
     from starlette.middleware import body_limit as _starlette

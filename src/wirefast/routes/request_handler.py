@@ -39,10 +39,10 @@ from wirefast.dependencies.models import Dependant, call_kind, endpoint_context
 from wirefast.dependencies.planning import Overrides, make_plan
 from wirefast.encoders import jsonable_encoder
 from wirefast.exceptions import EndpointContext, RequestValidationError, ResponseValidationError
-from wirefast.hooks import is_replaced
-from wirefast.limits import FormLimits, body_limit_error, inherited_form_limits
+from wirefast.limits.bodies import FormLimits, body_limit_error, inherited_form_limits
+from wirefast.routes.hooks import is_replaced
+from wirefast.routes.streaming import StreamedAnswer
 from wirefast.sse import EventSourceResponse
-from wirefast.streaming import StreamedAnswer
 from wirefast.telemetry.watching import is_watched, watch_handler, watch_operation
 from wirefast.types import IncEx
 

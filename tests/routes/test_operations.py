@@ -20,7 +20,7 @@ from wirefast import APIRouter, App, BackgroundTasks, Body, Depends, HTTPExcepti
 from wirefast.datastructures import Default
 from wirefast.dependencies.models import endpoint_context
 from wirefast.exceptions import FastAPIError, RequestValidationError, ResponseValidationError
-from wirefast.operations import APIRoute
+from wirefast.routes.http import APIRoute
 from wirefast.sse import EventSourceResponse, ServerSentEvent
 
 

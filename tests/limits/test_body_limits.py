@@ -12,7 +12,7 @@ from starlette.requests import Request
 import wirefast
 from exchanges import respond
 from wirefast import App
-from wirefast.limits import (
+from wirefast.limits.bodies import (
     body_limit_error,
     first_limit,
     inherit_form_limits,

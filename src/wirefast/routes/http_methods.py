@@ -1,6 +1,6 @@
 """The decorators that declare HTTP operations: ``get``, ``post``, ..., on routers and applications.
 
-Every one takes the options of `wirefast.operations.APIRoute` by keyword; they are written down once, there and (with
+Every one takes the options of `wirefast.routes.http.APIRoute` by keyword; they are written down once, there and (with
 their types, for type checkers) in `OperationOptions`. FastAPI: the methods of the same names.
 """
 
@@ -17,8 +17,8 @@ from typing_extensions import TypedDict, Unpack
 
 from wirefast import params
 from wirefast.datastructures import Default, DefaultPlaceholder
-from wirefast.limits import FormLimits, first_limit
-from wirefast.operations import APIRoute
+from wirefast.limits.bodies import FormLimits, first_limit
+from wirefast.routes.http import APIRoute
 from wirefast.types import DecoratedCallable, IncEx
 from wirefast.utils import generate_unique_id, get_value_or_default
 

@@ -4,132 +4,22 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from dataclasses import dataclass
+from typing import Any
 
 from starlette import routing
 from starlette.datastructures import URLPath
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Match, NoMatchFound, compile_path
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Receive, Scope, Send
 
-from wirefast import params
 from wirefast._core.dispatch import update_scope
-from wirefast.datastructures import Default, DefaultPlaceholder
-from wirefast.hooks import is_replaced
-from wirefast.limits import FormLimits, limit_included
-from wirefast.live_copy import live_copy
-from wirefast.utils import generate_unique_id, get_value_or_default
-
-if TYPE_CHECKING:
-    from wirefast.routing import APIRouter
-
-
-class RouteList(list[BaseRoute]):
-    """The routes of a router. Every change is reported, so that the frozen route tables are made anew."""
-
-    def __init__(self, changed: Callable[[], None], routes: Iterable[BaseRoute] = ()) -> None:
-        super().__init__(routes)
-        self._changed = changed
-
-    def append(self, route: BaseRoute) -> None:
-        super().append(route)
-        self._changed()
-
-    def extend(self, routes: Iterable[BaseRoute]) -> None:
-        super().extend(routes)
-        self._changed()
-
-    def insert(self, index: SupportsIndex, route: BaseRoute) -> None:
-        super().insert(index, route)
-        self._changed()
-
-    def remove(self, route: BaseRoute) -> None:
-        super().remove(route)
-        self._changed()
-
-    def pop(self, index: SupportsIndex = -1) -> BaseRoute:
-        route = super().pop(index)
-        self._changed()
-        return route
-
-    def clear(self) -> None:
-        super().clear()
-        self._changed()
-
-    def reverse(self) -> None:
-        super().reverse()
-        self._changed()
-
-    def sort(self, **options: Any) -> None:
-        super().sort(**options)
-        self._changed()
-
-    def __setitem__(self, index: Any, route: Any) -> None:
-        super().__setitem__(index, route)
-        self._changed()
-
-    def __delitem__(self, index: SupportsIndex | slice) -> None:
-        super().__delitem__(index)
-        self._changed()
-
-    def __iadd__(self, routes: Iterable[BaseRoute]) -> RouteList:  # type: ignore[misc,override]
-        self.extend(routes)
-        return self
-
-    def __imul__(self, count: SupportsIndex) -> RouteList:
-        super().__imul__(count)
-        self._changed()
-        return self
-
-
-@dataclass
-class RouterIncludeContext:
-    """What an ``include_router`` adds to every route of the included router, merged down from the outermost."""
-
-    included_router: Any
-    prefix: str = ""
-    tags: list[str | Enum] = field(default_factory=list)
-    dependencies: list[params.Depends] = field(default_factory=list)
-    default_response_class: type[Response] | DefaultPlaceholder = field(default_factory=lambda: Default(JSONResponse))
-    responses: dict[int | str, dict[str, Any]] = field(default_factory=dict)
-    callbacks: list[BaseRoute] = field(default_factory=list)
-    deprecated: bool | None = None
-    include_in_schema: bool = True
-    generate_unique_id_function: Any = field(default_factory=lambda: Default(generate_unique_id))
-    strict_content_type: bool | DefaultPlaceholder = field(default_factory=lambda: Default(True))
-    dependency_overrides_provider: Any | None = None
-    max_body_size: int | None = None
-    form_limits: FormLimits = field(default_factory=FormLimits)
-
-    def below(self, child: Any) -> RouterIncludeContext:
-        """This context with that of an include inside the included router under it."""
-        return RouterIncludeContext(
-            included_router=child.included_router,
-            prefix=self.prefix + child.prefix,
-            tags=[*self.tags, *child.tags],
-            dependencies=[*self.dependencies, *child.dependencies],
-            default_response_class=get_value_or_default(child.default_response_class, self.default_response_class),
-            responses={**self.responses, **child.responses},
-            callbacks=[*self.callbacks, *child.callbacks],
-            deprecated=self.deprecated or child.deprecated,
-            include_in_schema=self.include_in_schema and child.include_in_schema,
-            generate_unique_id_function=get_value_or_default(
-                child.generate_unique_id_function, self.generate_unique_id_function
-            ),
-            strict_content_type=get_value_or_default(child.strict_content_type, self.strict_content_type),
-            dependency_overrides_provider=self.dependency_overrides_provider,
-            max_body_size=self.max_body_size if child.max_body_size is None else child.max_body_size,
-            form_limits={**self.form_limits, **child.form_limits},
-        )
-
-    def path_for(self, route: Any) -> str:
-        return self.prefix + str(route.path)
-
+from wirefast.limits.bodies import limit_included
+from wirefast.routes.adoption import adopt
+from wirefast.routes.hooks import is_replaced
+from wirefast.routes.include_context import RouterIncludeContext
 
 # What was matched last in this context, for tools that ask an included router for its path after a match.
 _matched: ContextVar[tuple[Any, str | None]] = ContextVar("wirefast_matched", default=(None, None))
@@ -234,54 +124,11 @@ class _IncludedRouter(BaseRoute):
         return self._low_priority[1]
 
     def _effective(self, route: Any) -> Any:
-        from wirefast.frontend import FrontendRoutes
-        from wirefast.operations import APIRoute
-        from wirefast.websocket_route import APIWebSocketRoute
-
-        context = self.include_context
+        """A route, of wirefast or another library, as it is under this include; None for what cannot be included."""
         if hasattr(route, "original_router") and hasattr(route, "include_context"):
-            return _IncludedRouter(route.original_router, context.below(route.include_context))
-        if isinstance(route, (APIRoute, APIWebSocketRoute, FrontendRoutes)):
-            return route.included(context)
-        if isinstance(route, routing.WebSocketRoute) and hasattr(route, "dependant"):
-            # FastAPI's, while a team moves over.
-            return APIWebSocketRoute(
-                context.path_for(route),
-                route.endpoint,
-                name=route.name,
-                dependencies=[*context.dependencies, *getattr(route, "dependencies", ())],
-                dependency_overrides_provider=context.dependency_overrides_provider,
-            )
-        if isinstance(route, routing.Route) and hasattr(route, "dependant"):
-            return APIRoute.adopted(route).included(context)
-        if hasattr(route, "matches_with_prefix"):
-            return FrontendRoutes.adopted(route).included(context)
-        effective: Any
-        if isinstance(route, (routing.WebSocketRoute, routing.Route)):
-            effective = live_copy(route)
-            effective.path = context.path_for(route)
-            effective.path_regex, effective.path_format, effective.param_convertors = compile_path(effective.path)
-            if isinstance(route, routing.Route):
-                effective.app = self._limited(effective.app)
-            return effective
-        if isinstance(route, routing.Mount):
-            effective = live_copy(route)
-            effective.path = path = context.path_for(route).rstrip("/")
-            effective.path_regex, effective.path_format, effective.param_convertors = compile_path(
-                path + "/{path:path}"
-            )
-            effective.app = self._limited(effective.app)
-            return effective
-        if isinstance(route, routing.Host):
-            effective = live_copy(route)
-            effective.app = self._limited(route.app)
-            if context.prefix:
-                effective.app = routing.Router(routes=[routing.Mount(context.prefix, app=effective.app)])
-            return effective
-        return None
-
-    def _limited(self, app: ASGIApp) -> ASGIApp:
-        return limit_included(app, self.include_context.max_body_size, self.include_context.form_limits)
+            return _IncludedRouter(route.original_router, self.include_context.below(route.include_context))
+        adopted = adopt(route)
+        return None if adopted is None else adopted.included(self.include_context)
 
     # Asking the router, as FastAPI does; the methods with an underscore are those that FastAPI's routers call.
 
@@ -317,7 +164,9 @@ class _IncludedRouter(BaseRoute):
     async def _handle_selected(self, scope: Scope, receive: Receive, send: Send) -> None:
         match, child_scope, route, _ = self._match(scope)
         if match is Match.NONE or route is None:
-            await self._limited(self.original_router.default)(scope, receive, send)
+            context = self.include_context
+            default = limit_included(self.original_router.default, context.max_body_size, context.form_limits)
+            await default(scope, receive, send)
             return
         update_scope(scope, child_scope)
         await route.handle(scope, receive, send)
@@ -419,7 +268,7 @@ def foreign_routers(router: Any) -> Iterator[Any]:
             yield from foreign_routers(child)
 
 
-def contains_router(router: Any, wanted: APIRouter, seen: set[int] | None = None) -> bool:
+def contains_router(router: Any, wanted: Any, seen: set[int] | None = None) -> bool:
     """Whether ``wanted`` is included somewhere below ``router``."""
     seen = set() if seen is None else seen
     if id(router) in seen:

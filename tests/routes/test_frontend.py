@@ -9,7 +9,7 @@ from starlette.routing import Match, NoMatchFound, Route
 
 from exchanges import http_scope, respond
 from wirefast import APIRouter, App, Depends
-from wirefast.frontend import FrontendRoutes, check_directory, first_match
+from wirefast.routes.frontend import FrontendRoutes, check_directory, first_match
 
 
 @pytest.fixture

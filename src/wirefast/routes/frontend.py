@@ -24,8 +24,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast import params
 from wirefast.concurrency import run_in_threadpool
-from wirefast.limits import limit_included
-from wirefast.operations import APIRoute
+from wirefast.limits.bodies import limit_included
+from wirefast.routes.http import APIRoute
+from wirefast.routes.include_context import Includable, RouterIncludeContext
 from wirefast.staticfiles import StaticFiles
 
 __all__ = ["Fallback", "FrontendRoutes", "check_directory", "first_match"]
@@ -191,7 +192,7 @@ class FrontendRoute(_Unnamed):
         await response(scope, receive, send)
 
 
-class FrontendRoutes(_Unnamed):
+class FrontendRoutes(_Unnamed, Includable):
     """The frontends of one router, with the dependencies that are run before a file is sent."""
 
     def __init__(
@@ -228,7 +229,7 @@ class FrontendRoutes(_Unnamed):
             adopted.add(route.path, directory=files.directory, fallback=files.fallback, check_dir=False)
         return adopted
 
-    def included(self, context: Any) -> FrontendRoutes:
+    def included(self, context: RouterIncludeContext) -> FrontendRoutes:
         """These frontends under an include."""
         copy = FrontendRoutes(
             dependencies=[*context.dependencies, *self.dependencies],

@@ -9,7 +9,7 @@ from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 from asgi import connect
 from exchanges import respond
 from wirefast import APIRouter, App, Request, WebSocket
-from wirefast.live_copy import is_live
+from wirefast.routes.live_copy import is_live
 from wirefast.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 
 

@@ -20,13 +20,14 @@ from wirefast.dependencies.models import Dependant, endpoint_context
 from wirefast.dependencies.planning import make_plan, refuse_body
 from wirefast.dependencies.utils import solve_dependencies
 from wirefast.exceptions import WebSocketRequestValidationError
-from wirefast.live_copy import OWN, deep_copy, live_copy
-from wirefast.request_handler import hooked
+from wirefast.routes.include_context import Includable, RouterIncludeContext
+from wirefast.routes.live_copy import OWN, deep_copy, live_copy
+from wirefast.routes.request_handler import hooked
 from wirefast.telemetry.watching import is_watched, watch_socket
 from wirefast.websockets import WebSocket
 
 
-class APIWebSocketRoute(routing.WebSocketRoute):
+class APIWebSocketRoute(routing.WebSocketRoute, Includable):
     """A WebSocket route whose endpoint's parameters and dependencies are filled from the handshake.
 
     Args:
@@ -119,11 +120,11 @@ class APIWebSocketRoute(routing.WebSocketRoute):
         self.resolve()
         await self.app(scope, receive, send)
 
-    def included(self, context: Any) -> APIWebSocketRoute:
+    def included(self, context: RouterIncludeContext) -> APIWebSocketRoute:
         """This route as it is under an include: the prefix and dependencies of the routers above merged in.
 
         Args:
-            context: ``inclusion.RouterIncludeContext``.
+            context: what the includes add.
         """
         route = live_copy(self)
         route.path = context.path_for(self)
@@ -131,6 +132,13 @@ class APIWebSocketRoute(routing.WebSocketRoute):
         route.dependency_overrides_provider = context.dependency_overrides_provider
         route._analyse()
         return route
+
+    @classmethod
+    def adopted(cls, route: Any) -> APIWebSocketRoute:
+        """Make a route of ours from a FastAPI route, for a team that moves over one router at a time."""
+        return cls(
+            route.path, route.endpoint, name=route.name, dependencies=list(getattr(route, "dependencies", None) or ())
+        )
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the path is this route's, and what to add to the scope; itself, as ``route``, too."""

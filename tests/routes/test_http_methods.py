@@ -10,9 +10,9 @@ import pytest
 
 from exchanges import respond
 from wirefast import APIRouter, App, Depends
-from wirefast.http_methods import AddRouteOptions, OperationOptions
-from wirefast.operations import APIRoute
 from wirefast.responses import PlainTextResponse
+from wirefast.routes.http import APIRoute
+from wirefast.routes.http_methods import AddRouteOptions, OperationOptions
 
 METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"]
 

@@ -35,15 +35,16 @@ from wirefast.dependencies.analysis import get_endpoint_dependant, require_resol
 from wirefast.dependencies.annotations import UnresolvedAnnotation
 from wirefast.dependencies.fields import ModelField, create_model_field
 from wirefast.dependencies.models import Dependant, is_generator_kind
-from wirefast.limits import (
+from wirefast.limits.bodies import (
     FormLimits,
     first_limit,
     limit_body,
     validate_form_limits,
     validate_max_body_size,
 )
-from wirefast.live_copy import OWN, deep_copy, live_copy
-from wirefast.request_handler import Handler, get_request_handler, hooked, request_application
+from wirefast.routes.include_context import Includable, RouterIncludeContext
+from wirefast.routes.live_copy import OWN, deep_copy, live_copy
+from wirefast.routes.request_handler import Handler, get_request_handler, hooked, request_application
 from wirefast.sse import EventSourceResponse, ServerSentEvent
 from wirefast.types import IncEx
 from wirefast.utils import generate_unique_id, get_value_or_default, is_body_allowed_for_status_code
@@ -51,7 +52,7 @@ from wirefast.utils import generate_unique_id, get_value_or_default, is_body_all
 _STREAMS = (AsyncIterable, AsyncIterator, AsyncGenerator, Iterable, Iterator, Generator)
 
 
-class APIRoute(routing.Route):
+class APIRoute(routing.Route, Includable):
     """A route whose endpoint's parameters, body and dependencies are filled from the request.
 
     Args:
@@ -252,11 +253,11 @@ class APIRoute(routing.Route):
 
     # Included routers -----------------------------------------------------------------------------
 
-    def included(self, context: Any) -> APIRoute:
+    def included(self, context: RouterIncludeContext) -> APIRoute:
         """This route as it is under an include: prefix, dependencies and defaults of the routers above merged in.
 
         Args:
-            context: ``inclusion.RouterIncludeContext``.
+            context: what the includes add.
         """
         route = live_copy(self)
         route.path = context.path_for(self)

@@ -20,10 +20,10 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from . import sse
-from ._core.json import dumps, loads
-from ._core.unicode import utf8
-from .encoders import jsonable_encoder
+from wirefast import sse
+from wirefast._core.json import dumps, loads
+from wirefast._core.unicode import utf8
+from wirefast.encoders import jsonable_encoder
 
 __all__ = ["StreamedAnswer"]
 

@@ -1,0 +1,68 @@
+"""The list of a router's routes, which reports each change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, SupportsIndex
+
+from starlette.routing import BaseRoute
+
+__all__ = ["RouteList"]
+
+
+class RouteList(list[BaseRoute]):
+    """The routes of a router. Every change is reported, so that the frozen route tables are made anew."""
+
+    def __init__(self, changed: Callable[[], None], routes: Iterable[BaseRoute] = ()) -> None:
+        super().__init__(routes)
+        self._changed = changed
+
+    def append(self, route: BaseRoute) -> None:
+        super().append(route)
+        self._changed()
+
+    def extend(self, routes: Iterable[BaseRoute]) -> None:
+        super().extend(routes)
+        self._changed()
+
+    def insert(self, index: SupportsIndex, route: BaseRoute) -> None:
+        super().insert(index, route)
+        self._changed()
+
+    def remove(self, route: BaseRoute) -> None:
+        super().remove(route)
+        self._changed()
+
+    def pop(self, index: SupportsIndex = -1) -> BaseRoute:
+        route = super().pop(index)
+        self._changed()
+        return route
+
+    def clear(self) -> None:
+        super().clear()
+        self._changed()
+
+    def reverse(self) -> None:
+        super().reverse()
+        self._changed()
+
+    def sort(self, **options: Any) -> None:
+        super().sort(**options)
+        self._changed()
+
+    def __setitem__(self, index: Any, route: Any) -> None:
+        super().__setitem__(index, route)
+        self._changed()
+
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
+        super().__delitem__(index)
+        self._changed()
+
+    def __iadd__(self, routes: Iterable[BaseRoute]) -> RouteList:  # type: ignore[misc,override]
+        self.extend(routes)
+        return self
+
+    def __imul__(self, count: SupportsIndex) -> RouteList:
+        super().__imul__(count)
+        self._changed()
+        return self

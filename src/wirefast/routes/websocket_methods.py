@@ -1,0 +1,97 @@
+"""The decorators of APIRouter that declare WebSocket routes. FastAPI: the methods of the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from starlette import routing
+from starlette.routing import BaseRoute
+from starlette.websockets import WebSocket as StarletteWebSocket
+
+from wirefast import params
+from wirefast.routes.websocket import APIWebSocketRoute
+
+__all__ = ["RouterWebSocketMethods", "given"]
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that are not None: what FastAPI does not have is not passed to methods that may be overridden."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+class RouterWebSocketMethods:
+    """The decorators, which give each route the prefix and the dependencies of its router."""
+
+    routes: list[BaseRoute]
+    prefix: str
+    dependencies: list[params.Depends]
+    dependency_overrides_provider: Any
+
+    def add_api_websocket_route(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        name: str | None = None,
+        *,
+        dependencies: Sequence[params.Depends] | None = None,
+        per_message_deflate: bool | None = None,
+    ) -> None:
+        """Add a WebSocket route; see ``websocket``."""
+        self.routes.append(
+            APIWebSocketRoute(
+                self.prefix + path,
+                endpoint=endpoint,
+                name=name,
+                dependencies=[*self.dependencies, *(dependencies or ())],
+                dependency_overrides_provider=self.dependency_overrides_provider,
+                per_message_deflate=per_message_deflate,
+            )
+        )
+
+    def websocket(
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        dependencies: Sequence[params.Depends] | None = None,
+        per_message_deflate: bool | None = None,
+    ) -> Callable[[Decorated], Decorated]:
+        """Declare a WebSocket endpoint.
+
+        Args:
+            path: below the router's prefix.
+            name: for ``url_path_for``. Default: the function's name.
+            dependencies: run before the endpoint, for their effect.
+            per_message_deflate: whether messages are compressed; see ``APIWebSocketRoute``.
+        """
+
+        def decorator(function: Decorated) -> Decorated:
+            self.add_api_websocket_route(
+                path, function, name=name, dependencies=dependencies, **given(per_message_deflate=per_message_deflate)
+            )
+            return function
+
+        return decorator
+
+    def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:
+        """Declare a plain Starlette WebSocket route: one argument, no prefix of this router, no dependencies.
+
+        Args:
+            path: the whole path.
+            name: for ``url_path_for``. Default: the function's name.
+        """
+
+        def decorator(function: Decorated) -> Decorated:
+            self.add_websocket_route(path, function, name=name)
+            return function
+
+        return decorator
+
+    def add_websocket_route(
+        self, path: str, endpoint: Callable[[StarletteWebSocket], Awaitable[None]], name: str | None = None
+    ) -> None:
+        """Add a plain Starlette route (see `websocket_route`); the endpoint may be a ``WebSocketEndpoint`` class."""
+        self.routes.append(routing.WebSocketRoute(path, endpoint=endpoint, name=name))
