@@ -1,4 +1,5 @@
 #include "frame.h"
+#include "close.h"
 
 #include <string.h>
 
@@ -78,11 +79,11 @@ size_t frame_build(uint8_t *out, unsigned opcode, unsigned rsv, uint64_t length)
 }
 
 int frame_close_code_ok(unsigned code) {
-    if (code >= 3000) {
-        return code <= 4999;
+    if (code >= CLOSE_FIRST_UNREGISTERED) {
+        return code <= CLOSE_LAST_PRIVATE;
     }
-    /* 1004 to 1006 and 1015 are never on the wire. */
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014);
+    /* CLOSE_RESERVED, CLOSE_NO_CODE, CLOSE_ABNORMAL and CLOSE_NO_TLS are never on the wire. */
+    return (code >= CLOSE_NORMAL && code < CLOSE_RESERVED) || (code > CLOSE_ABNORMAL && code < CLOSE_NO_TLS);
 }
 
 const char *frame_error(int error) {

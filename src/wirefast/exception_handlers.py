@@ -20,9 +20,9 @@ from typing import Any, overload
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from wirefast._core.close import POLICY_VIOLATION, cut_reason
 from wirefast._core.handlers import can_deny
 from wirefast._core.json import dumps
 from wirefast._core.jsonable import unchanged
@@ -39,9 +39,6 @@ __all__ = [
     "request_validation_exception_handler",
     "websocket_request_validation_exception_handler",
 ]
-
-#: Bytes of UTF-8 that fit into a close frame beside the code (RFC 6455, section 5.5).
-MAX_REASON = 123
 
 #: What a subprotocol may be made of (RFC 9110, section 5.6.2); servers need not have checked what was offered.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -169,12 +166,10 @@ async def _close(websocket: WebSocket, reason: str) -> None:
         return
     if websocket.client_state is WebSocketState.DISCONNECTED:
         return
-    encoded = utf8(reason)
-    if accepted:
-        encoded = encoded[:MAX_REASON]
+    encoded = cut_reason(reason) if accepted else utf8(reason)
     # The peer may go while the frame is on its way.
     with suppress(WebSocketDisconnect):
-        await websocket.close(code=WS_1008_POLICY_VIOLATION, reason=encoded.decode("utf-8", "ignore"))
+        await websocket.close(code=POLICY_VIOLATION, reason=encoded.decode("utf-8"))
 
 
 def _json(value: Any) -> str:

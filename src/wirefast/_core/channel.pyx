@@ -12,6 +12,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_Clear
 from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_FromObject
 
+from wirefast._core.close cimport CLOSE_NORMAL
+
 from operator import index
 
 from wirefast._core.unicode import well_formed
@@ -149,7 +151,7 @@ cdef class AsgiSend:
         return self.channel.send_frame(TEXT, text, size)
 
     cdef int close(self, object code, object reason) except -1:
-        cdef int number = 1000
+        cdef int number = CLOSE_NORMAL
         if code is not None:
             try:
                 number = code if type(code) is int else index(code)

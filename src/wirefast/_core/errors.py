@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from starlette.websockets import WebSocketDisconnect
 
+from wirefast._core.close import ABNORMAL, EXPECTED_BINARY, EXPECTED_TEXT, UNSUPPORTED_DATA
+
 try:
     from starlette.websockets import WebSocketDisconnected
 except ImportError:  # Starlette before it had a name for this
@@ -16,7 +18,7 @@ def blame_peer(exc: Exception, reason: str) -> Exception:
     It is raised to the application as it is. When nobody handles it, our server closes with 1003 (RFC 6455,
     section 7.4.1: data that cannot be accepted) and this reason, and logs a line instead of a traceback.
     """
-    exc.wirefast_close = (1003, reason)  # type: ignore[attr-defined]
+    exc.wirefast_close = (UNSUPPORTED_DATA, reason)  # type: ignore[attr-defined]
     return exc
 
 
@@ -32,7 +34,7 @@ class UnexpectedFrame(KeyError):
     def __init__(self, wanted: str) -> None:
         super().__init__(wanted)
         self.wanted = wanted
-        blame_peer(self, f"expected a {'text' if wanted == 'text' else 'binary'} message")
+        blame_peer(self, EXPECTED_TEXT if wanted == "text" else EXPECTED_BINARY)
 
     def __str__(self) -> str:
         if self.wanted == "text":
@@ -48,5 +50,5 @@ class PeerGone(WebSocketDisconnect, WebSocketDisconnected):
     """
 
     def __init__(self) -> None:
-        super().__init__(1006)
+        super().__init__(ABNORMAL)
         self.args = ('Cannot call "send" once the peer is gone.',)

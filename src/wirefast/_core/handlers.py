@@ -8,10 +8,10 @@ from typing import Any
 from starlette._utils import is_async_callable
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketState
 
+from wirefast._core.close import POLICY_VIOLATION
 from wirefast._core.groups import caused_by_client, only_cause
 
 Handlers = tuple[dict[type[Exception], Callable[..., Any]], dict[int, Callable[..., Any]]]
@@ -38,7 +38,7 @@ class DenialByClose:
 
         async def close(message: Message) -> None:
             if message["type"] == "websocket.http.response.start":
-                await send({"type": "websocket.close", "code": WS_1008_POLICY_VIOLATION, "reason": ""})
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
 
         def closing(message: Message) -> Awaitable[None]:
             return (close if message["type"].startswith("websocket.http.response.") else send)(message)
@@ -102,7 +102,7 @@ async def handle_exception(
                 if scope["type"] == "websocket" and not can_deny(scope):
                     # Nothing but a close is understood there: 403 before the socket is accepted.
                     if connection.application_state is not WebSocketState.DISCONNECTED:
-                        await connection.close(WS_1008_POLICY_VIOLATION)
+                        await connection.close(POLICY_VIOLATION)
                 else:
                     await response(scope, receive, send)
         except BaseException:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
+from wirefast._core import close
 from wirefast._core.handlers import Handlers
 
 logger = logging.getLogger("wirefast.messages")
@@ -56,16 +57,16 @@ class Disconnect(NamedTuple):
 def end_of(failure: BaseException | None) -> tuple[int, str]:
     """The code and the reason of a socket that ended with this exception, or with none."""
     if failure is None:
-        return 1000, ""
+        return close.NORMAL, ""
     if isinstance(failure, (WebSocketDisconnect, WebSocketException)):
         return failure.code, failure.reason or ""
-    return (1011, "") if isinstance(failure, Exception) else (1001, "")
+    return (close.INTERNAL_ERROR if isinstance(failure, Exception) else close.GOING_AWAY), ""
 
 
 def refused_handshake(failure: BaseException) -> BaseException:
     """What ``on_connect`` raised, as a socket that is not open knows it."""
     if isinstance(failure, MessageError):
-        return WebSocketException(code=1008, reason=failure.message or failure.code)
+        return WebSocketException(code=close.POLICY_VIOLATION, reason=failure.message or failure.code)
     return failure
 
 

@@ -5,6 +5,7 @@ messages is read while something runs, and only once that has to wait.
 """
 
 from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind
+from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_NO_CODE
 from wirefast._core.websocket cimport CONNECTED, WebSocketCore
 
 import asyncio
@@ -57,7 +58,7 @@ cdef class MessageReader:
             kind[0] = BINARY
             return message["bytes"]
         message = self.websocket.checked(message)
-        raise WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+        raise WebSocketDisconnect(message.get("code", CLOSE_NO_CODE), message.get("reason"))
 
     cdef object known_end(self, object failure):
         """How the peer ended the socket, where a failed write was what showed it; never waits."""
@@ -124,7 +125,7 @@ cdef class MessageReader:
                 return
             if kind == NOTHING:
                 break
-        self.interrupt(WebSocketDisconnect(1006))
+        self.interrupt(WebSocketDisconnect(CLOSE_ABNORMAL))
 
     cdef int read_ahead(self) except -1:
         """Over ASGI: read one message on, unless enough of them wait."""
@@ -151,7 +152,7 @@ cdef class MessageReader:
                 if self.watching:
                     self.read_ahead()
                 return
-            failure = WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+            failure = WebSocketDisconnect(message.get("code", CLOSE_NO_CODE), message.get("reason"))
         if self.watching:
             self.interrupt(failure)
         else:

@@ -12,6 +12,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
 from wirefast._core.channel cimport BINARY, NOTHING, TEXT, EventKind, utf8_of
+from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, CLOSE_POLICY_VIOLATION
 from wirefast._core.csrc cimport MEMBERS_END, members_status
 from wirefast._core.drive cimport begin, begin_compiled, begin_step
 from wirefast._core.message_reader cimport MessageReader
@@ -28,6 +29,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocketDisconnect
 
+from wirefast._core import close
 from wirefast._core.exits import inside_cancel_scope, shielded, unwind
 from wirefast._core.message_errors import (
     INTERNAL as _INTERNAL, Disconnect, MessageError, answer_of, end_of, log_failure, refused_handshake,
@@ -52,7 +54,7 @@ cdef extern from "Python.h":
 
 cdef object CancelledError = asyncio.CancelledError
 # Ends a socket whose stream has given its last item.
-cdef object STREAM_ENDED = WebSocketDisconnect(1000)
+cdef object STREAM_ENDED = WebSocketDisconnect(CLOSE_NORMAL)
 cdef str HANDLERS_KEY = "starlette.exception_handlers"
 cdef tuple NO_HANDLERS = ({}, {})
 cdef dict REF_ERROR = {
@@ -118,7 +120,7 @@ cdef class MessageSession(MessageReader):
             failure = self.failure
         if self.reading is not None:
             self.reading.cancel()
-        elif isinstance(failure, WebSocketDisconnect) and failure.code == 1006:
+        elif isinstance(failure, WebSocketDisconnect) and failure.code == CLOSE_ABNORMAL:
             failure = self.known_end(failure)
         if self.running:
             failure = await self.stop_running(failure)
@@ -128,7 +130,7 @@ cdef class MessageSession(MessageReader):
                 pending = shielded(pending)
             await pending
         if failure is STREAM_ENDED and websocket.application == CONNECTED:
-            await websocket.close(1000)
+            await websocket.close(CLOSE_NORMAL)
         if failure is not None and not isinstance(failure, WebSocketDisconnect):
             raise failure
 
@@ -418,9 +420,9 @@ cdef class MessageSession(MessageReader):
         if table.on_invalid == ANSWER:
             await self.tell({"code": code} if errors is None else {"code": code, "errors": errors}, ref)
         if self.invalid_in_row >= table.max_invalid:
-            await self.close("too many invalid messages")
+            await self.close(close.TOO_MANY_INVALID)
 
-    async def close(self, str reason, int code=1008):
+    async def close(self, str reason, int code=CLOSE_POLICY_VIOLATION):
         if self.websocket.application == CONNECTED:
             if self.failure is None:
                 self.failure = WebSocketDisconnect(code, reason)
@@ -435,7 +437,7 @@ cdef class MessageSession(MessageReader):
         if error is None:
             return
         if error is _INTERNAL and self.table.closes_on_error:
-            await self.close("", 1011)
+            await self.close("", CLOSE_INTERNAL_ERROR)
             return
         await self.tell(error, ref)
 

@@ -16,6 +16,7 @@ from weakref import ref
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from wirefast._core import close
 from wirefast._core.channel import AsgiSend
 from wirefast._core.outbox import Outbox, Policy
 from wirefast._core.websocket import WebSocketCore
@@ -97,9 +98,9 @@ class Sender:
         if outcome == Outcome.QUEUED:
             self._start()
         elif outcome == Outcome.CLOSING:
-            reason = f"too slow: {self.outbox.count} messages, {self.outbox.size} bytes waiting"
+            reason = close.too_slow(self.outbox.count, self.outbox.size)
             self.outbox.abandon()
-            self.dismiss(1013, reason)
+            self.dismiss(close.TRY_AGAIN_LATER, reason)
         return outcome
 
     def dismiss(self, code: int, reason: str) -> None:

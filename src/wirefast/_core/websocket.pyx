@@ -16,6 +16,7 @@ from wirefast._core cimport json
 from wirefast._core.channel cimport (
     BINARY, CLOSED, NOTHING, TEXT, AsgiReceive, AsgiSend, Channel, EventKind, repaired, utf8_of,
 )
+from wirefast._core.close cimport CLOSE_ABNORMAL
 from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
 from wirefast._core.drive cimport begin
 
@@ -27,6 +28,7 @@ from weakref import ref
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from wirefast._core import close as ends  # the class below has a close() of its own
 from wirefast._core.errors import PeerGone, UnexpectedFrame, blame_peer
 from wirefast._core.unicode import utf8
 
@@ -74,7 +76,7 @@ cdef object decode(object text):
     try:
         return json.decode(text)
     except ValueError as exc:
-        raise blame_peer(exc, "malformed JSON")
+        raise blame_peer(exc, ends.MALFORMED_JSON)
 
 
 cdef class WebSocketCore:
@@ -198,7 +200,7 @@ cdef class WebSocketCore:
                     await sending
             except OSError as exc:
                 if kind == "websocket.close":
-                    raise WebSocketDisconnect(code=1006)
+                    raise WebSocketDisconnect(code=CLOSE_ABNORMAL)
                 raise self.lost(exc)
         elif self.application == CONNECTING:
             kind = message["type"]
@@ -229,7 +231,7 @@ cdef class WebSocketCore:
             raise WebSocketDisconnected('Cannot call "send" once a close message has been sent.')
 
     cdef object lost(self, object exc):
-        cdef object disconnect = WebSocketDisconnect(code=1006)
+        cdef object disconnect = WebSocketDisconnect(code=CLOSE_ABNORMAL)
         cdef object connection = getattr(exc, "wirefast_connection", None)
         cdef object task = current_task()
         self.application = DISCONNECTED
@@ -269,7 +271,7 @@ cdef class WebSocketCore:
             receiving.cancel()
         if not done:
             self.client = DISCONNECTED
-            raise WebSocketDisconnect(code=1006)
+            raise WebSocketDisconnect(code=CLOSE_ABNORMAL)
         return receiving.result()
 
     # Opening and closing --------------------------------------------------------------------------
@@ -300,7 +302,7 @@ cdef class WebSocketCore:
             await self.receive()
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers or []})
 
-    async def close(self, code: int = 1000, reason: str | None = None) -> None:
+    async def close(self, code: int = ends.NORMAL, reason: str | None = None) -> None:
         """Close the connection, or refuse it when it was not accepted.
 
         Args:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from wirefast._core.close import ORIGIN_NOT_ALLOWED, POLICY_VIOLATION
+
 __all__ = ["WebSocketOriginMiddleware"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -40,7 +42,7 @@ class WebSocketOriginMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket" and not self._allows(scope):
-            await send({"type": "websocket.close", "code": 1008, "reason": "origin not allowed"})
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ORIGIN_NOT_ALLOWED})
             return
         await self.app(scope, receive, send)
 

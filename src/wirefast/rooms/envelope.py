@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 
+from wirefast._core.close import MAX_REASON, check_code
 from wirefast._core.fanout import check_key
 from wirefast._core.outbox import as_policy
-from wirefast.rooms.models import MAX_REASON, check_close_code, check_names, check_room_count
+from wirefast.rooms.models import check_names, check_room_count
 
 TEXT, BINARY, CLOSE = "t", "b", "c"
 _KINDS = (TEXT, BINARY, CLOSE)
@@ -106,7 +107,7 @@ def decode(payload: bytes, max_data: int | None = None) -> Envelope:
     if kind == CLOSE:
         if not 2 <= len(data) <= 2 + MAX_REASON:
             raise ValueError("malformed closing")
-        check_close_code(int.from_bytes(data[:2], "big"))
+        check_code(int.from_bytes(data[:2], "big"))
     if kind != BINARY:
         data[2 if kind == CLOSE else 0 :].decode("utf-8")
     return Envelope(hub, sequence, previous, kind, data, rooms, policy, key)

@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket
 
+from wirefast._core import close
 from wirefast._core.fanout import (
     Member,
     Message,
@@ -30,12 +31,10 @@ from wirefast.rooms.brokers.base import make_broker
 from wirefast.rooms.gaps import Failures, Gaps
 from wirefast.rooms.link import Link, hear
 from wirefast.rooms.models import (
-    MAX_REASON,
     Drop,
     Names,
     Room,
     Turn,
-    check_close_code,
     check_names,
     check_room_count,
     outlets_of,
@@ -277,7 +276,7 @@ class Hub(Roster):
             given_up.set()
             future.cancel()
 
-    async def close(self, room: Names, code: int = 1000, reason: str = "") -> int:
+    async def close(self, room: Names, code: int = close.NORMAL, reason: str = "") -> int:
         """Close every socket in a room, of all processes, behind what waits for it; its handler sees a disconnect.
 
         Args:
@@ -301,9 +300,9 @@ class Hub(Roster):
             raise TypeError(f"a reason is a str, not {type(reason).__name__}")
         encoded = utf8(reason)
         reason = encoded.decode("utf-8")
-        check_close_code(code)
-        if len(encoded) > MAX_REASON:
-            raise ValueError(f"the reason is longer than {MAX_REASON} bytes")
+        close.check_code(code)
+        if len(encoded) > close.MAX_REASON:
+            raise ValueError(f"the reason is longer than {close.MAX_REASON} bytes")
         members = [member for listed, _ in self._plan(names, None) for member in listed]
         _dismiss(members, code, reason)
         self._tell(names, envelope.CLOSE, code.to_bytes(2, "big") + encoded)
@@ -374,9 +373,9 @@ class Hub(Roster):
         if member.is_open:
             self._stats.closed += 1
             outbox = member.outbox
-            reason = f"too slow: {outbox.count} messages, {outbox.size} bytes waiting"
+            reason = close.too_slow(outbox.count, outbox.size)
             outbox.abandon()
-            member.dismiss(1013, reason)
+            member.dismiss(close.TRY_AGAIN_LATER, reason)
 
     def _dropped(self, member: Member, names: tuple[str, ...], policy: Policy, messages: int, size: int) -> None:
         self._stats.dropped += messages

@@ -19,9 +19,6 @@ from wirefast._core.sender import Outcome
 MAX_NAME = 200
 #: Rooms of one message or closing. Each of them is told all the names, so that a socket in several gets it once.
 MAX_ROOMS_AT_ONCE = 256
-#: Bytes of the reason of a close frame.
-MAX_REASON = 123
-_CLOSE_CODES = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 
 Names = str | Iterable[str]
 
@@ -150,14 +147,6 @@ def check_room_count(names: Sequence[str]) -> None:
     if len(names) > MAX_ROOMS_AT_ONCE:
         raise ValueError(
             f"{len(names)} rooms are named where {MAX_ROOMS_AT_ONCE} may be; publish to one that they all have joined"
-        )
-
-
-def check_close_code(code: int) -> None:
-    """ValueError for a code that no close frame may have (RFC 6455, section 7.4)."""
-    if code not in _CLOSE_CODES:
-        raise ValueError(
-            f"{code} is not a close code that may be sent: those are 1000 to 1003, 1007 to 1014 and 3000 to 4999"
         )
 
 

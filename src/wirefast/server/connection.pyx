@@ -13,6 +13,10 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcmp, memcpy
 
 from wirefast._core.channel cimport BINARY, CLOSED as CLOSED_EVENT, NOTHING, TEXT
+from wirefast._core.close cimport (
+    CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_INVALID_DATA, CLOSE_NO_CODE, CLOSE_POLICY_VIOLATION, CLOSE_PROTOCOL_ERROR,
+    CLOSE_TOO_BIG,
+)
 from wirefast.server.csrc cimport (
     FRAME_CLOSE, FRAME_PING, FRAME_PONG, frame_close_code_ok, utf8_valid,
 )
@@ -20,7 +24,7 @@ from wirefast.server.frames cimport PACKED
 from wirefast.server.outgoing cimport CLOSED, CLOSING, LOST, OPEN, make_frame
 from wirefast.server.waiter cimport make_waiter
 
-from wirefast._core.unicode import utf8
+from wirefast._core import close
 from wirefast.server.deflate import MessageTooBig, TooManyFinalBlocks
 
 cdef enum:
@@ -33,7 +37,6 @@ cdef enum:
     # counts for besides what comes out of it: zlib begins a new stream.
     INFLATED_PER_TURN = 1048576
     FINAL_BLOCK_COST = 4096
-    REASON_MAX = 123
 
 # Seconds that the application has to answer what came before malformed bytes, and that a failed
 # connection is kept for the peer to read why.
@@ -41,12 +44,8 @@ cdef double FAIL_GRACE = 0.2
 cdef double LINGER = 1.0
 
 
-cdef bytes cut_reason(str reason):
-    """The reason in UTF-8, cut on a character border to what a close frame can hold."""
-    cdef bytes encoded = utf8(reason)
-    if len(encoded) > REASON_MAX:
-        encoded = encoded[:REASON_MAX].decode("utf-8", "ignore").encode("utf-8")
-    return encoded
+# The end of a connection that was lost without a close frame: no code, no reason.
+cdef tuple LOST_END = (CLOSE_ABNORMAL, None)
 
 
 cdef class Connection(Outgoing):
@@ -94,18 +93,18 @@ cdef class Connection(Outgoing):
         try:
             payload = self.deflate.inflate(payload, <Py_ssize_t> self.max_size)
         except MessageTooBig:
-            self.spoilt(1009, "message too big")
+            self.spoilt(CLOSE_TOO_BIG, close.MESSAGE_TOO_BIG)
             return None
         except TooManyFinalBlocks:
-            self.spoilt(1008, "too many final blocks")
+            self.spoilt(CLOSE_POLICY_VIOLATION, close.TOO_MANY_FINAL_BLOCKS)
             return None
         except zlib.error:
-            self.spoilt(1002, "malformed compressed data")
+            self.spoilt(CLOSE_PROTOCOL_ERROR, close.MALFORMED_DEFLATE)
             return None
         if kind == TEXT and not utf8_valid(
             <const uint8_t*> PyBytes_AS_STRING(payload), <size_t> PyBytes_GET_SIZE(payload)
         ):
-            self.spoilt(1007, "invalid UTF-8")
+            self.spoilt(CLOSE_INVALID_DATA, close.INVALID_UTF8)
             return None
         return payload
 
@@ -227,7 +226,9 @@ cdef class Connection(Outgoing):
     cdef int queue_close(self, int code, str reason) except -1:
         cdef bytes body = b""
         if code:
-            body = bytes((code >> 8, code & 0xFF)) + cut_reason(reason)
+            body = bytes((code >> 8, code & 0xFF))
+            if reason:
+                body += close.cut_reason(reason)
         self.commit_outbox()
         return self.queue(make_frame(FRAME_CLOSE, 0, PyBytes_AS_STRING(body), <size_t> PyBytes_GET_SIZE(body)))
 
@@ -237,9 +238,7 @@ cdef class Connection(Outgoing):
                 return self.not_open("websocket.close")
             return 0
         if not frame_close_code_ok(<unsigned> code):
-            raise ValueError(
-                f"{code} is not a close code that may be sent: those are 1000 to 1003, 1007 to 1014 and 3000 to 4999"
-            )
+            close.check_code(code)
         self.app_closed = True
         if self.failing is not None:
             return self.fail(self.failing[0], self.failing[1])
@@ -266,18 +265,18 @@ cdef class Connection(Outgoing):
         return self.release_drainers()
 
     cdef int peer_closed(self, const uint8_t* data, size_t size) except -1:
-        cdef unsigned code = 1005
+        cdef unsigned code = CLOSE_NO_CODE
         cdef str reason = ""
         # Whatever it holds, it is the peer's last frame.
         self.ended = True
         if size == 1:
-            return self.malformed(1002, "malformed close frame")
+            return self.malformed(CLOSE_PROTOCOL_ERROR, close.MALFORMED_CLOSE)
         if size >= 2:
             code = <unsigned> data[0] << 8 | data[1]
             if not frame_close_code_ok(code):
-                return self.malformed(1002, "invalid close code")
+                return self.malformed(CLOSE_PROTOCOL_ERROR, close.INVALID_CODE)
             if not utf8_valid(data + 2, size - 2):
-                return self.malformed(1007, "invalid UTF-8")
+                return self.malformed(CLOSE_INVALID_DATA, close.INVALID_UTF8)
             reason = (<const char*> data)[2:size].decode("utf-8")
         self.end_stream()
         if self.state == OPEN:
@@ -303,7 +302,7 @@ cdef class Connection(Outgoing):
 
     cdef int complain(self, int code, str reason) except -1:
         """Log once that what the peer sent ends the connection; not for 1008 and 1011, which say that it was too much."""
-        if self.complained or code == 1008 or code == 1011:
+        if self.complained or code == CLOSE_POLICY_VIOLATION or code == CLOSE_INTERNAL_ERROR:
             return 0
         self.complained = True
         self.settings.logger.warning("%s - WebSocket closed with %d: %s", self.peer(), code, reason)
@@ -381,7 +380,7 @@ cdef class Connection(Outgoing):
             self.close_timer.cancel()
             self.close_timer = None
         if self.end is None:
-            self.end = (1006, None)
+            self.end = LOST_END
             self.peer_ended = True
         self.wake()
         return self.release_drainers()
@@ -456,7 +455,7 @@ cdef class Connection(Outgoing):
 
     cdef int give_up(self) except -1:
         """End a connection whose peer shows no life."""
-        self.fail(1011, "keepalive ping timeout")
+        self.fail(CLOSE_INTERNAL_ERROR, close.PING_TIMEOUT)
         # Nobody is expected to read why: no waiting for an answer, and LINGER for what is unsent.
         if self.state != LOST:
             try:

@@ -16,10 +16,13 @@ from libc.stdint cimport SIZE_MAX, uint8_t
 from libc.string cimport memcpy
 
 from wirefast._core.channel cimport BINARY, TEXT
+from wirefast._core.close cimport CLOSE_INVALID_DATA, CLOSE_POLICY_VIOLATION, CLOSE_PROTOCOL_ERROR, CLOSE_TOO_BIG
 from wirefast.server.csrc cimport (
     FRAME_CLOSE, FRAME_CONTINUATION, FRAME_HEADER_MAX, FRAME_TEXT, FRAME_TOO_LONG,
     frame_error, frame_parse, mask_apply, utf8_feed, utf8_valid,
 )
+
+from wirefast._core import close
 
 
 cdef extern from "Python.h":
@@ -80,9 +83,9 @@ cdef class FrameStream(Member):
                         return 0
                 if used < 0:
                     if used == FRAME_TOO_LONG and not self.skipping:
-                        self.malformed(1009, frame_error(used).decode("ascii"))
+                        self.malformed(CLOSE_TOO_BIG, frame_error(used).decode("ascii"))
                         continue
-                    self.malformed(1002, frame_error(used).decode("ascii"))
+                    self.malformed(CLOSE_PROTOCOL_ERROR, frame_error(used).decode("ascii"))
                     return 0
                 data += used
                 size -= <size_t> used
@@ -109,7 +112,7 @@ cdef class FrameStream(Member):
         self.skipping = True
         self.partial = None
         self.filled = 0
-        if code == 1002:
+        if code == CLOSE_PROTOCOL_ERROR:
             self.ended = True
         return self.on_malformed(code, reason) if first else 0
 
@@ -122,9 +125,9 @@ cdef class FrameStream(Member):
             return 0
         if opcode == FRAME_CONTINUATION:
             if self.opcode == 0 or self.frame.rsv:
-                return self.malformed(1002, "unexpected continuation frame")
+                return self.malformed(CLOSE_PROTOCOL_ERROR, close.UNEXPECTED_CONTINUATION)
         elif self.opcode != 0:
-            return self.malformed(1002, "expected a continuation frame")
+            return self.malformed(CLOSE_PROTOCOL_ERROR, close.EXPECTED_CONTINUATION)
         else:
             self.opcode = <uint8_t> opcode
             self.packed = self.frame.rsv != 0
@@ -132,9 +135,9 @@ cdef class FrameStream(Member):
             self.utf8.missing = 0
         self.fragments += 1
         if self.fragments > FRAGMENTS + (self.filled + self.frame.length) // FRAGMENT_BYTES:
-            return self.malformed(1008, "too many fragments")
+            return self.malformed(CLOSE_POLICY_VIOLATION, close.TOO_MANY_FRAGMENTS)
         if self.frame.length > (self.max_packed if self.packed else self.max_size) - self.filled:
-            return self.malformed(1009, frame_error(FRAME_TOO_LONG).decode("ascii"))
+            return self.malformed(CLOSE_TOO_BIG, frame_error(FRAME_TOO_LONG).decode("ascii"))
         return 0
 
     cdef int take_payload(self, const uint8_t* data, size_t size) except -1:
@@ -159,7 +162,7 @@ cdef class FrameStream(Member):
             target = <uint8_t*> PyBytes_AS_STRING(payload)
             mask_apply(target, data, size, self.frame.mask, 0)
             if text and not (self.utf8.missing == 0 and utf8_valid(target, size)):
-                return self.malformed(1007, "invalid UTF-8")
+                return self.malformed(CLOSE_INVALID_DATA, close.INVALID_UTF8)
             return self.push(payload)
         if size:
             self.grow(size)
@@ -167,12 +170,12 @@ cdef class FrameStream(Member):
             mask_apply(target, data, size, self.frame.mask, position)
             self.filled += size
             if text and not utf8_feed(&self.utf8, target, size):
-                return self.malformed(1007, "invalid UTF-8")
+                return self.malformed(CLOSE_INVALID_DATA, close.INVALID_UTF8)
         if self.remaining == 0:
             self.in_frame = False
             if self.frame.fin:
                 if text and self.utf8.missing:
-                    return self.malformed(1007, "invalid UTF-8")
+                    return self.malformed(CLOSE_INVALID_DATA, close.INVALID_UTF8)
                 return self.end_message()
         return 0
 

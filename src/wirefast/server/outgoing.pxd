@@ -7,12 +7,22 @@ from wirefast.server.frames cimport FrameStream
 from wirefast.server.settings cimport Settings
 
 
-cdef enum State:
-    CONNECTING = 0     # the handshake is not answered
+# Where a connection is, from its first byte to its last (RFC 6455, section 7.1). A state is never left for one above
+# it. closing.py has each event that leads from one to another.
+cpdef enum WireState:
+    # The handshake is not answered: bytes behind its head wait, nothing else can be sent than an answer.
+    CONNECTING = 0
+    # Messages go both ways. A fault of the peer's that came behind unread messages waits in `failing`: the application
+    # may answer what came before, then the connection fails.
     OPEN = 1
-    CLOSING = 2        # our close frame is sent, the peer's is awaited
-    CLOSED = 3         # the handshake is refused, or the peer's close answered, or the connection failed
-    LOST = 4           # the transport is gone
+    # Our close frame is queued or sent; the peer's is awaited, for `close_timeout`. What the peer sends until then is
+    # read and thrown away.
+    CLOSING = 2
+    # Nothing follows on the wire but what is unsent: the handshake was refused, the peer's close frame was answered, or
+    # the connection failed. After a failure the transport lingers, so that the peer can read why.
+    CLOSED = 3
+    # The transport is gone, or a call of it raised. Nothing is written any more.
+    LOST = 4
 
 
 cdef bytes make_frame(unsigned opcode, unsigned rsv, const char* data, size_t size)
@@ -21,7 +31,7 @@ cdef bytes make_frame(unsigned opcode, unsigned rsv, const char* data, size_t si
 cdef class Outgoing(FrameStream):
     cdef readonly object transport
     cdef Settings settings
-    cdef State state
+    cdef readonly WireState state
     # The application has closed; and a failure that waits until the application has answered what came before the
     # malformed bytes.
     cdef bint app_closed

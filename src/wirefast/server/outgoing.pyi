@@ -1,9 +1,19 @@
 from asyncio import Transport
+from enum import IntEnum
 
 from wirefast.server.frames import FrameStream
+
+class WireState(IntEnum):
+    CONNECTING = 0
+    OPEN = 1
+    CLOSING = 2
+    CLOSED = 3
+    LOST = 4
 
 class Outgoing(FrameStream):
     @property
     def transport(self) -> Transport: ...
+    @property
+    def state(self) -> WireState: ...
     def pause_writing(self) -> None: ...
     def resume_writing(self) -> None: ...

@@ -18,10 +18,13 @@ from libc.stdint cimport SIZE_MAX, uint8_t
 from libc.string cimport memcpy
 
 from wirefast._core.channel cimport EventKind
+from wirefast._core.close cimport CLOSE_POLICY_VIOLATION, CLOSE_TRY_AGAIN_LATER
 from wirefast._core.outbox cimport CLOSING as TOO_SLOW, GONE, SENT, WAIT, Outbox, Policy
 from wirefast.server.csrc cimport FRAME_HEADER_MAX, FRAME_RSV1, frame_build
 
 from uvicorn.protocols.utils import ClientDisconnected
+
+from wirefast._core import close
 
 cdef object sleep = asyncio.sleep
 
@@ -90,9 +93,9 @@ cdef class Outgoing(FrameStream):
         outbox = self.own_outbox()
         outcome = outbox.admit(frame, PyBytes_GET_SIZE(frame), policy, key, first, self.reactor.now())
         if outcome == TOO_SLOW:
-            reason = f"too slow: {outbox.count} messages, {outbox.size} bytes waiting"
+            reason = close.too_slow(outbox.count, outbox.size)
             outbox.give_up()
-            self.dismiss(1013, reason)
+            self.dismiss(CLOSE_TRY_AGAIN_LATER, reason)
         return outcome
 
     cdef double waiting_for(self) except? -1.0:
@@ -177,7 +180,7 @@ cdef class Outgoing(FrameStream):
         self.settings.logger.warning(
             "%s - WebSocket closed: %d bytes unsent", self.peer(), self.unsent() + <size_t> self.outbox.size
         )
-        return self.fail(1008, "too many unsent bytes")
+        return self.fail(CLOSE_POLICY_VIOLATION, close.TOO_MANY_UNSENT)
 
     cdef object drain(self):
         if self.write_paused and self.state == OPEN:

@@ -22,6 +22,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
 from wirefast._core.channel cimport AsgiReceive, AsgiSend
+from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, CLOSE_SERVICE_RESTART
 from wirefast.server.csrc cimport FRAME_RSV1
 from wirefast.server.deflate cimport Deflate, negotiate, parse_offers
 from wirefast.server.handshake cimport (
@@ -50,6 +51,13 @@ cdef frozenset reserved_names = frozenset((
     b"upgrade", b"connection", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-version",
     b"content-length", b"transfer-encoding",
 ))
+
+# How connections end without the application's or the peer's word: code and reason, None where no close frame was seen.
+cdef tuple REFUSED_END = (CLOSE_ABNORMAL, None)
+cdef tuple SHUTDOWN_END = (CLOSE_SERVICE_RESTART, None)
+cdef tuple NORMAL_END = (CLOSE_NORMAL, "")
+cdef tuple ERROR_END = (CLOSE_INTERNAL_ERROR, "")
+cdef tuple CANCELLED_END = (CLOSE_SERVICE_RESTART, "")
 
 # Seconds between the close frame of a shutdown and the end.
 cdef double SHUTDOWN_TIMEOUT = 2.0
@@ -187,8 +195,8 @@ cdef class WebSocketProtocol(Connection):
     def shutdown(self):
         """uvicorn is stopping: tell the peer and the application."""
         if self.state == OPEN:
-            self.end = (1012, None)
-            self.start_closing(1012, "", min(SHUTDOWN_TIMEOUT, self.close_timeout))
+            self.end = SHUTDOWN_END
+            self.start_closing(CLOSE_SERVICE_RESTART, "", min(SHUTDOWN_TIMEOUT, self.close_timeout))
         elif self.state == CONNECTING:
             self.refuse_text(503, "Service Unavailable")
         elif self.state != LOST:
@@ -431,7 +439,7 @@ cdef class WebSocketProtocol(Connection):
         lines = [self.settings.header_lines(), *lines, b"connection: close\r\n"]
         if status not in (204, 304):
             lines.append(b"content-length: %d\r\n" % len(body))
-        self.end = (1006, None)
+        self.end = REFUSED_END
         self.state = CLOSED
         self.end_stream()
         self.request = None
@@ -484,7 +492,7 @@ cdef class WebSocketProtocol(Connection):
                 if peers_fault is not None:
                     self.end = peers_fault
                 else:
-                    self.end = (1011, "") if failed else (1012, "") if cancelled else (1000, "")
+                    self.end = ERROR_END if failed else CANCELLED_END if cancelled else NORMAL_END
                 self.start_closing(self.end[0], self.end[1], self.close_timeout)
         if cancelled and self.state == CLOSING:
             # uvicorn has run out of patience, and is about to stop the loop.

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.types import Scope
 from starlette.websockets import WebSocketDisconnect
 
+from wirefast._core.close import GOING_AWAY, NORMAL
 from wirefast.exceptions import RequestValidationError, WebSocketRequestValidationError
 from wirefast.telemetry.config import SCOPE_KEY, TelemetryData
 from wirefast.telemetry.routes import route_of
@@ -32,7 +33,7 @@ def exception_type(exc: BaseException) -> str:
 
 def is_normal_end(exc: BaseException | None) -> bool:
     """Whether an exception only says that the peer of a socket went away in order (1000, 1001)."""
-    return isinstance(exc, WebSocketDisconnect) and exc.code in (1000, 1001)
+    return isinstance(exc, WebSocketDisconnect) and exc.code in (NORMAL, GOING_AWAY)
 
 
 class Recording:

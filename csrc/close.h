@@ -1,0 +1,33 @@
+/* The codes of a close frame: RFC 6455 section 7.4.1 and the IANA registry of WebSocket close codes.
+ *
+ * The one list of their numbers for C and Cython. Their names for Python, their meanings and the reasons that go with
+ * them are in src/wirefast/_core/close.py; a test keeps the two equal.
+ */
+#ifndef WIREFAST_CLOSE_H
+#define WIREFAST_CLOSE_H
+
+enum {
+    CLOSE_NORMAL = 1000,
+    CLOSE_GOING_AWAY = 1001,
+    CLOSE_PROTOCOL_ERROR = 1002,
+    CLOSE_UNSUPPORTED_DATA = 1003,
+    CLOSE_RESERVED = 1004,
+    CLOSE_NO_CODE = 1005,
+    CLOSE_ABNORMAL = 1006,
+    CLOSE_INVALID_DATA = 1007,
+    CLOSE_POLICY_VIOLATION = 1008,
+    CLOSE_TOO_BIG = 1009,
+    CLOSE_EXTENSION_REQUIRED = 1010,
+    CLOSE_INTERNAL_ERROR = 1011,
+    CLOSE_SERVICE_RESTART = 1012,
+    CLOSE_TRY_AGAIN_LATER = 1013,
+    CLOSE_BAD_GATEWAY = 1014,
+    CLOSE_NO_TLS = 1015,
+    CLOSE_FIRST_UNREGISTERED = 3000, /* to 3999: libraries and frameworks */
+    CLOSE_LAST_PRIVATE = 4999,       /* from 4000: applications */
+};
+
+/* Bytes of UTF-8 that a close frame holds beside its code: a control frame holds 125. */
+enum { CLOSE_REASON_MAX = 123 };
+
+#endif
