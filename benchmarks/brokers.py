@@ -33,7 +33,7 @@ PACE = 0.001  # seconds between the messages of one publisher during the outage
 PATIENCE = 60.0
 SERVERS = ("first", "second")
 
-# The application ------------------------------------------------------------------------------------------------------
+# ---- The application ----
 
 
 async def tell_gap(room: str) -> None:
@@ -61,7 +61,7 @@ async def publish(websocket: WebSocket) -> None:
         await hub.publish(ROOM, text)
 
 
-# Processes ------------------------------------------------------------------------------------------------------------
+# ---- Processes ----
 
 
 class BrokerServer:
@@ -125,7 +125,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-# What is measured -----------------------------------------------------------------------------------------------------
+# ---- What is measured ----
 
 
 class Listener:

@@ -41,7 +41,7 @@ SCENES = {
 Counts = dict[str, dict[str, float]]
 
 
-# In the child, under valgrind ------------------------------------------------------------------
+# ---- In the child, under valgrind ----
 
 
 def scene_of(name: str, peer: str, loop: asyncio.AbstractEventLoop) -> Callable[[int], object]:
@@ -76,7 +76,7 @@ def child(peer: str, library: str) -> None:
     os._exit(0)  # without closing them
 
 
-# In the parent ---------------------------------------------------------------------------------
+# ---- In the parent ----
 
 
 def run_child(peer: str, directory: Path) -> dict[str, Path]:

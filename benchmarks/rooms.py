@@ -42,7 +42,7 @@ def resident() -> int:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-# The clients' process -----------------------------------------------------------------------------------
+# ---- The clients' process ----
 
 
 def connect(port: int, rcvbuf: int = 0) -> socket.socket:
@@ -114,7 +114,7 @@ class Clients:
         self.process.join()
 
 
-# The server ---------------------------------------------------------------------------------------------
+# ---- The server ----
 
 
 async def served(

@@ -84,7 +84,7 @@ def say(text: str) -> None:
     print(f"=== {text}", flush=True)
 
 
-# The interpreters ---------------------------------------------------------------------------
+# ---- The interpreters ----
 
 
 def identity(python: Path) -> tuple[str, tuple[int, ...]] | None:
@@ -119,7 +119,7 @@ def pythons() -> list[Path]:
     return [found[minor] for minor in sorted(found)]
 
 
-# sdist and wheels ---------------------------------------------------------------------------
+# ---- sdist and wheels ----
 
 
 def make_tools(folder: Path) -> Path:
@@ -182,7 +182,7 @@ def make_wheel(python: Path, sdist: Path, tools: Path, work: Path) -> Path:
     return repaired
 
 
-# The content of a wheel ---------------------------------------------------------------------
+# ---- The content of a wheel ----
 
 
 def symbols(data: bytes) -> list[str]:
@@ -232,7 +232,7 @@ def check_wheel(wheel: Path, tree: Path) -> int:
     return len(compiled)
 
 
-# The tests against it -----------------------------------------------------------------------
+# ---- The tests against it ----
 
 
 def make_path(folder: Path, environment: Path) -> str:

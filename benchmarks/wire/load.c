@@ -101,7 +101,7 @@ static uint64_t server_waited(void) {
     return sum;
 }
 
-/* Connections ------------------------------------------------------------------------------------ */
+/* ---- Connections ---- */
 
 static void watch(conn *c, int operation, uint32_t events) {
     struct epoll_event event = {.events = events, .data.ptr = c};
@@ -225,7 +225,7 @@ static void hung_up(conn *c) {
     }
 }
 
-/* What comes back -------------------------------------------------------------------------------- */
+/* ---- What comes back ---- */
 
 static void opened(conn *c) {
     c->phase = OPEN;
@@ -377,7 +377,7 @@ static void writable(conn *c) {
     }
 }
 
-/* The loop --------------------------------------------------------------------------------------- */
+/* ---- The loop ---- */
 
 static int timer_fd = -1, stdin_closed;
 static char command;

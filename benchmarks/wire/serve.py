@@ -26,7 +26,7 @@ def uvloop_run(main: Callable[[], Awaitable[None]]) -> None:
     uvloop.run(main())
 
 
-# ASGI servers ------------------------------------------------------------------------------------
+# ---- ASGI servers ----
 
 
 def uvicorn(app: Any, websockets: str) -> None:
@@ -82,7 +82,7 @@ def hypercorn(app: Any) -> None:
     uvloop_run(lambda: serve(app, config))
 
 
-# Servers with an interface of their own: no dependencies, no validation ---------------------------
+# ---- Servers with an interface of their own: no dependencies, no validation ----
 
 
 def aiohttp(subject: str) -> None:

@@ -20,5 +20,5 @@ _LIMITED: Scope = {_SCOPE_KEY: None}
 
 
 def get_body_limit_error(exc: Exception) -> Exception | None:
-    """The error of an exceeded body limit in ``exc``, which may be a group of such errors alone; None for others."""
+    """Return the error of an exceeded body limit in ``exc``, a group of such errors too; None for others."""
     return body_limit_error(exc, _LIMITED)

@@ -68,7 +68,7 @@ async def _running(hub: Hub) -> AsyncIterator[None]:
 
 
 def _in_one_line(lifespan: ASGIApp) -> ASGIApp:
-    """A lifespan that reports a broker which cannot be used by the line that says so, without a traceback."""
+    """Report a broker which cannot be used by the line that says so, without a traceback."""
 
     async def reporting(scope: Scope, receive: Receive, send: Send) -> None:
         async def report(message: Message) -> None:
@@ -241,7 +241,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
         self.setup()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> App:
-        """An application of its own, which has served nothing yet; the hub and what ``state`` holds are shared."""
+        """Return an application of its own that has served nothing; the hub and what ``state`` holds are shared."""
         made = object.__new__(type(self))
         memo[id(self)] = made
         for name, value in vars(self).items():
@@ -253,7 +253,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
                 made.__dict__[name] = value if name in ("hub", "_telemetry") else copy.deepcopy(value, memo)
         return made
 
-    # Serving --------------------------------------------------------------------------------------
+    # ---- Serving ----
 
     def build_middleware_stack(self) -> ASGIApp:
         """Server errors, user middleware, exception handlers, router, from the outside in.
@@ -275,7 +275,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
         return app
 
     def _handlers(self) -> tuple[Any, dict[Any, Any]]:
-        """The handler of server errors, or None, and the others by class or status."""
+        """Return the handler of server errors, or None, and the others by class or status."""
         error_handler = None
         handlers: dict[Any, Any] = {}
         for key, handler in self.exception_handlers.items():
@@ -286,7 +286,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
         return error_handler, handlers
 
     def first_stack(self) -> ASGIApp:
-        """What serves from the first connection on: the middleware stack, with a short way for WebSockets.
+        """Return what serves from the first connection on: the middleware stack, with a short way for WebSockets.
 
         The short way is taken where nothing of the user's or of a tool's stands between the server and the router.
         """
@@ -314,7 +314,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
     # Serve one connection, or the lifespan (ASGI 3).
     __call__ = call_application
 
-    # Declaring ------------------------------------------------------------------------------------
+    # ---- Declaring ----
 
     def add_api_websocket_route(
         self,

@@ -70,7 +70,7 @@ class DependencyConcurrency:
         self.max_concurrency = max_concurrency
 
     def get_semaphore(self) -> Semaphore:
-        """The semaphore of the running event loop, made at first use and dropped with this object or the loop."""
+        """Return the running event loop's semaphore, made at first use and dropped with this object or the loop."""
         semaphores = _semaphores.get(None)
         if semaphores is None:
             semaphores = WeakKeyDictionary()

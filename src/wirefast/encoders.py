@@ -35,7 +35,7 @@ def isoformat(o: datetime.date | datetime.time) -> str:
 
 
 def decimal_encoder(dec_value: Decimal) -> int | float:
-    """An int when ``dec_value`` has no fractional digits (``1`` but not ``1.0``), else a float.
+    """Return an int when ``dec_value`` has no fractional digits (``1`` but not ``1.0``), else a float.
 
     So that a number column of scale 0 keeps its digits. NaN and infinities become floats.
     """
@@ -114,7 +114,7 @@ class _Rules:
     keeps_json: bool = False
 
     def for_dumped_model(self) -> "_Rules":
-        """A dumped model has its aliases and encoders applied already; only these three still mean something."""
+        """Return the three options that a dumped model, with aliases and encoders applied, still needs."""
         return _Rules(True, False, self.exclude_defaults, self.exclude_none, {}, self.sqlalchemy_safe, self.keeps_json)
 
 
@@ -178,7 +178,7 @@ def _encoder_for(obj: Any, encoders: dict[Any, Callable[[Any], Any]]) -> Callabl
 
 
 def _attributes(obj: Any) -> Any:
-    """The last resort: what ``dict(obj)`` makes of it, else its ``__dict__``."""
+    """Return the last resort: what ``dict(obj)`` makes of it, else its ``__dict__``."""
     # Only a program that has imported pydantic.v1 can hold one of its models.
     v1_model = getattr(sys.modules.get("pydantic.v1.main"), "BaseModel", ())
     if isinstance(obj, v1_model):

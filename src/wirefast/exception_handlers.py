@@ -177,7 +177,7 @@ def _json(value: Any) -> str:
 
 
 def _sentence(errors: list[Any]) -> str:
-    """The errors in words: ``query.limit: Input should be a valid integer; header.x-token: Field required``."""
+    """Return the errors in words: ``query.limit: Input should be a valid integer; header.x-token: Field required``."""
     parts = []
     for error in errors:
         if isinstance(error, Mapping):

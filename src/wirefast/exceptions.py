@@ -117,11 +117,11 @@ class ValidationException(Exception):
         self.endpoint_line = place.get("line")
 
     def errors(self) -> Sequence[Any]:
-        """The errors, as given."""
+        """Return the errors, as given."""
         return self._errors
 
     def _place(self) -> list[str]:
-        """The lines that say which endpoint failed; none when nothing is known about it."""
+        """Return the lines that say which endpoint failed; none when nothing is known about it."""
         if self.endpoint_file and self.endpoint_line and self.endpoint_function:
             lines = [f'  File "{self.endpoint_file}", line {self.endpoint_line}, in {self.endpoint_function}']
             if self.endpoint_path:

@@ -40,7 +40,7 @@ async def _call_all(handlers: Sequence[Callable[[], Any]]) -> None:
 
 
 def as_lifespan(lifespan: Any) -> Lifespan[Any]:
-    """A lifespan given as context manager factory, or as generator function of either kind."""
+    """Return a lifespan given as context manager factory, or as generator function of either kind."""
     if inspect.isasyncgenfunction(lifespan):
         return asynccontextmanager(lifespan)
     if inspect.isgeneratorfunction(lifespan):

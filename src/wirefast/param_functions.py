@@ -17,7 +17,7 @@ __all__ = ["Body", "Cookie", "Depends", "File", "Form", "Header", "Message", "Pa
 
 @shows_field_options
 def Path(default: Any = ..., **options: Unpack[FieldOptions]) -> Any:
-    """A part of the URL path, always required; see `params.Path` and `FieldOptions`.
+    """Declare a part of the URL path, always required; see `params.Path` and `FieldOptions`.
 
     Raises:
         AssertionError: a default was given.
@@ -27,7 +27,7 @@ def Path(default: Any = ..., **options: Unpack[FieldOptions]) -> Any:
 
 @shows_field_options
 def Query(default: Any = PydanticUndefined, **options: Unpack[FieldOptions]) -> Any:
-    """A query parameter, required unless it has a default; see `params.Query` and `FieldOptions`."""
+    """Declare a query parameter, required unless it has a default; see `params.Query` and `FieldOptions`."""
     return params.Query(default, **options)
 
 
@@ -35,7 +35,7 @@ def Query(default: Any = PydanticUndefined, **options: Unpack[FieldOptions]) -> 
 def Header(
     default: Any = PydanticUndefined, *, convert_underscores: bool = True, **options: Unpack[FieldOptions]
 ) -> Any:
-    """A header, required unless it has a default; see `params.Header` and `FieldOptions`.
+    """Declare a header, required unless it has a default; see `params.Header` and `FieldOptions`.
 
     ``convert_underscores`` reads ``x-token`` for a parameter ``x_token`` (default True).
     """
@@ -44,7 +44,7 @@ def Header(
 
 @shows_field_options
 def Cookie(default: Any = PydanticUndefined, **options: Unpack[FieldOptions]) -> Any:
-    """A cookie, required unless it has a default; see `params.Cookie` and `FieldOptions`."""
+    """Declare a cookie, required unless it has a default; see `params.Cookie` and `FieldOptions`."""
     return params.Cookie(default, **options)
 
 
@@ -56,13 +56,13 @@ def Body(
     media_type: str = "application/json",
     **options: Unpack[FieldOptions],
 ) -> Any:
-    """The body of an HTTP request or a key of it; see `params.Body` and `FieldOptions`."""
+    """Declare the body of an HTTP request or a key of it; see `params.Body` and `FieldOptions`."""
     return params.Body(default, embed=embed, media_type=media_type, **options)
 
 
 @shows_field_options
 def Message(default: Any = PydanticUndefined, **options: Unpack[FieldOptions]) -> Any:
-    """The message of a message handler or a member of it; see `params.Message` and `FieldOptions`. wirefast only."""
+    """Declare a handler's message or a member of it; see `params.Message` and `FieldOptions`. wirefast only."""
     return params.Message(default, **options)
 
 
@@ -73,7 +73,7 @@ def Form(
     media_type: str = "application/x-www-form-urlencoded",
     **options: Unpack[FieldOptions],
 ) -> Any:
-    """A form field of an HTTP request; see `params.Form` and `FieldOptions`."""
+    """Declare a form field of an HTTP request; see `params.Form` and `FieldOptions`."""
     return params.Form(default, media_type=media_type, **options)
 
 
@@ -81,7 +81,7 @@ def Form(
 def File(
     default: Any = PydanticUndefined, *, media_type: str = "multipart/form-data", **options: Unpack[FieldOptions]
 ) -> Any:
-    """An uploaded file of an HTTP request; see `params.File` and `FieldOptions`."""
+    """Declare an uploaded file of an HTTP request; see `params.File` and `FieldOptions`."""
     return params.File(default, media_type=media_type, **options)
 
 
@@ -92,7 +92,7 @@ def Depends(
     scope: Literal["function", "request", "message"] | None = None,
     max_concurrency: int | None = None,
 ) -> Any:
-    """The result of a callable; see `params.Depends`.
+    """Declare the result of a callable; see `params.Depends`.
 
     Raises:
         ValueError: ``max_concurrency`` is not a positive integer.
@@ -103,5 +103,5 @@ def Depends(
 def Security(
     dependency: Callable[..., Any] | None = None, *, scopes: Sequence[str] | None = None, use_cache: bool = True
 ) -> Any:
-    """The result of a callable that checks OAuth 2 ``scopes``; see `params.Security`."""
+    """Declare the result of a callable that checks OAuth 2 ``scopes``; see `params.Security`."""
     return params.Security(dependency, scopes=scopes, use_cache=use_cache)

@@ -45,7 +45,7 @@ class ORJSONResponse(JSONResponse):
     """JSON written by orjson: keys that are not strings and numpy arrays are allowed. Deprecated, as in FastAPI."""
 
     def render(self, content: Any) -> bytes:
-        """The body for a ``content``."""
+        """Return the body for a ``content``."""
         return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -58,7 +58,7 @@ class UJSONResponse(JSONResponse):
     """
 
     def render(self, content: Any) -> bytes:
-        """The body for a ``content``. Raises AssertionError when ujson is not installed."""
+        """Return the body for a ``content``. Raises AssertionError when ujson is not installed."""
         try:
             ujson = importlib.import_module("ujson")
         except ModuleNotFoundError:

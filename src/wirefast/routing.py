@@ -66,7 +66,7 @@ def _check_prefix(prefix: str) -> None:
 
 
 def _matches_as_declared(route: BaseRoute, kind: Any) -> bool:
-    """Whether a route has the ``matches`` of this class, which looks at the path and method alone."""
+    """Return whether a route has the ``matches`` of this class, which looks at the path and method alone."""
     if type(route).matches is not kind.matches or is_replaced(kind, "matches"):
         return False
     declared = getattr(route, "_declared", route)
@@ -162,7 +162,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         self.max_body_size = max_body_size
         self.form_limits = validate_form_limits(form_limits)
 
-    # Routes and their frozen tables ---------------------------------------------------------------
+    # ---- Routes and their frozen tables ----
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -175,7 +175,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         self._thaw()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> APIRouter:
-        """A router of its own with routes of its own; those that include this one do not include the copy."""
+        """Return a router of its own with routes of its own; those that include this one do not include the copy."""
         made = object.__new__(type(self))
         memo[id(self)] = made
         fresh = {
@@ -218,7 +218,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
                 yield route
 
     def _freeze(self, route_class: type[Any], other_class: type[Any]) -> RouteTable:
-        """The table for one protocol: ``route_class`` is matched by path, ``other_class`` can never match."""
+        """Return the table for one protocol: ``route_class`` is matched by path, ``other_class`` can never match."""
         entries: list[Entry] = []
         opaque: list[Opaque] = []
         self._watched = [(router, router._get_routes_version()) for router in foreign_routers(self)]
@@ -234,7 +234,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         return RouteTable(entries, opaque)
 
     def select_websocket(self, scope: Scope) -> ASGIApp:
-        """The application of the first route that matches a WebSocket scope; the scope is updated."""
+        """Return the application of the first route that matches a WebSocket scope; the scope is updated."""
         if "router" not in scope:
             scope["router"] = self
         if self._watched:
@@ -294,14 +294,14 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         return RedirectResponse(url=str(URL(scope=redirect_scope)))
 
     def selects_by_itself(self) -> bool:
-        """Whether nothing stands between this router and ``select_websocket``: no subclass, no middleware.
+        """Return whether nothing stands between this router and ``select_websocket``: no subclass, no middleware.
 
         The limit of HTTP bodies does not count: a socket has none.
         """
         return type(self).app is APIRouter.app and self.middleware_stack == self._own_stack
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether a route matches where this router is included; subclasses override it. ``NONE`` elsewhere."""
+        """Return whether a route matches where this router is included; subclasses override it. ``NONE`` elsewhere."""
         included = asked_for(self, scope)
         return (Match.NONE, {}) if included is None else included._match(scope)[:2]
 
@@ -327,14 +327,14 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             await self.lifespan(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        """The path of a named route.
+        """Return the path of a named route.
 
         Raises:
             starlette.routing.NoMatchFound: no route has that name and exactly these parameters.
         """
         return first_url_path(self.routes, name, path_params)
 
-    # Declaring Starlette's routes and frontends ---------------------------------------------------
+    # ---- Declaring Starlette's routes and frontends ----
 
     def route(
         self,
@@ -391,7 +391,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         self._frontend_routes.add(whole, directory=directory, fallback=fallback, check_dir=check_dir)
         self._thaw()
 
-    # Including routers ----------------------------------------------------------------------------
+    # ---- Including routers ----
 
     def include_router(
         self,
@@ -465,7 +465,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             self.add_event_handler("shutdown", handler)
         self.lifespan_context = lifespans.merge(self.lifespan_context, router.lifespan_context)
 
-    # Events ---------------------------------------------------------------------------------------
+    # ---- Events ----
 
     def add_event_handler(self, event_type: str, func: Callable[[], Any]) -> None:
         """Add ``func`` as a handler of ``event_type``, ``"startup"`` or ``"shutdown"``; AssertionError for another."""

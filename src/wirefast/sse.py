@@ -68,7 +68,7 @@ class ServerSentEvent(BaseModel):
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of the event format: ended by CR LF, LF or CR and by nothing else that Unicode calls a line end."""
+    """Return the lines of the event format: CR LF, LF and CR end one, Unicode's other line ends do not."""
     return re.split("\r\n|\n|\r", text)
 
 

@@ -28,7 +28,7 @@ class _Route(Protocol):
 
 
 def is_body_allowed_for_status_code(status_code: int | str | None) -> bool:
-    """Whether a response of this ``status_code`` may have a body (RFC 9110, section 6.4.1).
+    """Return whether a response of this ``status_code`` may have a body (RFC 9110, section 6.4.1).
 
     ``None``, ``"default"`` and ranges such as ``"2XX"``, which OpenAPI uses as keys, may; of the others all but 1xx,
     204, 205 and 304.
@@ -40,12 +40,12 @@ def is_body_allowed_for_status_code(status_code: int | str | None) -> bool:
 
 
 def get_path_param_names(path: str) -> set[str]:
-    """The names in braces of a formatted path (``/rooms/{room_id}``)."""
+    """Return the names in braces of a formatted path (``/rooms/{room_id}``)."""
     return set(re.findall("{(.*?)}", path))
 
 
 def generate_unique_id(route: _Route) -> str:
-    """The default operation id of an HTTP route: name, path and method in lower case, with ``_`` for punctuation."""
+    """Return the default operation id of an HTTP route: name, path and lower-case method, ``_`` for punctuation."""
     assert route.methods
     method = next(iter(route.methods)).lower()
     return re.sub(r"\W", "_", f"{route.name}{route.path_format}") + f"_{method}"
@@ -64,7 +64,7 @@ def deep_dict_update(main_dict: dict[Any, Any], update_dict: dict[Any, Any]) -> 
 
 
 def get_value_or_default(first_item: Any, *extra_items: Any) -> Any:
-    """The first item that was really given, not a `DefaultPlaceholder`; ``first_item`` if none was.
+    """Return the first item that was really given, not a `DefaultPlaceholder`; ``first_item`` if none was.
 
     The first item is the innermost setting. FastAPI's placeholders, on a router of its that we include, count too.
     """

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from .harness import Handshake, handshake
+from compat.harness import Handshake, handshake
 
 # Few names, so that query, headers and cookies of different functions meet. p, x and y stand in paths, at most once in
 # each; a function that names one of them gets the path's value, or a query parameter where the path has none.

@@ -15,7 +15,7 @@ from typing import Any
 import annotated_types
 import pydantic
 
-from .harness import Build, Framework, Result, Trace, compare, handshake
+from compat.harness import Build, Framework, Result, Trace, compare, handshake
 
 
 class Colour(str, enum.Enum):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from .harness import compare, handshake
-from .source import written
+from compat.harness import compare, handshake
+from compat.source import written
 
 KINDS = """
 == async function

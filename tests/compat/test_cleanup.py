@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from .harness import Cancel, compare, handshake, refusal
-from .source import names, written
+from compat.harness import Cancel, compare, handshake, refusal
+from compat.source import names, written
 
 RESOURCES = """
 app = App()

@@ -6,8 +6,8 @@ import functools
 
 import pytest
 
-from .harness import compare, handshake, refusal
-from .source import names, written
+from compat.harness import compare, handshake, refusal
+from compat.source import names, written
 
 
 @pytest.mark.census("H1")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from .harness import Changed, compare, handshake, refusal
+from compat.harness import Changed, compare, handshake, refusal
 
 
 @pytest.mark.census("C1")

@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-from .harness import Changed, compare, handshake, refusal
-from .source import written
+from compat.harness import Changed, compare, handshake, refusal
+from compat.source import written
 
 
 def endpoint(body, before="", signature="websocket: WebSocket"):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from .exchange import compare, request
+from compat.exchange import compare, request
 
 HTML = {"accept": "text/html"}
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Json, Tag
 
-from .exchange import compare, request
+from compat.exchange import compare, request
 
 
 class Item(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 
-from .exchange import compare, request
+from compat.exchange import compare, request
 
 PLACES = ["", "enter outer", "enter inner", "dependency", "endpoint", "task", "exit inner", "exit outer"]
 

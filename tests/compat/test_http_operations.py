@@ -11,9 +11,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field
 
+from compat.exchange import Framework, compare, request
 from exchanges import respond
-
-from .exchange import Framework, compare, request
 
 
 class Item(BaseModel):

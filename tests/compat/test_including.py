@@ -3,7 +3,7 @@
 
 import pytest
 
-from .harness import compare, handshake, refusal
+from compat.harness import compare, handshake, refusal
 
 
 def accepting(trace, name="endpoint"):

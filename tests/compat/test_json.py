@@ -10,7 +10,7 @@ import uuid
 import pydantic
 import pytest
 
-from .harness import Changed, compare, handshake
+from compat.harness import Changed, compare, handshake
 
 
 def sending(value, mode="text"):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from .harness import compare, handshake, refusal
-from .source import written
+from compat.harness import compare, handshake, refusal
+from compat.source import written
 
 WATCH = """
 class Watch:

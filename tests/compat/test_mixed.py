@@ -5,8 +5,8 @@ import fastapi
 import fastapi.security
 import pytest
 
-from .harness import Trace, compare, frameworks, handshake, listed_reason, readable_reason, run_websocket
-from .source import written
+from compat.harness import Trace, compare, frameworks, handshake, listed_reason, readable_reason, run_websocket
+from compat.source import written
 
 SIGNATURES = [
     "q: Annotated[int, Query(ge=2)] = 3, h: str = Header('d'), c: Annotated[str, Cookie()] = 'd'",

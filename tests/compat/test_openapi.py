@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from .documented import CASES, MODELS, REFUSED
-from .generate import cases
-from .harness import Framework, Trace, frameworks
-from .source import define
+from compat.documented import CASES, MODELS, REFUSED
+from compat.generate import cases
+from compat.harness import Framework, Trace, frameworks
+from compat.source import define
 
 EXAMPLES = os.environ.get("WIREFAST_COMPAT_EXAMPLES")
 
@@ -105,7 +105,7 @@ paths.append(list(app.openapi()["paths"]))
     assert ours == theirs == [[[], ["/a"], ["/b", "/a"], ["/b", "/a", "/c"]], True, {"own": 1}]
 
 
-# Random applications: the sockets of the generator become HTTP operations ----------------------------
+# ---- Random applications: the sockets of the generator become HTTP operations ----
 
 BODIES = ["Thing", "Thing | None", "list[Tag]", "Annotated[Thing, Body(embed=True)]", "Annotated[Thing, Form()]", "Pet"]
 BODIES += [

@@ -2,8 +2,8 @@
 
 import pytest
 
-from .harness import compare, handshake
-from .source import define, written
+from compat.harness import compare, handshake
+from compat.source import define, written
 
 APP = """
 app = App()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from .harness import Changed, compare, handshake, refusal
-from .source import outcome, over, signature_app, written
+from compat.harness import Changed, compare, handshake, refusal
+from compat.source import outcome, over, signature_app, written
 
 HEADERS = [("X-Token", "one"), ("x-token", "two"), ("plain", "3"), ("X_Under", "u"), ("x-list", "a,b"), ("X-List", "c")]
 

@@ -10,9 +10,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 
-from .generate import Case, cases
-from .harness import compare
-from .source import written
+from compat.generate import Case, cases
+from compat.harness import compare
+from compat.source import written
 
 EXAMPLES = os.environ.get("WIREFAST_COMPAT_EXAMPLES")
 

@@ -9,7 +9,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, WebSocketRoute
 
-from .harness import Changed, Raising, compare, handshake, refusal
+from compat.harness import Changed, Raising, compare, handshake, refusal
 
 
 def accepting(trace, name="endpoint"):

@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from .harness import Changed, compare, handshake
-from .source import written
+from compat.harness import Changed, compare, handshake
+from compat.source import written
 
 
 def guarded(scheme, before="", endpoint="trace('endpoint', credentials)"):

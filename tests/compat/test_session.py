@@ -3,7 +3,7 @@
 
 import pytest
 
-from .harness import compare, handshake
+from compat.harness import compare, handshake
 
 
 @pytest.mark.census("D1", "H12", "3.9")

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-from .harness import compare
+from compat.harness import compare
 
 
 def through_client(body, **options):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.responses import JSONResponse, StreamingResponse
 
-from .harness import Cancel, Changed, Saying, compare, handshake
+from compat.harness import Cancel, Changed, Saying, compare, handshake
 
 CONNECT = {"type": "websocket.connect"}
 DISCONNECT = {"type": "websocket.disconnect", "code": 4002, "reason": "done"}

@@ -166,7 +166,7 @@ def test_a_handler_of_groups_comes_first():
     assert len(seen) == 1 and client.sent[-1]["code"] == 4002
 
 
-# A server without the denial extension ---------------------------------------------------------------
+# ---- A server without the denial extension ----
 
 
 @pytest.mark.parametrize("extensions", [None, {}, {"other": {}}])

@@ -23,7 +23,7 @@ def test_is_compiled():
     assert module.__file__.endswith((".so", ".pyd"))
 
 
-# Bodies ---------------------------------------------------------------------------------------------------------------
+# ---- Bodies ----
 
 
 async def echo(value: Annotated[Any, Body()] = "absent") -> Any:
@@ -159,7 +159,7 @@ def test_files_of_a_form_are_closed_after_the_response():
     assert seen[0].file.closed
 
 
-# Responses ------------------------------------------------------------------------------------------------------------
+# ---- Responses ----
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_plain_functions_run_in_a_thread_with_their_validation():
     assert len(set(threads)) == 1 and threads[0] != threading.get_ident()
 
 
-# Exits and exceptions -------------------------------------------------------------------------------------------------
+# ---- Exits and exceptions ----
 
 
 class Scene:

@@ -95,7 +95,7 @@ async def fail_again(websocket: WebSocket, exc: Mishandled) -> None:
     raise Broken from exc
 
 
-# The handshake ---------------------------------------------------------------------------------------------------
+# ---- The handshake ----
 
 REFUSED = (403, None)
 FAILED = (500, None)
@@ -175,7 +175,7 @@ async def late(websocket: WebSocket) -> None:
     await websocket.accept()
 
 
-# Dependencies ----------------------------------------------------------------------------------------------------
+# ---- Dependencies ----
 
 
 async def raising() -> None:
@@ -279,7 +279,7 @@ async def converted_late(websocket: WebSocket, found: Annotated[None, Depends(co
     raise Handled
 
 
-# The handler, after it accepted ----------------------------------------------------------------------------------
+# ---- The handler, after it accepted ----
 
 
 @place("handler", Broken, None, (101, 1011))
@@ -388,7 +388,7 @@ async def not_bytes(websocket: WebSocket) -> None:
     raise TypeError  # over ASGI the server looks at it
 
 
-# What is done in a loop ------------------------------------------------------------------------------------------
+# ---- What is done in a loop ----
 
 
 async def over_asgi(one: Place, waits: bool) -> None:
@@ -430,7 +430,7 @@ def failing(kind: str, wire: bool) -> Callable[[int], Any]:
     return work
 
 
-# A peer that is gone, while something is sent --------------------------------------------------------------------
+# ---- A peer that is gone, while something is sent ----
 
 
 @app.websocket("/gone/{what}")

@@ -34,7 +34,7 @@ SOCKETS = 200
 PACE = min(1.0, SOAK / 10)
 REPLACED = 0.01
 
-# The server ------------------------------------------------------------------------------------------------------
+# ---- The server ----
 
 
 def build() -> App:
@@ -147,7 +147,7 @@ async def main() -> None:
         await soak(service)
 
 
-# The clients -----------------------------------------------------------------------------------------------------
+# ---- The clients ----
 
 
 def message(peer: Peer) -> Frame:

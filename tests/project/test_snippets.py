@@ -73,7 +73,7 @@ def test_the_languages_are_known() -> None:
         assert known, f"{label(snippet)}: nothing checks snippets in {snippet.language!r}"
 
 
-# Python --------------------------------------------------------------------------------------------------------------
+# ---- Python ----
 
 
 def needs_missing_fastapi(code: str) -> bool:
@@ -112,7 +112,7 @@ def test_every_section_with_code_shows_what_it_does(page: str) -> None:
         assert asserting, f"{page}, {section!r}: nothing in the code is checked"
 
 
-# Shell ---------------------------------------------------------------------------------------------------------------
+# ---- Shell ----
 
 
 def run_options() -> set[str]:
@@ -250,7 +250,7 @@ def test_options_in_the_prose_exist(page: str) -> None:
             assert option in OPTIONS, f"{page} names {option}"
 
 
-# Configuration files -------------------------------------------------------------------------------------------------
+# ---- Configuration files ----
 
 
 @pytest.mark.parametrize("snippet", of("ini"), ids=label)
@@ -314,7 +314,7 @@ def test_dockerfiles(snippet: Snippet) -> None:
     check_wirefast(words)
 
 
-# Links and names -----------------------------------------------------------------------------------------------------
+# ---- Links and names ----
 
 
 @pytest.mark.parametrize("page", TEXTS)

@@ -99,7 +99,7 @@ def test_several_rooms_reach_each_socket_once_and_exclude_is_heeded(kind: str) -
     run(scenario)
 
 
-# Slow members ---------------------------------------------------------------------------------------------
+# ---- Slow members ----
 
 
 async def room_of(kind: str, hub: Hub) -> tuple[Any, Any]:
@@ -376,7 +376,7 @@ def test_a_hook_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert all(record.exc_info is not None for record in caplog.records)
 
 
-# Closing, threads, life ---------------------------------------------------------------------------------
+# ---- Closing, threads, life ----
 
 
 def test_closing_a_room(kind: str) -> None:
@@ -510,7 +510,7 @@ def test_stopping_takes_everybody_out_and_closes_nobody(kind: str) -> None:
     run(scenario)
 
 
-# Bounds and mistakes ----------------------------------------------------------------------------------
+# ---- Bounds and mistakes ----
 
 
 def test_every_other_mistake_says_what_it_is(kind: str) -> None:

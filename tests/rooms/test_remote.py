@@ -68,7 +68,7 @@ class Delivered:
         return stats.received, stats.malformed, stats.refused, stats.gaps
 
 
-# What each field may hold ---------------------------------------------------------------------------------------------
+# ---- What each field may hold ----
 
 NESTED = b"[" * 100_000
 FORGED = [
@@ -206,7 +206,7 @@ def test_members_get_only_what_a_local_call_could_send(kind: str, payloads: list
     run(scenario)
 
 
-# Numbers --------------------------------------------------------------------------------------------------------------
+# ---- Numbers ----
 
 
 def test_a_forged_number_silences_nobody() -> None:
@@ -267,7 +267,7 @@ def test_numbers_in_their_order_tell_no_gap() -> None:
         before = sequence
 
 
-# Costs ----------------------------------------------------------------------------------------------------------------
+# ---- Costs ----
 
 
 def took(work: Any) -> float:
@@ -336,7 +336,7 @@ def test_a_key_that_no_other_hub_takes_is_refused_before_anything_is_sent(key: A
     run(scenario)
 
 
-# Gaps and notices -----------------------------------------------------------------------------------------------------
+# ---- Gaps and notices ----
 
 
 @pytest.mark.parametrize("coroutine", [False, True])

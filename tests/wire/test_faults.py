@@ -72,7 +72,7 @@ def test_a_connection_may_break_at_every_byte(session: Session) -> None:
     assert session.events[-1]["code"] == 1006
 
 
-# On real sockets ----------------------------------------------------------------------------
+# ---- On real sockets ----
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -102,7 +102,7 @@ def test_others_are_served_while_connections_break(serve: Any, loop_name: str, w
     assert server.errors == []
 
 
-# Descriptors --------------------------------------------------------------------------------
+# ---- Descriptors ----
 
 SERVICE = """
 from wirefast import App, WebSocket
@@ -178,7 +178,7 @@ def test_accepting_goes_on_after_the_descriptors_ran_out(tmp_path: Path, loop: s
     assert server.log.count("Traceback") == complaints
 
 
-# Clocks -------------------------------------------------------------------------------------
+# ---- Clocks ----
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):

@@ -184,7 +184,7 @@ def test_a_stray_upgrade_header_is_plain_http(serve: Any, name: str, http: str) 
             assert (response.status, response.body) == (200, b"GET /")
 
 
-# Connections that would stay -----------------------------------------------------------------------------
+# ---- Connections that would stay ----
 
 
 SILENT = {

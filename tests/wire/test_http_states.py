@@ -227,7 +227,7 @@ def test_the_table_of_states_is_whole() -> None:
     ]
 
 
-# One request at a time ---------------------------------------------------------------------------------
+# ---- One request at a time ----
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_what_waits_behind_a_request_is_bounded() -> None:
     run(work)
 
 
-# Bodies ------------------------------------------------------------------------------------------------
+# ---- Bodies ----
 
 
 def test_trailers_are_dropped() -> None:
@@ -385,7 +385,7 @@ def test_a_busy_application_is_no_slow_client() -> None:
     run(work)
 
 
-# Sends that nobody hears -------------------------------------------------------------------------------
+# ---- Sends that nobody hears ----
 
 
 def test_an_endless_response_ends_with_its_client() -> None:

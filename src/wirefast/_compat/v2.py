@@ -33,7 +33,7 @@ def get_flat_models_from_fields(fields: Sequence[ModelField], known_models: set[
 
 
 def get_model_name_map(unique_models: Iterable[Any]) -> dict[Any, str]:
-    """The name of each model as a schema may have it; of two with one name, one of them."""
+    """Return the name of each model as a schema may have it; of two with one name, one of them."""
     by_name = {re.sub(r"[^a-zA-Z0-9.\-_]", "_", model.__name__): model for model in unique_models}
     return {model: name for name, model in by_name.items()}
 
@@ -41,7 +41,7 @@ def get_model_name_map(unique_models: Iterable[Any]) -> dict[Any, str]:
 def get_definitions(
     *, fields: Sequence[ModelField], model_name_map: Any, separate_input_output_schemas: bool = True
 ) -> tuple[FieldSchemas, dict[str, dict[str, Any]]]:
-    """The schema of each field by field and mode, and those of the models by name; ``model_name_map`` is not used."""
+    """Return each field's schema by field and mode, and the models' by name; ``model_name_map`` is not used."""
     return make_schemas(fields, separate_input_output_schemas)
 
 
@@ -53,5 +53,5 @@ def get_schema_from_model_field(
     separate_input_output_schemas: bool = True,
     field_alias: str | None = None,
 ) -> dict[str, Any]:
-    """A field's schema with its title, from what ``get_definitions`` made; ``model_name_map`` is not used."""
+    """Return a field's schema with its title, from what ``get_definitions`` made; ``model_name_map`` is not used."""
     return Schemas(field_mapping, separate_input_output_schemas).of(field, field_alias)

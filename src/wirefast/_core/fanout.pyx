@@ -174,7 +174,7 @@ def fan_out(list members not None, Message message not None, Policy policy not N
     return reached, by_tasks, rough
 
 
-# For one socket ---------------------------------------------------------------------------------------
+# ---- For one socket ----
 
 
 def try_send(WebSocketCore websocket not None, data, policy, key):

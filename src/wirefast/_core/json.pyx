@@ -36,7 +36,8 @@ cdef enum:
     DEEPEST = 1040
 
 # orjson reads an integer past 64 bits as a float. The shortest such integer has 19 digits.
-DEF LONG_INTEGER = 19
+cdef enum:
+    LONG_INTEGER = 19
 
 
 def default(value):

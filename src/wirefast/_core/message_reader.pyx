@@ -27,7 +27,7 @@ cdef class MessageReader:
     def __init__(self):
         raise TypeError("sessions are made by serve_messages()")
 
-    # Frames ---------------------------------------------------------------------------------------
+    # ---- Frames ----
 
     cdef object next_frame(self, EventKind* kind):
         """The next message, or None when none is there. Raises what ends the socket."""
@@ -87,7 +87,7 @@ cdef class MessageReader:
         except RuntimeError:  # the end was received already
             return failure
 
-    # The end, seen while something runs -----------------------------------------------------------
+    # ---- The end, seen while something runs ----
 
     cdef int watch(self) except -1:
         """From now on the end of the socket cancels the session's task."""

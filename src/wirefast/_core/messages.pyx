@@ -150,7 +150,7 @@ cdef class MessageSession(MessageReader):
                     task.cancel()
         return failure
 
-    # One message ----------------------------------------------------------------------------------
+    # ---- One message ----
 
     cdef object dispatch(self, object data, EventKind kind):
         """Validate a message and give it to its handler. What is still to be awaited, or None."""
@@ -379,7 +379,7 @@ cdef class MessageSession(MessageReader):
             self.scoped = INSIDE if inside_cancel_scope() else OUTSIDE
         return self.scoped == OUTSIDE
 
-    # Answers --------------------------------------------------------------------------------------
+    # ---- Answers ----
 
     cdef object reply(self, MessageHandler handler, object value, bytes ref):
         """Send what a handler gave; what is still to be awaited, or None."""
@@ -441,7 +441,7 @@ cdef class MessageSession(MessageReader):
             return
         await self.tell(error, ref)
 
-    # Concurrent handlers --------------------------------------------------------------------------
+    # ---- Concurrent handlers ----
 
     cdef object spawn(self, MessageHandler handler, object message, bytes ref):
         """Run a handler beside the session; something to await while there are too many."""

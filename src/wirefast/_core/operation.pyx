@@ -325,7 +325,7 @@ cdef object json_response(object response_class, bytes content, object status, o
     return response
 
 
-# The body ---------------------------------------------------------------------------------------------
+# ---- The body ----
 
 
 async def read_bytes(request):

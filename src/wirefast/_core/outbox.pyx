@@ -15,7 +15,8 @@ from collections import deque
 logger = logging.getLogger("wirefast.rooms")
 
 # Empty entries that may stay among the others before they are swept out.
-DEF SWEEP = 32
+cdef enum:
+    SWEEP = 32
 
 cdef Py_ssize_t bound(str name, object value) except -1:
     cdef Py_ssize_t number = 0

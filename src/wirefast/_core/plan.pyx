@@ -9,10 +9,12 @@ cdef extern from "Python.h":
     object PyObject_Vectorcall(object callable, PyObject** args, size_t nargsf, object kwnames)
     object PyObject_CallNoArgs(object callable)
 
-# More arguments than this go through a dict; nobody's endpoint has that many.
-DEF MAX_FAST_ARGS = 24
-# The widest bound of a shortcut.
-DEF LARGEST = 0x7fffffffffffffff
+cdef enum:
+    # More arguments than this go through a dict; endpoints have fewer.
+    MAX_FAST_ARGS = 24
+
+# The widest bound of a shortcut. No C enumerator: C11 gives those the range of an int.
+cdef long long LARGEST = 0x7fffffffffffffff
 
 _PLACES = {"path": PATH, "query": QUERY, "header": HEADER, "cookie": COOKIE}
 _KINDS = {

@@ -297,7 +297,7 @@ cdef class Frame:
         self.function_exits = None
         return exits
 
-    # Parameters -----------------------------------------------------------------------------------
+    # ---- Parameters ----
 
     cdef int fail(self, int node, object errors) except -1:
         if self.errors is None:

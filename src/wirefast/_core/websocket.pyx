@@ -106,7 +106,7 @@ cdef class WebSocketCore:
             self.channel = None
         PyObject_GenericSetAttr(self, name, value)
 
-    # State ----------------------------------------------------------------------------------------
+    # ---- State ----
 
     @property
     def client_state(self):
@@ -153,7 +153,7 @@ cdef class WebSocketCore:
         if not self.patched:
             self.find_channel()
 
-    # ASGI messages --------------------------------------------------------------------------------
+    # ---- ASGI messages ----
 
     async def receive(self) -> Message:
         """The next ASGI message, checked against the state. ``starlette.websockets.WebSocket.receive``."""
@@ -274,7 +274,7 @@ cdef class WebSocketCore:
             raise WebSocketDisconnect(code=CLOSE_ABNORMAL)
         return receiving.result()
 
-    # Opening and closing --------------------------------------------------------------------------
+    # ---- Opening and closing ----
 
     async def accept(
         self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] | None = None
@@ -316,7 +316,7 @@ cdef class WebSocketCore:
         """
         await self.send({"type": "websocket.close", "code": code, "reason": reason or ""})
 
-    # Receiving ------------------------------------------------------------------------------------
+    # ---- Receiving ----
 
     cdef int before_receive(self) except -1:
         if self.application != CONNECTED and not self.is_lost_elsewhere():
@@ -397,7 +397,7 @@ cdef class WebSocketCore:
         except WebSocketDisconnect:
             pass
 
-    # Sending --------------------------------------------------------------------------------------
+    # ---- Sending ----
 
     def send_text(self, data: str) -> None:
         """Send a text message.
@@ -430,7 +430,7 @@ cdef class WebSocketCore:
         return sending("send_json", self, data, AS_JSON | frame_kind(mode))
 
 
-# The six coroutines -----------------------------------------------------------------------------------
+# ---- The six coroutines ----
 
 
 cdef int frame_kind(object mode) except -1:

@@ -20,5 +20,5 @@ class CommandError(Exception):
 
 
 def flag(name: str) -> str:
-    """A setting as the command line spells it."""
+    """Return a setting as the command line spells it."""
     return f"--{name.replace('_', '-')}"

@@ -55,7 +55,7 @@ def schema(target: str, output: str = "-", app_dir: str = "", factory: bool = Fa
 
 
 def _format_of(output: str) -> Any:
-    """The function that writes a document as the text of a file, chosen by the file's ending."""
+    """Return the function that writes a document as the text of a file, chosen by the file's ending."""
     suffix = Path(output).suffix.lower()
     if output == "-" or suffix == ".json":
         return _json

@@ -23,7 +23,7 @@ RELOAD_TIMEOUT = 3
 
 
 def is_default(name: str) -> bool:
-    """Whether neither the command line nor the environment sets an option."""
+    """Return whether neither the command line nor the environment sets an option."""
     import click
     from click.core import ParameterSource
 

@@ -11,7 +11,7 @@ from wirefast.cli.errors import CommandError, flag
 
 
 def read_pem(options: dict[str, Any], name: str) -> bytes:
-    """The content of the TLS file of an option, nothing where there is none.
+    """Return the content of the TLS file of an option, nothing where there is none.
 
     Raises:
         CommandError: the file is not there or cannot be read.
@@ -83,7 +83,7 @@ def check_tls(options: dict[str, Any]) -> None:
 
 
 def why_no_chain(certificate: bytes, key: bytes, named: bool, encrypted: bool, known: str) -> str:
-    """What a look into the two files tells of OpenSSL's refusal.
+    """Return what a look into the two files tells of OpenSSL's refusal.
 
     Args:
         certificate: the content of --ssl-certfile.

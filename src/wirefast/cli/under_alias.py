@@ -11,7 +11,7 @@ VARIABLE = "WIREFAST_AS_FASTAPI"
 
 
 def load(import_string: str) -> Any:
-    """What ``module:attribute`` names, imported with wirefast under the name ``fastapi``."""
+    """Return what ``module:attribute`` names, imported with wirefast under the name ``fastapi``."""
     importlib.import_module("wirefast.as_fastapi")
     module, _, path = import_string.partition(":")
     found: Any = importlib.import_module(module)

@@ -187,7 +187,7 @@ def endpoint_context(dependant: Dependant, method: str, scope: Mapping[str, Any]
     return context
 
 
-# FastAPI's names for the above ------------------------------------------------------------------------
+# ---- FastAPI's names for the above ----
 
 
 def _is_async_gen_callable(call: Callable[..., Any] | None) -> bool:

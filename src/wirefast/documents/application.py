@@ -50,7 +50,7 @@ class AppDocuments:
     _documented: Any = None
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document of the application: made when it is first asked for, and again when routes were added.
+        """Return the application's OpenAPI document: made when it is first asked for, and again when routes were added.
 
         Threads may ask at once; one of them makes it. FastAPI: ``FastAPI.openapi``, which programs replace to change
         what is served.
@@ -68,7 +68,7 @@ class AppDocuments:
             return document
 
     def has_document(self) -> bool:
-        """Whether `openapi` has nothing to do."""
+        """Return whether `openapi` has nothing to do."""
         return bool(self.openapi_schema) and self._documented == self._routes_now()
 
     def _routes_now(self) -> tuple[Any, ...]:

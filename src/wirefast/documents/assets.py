@@ -34,12 +34,12 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
 
 
 def wants_assets() -> bool:
-    """Whether this process is to serve the files itself."""
+    """Return whether this process is to serve the files itself."""
     return os.environ.get(VARIABLE) == "1"
 
 
 def find_assets() -> dict[str, Path] | None:
-    """The path of each file by its name, None where no package has all of them."""
+    """Return the path of each file by its name, None where no package has all of them."""
     for package, places in PACKAGES.items():
         spec = importlib.util.find_spec(package)
         for directory in (spec and spec.submodule_search_locations) or ():

@@ -66,7 +66,7 @@ class Needs:
         return list(by_name.values())
 
     def describe_security(self) -> tuple[dict[str, Any], list[dict[str, list[str]]]]:
-        """The Security Scheme objects by name, and the operation's Security Requirement objects."""
+        """Return the Security Scheme objects by name, and the operation's Security Requirement objects."""
         schemes: dict[str, Any] = {}
         required: dict[str, list[str]] = {}
         for scheme, scopes in self.security:
@@ -77,7 +77,7 @@ class Needs:
 
 
 def _members(parent: ModelField) -> tuple[ModelField, ...]:
-    """The fields of a model that stands for a whole group; else the field itself."""
+    """Return the fields of a model that stands for a whole group; else the field itself."""
     model = parameter_model(parent)
     return (parent,) if model is None else model_fields(model)
 

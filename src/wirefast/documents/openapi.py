@@ -83,7 +83,7 @@ def fields_of_routes(routes: Routes) -> list[ModelField]:
 
 
 def _described(routes: Routes) -> list[tuple[Any, Needs]]:
-    """The HTTP operations among routes, as they are under their includes, with what each needs."""
+    """Return the HTTP operations among routes, as they are under their includes, with what each needs."""
     effective = (context.effective for context in iter_route_contexts(routes))
     return [(route, Needs.of(route.dependant)) for route in effective if isinstance(route, APIRoute)]
 

@@ -91,7 +91,7 @@ class PathWriter:
         self.definitions: dict[str, Any] = {}
 
     def path_item(self, route: Any, needs: Needs | None = None) -> dict[str, Any]:
-        """The Operation objects of a route by method, none for a route that is to stay out of the document.
+        """Return the Operation objects of a route by method, none for a route that is to stay out of the document.
 
         Args:
             route: an `APIRoute`, or a ``RouteContext`` of one.
@@ -127,7 +127,7 @@ class PathWriter:
         routes = [callback for callback in callbacks if isinstance(callback, APIRoute)]
         return {route.name: {route.path: writer.path_item(route)} for route in routes}
 
-    # Responses ------------------------------------------------------------------------------------
+    # ---- Responses ----
 
     def _responses(self, route: Any, takes_input: bool) -> dict[str, Any]:
         response_class = route.response_class
@@ -153,7 +153,7 @@ class PathWriter:
         return responses
 
     def _content(self, route: Any, response_class: type[Response]) -> dict[str, Any]:
-        """The successful response by media type."""
+        """Return the successful response by media type."""
         item = route.stream_item_field
         if route.is_json_stream:
             return {"application/jsonl": {"itemSchema": self.schemas.of(item) if item else {}}}
@@ -197,7 +197,7 @@ class PathWriter:
 
 
 def operation_metadata(route: Any, operation_ids: set[str]) -> dict[str, Any]:
-    """What an Operation object says of itself: tags, summary, description, id, deprecation.
+    """Return what an Operation object says of itself: tags, summary, description, id, deprecation.
 
     Args:
         route: an `APIRoute`.
@@ -221,13 +221,13 @@ def operation_metadata(route: Any, operation_ids: set[str]) -> dict[str, Any]:
 
 
 def summary_of(route: Any) -> str:
-    """The summary that a route was given, or its name in words."""
+    """Return the summary that a route was given, or its name in words."""
     summary: str = route.summary or route.name.replace("_", " ").title()
     return summary
 
 
 def request_body(field: ModelField, schemas: Schemas) -> dict[str, Any]:
-    """The Request Body object of an operation's body field."""
+    """Return the Request Body object of an operation's body field."""
     info: Any = field.field_info
     content: dict[str, Any] = {"schema": schemas.of(field)}
     add_examples(content, info)
@@ -238,7 +238,7 @@ def request_body(field: ModelField, schemas: Schemas) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _default_status(response_class: type[Response]) -> str:
-    """The status that a response class gives itself, which its constructor has as a default."""
+    """Return the status that a response class gives itself, which its constructor has as a default."""
     parameter = inspect.signature(response_class.__init__).parameters.get("status_code")
     return str(parameter.default) if parameter is not None and isinstance(parameter.default, int) else "200"
 

@@ -42,7 +42,7 @@ def get_swagger_ui_html(
     init_oauth: dict[str, Any] | None = None,
     swagger_ui_parameters: dict[str, Any] | None = None,
 ) -> HTMLResponse:
-    """The page of Swagger UI, which shows the document and calls its operations.
+    """Return the page of Swagger UI, which shows the document and calls its operations.
 
     Args:
         openapi_url: where the page loads the document from.
@@ -64,7 +64,7 @@ def get_redoc_html(
     redoc_favicon_url: str = _FAVICON,
     with_google_fonts: bool = True,
 ) -> HTMLResponse:
-    """The page of ReDoc, for reading.
+    """Return the page of ReDoc, for reading.
 
     Args:
         openapi_url: where the page loads the document from.
@@ -77,11 +77,11 @@ def get_redoc_html(
 
 
 def get_swagger_ui_oauth2_redirect_html() -> HTMLResponse:
-    """The page that an authorization server sends the browser back to: it hands the answer to Swagger UI and closes."""
+    """Return the page that an authorization server redirects to: it hands the answer to Swagger UI and closes."""
     return oauth2_redirect_page(f"<script>\n{OAUTH2_REDIRECT_SCRIPT}</script>")
 
 
-# Their parts ----------------------------------------------------------------------------------------
+# ---- Their parts ----
 
 REDOC_STYLE = "body { margin: 0; padding: 0; }"
 
@@ -121,7 +121,7 @@ def swagger_script(
     init_oauth: dict[str, Any] | None,
     swagger_ui_parameters: dict[str, Any] | None,
 ) -> str:
-    """The JavaScript that starts Swagger UI; the arguments are those of `get_swagger_ui_html`."""
+    """Return the JavaScript that starts Swagger UI; the arguments are those of `get_swagger_ui_html`."""
     options = {**swagger_ui_default_parameters, **(swagger_ui_parameters or {})}
     lines = [f"url: {_quoted(openapi_url)},"]
     lines += [f"{_json(name)}: {_json(jsonable_encoder(value))}," for name, value in options.items()]
@@ -135,13 +135,13 @@ def swagger_script(
 
 
 def swagger_page(title: str, js_url: str, css_url: str, favicon_url: str, start: str) -> HTMLResponse:
-    """The HTML around Swagger UI; ``start`` is the script element that starts it, the others are what they say."""
+    """Return the HTML around Swagger UI; ``start`` is the script element that starts Swagger UI."""
     head = f"{style_element(css_url)}\n{_icon_element(favicon_url)}"
     return _page(title, head, f'<div id="swagger-ui"></div>\n{script_element(js_url)}\n{start}')
 
 
 def redoc_page(openapi_url: str, title: str, js_url: str, favicon_url: str, style: str) -> HTMLResponse:
-    """The HTML around ReDoc; ``style`` is what brings fonts and `REDOC_STYLE`, the others are what they say."""
+    """Return the HTML around ReDoc; ``style`` is what brings fonts and `REDOC_STYLE`, the others are what they say."""
     body = (
         "<noscript>ReDoc needs JavaScript to show this documentation.</noscript>\n"
         f'<redoc spec-url="{html.escape(openapi_url)}"></redoc>\n{script_element(js_url)}'
@@ -150,17 +150,17 @@ def redoc_page(openapi_url: str, title: str, js_url: str, favicon_url: str, styl
 
 
 def oauth2_redirect_page(script: str) -> HTMLResponse:
-    """The HTML around `OAUTH2_REDIRECT_SCRIPT`; ``script`` is the element that has or names it."""
+    """Return the HTML around `OAUTH2_REDIRECT_SCRIPT`; ``script`` is the element that has or names it."""
     return _page("Swagger UI: OAuth2 Redirect", "", script)
 
 
 def script_element(url: str) -> str:
-    """The element that runs the script at an address."""
+    """Return the element that runs the script at an address."""
     return f'<script src="{html.escape(url)}"></script>'
 
 
 def style_element(url: str) -> str:
-    """The element that applies the style sheet at an address."""
+    """Return the element that applies the style sheet at an address."""
     return f'<link rel="stylesheet" href="{html.escape(url)}">'
 
 
@@ -192,5 +192,5 @@ def _json(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A JavaScript string in single quotes, as FastAPI writes addresses."""
+    """Return a JavaScript string in single quotes, as FastAPI writes addresses."""
     return "'" + _json(text)[1:-1].replace('\\"', '"').replace("'", "\\u0027") + "'"

@@ -36,7 +36,7 @@ class _Generator(GenerateJsonSchema):
         return found
 
     def encode_default(self, dft: Any) -> Any:
-        """A default as JSON. pydantic builds a serializer for each, which plain values do not need."""
+        """Return a default as JSON. pydantic builds a serializer for each, which plain values do not need."""
         return dft if dft is None or type(dft) in (str, int, bool) else super().encode_default(dft)
 
 
@@ -53,7 +53,7 @@ class Schemas:
         self._separate = separate
 
     def of(self, field: ModelField, alias: str | None = None) -> dict[str, Any]:
-        """A copy of the field's schema, with a title unless it is a reference.
+        """Return a copy of the field's schema, with a title unless it is a reference.
 
         Args:
             field: one of those the schemas were made for.
@@ -69,7 +69,7 @@ class Schemas:
 
 
 def make_schemas(fields: Sequence[ModelField], separate: bool = True) -> tuple[FieldSchemas, dict[str, dict[str, Any]]]:
-    """The schema of each field, and those of the models that they refer to, by name.
+    """Return the schema of each field, and those of the models that they refer to, by name.
 
     Args:
         fields: everything that the document describes.
@@ -95,7 +95,7 @@ def make_schemas(fields: Sequence[ModelField], separate: bool = True) -> tuple[F
 
 
 def models_within(annotations: Iterable[Any]) -> list[type[BaseModel] | type[Enum]]:
-    """The models and enumerations that annotations name, and those in the fields of these models, each once."""
+    """Return the models and enumerations that annotations name, and those in the fields of these models, each once."""
     found: dict[type[Any], None] = {}
     waiting = list(annotations)
     while waiting:

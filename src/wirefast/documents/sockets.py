@@ -33,7 +33,7 @@ class DescribedSocket:
         return self.route.path_format
 
     def operation(self, writer: PathWriter) -> dict[str, Any]:
-        """The Operation object of the handshake (RFC 6455, section 4.2.2: 101 when the server accepts)."""
+        """Return the Operation object of the handshake (RFC 6455, section 4.2.2: 101 when the server accepts)."""
         schemes, required = self.needs.describe_security()
         writer.security_schemes.update(schemes)
         operation: dict[str, Any] = {"summary": self.route.name.replace("_", " ").title()}
@@ -51,7 +51,7 @@ class DescribedSocket:
 
 
 def described_sockets(routes: Iterable[Any]) -> list[DescribedSocket]:
-    """The sockets among ``routes`` that have a signature of ours, but those of routers that are to stay out."""
+    """Return the sockets among ``routes`` that have a signature of ours, but those of routers that are to stay out."""
     return [
         DescribedSocket(route, Needs.of(route.dependant))
         for route in _shown(routes)

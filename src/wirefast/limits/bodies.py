@@ -76,7 +76,7 @@ def inherit_form_limits(scope: Scope, limits: FormLimits) -> None:
 
 
 def inherited_form_limits(scope: Scope) -> FormLimits:
-    """What `inherit_form_limits`, or a FastAPI application around this one, noted in the scope."""
+    """Return what `inherit_form_limits`, or a FastAPI application around this one, noted in the scope."""
     limits: FormLimits = scope.get(_FORM_LIMITS_PLACE, {}).get("form_limits", {})
     return limits
 
@@ -97,7 +97,7 @@ def validate_max_body_size(max_body_size: Any) -> None:
 
 
 def first_limit(*limits: int | None) -> int | None:
-    """The innermost limit that was set: the first that is not None."""
+    """Return the innermost limit that was set: the first that is not None."""
     return next((limit for limit in limits if limit is not None), None)
 
 
@@ -109,7 +109,7 @@ def limit_body(app: ASGIApp, max_body_size: int | None) -> ASGIApp:
 
 
 def body_limit_error(exc: BaseException, scope: Scope) -> Exception | None:
-    """The error of an exceeded limit in ``exc``: ``exc`` itself, or in a group that holds no other kind."""
+    """Return the error of an exceeded limit in ``exc``: ``exc`` itself, or in a group that holds no other kind."""
     if _SCOPE_KEY not in scope:
         return None
     if isinstance(exc, ExceptionGroup):
@@ -123,7 +123,7 @@ def body_limit_error(exc: BaseException, scope: Scope) -> Exception | None:
 
 
 def limit_included(app: ASGIApp, max_body_size: int | None, form_limits: FormLimits) -> ASGIApp:
-    """A plain route, mount or host of an included router behind the limits of its includes."""
+    """Return a plain route, mount or host of an included router behind the limits of its includes."""
     return limit_body(_WithFormLimits(app, form_limits) if form_limits else app, max_body_size)
 
 

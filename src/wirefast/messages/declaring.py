@@ -124,7 +124,7 @@ class Messages:
 
 
 def _declared_handler(role: Any, function: Any, tags: Sequence[Any], options: Mapping[str, Any]) -> Declared:
-    """A handler with its options, checked."""
+    """Return a handler with its options, checked."""
     if not callable(function):
         raise TypeError(f"a handler is a function, not {type(function).__name__}")
     given = dict(options)
@@ -141,7 +141,7 @@ class MessageDeclarations:
     """``messages()``, ``websocket_listener()`` and ``websocket_stream()``, for App and APIRouter."""
 
     def _message_router(self) -> Any:
-        """The router that gets the routes."""
+        """Return the router that gets the routes."""
         return getattr(self, "router", self)
 
     def messages(self, path: str, *, sends: Any = None, tag: str = "type", **options: Unpack[RouteOptions]) -> Messages:

@@ -79,7 +79,7 @@ class Handler:
 
 
 def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends]) -> Handler:
-    """What a handler declares, under a path.
+    """Return what a handler declares, under a path.
 
     Args:
         declared: as the decorator got it.
@@ -126,7 +126,7 @@ def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends
 
 
 def _spread(call: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
-    """A function of one message that calls another with the message's members."""
+    """Return a function of one message that calls another with the message's members."""
 
     def spread(message_: Any, **values: Any) -> Any:
         return call(**{name: getattr(message_, name) for name in names}, **values)
@@ -193,7 +193,7 @@ class _Parameters:
         self.message = _without_markers(annotation)
 
     def _spread_over(self, parameters: list[inspect.Parameter]) -> None:
-        """A model of the members that these parameters stand for."""
+        """Return a model of the members that these parameters stand for."""
         fields: dict[str, Any] = {
             item.name: (
                 Any if item.annotation is _EMPTY else item.annotation,
@@ -207,7 +207,7 @@ class _Parameters:
         self.message = create_model(getattr(self.declared.call, "__name__", "message"), **fields)
 
     def _is_free(self, parameter: inspect.Parameter) -> bool:
-        """Whether it has no marker, is not in the path, and has no type with a meaning of its own."""
+        """Return whether it has no marker, is not in the path, and has no type with a meaning of its own."""
         if parameter.name in self.in_path or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             return False
         markers = [parameter.default, *getattr(parameter.annotation, "__metadata__", ())]

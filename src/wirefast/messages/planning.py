@@ -46,7 +46,7 @@ class Handshake:
         return [f"value_{index}" for index in self._index.values()]
 
     def dependant(self, call: Callable[..., Any]) -> Dependant:
-        """The Dependant of a function that gets the WebSocket, and each value under its name."""
+        """Return the Dependant of a function that gets the WebSocket, and each value under its name."""
         self._dependant.call = call
         self._dependant.websocket_param_name = "websocket"
         return self._dependant
@@ -109,7 +109,7 @@ def _renamed(field: ModelField, name: str) -> ModelField:
 
 
 def _check_connection_scope(dependant: Dependant, path: str) -> None:
-    """What is solved once for a socket cannot need what is solved for each message."""
+    """Refuse a value that is solved once for a socket and needs one that is solved for each message."""
     for child in dependant.dependencies:
         if child.scope == "message":
             raise DependencyScopeError(
@@ -137,7 +137,7 @@ def make_message_plan(
     dependant: Dependant,
     overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
 ) -> Plan:
-    """The plan that runs for each message of a handler.
+    """Return the plan that runs for each message of a handler.
 
     Args:
         handshake: what was solved already.
@@ -195,7 +195,7 @@ class _MessagePlanner(_Planner):
         return super().special_arguments(replace(dependant, **known), node)
 
     def from_message(self, dependant: Dependant, field: ModelField, node: int) -> int:
-        """The slot of the message, or of a member of it."""
+        """Return the slot of the message, or of a member of it."""
         where = f"The parameter {field.name!r} of {_call_name(dependant)!r}"
         if self.message is None:
             raise FastAPIError(f"{where} is read from a message, but its handler gets none.")

@@ -238,7 +238,7 @@ class _Targets:
         self.alone[role] = handler
 
     def _tags(self, handler: Handler) -> dict[bytes, Any]:
-        """The tags of a handler's messages, each with the type that its messages have."""
+        """Return the tags of a handler's messages, each with the type that its messages have."""
         if handler.tags is None:
             handler.tags = self._find_tags(handler)
         return handler.tags

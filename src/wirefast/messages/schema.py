@@ -26,7 +26,7 @@ _ALIASES = tuple(
 
 
 def plain(annotation: Any) -> Any:
-    """The annotation without ``Annotated`` and without the name of an alias (PEP 695)."""
+    """Return the annotation without ``Annotated`` and without the name of an alias (PEP 695)."""
     while True:
         if _ALIASES and isinstance(annotation, _ALIASES):
             annotation = annotation.__value__
@@ -37,7 +37,7 @@ def plain(annotation: Any) -> Any:
 
 
 def leaves(annotation: Any) -> list[Any]:
-    """The members of a union, nested ones too, each once and in order; any other annotation alone."""
+    """Return the members of a union, nested ones too, each once and in order; any other annotation alone."""
     annotation = plain(annotation)
     if not shapes.is_union(annotation):
         return [annotation]
@@ -46,7 +46,7 @@ def leaves(annotation: Any) -> list[Any]:
 
 
 def is_model(annotation: Any) -> bool:
-    """Whether messages of this type are JSON objects with named members."""
+    """Return whether messages of this type are JSON objects with named members."""
     return isinstance(annotation, type) and (
         issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation) or is_typeddict(annotation)
     )
@@ -64,7 +64,7 @@ def name_of(annotation: Any) -> str:
 
 
 def _members(model: Any) -> Iterator[tuple[set[str], Any]]:
-    """The names on the wire and the annotation of each member."""
+    """Return the names on the wire and the annotation of each member."""
     if not is_typeddict(model) and issubclass(model, BaseModel):
         by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
         for name, field in model.model_fields.items():
@@ -88,14 +88,14 @@ def member_names(model: Any) -> set[str]:
 
 
 def attribute_names(model: Any) -> set[str]:
-    """The names under which the members of a message are reached in Python."""
+    """Return the names under which the members of a message are reached in Python."""
     if not is_typeddict(model) and issubclass(model, BaseModel):
         return {*model.model_fields, *model.model_computed_fields}
     return {name for names, _ in _members(model) for name in names}
 
 
 def tags_of(model: Any, tag: str) -> list[Any]:
-    """The values that the tag of this model may have; none where it has no such ``Literal``."""
+    """Return the values that the tag of this model may have; none where it has no such ``Literal``."""
     if is_model(model):
         for names, annotation in _members(model):
             if tag in names and get_origin(plain(annotation)) is Literal:
@@ -104,12 +104,12 @@ def tags_of(model: Any, tag: str) -> list[Any]:
 
 
 def tag_key(value: Any) -> bytes:
-    """A tag as it is looked up: as JSON."""
+    """Return a tag as it is looked up: as JSON."""
     return json.dumps(value).encode()
 
 
 def keeps_extra(model: Any) -> bool:
-    """Whether a member that the model does not have is refused or kept, rather than ignored."""
+    """Return whether a member that the model does not have is refused or kept, rather than ignored."""
     config: Mapping[str, Any] = (
         getattr(model, "model_config", None) or getattr(model, "__pydantic_config__", None) or {}
     )
@@ -117,7 +117,7 @@ def keeps_extra(model: Any) -> bool:
 
 
 def validator_of(annotation: Any) -> Callable[[Any], Any]:
-    """A function from JSON, str or bytes, to the message; raises pydantic's ValidationError."""
+    """Return a function from JSON, str or bytes, to the message; raises pydantic's ValidationError."""
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     adapter.rebuild(raise_errors=True)
     validate: Callable[[Any], Any] = adapter.validator.validate_json
@@ -143,7 +143,7 @@ def property_names(annotations: list[Any]) -> frozenset[str]:
 
 
 def item_of(annotation: Any) -> Any:
-    """The type of the replies, where a handler gives several of them one after the other."""
+    """Return the type of the replies, where a handler gives several of them one after the other."""
     origin = get_origin(plain(annotation))
     if origin in (AsyncIterator, AsyncIterable, AsyncGenerator):
         return get_args(plain(annotation))[0]

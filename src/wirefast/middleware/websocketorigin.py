@@ -64,7 +64,7 @@ class WebSocketOriginMiddleware:
 
 
 def _normal(origin: str) -> str:
-    """The origin in lower case, without its scheme's own port."""
+    """Return the origin in lower case, without its scheme's own port."""
     parts = urlsplit(origin)
     # The host as urlsplit has it, to be compared with the text: anything else in there is no origin.
     if not parts.hostname or origin.lower() != f"{parts.scheme}://{parts.netloc.lower()}" or "@" in parts.netloc:

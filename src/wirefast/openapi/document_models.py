@@ -45,7 +45,7 @@ else:
             return {"type": "string", "format": "email"}
 
 
-# The API as a whole ---------------------------------------------------------------------------------
+# ---- The API as a whole ----
 
 
 class Contact(BaseModelWithConfig):
@@ -107,7 +107,7 @@ class Tag(BaseModelWithConfig):
     externalDocs: ExternalDocumentation | None = None
 
 
-# Schemas --------------------------------------------------------------------------------------------
+# ---- Schemas ----
 
 
 class Reference(BaseModel):
@@ -211,7 +211,7 @@ class Schema(BaseModelWithConfig):
 SchemaOrBool = Schema | bool
 
 
-# Operations -----------------------------------------------------------------------------------------
+# ---- Operations ----
 
 
 class ParameterInType(Enum):
@@ -331,7 +331,7 @@ class PathItem(BaseModelWithConfig):
     parameters: list[Parameter | Reference] | None = None
 
 
-# The document ---------------------------------------------------------------------------------------
+# ---- The document ----
 
 
 class Components(BaseModelWithConfig):

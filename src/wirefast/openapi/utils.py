@@ -97,7 +97,7 @@ def get_openapi_path(
     field_mapping: _FieldMapping,
     separate_input_output_schemas: bool = True,
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The Path Item object of one route, its security schemes and the schemas it needs beyond its fields'.
+    """Return the Path Item object of one route, its security schemes and the schemas it needs beyond its fields'.
 
     Args:
         route: an ``APIRoute``.
@@ -128,7 +128,7 @@ def get_openapi_operation_request_body(
     field_mapping: _FieldMapping,
     separate_input_output_schemas: bool = True,
 ) -> dict[str, Any] | None:
-    """The Request Body object of an operation, None where it takes no body.
+    """Return the Request Body object of an operation, None where it takes no body.
 
     Args:
         body_field: the route's.
@@ -149,7 +149,7 @@ def get_fields_from_routes(routes: Sequence[BaseRoute | RouteContext]) -> list[M
 
 
 def generate_operation_summary(*, route: Any, method: str) -> str:
-    """The summary of an operation: the one it was given, or the name of its function in words.
+    """Return the summary of an operation: the one it was given, or the name of its function in words.
 
     Args:
         route: an ``APIRoute``.
@@ -159,7 +159,7 @@ def generate_operation_summary(*, route: Any, method: str) -> str:
 
 
 def generate_operation_id(*, route: Any, method: str) -> str:
-    """An operation id from name, path and method. Deprecated as in FastAPI: a route has its ``unique_id``.
+    """Return an operation id from name, path and method. Deprecated as in FastAPI: a route has its ``unique_id``.
 
     Args:
         route: an ``APIRoute``.

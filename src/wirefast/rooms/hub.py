@@ -110,7 +110,7 @@ class Hub(Roster):
     def on_gap(self, hook: Callable[[str], Awaitable[None] | None] | None) -> None:
         self._gaps.hook = hook
 
-    # Life -----------------------------------------------------------------------------------------
+    # ---- Life ----
 
     async def start(self) -> None:
         """Begin; ``async with hub`` and ``App(hub=hub)`` do it.
@@ -171,7 +171,7 @@ class Hub(Roster):
         # How its payloads begin, which a broker may deliver to it as well.
         self._own = f'["{self._link.id}",'.encode()
 
-    # Publishing -----------------------------------------------------------------------------------
+    # ---- Publishing ----
 
     async def publish(
         self,
@@ -386,7 +386,7 @@ class Hub(Roster):
             except Exception:
                 self._drop_failed.log()
 
-    # Other hubs -----------------------------------------------------------------------------------
+    # ---- Other hubs ----
 
     def _tell(
         self,

@@ -22,7 +22,7 @@ __all__ = ["adopt"]
 
 
 def adopt(route: Any) -> Includable | None:
-    """A route in the form that can be included.
+    """Return a route in the form that can be included.
 
     Args:
         route: of wirefast, FastAPI or Starlette.

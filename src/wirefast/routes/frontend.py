@@ -41,7 +41,7 @@ _PLACE = "wirefast"
 
 
 def check_directory(directory: PathName, check_dir: bool | Literal["auto"], *, stacklevel: int = 3) -> bool:
-    """Whether the directory must exist: for ``"auto"``, unless ``FASTAPI_ENV`` is ``development``.
+    """Return whether the directory must exist: for ``"auto"``, unless ``FASTAPI_ENV`` is ``development``.
 
     Warns:
         UserWarning: there it may be missing, and is.
@@ -85,7 +85,7 @@ class FrontendFiles(StaticFiles):
         return os.path.normpath(os.path.join(*path.split("/")))
 
     async def respond(self, scope: Scope) -> Response:
-        """The response to a request that a frontend route matched."""
+        """Return the response to a request that a frontend route matched."""
         if not self.config_checked:
             await self.check_config()
             self.config_checked = True
@@ -112,7 +112,7 @@ class FrontendFiles(StaticFiles):
         raise HTTPException(404)
 
     async def _find(self, path: str) -> tuple[str, os.stat_result, bool] | None:
-        """A regular file, and whether it is the index of the directory that was asked for."""
+        """Return a regular file, and whether it is the index of the directory that was asked for."""
         full_path, found = await self._look_up(path)
         is_directory = found is not None and stat.S_ISDIR(found.st_mode)
         if is_directory:
@@ -140,7 +140,7 @@ def _is_file(found: os.stat_result | None) -> bool:
 
 
 def _is_navigation(scope: Scope) -> bool:
-    """Whether a browser asks for a page: the Accept header names HTML, and not with quality 0 (RFC 9110, 12.5.1)."""
+    """Return whether a browser asks for a page: Accept names HTML, and not with quality 0 (RFC 9110, 12.5.1)."""
     for part in Headers(scope=scope).get("accept", "").split(","):
         media_type, *parameters = (item.strip().lower() for item in part.split(";"))
         if media_type in _PAGES and _quality(parameters) != 0:
@@ -222,7 +222,7 @@ class FrontendRoutes(_Unnamed, Includable):
 
     @classmethod
     def adopted(cls, given: Any) -> FrontendRoutes:
-        """The frontends of a FastAPI router, for a team that moves over one router at a time."""
+        """Return the frontends of a FastAPI router, for a team that moves over one router at a time."""
         adopted = cls(dependencies=given.dependencies)
         for route in given.routes:
             files = route.app
@@ -230,7 +230,7 @@ class FrontendRoutes(_Unnamed, Includable):
         return adopted
 
     def included(self, context: RouterIncludeContext) -> FrontendRoutes:
-        """These frontends under an include."""
+        """Return these frontends under an include."""
         copy = FrontendRoutes(
             dependencies=[*context.dependencies, *self.dependencies],
             dependency_overrides_provider=context.dependency_overrides_provider,
@@ -275,7 +275,7 @@ class FrontendRoutes(_Unnamed, Includable):
 
 
 def first_match(routes: Iterable[BaseRoute], scope: Scope) -> ASGIApp | None:
-    """What serves a request that no ordinary route matches; the scope is updated. None: nothing does."""
+    """Return what serves a request that no ordinary route matches; the scope is updated. None: nothing does."""
     found = _most_specific((*route.matches(scope), route) for route in routes)
     if found is None:
         return None
@@ -285,7 +285,7 @@ def first_match(routes: Iterable[BaseRoute], scope: Scope) -> ASGIApp | None:
 
 
 def _most_specific(matches: Iterable[tuple[Match, Scope, Any]]) -> tuple[Match, Scope, Any] | None:
-    """The first full match, else the first partial one; of frontends the one with the longest prefix."""
+    """Return the first full match, else the first partial one; of frontends the one with the longest prefix."""
     best: tuple[Match, Scope, Any] | None = None
     for found in matches:
         if found[0] is Match.NONE:

@@ -26,7 +26,7 @@ _AROUND_EVERY_CONNECTION: tuple[tuple[type[Any], str], ...] = (
 
 
 def is_replaced(owner: Any, name: str) -> bool:
-    """Whether ``name`` of a Python class or module is no longer the function that its own module defines.
+    """Return whether ``name`` of a Python class or module is no longer the function that its own module defines.
 
     The answer does not depend on who was imported first: a function knows the module that it was written in.
     """
@@ -36,5 +36,5 @@ def is_replaced(owner: Any, name: str) -> bool:
 
 
 def connections_are_hooked() -> bool:
-    """Whether a tool watches the middleware or the router of every application."""
+    """Return whether a tool watches the middleware or the router of every application."""
     return any(is_replaced(owner, name) for owner, name in _AROUND_EVERY_CONNECTION)

@@ -199,7 +199,7 @@ class APIRoute(routing.Route, Includable):
         self.app = limit_body(request_application(self.get_route_handler()), self.max_body_size)
 
     def _model_of_annotation(self, yields: bool) -> Any:
-        """The response model that the return annotation stands for; notes the type of streamed items."""
+        """Return the response model that the return annotation stands for; notes the type of streamed items."""
         annotation = typed_return_annotation(self.endpoint)
         require_resolved(self.endpoint, "the result", annotation)
         if shapes.is_subclass(annotation, Response):
@@ -223,7 +223,7 @@ class APIRoute(routing.Route, Includable):
 
     @staticmethod
     def _field(name: str, model: Any, known: ModelField | None) -> ModelField:
-        """The field of a response; that of the declared route serves its included copies too, under their names."""
+        """Return the field of a response; included copies of a route have its field under names of their own."""
         if known is None:
             return create_model_field(name=name, type_=model, mode="serialization")
         field = copy.copy(known)
@@ -251,10 +251,10 @@ class APIRoute(routing.Route, Includable):
         self.resolve()
         await self.app(scope, receive, send)
 
-    # Included routers -----------------------------------------------------------------------------
+    # ---- Included routers ----
 
     def included(self, context: RouterIncludeContext) -> APIRoute:
-        """This route as it is under an include: prefix, dependencies and defaults of the routers above merged in.
+        """Return this route under an include: with prefix, dependencies and defaults of the routers above.
 
         Args:
             context: what the includes add.
@@ -281,17 +281,17 @@ class APIRoute(routing.Route, Includable):
 
     @classmethod
     def adopted(cls, route: Any) -> APIRoute:
-        """A FastAPI route as one of ours, for a team that moves over one router at a time."""
+        """Return a FastAPI route as one of ours, for a team that moves over one router at a time."""
         given = {name: getattr(route, name) for name in _OPTION_NAMES if hasattr(route, name)}
         for name, value in given.items():
             if type(value).__name__ == "DefaultPlaceholder":
                 given[name] = Default(value.value)
         return cls(route.path, route.endpoint, **given)
 
-    # Serving --------------------------------------------------------------------------------------
+    # ---- Serving ----
 
     def get_route_handler(self) -> Handler:
-        """The coroutine function that answers a Request with a Response.
+        """Return the coroutine function that answers a Request with a Response.
 
         Subclasses override it to wrap the handler. Called when the route is declared, and for each included copy.
         """
@@ -303,7 +303,7 @@ class APIRoute(routing.Route, Includable):
         return get_request_handler(**options)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether path and method are this route's, and what to add to the scope; itself, as ``route``, too."""
+        """Return whether path and method are this route's, and what to add to the scope; itself, as ``route``, too."""
         match, child_scope = super().matches(scope)
         if match is not Match.NONE:
             child_scope["route"] = self
@@ -317,7 +317,7 @@ class APIRoute(routing.Route, Includable):
 
 
 def _no_endpoint() -> None:
-    """An endpoint that nothing calls."""
+    """Do nothing: an endpoint that nothing calls."""
 
 
 OWN[APIRoute] = lambda: APIRoute("/", _no_endpoint)

@@ -37,7 +37,7 @@ class RouterIncludeContext:
     form_limits: FormLimits = field(default_factory=FormLimits)
 
     def below(self, child: Any) -> RouterIncludeContext:
-        """This context with that of an include inside the included router under it."""
+        """Return this context with that of an include inside the included router under it."""
         return RouterIncludeContext(
             included_router=child.included_router,
             prefix=self.prefix + child.prefix,

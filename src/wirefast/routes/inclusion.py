@@ -82,12 +82,12 @@ class _IncludedRouter(BaseRoute):
                 yield route, effective
 
     def effective_route_contexts(self) -> Iterator[RouteContext]:
-        """The same as `RouteContext`. FastAPI's method of this name."""
+        """Return the same as `RouteContext`. FastAPI's method of this name."""
         for route, effective in self.effective_routes():
             yield RouteContext(route, effective)
 
     def routes_to_match(self) -> Iterator[BaseRoute]:
-        """What a table of routes has for this router: its routes, or the router itself where it is custom."""
+        """Return what a table of routes has for this router: its routes, or the router itself where it is custom."""
         if self.is_custom:
             yield self
             return
@@ -111,7 +111,7 @@ class _IncludedRouter(BaseRoute):
         return pairs
 
     def effective_low_priority_routes(self) -> list[BaseRoute]:
-        """What is asked when no route matches, as it is under this include, nested routers flattened."""
+        """Return what is asked when no route matches, as it is under this include, nested routers flattened."""
         router = self.original_router
         version = getattr(router, "_routes_version", 0)
         if self._low_priority is None or self._low_priority[0] != version:
@@ -124,7 +124,7 @@ class _IncludedRouter(BaseRoute):
         return self._low_priority[1]
 
     def _effective(self, route: Any) -> Any:
-        """A route, of wirefast or another library, as it is under this include; None for what cannot be included."""
+        """Return a route, also another library's, as it is under this include; None for what cannot be included."""
         if hasattr(route, "original_router") and hasattr(route, "include_context"):
             return _IncludedRouter(route.original_router, self.include_context.below(route.include_context))
         adopted = adopt(route)
@@ -133,7 +133,7 @@ class _IncludedRouter(BaseRoute):
     # Asking the router, as FastAPI does; the methods with an underscore are those that FastAPI's routers call.
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether a route below matches. Nothing is added to the scope before ``handle``."""
+        """Return whether a route below matches. Nothing is added to the scope before ``handle``."""
         if not _overrides(self.original_router, "matches"):
             return self._match(scope)[0], {}
         with _asked(scope, self):
@@ -176,7 +176,7 @@ class _IncludedRouter(BaseRoute):
 
 
 def asked_for(router: Any, scope: Scope) -> _IncludedRouter | None:
-    """The include through which ``matches`` or ``handle`` of a router is called, None where it stands alone."""
+    """Return the include through which ``matches`` or ``handle`` of a router is called, None where it stands alone."""
     included = scope.get("fastapi", {}).get("included_router")
     return included if getattr(included, "original_router", None) is router else None
 
@@ -193,7 +193,7 @@ def _asked(scope: Scope, included: _IncludedRouter) -> Iterator[None]:
 
 
 def _overrides(router: Any, name: str) -> bool:
-    """Whether a method of a router is another than wirefast's or FastAPI's."""
+    """Return whether a method of a router is another than wirefast's or FastAPI's."""
     if name in vars(router):
         return True
     owner = next((kind for kind in type(router).__mro__ if name in vars(kind)), None)
@@ -234,7 +234,7 @@ class RouteContext:
         return None if hasattr(self.effective, "get_route_handler") else self.effective
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the path and method are those of the route; ``matches`` of a class of the user's is not called."""
+        """Return whether path and method are those of the route; a user's ``matches`` is not called."""
         if self.effective is self.route or self.starlette_route is not None:
             return self.effective.matches(scope)
         return routing.Route.matches(self.effective, scope)  # type: ignore[arg-type]
@@ -269,7 +269,7 @@ def foreign_routers(router: Any) -> Iterator[Any]:
 
 
 def contains_router(router: Any, wanted: Any, seen: set[int] | None = None) -> bool:
-    """Whether ``wanted`` is included somewhere below ``router``."""
+    """Return whether ``wanted`` is included somewhere below ``router``."""
     seen = set() if seen is None else seen
     if id(router) in seen:
         return False

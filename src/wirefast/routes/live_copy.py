@@ -23,7 +23,7 @@ _DECLARED = "_declared"
 
 
 def _endpoint(*arguments: Any) -> None:
-    """An endpoint of the routes below, which nothing calls."""
+    """Do nothing: the endpoint of the routes below, which nothing calls."""
 
 
 #: For each kind of route a plain one. What its constructor sets belongs to a copy.
@@ -95,7 +95,7 @@ def _class_of_copies(kind: Any, base: Any, deep: bool) -> Any:
 
 
 def live_copy(route: Route) -> Route:
-    """A copy of a route that may be given another path and what follows from it.
+    """Return a copy of a route that may be given another path and what follows from it.
 
     Args:
         route: of a class in `OWN` or of a subclass of one.
@@ -111,12 +111,12 @@ def live_copy(route: Route) -> Route:
 
 
 def is_live(route: BaseRoute) -> bool:
-    """Whether this is a copy under an include."""
+    """Return whether this is a copy under an include."""
     return isinstance(route, _Live)
 
 
 def deep_copy(route: Any, memo: dict[int, Any]) -> Any:
-    """A route of its own, for ``copy.deepcopy``: analysed anew, as what serves connections cannot be copied.
+    """Return a route of its own, for ``copy.deepcopy``: analysed anew, as what serves connections cannot be copied.
 
     Args:
         route: of a class with ``_analyse``, which follows from what was declared.

@@ -53,7 +53,7 @@ _ANSWER_KEY = "wirefast.answer"
 
 
 def hooked(name: str, original: Any) -> Any:
-    """What ``wirefast.routing`` has under a name in place of ``original``, None where it has that."""
+    """Return what ``wirefast.routing`` has under a name in place of ``original``, None where it has that."""
     found = getattr(sys.modules["wirefast.routing"], name)
     return None if found is original else found
 
@@ -77,7 +77,7 @@ def get_request_handler(
     is_json_stream: bool = False,
     form_limits: FormLimits | None = None,
 ) -> Handler:
-    """The coroutine function that answers a Request with a Response. FastAPI's function of this name.
+    """Return the coroutine function that answers a Request with a Response. FastAPI's function of this name.
 
     The arguments are those of `APIRoute` and what it found.
 
@@ -191,7 +191,7 @@ def _unchanged(value: Any) -> Any:
     return value
 
 
-# The result -------------------------------------------------------------------------------------------
+# ---- The result ----
 
 
 async def run_endpoint_function(*, dependant: Dependant, values: dict[str, Any], is_coroutine: bool) -> Any:
@@ -256,7 +256,7 @@ async def serialize_response(
 
 
 def _result_hooks() -> tuple[Any, Any] | None:
-    """What tools put in the place of the two functions above, None where they left both."""
+    """Return what tools put in the place of the two functions above, None where they left both."""
     run, serialize = (
         hooked("run_endpoint_function", run_endpoint_function),
         hooked("serialize_response", serialize_response),
@@ -337,11 +337,11 @@ class _Errors:
         return ResponseValidationError(errors, body=result, endpoint_ctx=self.context(request))
 
 
-# The application --------------------------------------------------------------------------------------
+# ---- The application ----
 
 
 def request_application(handler: Handler) -> ASGIApp:
-    """The ASGI application of a handler, through the functions that a tool put in the place of ``request_response``."""
+    """Return a handler's ASGI application, through the function that a tool put in place of ``request_response``."""
     if wrap := hooked("request_response", RequestResponse):
         return cast(ASGIApp, wrap(handler))
     # A tool that knows FastAPI has wrapped the handler already.
@@ -351,7 +351,7 @@ def request_application(handler: Handler) -> ASGIApp:
 
 
 async def _send_nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """A response that was taken elsewhere."""
+    """Send nothing: the response was taken elsewhere."""
 
 
 class _Watched:

@@ -120,7 +120,7 @@ class StreamedAnswer:
 
 
 async def _with_checkpoints(items: Any) -> AsyncIterator[Any]:
-    """The same items; a generator that never waits still lets others run, and can be cancelled."""
+    """Return the same items; a generator that never waits still lets others run, and can be cancelled."""
     async for item in items:
         yield _sendable(item)
         await anyio.sleep(0)
@@ -138,7 +138,7 @@ def _sendable(item: Any) -> Any:
 
 @asynccontextmanager
 async def _kept_alive(events: AsyncIterator[bytes]) -> AsyncIterator[ObjectReceiveStream[bytes]]:
-    """The events, with a comment wherever none came for a while.
+    """Return the events, with a comment wherever none came for a while.
 
     Two tasks: one runs the generator, which must not be cancelled by the timeout of the other.
     """

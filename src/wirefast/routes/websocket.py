@@ -121,7 +121,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         await self.app(scope, receive, send)
 
     def included(self, context: RouterIncludeContext) -> APIWebSocketRoute:
-        """This route as it is under an include: the prefix and dependencies of the routers above merged in.
+        """Return this route under an include: with prefix and dependencies of the routers above.
 
         Args:
             context: what the includes add.
@@ -141,7 +141,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         )
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the path is this route's, and what to add to the scope; itself, as ``route``, too."""
+        """Return whether the path is this route's, and what to add to the scope; itself, as ``route``, too."""
         match, child_scope = super().matches(scope)
         if match is not Match.NONE:
             child_scope["route"] = self
@@ -155,11 +155,11 @@ OWN[APIWebSocketRoute] = lambda: APIWebSocketRoute("/", _no_endpoint)
 
 
 def _no_endpoint() -> None:
-    """An endpoint that nothing calls."""
+    """Do nothing: an endpoint that nothing calls."""
 
 
 def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:
-    """An ASGI application around ``func``, a function of one WebSocket, with the exception handlers of the scope."""
+    """Return an ASGI application around ``func``, a function of one WebSocket, with the scope's exception handlers."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
@@ -175,7 +175,7 @@ def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:
 def get_websocket_app(
     dependant: Dependant, dependency_overrides_provider: Any | None = None, embed_body_fields: bool = False
 ) -> Callable[[WebSocket], Coroutine[Any, Any, None]]:
-    """A function of one WebSocket that solves a Dependant and calls its endpoint.
+    """Return a function of one WebSocket that solves a Dependant and calls its endpoint.
 
     Args:
         dependant: from ``dependencies.utils.get_dependant``.

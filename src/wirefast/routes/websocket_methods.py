@@ -18,7 +18,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """The options that are not None: what FastAPI does not have is not passed to methods that may be overridden."""
+    """Return the options that are not None, since a method that a user overrides may not know wirefast's own."""
     return {name: value for name, value in options.items() if value is not None}
 
 

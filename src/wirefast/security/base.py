@@ -28,10 +28,10 @@ class SecurityBase:
         self.auto_error = auto_error
 
     def make_not_authenticated_error(self) -> HTTPException:
-        """The refusal: 401, "Not authenticated". Override to refuse in another way."""
+        """Make the refusal: 401, "Not authenticated". Override to refuse in another way."""
         return HTTPException(status_code=401, detail="Not authenticated", headers={"WWW-Authenticate": self._challenge})
 
     def _refuse_if_required(self) -> None:
-        """What to do about missing credentials before the result is ``None``."""
+        """Return what to do about missing credentials before the result is ``None``."""
         if self.auto_error:
             raise self.make_not_authenticated_error()

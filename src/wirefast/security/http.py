@@ -53,11 +53,11 @@ class HTTPBase(SecurityBase):
         self._set_up(HTTPBaseModel(scheme=scheme, description=description), scheme_name, auto_error)
 
     def make_authenticate_headers(self) -> dict[str, str]:
-        """The headers of a refusal: the challenge for this scheme."""
+        """Return the headers of a refusal: the challenge for this scheme."""
         return {"WWW-Authenticate": self.model.scheme.title()}
 
     def make_not_authenticated_error(self) -> HTTPException:
-        """The refusal: 401, "Not authenticated". Override to refuse in another way."""
+        """Make the refusal: 401, "Not authenticated". Override to refuse in another way."""
         return HTTPException(status_code=401, detail="Not authenticated", headers=self.make_authenticate_headers())
 
     async def __call__(self, request: HTTPConnection) -> HTTPAuthorizationCredentials | None:
@@ -90,7 +90,7 @@ class HTTPBasic(HTTPBase):
         self.realm = realm
 
     def make_authenticate_headers(self) -> dict[str, str]:
-        """The headers of a refusal: the challenge, with the realm if there is one."""
+        """Return the headers of a refusal: the challenge, with the realm if there is one."""
         return {"WWW-Authenticate": f'Basic realm="{self.realm}"' if self.realm else "Basic"}
 
     async def __call__(self, request: HTTPConnection) -> HTTPBasicCredentials | None:  # type: ignore[override]

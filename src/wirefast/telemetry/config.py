@@ -77,7 +77,7 @@ class TelemetryData:
 
 
 def get_telemetry_data(context: Context | None = None) -> TelemetryData | None:
-    """The data of the connection that is served, None outside of one or after its end. FastAPI's function.
+    """Return the data of the connection that is served, None outside of one or after its end. FastAPI's function.
 
     Args:
         context: OpenTelemetry's, such as that of a log record. Default: the current one.
@@ -89,7 +89,7 @@ def get_telemetry_data(context: Context | None = None) -> TelemetryData | None:
 
 
 def complete_config(given: Any) -> dict[str, Any]:
-    """A whole configuration from what ``App(telemetry=...)`` was given.
+    """Return a whole configuration from what ``App(telemetry=...)`` was given.
 
     Raises:
         TypeError: it is no mapping of the known names.

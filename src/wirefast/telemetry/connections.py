@@ -90,7 +90,7 @@ class Telemetry:
         await exchange.serve(receive, send)
 
     def _provider(self, signal: str, name: str, current: Any) -> Any:
-        """The provider of a signal, None where the signal is off or leads nowhere."""
+        """Return the provider of a signal, None where the signal is off or leads nowhere."""
         if not self.config[signal] or self.legacy:
             return None
         provider = self.config[name]
@@ -101,7 +101,7 @@ class Telemetry:
         return None if isinstance(provider, _NOTHING) else provider
 
     def tracer(self, provider: Any) -> Any:
-        """The tracer of a provider, asked for once."""
+        """Return the tracer of a provider, asked for once."""
         known, tracer = self._tracer
         if known is not provider:
             tracer = provider.get_tracer("wirefast", schema_url=_SCHEMA)
@@ -109,7 +109,7 @@ class Telemetry:
         return tracer
 
     def instruments(self, provider: Any) -> tuple[Any, Any]:
-        """The histogram of durations and the counter of active requests."""
+        """Return the histogram of durations and the counter of active requests."""
         known, duration, active = self._meters
         if known is not provider:
             meter = provider.get_meter("wirefast", schema_url=_SCHEMA)
@@ -291,7 +291,7 @@ def _url(scope: Scope) -> dict[str, Any]:
 
 
 def _is_instrumented(stack: Any) -> bool:
-    """Whether OpenTelemetry's own middleware is in a stack already, which then records alone."""
+    """Return whether OpenTelemetry's own middleware is in a stack already, which then records alone."""
     seen: set[int] = set()
     while stack is not None and id(stack) not in seen:
         seen.add(id(stack))

@@ -27,7 +27,7 @@ Handler = Callable[[Request], Any]
 
 
 def watched(dependant: Dependant) -> Dependant:
-    """A Dependant that tells the recording of its connection when its dependencies and its endpoint run."""
+    """Return a Dependant that tells the recording of its connection when its dependencies and its endpoint run."""
     begin = Depends(partial(_begin, dependant.call))
     first = get_parameterless_sub_dependant(depends=begin, path=dependant.path or "")
     kind = call_kind(dependant.call)
@@ -83,7 +83,7 @@ def _call_here(recording: Recording, endpoint: Any, values: dict[str, Any]) -> A
         recording.end("endpoint", failure)
 
 
-# Results and refusals -------------------------------------------------------------------------------
+# ---- Results and refusals ----
 
 
 class WatchedResult:
@@ -112,7 +112,7 @@ class WatchedResult:
             raise
 
     def ending(self, write: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
-        """A function that serialises as ``write`` does, and ends."""
+        """Return a function that serialises as ``write`` does, and ends."""
         return None if write is None else partial(_write, write)
 
 
@@ -129,7 +129,7 @@ def _write(write: Callable[[Any], Any], value: Any) -> Any:
 
 
 def watched_refusal(refuse: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that makes the error of invalid input, and notes it."""
+    """Return a function that makes the error of invalid input, and notes it."""
 
     def noting(*arguments: Any) -> Any:
         error = refuse(*arguments)
@@ -142,7 +142,7 @@ def watched_refusal(refuse: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def watched_handler(handler: Handler) -> Handler:
-    """A handler whose operations have ended when its response is there, and whose background tasks are watched."""
+    """Return a handler whose operations end before its response is sent, and whose background tasks are watched."""
 
     async def answer(request: Request) -> Any:
         recording = recording_in(request.scope)

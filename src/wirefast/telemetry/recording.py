@@ -26,13 +26,13 @@ _ANSWERS = (HTTPException, RequestValidationError, WebSocketException, WebSocket
 
 
 def exception_type(exc: BaseException) -> str:
-    """The value of ``error.type`` for an exception."""
+    """Return the value of ``error.type`` for an exception."""
     kind = type(exc)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def is_normal_end(exc: BaseException | None) -> bool:
-    """Whether an exception only says that the peer of a socket went away in order (1000, 1001)."""
+    """Return whether an exception only says that the peer of a socket went away in order (1000, 1001)."""
     return isinstance(exc, WebSocketDisconnect) and exc.code in (NORMAL, GOING_AWAY)
 
 
@@ -63,7 +63,7 @@ class Recording:
         self._path, self._root_path = scope.get("path", ""), scope.get("root_path", "")
         self._app = scope.get("app")
 
-    # The route --------------------------------------------------------------------------------------
+    # ---- The route ----
 
     def note_route(self) -> None:
         """Put the route that was chosen into the span, when there is one."""
@@ -74,7 +74,7 @@ class Recording:
             self.span.set_attribute("http.route", self.route)
             self.span.update_name(f"{self.method} {self.route}")
 
-    # Operations -------------------------------------------------------------------------------------
+    # ---- Operations ----
 
     def begin(self, name: str, function: Any = None) -> None:
         """Begin the span of an operation and make it the current one of this task or thread."""
@@ -99,7 +99,7 @@ class Recording:
         span.end()
         contexts.attach(self.context)
 
-    # Failures ---------------------------------------------------------------------------------------
+    # ---- Failures ----
 
     def note_invalid(self, exc: RequestValidationError | WebSocketRequestValidationError) -> None:
         """Note that the input of the client is not valid."""
@@ -143,7 +143,7 @@ class Recording:
             **options,
         )
 
-    # The end ----------------------------------------------------------------------------------------
+    # ---- The end ----
 
     def close(self, exc: BaseException | None) -> None:
         """End what has not ended."""
@@ -157,19 +157,19 @@ class Recording:
 
 
 def recording_of(context: Context | None = None) -> Recording | None:
-    """The recording in a context of OpenTelemetry; None without one."""
+    """Return the recording in a context of OpenTelemetry; None without one."""
     found = contexts.get_value(_CONTEXT_KEY, context)
     return found if isinstance(found, Recording) else None
 
 
 def recording_in(scope: Scope) -> Recording | None:
-    """The recording of a scope; None without one."""
+    """Return the recording of a scope; None without one."""
     found = scope.get(SCOPE_KEY)
     return found if isinstance(found, Recording) else None
 
 
 def without_recording() -> Context:
-    """The current context, but for a recording."""
+    """Return the current context, but for a recording."""
     return contexts.set_value(_CONTEXT_KEY, None)
 
 

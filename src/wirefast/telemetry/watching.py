@@ -13,33 +13,33 @@ __all__ = ["exception_notes", "is_watched", "record", "watch_handler", "watch_op
 
 
 def is_watched(provider: Any) -> bool:
-    """Whether the application that a route belongs to has telemetry."""
+    """Return whether the application that a route belongs to has telemetry."""
     return getattr(provider, "_telemetry", None) is not None
 
 
 def record(stack: ASGIApp, config: dict[str, Any]) -> ASGIApp:
-    """A middleware stack whose requests and connections are recorded."""
+    """Return a middleware stack whose requests and connections are recorded."""
     from wirefast.telemetry.connections import Telemetry
 
     return Telemetry(stack, config)
 
 
 def exception_notes() -> Any:
-    """The class of the middleware that notes an exception before its response is made."""
+    """Return the class of the middleware that notes an exception before its response is made."""
     from wirefast.telemetry.connections import ExceptionNotes
 
     return ExceptionNotes
 
 
 def watch_socket(dependant: Dependant, invalid: Callable[..., Any]) -> tuple[Dependant, Callable[..., Any]]:
-    """The Dependant of a WebSocket route and the function that makes its errors, both watched."""
+    """Return the Dependant of a WebSocket route and the function that makes its errors, both watched."""
     from wirefast.telemetry.operations import watched, watched_refusal
 
     return watched(dependant), watched_refusal(invalid)
 
 
 def watch_operation(parts: dict[str, Any], endpoint: Dependant, dependant: Dependant) -> dict[str, Any]:
-    """The changed parts of an ``Operation``, and its ``dependant``, watched.
+    """Return the changed parts of an ``Operation``, and its ``dependant``, watched.
 
     Args:
         parts: ``validate``, ``to_json``, ``prepare``, ``refuse`` and ``refuse_body``, as `Operation` takes them.
@@ -60,7 +60,7 @@ def watch_operation(parts: dict[str, Any], endpoint: Dependant, dependant: Depen
 
 
 def watch_handler(handler: Any) -> Any:
-    """A handler of requests whose operations end with it."""
+    """Return a handler of requests whose operations end with it."""
     from wirefast.telemetry.operations import watched_handler
 
     return watched_handler(handler)

@@ -117,7 +117,7 @@ class SupervisedBroker(Broker):
     def make_link(self, receive: Callable[[str, bytes], None], overrun: Callable[[str], None]) -> Link:
         """A link that is not open yet."""
 
-    # ---- the life of links
+    # ---- the life of links ----
 
     async def start(self, deliver: Deliver, gap: Gap) -> None:
         if self._supervisor is not None:
@@ -265,7 +265,7 @@ class SupervisedBroker(Broker):
         self._queued_bytes = 0
         self._settle(self._given - self._settled)
 
-    # ---- subscriptions
+    # ---- subscriptions ----
 
     def subscribe(self, room: str) -> None:
         if room in self._wanted:
@@ -351,7 +351,7 @@ class SupervisedBroker(Broker):
                 self._missed.difference_update(missed)
                 self._tell(missed)
 
-    # ---- what arrives
+    # ---- what arrives ----
 
     def _receive(self, room: str, payload: bytes) -> None:
         if room == NOTICES:
@@ -401,7 +401,7 @@ class SupervisedBroker(Broker):
     def _tell_owed(self, rooms: list[str]) -> None:
         self._tell([room for room in rooms if room in self._wanted and room not in self._missed])
 
-    # ---- what leaves
+    # ---- what leaves ----
 
     def publish(self, room: str, payload: bytes) -> None:
         if self._supervisor is None or self._supervisor.done():

@@ -1,0 +1,51 @@
+"""One hand in the source: what ruff and clang-format cannot hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WRITTEN = sorted(
+    path
+    for folder in ("src", "csrc", "tests", "benchmarks", "tools", "examples")
+    for path in (ROOT / folder).rglob("*.*")
+    if path.suffix in (".py", ".pyi", ".pyx", ".pxd", ".c", ".h")
+)
+
+RULE = re.compile(r"^\s*(#|//|/\*).*[-=*~]{3,}")
+SECTION = re.compile(r"\s*(# ---- \S.*\S ----|/\* ---- \S.*\S ---- \*/)")
+
+
+def label(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_section"),
+    [
+        ("# ---- Order ----", True),
+        ("/* ---- Order ---- */", True),
+        ("# Order ------", False),
+        ("# =======", False),
+        ("// ---- Order ----", False),
+        ("# ---- order", False),
+    ],
+)
+def test_reader_of_section_marks(line: str, is_section: bool) -> None:
+    assert RULE.match(line)
+    assert bool(SECTION.fullmatch(line)) == is_section
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=label)
+def test_sections_have_one_mark(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    other = [line for line in lines if RULE.match(line) and not SECTION.fullmatch(line)]
+    assert not other, "a section begins with '# ---- Title ----', in C with '/* ---- Title ---- */'"
+
+
+@pytest.mark.parametrize("path", [path for path in WRITTEN if path.suffix in (".pyx", ".pxd")], ids=label)
+def test_constants_are_enums(path: Path) -> None:
+    assert not re.search(r"^\s*DEF\s", path.read_text(encoding="utf-8"), re.MULTILINE), "Cython deprecates DEF"
