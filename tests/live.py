@@ -15,7 +15,7 @@ from wirefast.dependencies import fields, models
 DECLARED = frozenset(
     """
     dispatch.Entry dispatch.Opaque dispatch.RouteTable matcher.Matcher matcher._Shape matcher._Fallback
-    operation.Operation operation.RequestResponse plan.Op plan.FieldOp plan.GroupOp plan.BodyOp plan.ScopesOp
+    operation.Operation operation.RequestResponse plan.Op plan.FieldOp plan.ReadOp plan.BodyOp plan.ScopesOp
     plan.EnterOp plan.MemberOp plan.CallOp plan.Plan message_table.Replies message_table.MessageHandler
     message_table.Target message_table.MessageTable plan_cache.PlanCache session.WebSocketSession
     session.WebSocketPipeline

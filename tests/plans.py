@@ -88,7 +88,7 @@ class Recorded:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ops: list[tuple[str, dict[str, Any]]] = []
-        for name in ("FieldOp", "GroupOp", "BodyOp", "CallOp", "ScopesOp", "EnterOp", "Plan"):
+        for name in ("FieldOp", "ReadOp", "BodyOp", "CallOp", "ScopesOp", "EnterOp", "Plan"):
             monkeypatch.setattr(planning, name, self._recording(name, getattr(planning, name)))
 
     def _recording(self, name: str, kind: Any) -> Any:

@@ -4,7 +4,7 @@ import pytest
 
 from plans import arguments, call_op, field_op, frame_for, hand_written, solved
 from wirefast._core import plan as module
-from wirefast._core.plan import BodyOp, CallOp, EnterOp, FieldOp, GroupOp, Plan, ScopesOp
+from wirefast._core.plan import BodyOp, CallOp, EnterOp, FieldOp, Plan, ReadOp, ScopesOp
 
 
 def test_is_compiled():
@@ -93,7 +93,7 @@ def test_skip_may_jump_to_the_end():
 
 def test_group_and_scopes():
     plan = hand_written(
-        GroupOp(node=0, out=0, read=lambda connection: (connection.url.path, None)),
+        ReadOp(node=0, out=0, read=lambda connection: (connection.url.path, None)),
         ScopesOp(node=0, out=1, make=lambda: ["scope"]),
         arguments={"group": 0, "scopes": 1},
     )
@@ -107,7 +107,7 @@ def test_group_errors_fail_their_node():
         raise AssertionError("its parameters are invalid")
 
     plan = hand_written(
-        GroupOp(node=1, out=0, read=lambda connection: (None, [error])), call_op(dependency, {"value": 0}, 1)
+        ReadOp(node=1, out=0, read=lambda connection: (None, [error])), call_op(dependency, {"value": 0}, 1)
     )
     assert solved(plan).errors == [error]
 
@@ -151,12 +151,12 @@ def wrong_plans():
         yield "scopes", lambda slot=slot: hand_written(ScopesOp(node=0, out=slot, make=list))
         yield "skip", lambda slot=slot: hand_written(enter(slot))
         yield "body", lambda slot=slot: hand_written(BodyOp(node=0, read=read, names=("a",), outs=(slot,)))
-        yield "group", lambda slot=slot: hand_written(GroupOp(node=0, out=slot if slot != -1 else -2, read=None))
+        yield "group", lambda slot=slot: hand_written(ReadOp(node=0, out=slot if slot != -1 else -2, read=None))
     for node in (-1, 2, 2**30):
         yield "field node", lambda node=node: hand_written(field_op("a", 0, node=node))
         yield "call node", lambda node=node: hand_written(call_op(None, {}, 0, node=node))
         yield "call parent", lambda node=node: hand_written(call_op(None, {}, 0, parent=node))
-        yield "group node", lambda node=node: hand_written(GroupOp(node=node, out=0, read=None))
+        yield "group node", lambda node=node: hand_written(ReadOp(node=node, out=0, read=None))
         yield "body node", lambda node=node: hand_written(BodyOp(node=node, read=read, names=(), outs=()))
     for target in (-1, 2):
         yield "target", lambda target=target: hand_written(skipping(target=target))
@@ -203,7 +203,7 @@ def test_headers_and_body_fields_are_parallel():
         BodyOp(node=0, read=None, names=("a",), outs=())
 
 
-@pytest.mark.parametrize("kind", [FieldOp, GroupOp, BodyOp, ScopesOp, EnterOp, CallOp, Plan])
+@pytest.mark.parametrize("kind", [FieldOp, ReadOp, BodyOp, ScopesOp, EnterOp, CallOp, Plan])
 def test_nothing_can_be_changed_or_derived(kind):
     with pytest.raises(TypeError):
         type("Derived", (kind,), {})

@@ -19,7 +19,7 @@ LONGEST = 600
 # that have no row of their own.
 LAYERS = [
     "background concurrency datastructures exceptions lifespan logger routes.hooks routes.live_copy types",
-    "_core.close _core.unicode",
+    "_core.close _core.scope _core.unicode",
     "middleware requests responses sse staticfiles templating",
     "_core",
     "openapi params websockets encoders rooms",

@@ -8,8 +8,10 @@ from wirefast._core.pace cimport paced
 
 from starlette.routing import Match, WebSocketRoute
 
+from wirefast._core import scope as keys
 from wirefast.routes.hooks import is_replaced
 
+cdef object SHARED_KEY = keys.SHARED
 cdef object FULL = Match.FULL
 cdef object NONE = Match.NONE
 # It only calls the route's app. None where a tool has put another in its place.
@@ -49,9 +51,9 @@ cdef class Opaque:
 
 cdef int update(object scope, object child_scope) except -1:
     """Add what a route's ``matches`` gave; what FastAPI and we keep under "fastapi" is merged, not replaced."""
-    cdef object shared = child_scope.get("fastapi")
-    if isinstance(shared, dict) and "fastapi" in scope:
-        child_scope = {**child_scope, "fastapi": {**scope["fastapi"], **shared}}
+    cdef object shared = child_scope.get(SHARED_KEY)
+    if isinstance(shared, dict) and SHARED_KEY in scope:
+        child_scope = {**child_scope, SHARED_KEY: {**scope[SHARED_KEY], **shared}}
     scope.update(child_scope)
     return 0
 

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketState
 
+from wirefast._core import scope as keys
 from wirefast._core.close import POLICY_VIOLATION
 from wirefast._core.groups import caused_by_client, only_cause
 
@@ -19,7 +20,7 @@ Handlers = tuple[dict[type[Exception], Callable[..., Any]], dict[int, Callable[.
 
 def can_deny(scope: Scope) -> bool:
     """Whether the server can answer a handshake with an HTTP response (``websocket.http.response``, ASGI 3)."""
-    return "websocket.http.response" in (scope.get("extensions") or {})
+    return keys.DENIAL_RESPONSE in (scope.get("extensions") or {})
 
 
 class DenialByClose:

@@ -29,7 +29,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocketDisconnect
 
-from wirefast._core import close
+from wirefast._core import close, scope as keys
 from wirefast._core.exits import inside_cancel_scope, shielded, unwind
 from wirefast._core.message_errors import (
     INTERNAL as _INTERNAL, Disconnect, MessageError, answer_of, end_of, log_failure, refused_handshake,
@@ -55,7 +55,7 @@ cdef extern from "Python.h":
 cdef object CancelledError = asyncio.CancelledError
 # Ends a socket whose stream has given its last item.
 cdef object STREAM_ENDED = WebSocketDisconnect(CLOSE_NORMAL)
-cdef str HANDLERS_KEY = "starlette.exception_handlers"
+cdef str HANDLERS_KEY = keys.EXCEPTION_HANDLERS
 cdef tuple NO_HANDLERS = ({}, {})
 cdef dict REF_ERROR = {
     "type": "ref_type", "loc": ["ref"], "msg": "A ref is an integer or a string of at most 64 bytes",

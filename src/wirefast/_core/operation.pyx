@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from wirefast._core import scope as keys
 from wirefast._core.content_type import is_json_media_type
 from wirefast._core.exits import unwind
 from wirefast._core.handlers import handle_exception
@@ -25,8 +26,8 @@ from wirefast._core.solver import leave
 from wirefast._core.unicode import well_formed
 from wirefast.exceptions import FastAPIError
 
-cdef object HANDLERS_KEY = "starlette.exception_handlers"
-cdef object EXCHANGE_KEY = "wirefast.exchange"
+cdef object HANDLERS_KEY = keys.EXCEPTION_HANDLERS
+cdef object EXCHANGE_KEY = keys.EXCHANGE
 cdef object UNDEFINED = PydanticUndefined
 cdef object PLAIN_CALL = Response.__call__
 # A program that puts functions of its own in their place gets those called.

@@ -7,7 +7,7 @@
 
 cdef enum OpCode:
     OP_FIELD = 0       # FieldOp: read and validate one parameter
-    OP_GROUP = 1       # GroupOp: read and validate a whole group into one model
+    OP_READ = 1        # ReadOp: call what reads a value from the connection
     OP_BODY = 2        # BodyOp: validate the body fields of a node
     OP_CALL = 3        # CallOp: call a dependency
     OP_SCOPES = 4      # ScopesOp: make a SecurityScopes object
@@ -60,8 +60,10 @@ cdef class FieldOp(Op):
     cdef tuple locs              # (place, name) for each of names
 
 
-cdef class GroupOp(Op):
-    cdef object read             # callable(connection) -> (value, errors)
+# A value that needs no code of the solver's: a model of a whole group (query, headers, cookies), an object of the
+# scope, the error of an override that could not be analysed.
+cdef class ReadOp(Op):
+    cdef object read             # callable(connection) -> (value, errors); errors for the client, none: []
 
 
 cdef class BodyOp(Op):

@@ -28,7 +28,7 @@ class FieldOp(Op):
     ) -> None: ...
 
 @final
-class GroupOp(Op):
+class ReadOp(Op):
     def __init__(self, *, node: int, out: int, read: Callable[[Any], tuple[Any, list[Any]]]) -> None: ...
 
 @final

@@ -61,9 +61,9 @@ cdef class FieldOp(Op):
 
 
 @cython.final
-cdef class GroupOp(Op):
+cdef class ReadOp(Op):
     def __init__(self, *, int node, int out, read):
-        self.code = OP_GROUP
+        self.code = OP_READ
         self.node = node
         self.out = out
         self.read = read

@@ -5,8 +5,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast._core.plan_cache import PlanCache
 
-HUB_KEY: str
-
 @final
 class WebSocketSession:
     websocket_class: type[Any]

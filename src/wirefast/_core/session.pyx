@@ -8,6 +8,7 @@ from wirefast._core.plan_cache cimport PlanCache
 from wirefast._core.solver cimport Frame, new_frame
 from wirefast._core.websocket cimport DISCONNECTED, WebSocketCore
 
+from wirefast._core import scope as keys
 from wirefast._core.exits import unwind
 from wirefast._core.handlers import handle_exception
 from wirefast._core.solver import leave
@@ -20,11 +21,9 @@ cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         unsigned int tp_version_tag
 
-cdef object HANDLERS_KEY = "starlette.exception_handlers"
+cdef object HANDLERS_KEY = keys.EXCEPTION_HANDLERS
+cdef object HUB_KEY = keys.HUB
 cdef tuple NO_HANDLERS = ({}, {})
-
-#: Where an application puts its hub in the scope of a connection.
-HUB_KEY = "wirefast.hub"
 
 
 cdef int choose_deflate(scope, bint enabled) except -1:

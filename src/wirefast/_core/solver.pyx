@@ -15,8 +15,8 @@ from libc.string cimport memset
 from wirefast._core.drive cimport begin
 from wirefast._core.extract cimport fill_headers, parse_cookies, parse_query
 from wirefast._core.plan cimport (
-    ASYNC_GENERATOR, CONTEXT, COOKIE, COROUTINE, HEADER, INTEGER, OP_BODY, OP_CALL, OP_ENTER, OP_FIELD, OP_GROUP,
-    OP_MEMBER, OP_SCOPES, PATH, QUERY, STRING, THREAD, BodyOp, CallOp, EnterOp, FieldOp, GroupOp, MemberOp, Op, Plan,
+    ASYNC_GENERATOR, CONTEXT, COOKIE, COROUTINE, HEADER, INTEGER, OP_BODY, OP_CALL, OP_ENTER, OP_FIELD, OP_READ,
+    OP_MEMBER, OP_SCOPES, PATH, QUERY, STRING, THREAD, BodyOp, CallOp, EnterOp, FieldOp, ReadOp, MemberOp, Op, Plan,
     ScopesOp,
 )
 from wirefast._core.plan_cache cimport PlanCache
@@ -104,8 +104,8 @@ cdef class Frame:
                     return self.solve_beside(<EnterOp> op)
                 if (<EnterOp> op).skippable and self.shared is None and self.slots[op.out] is not ABSENT:
                     self.pc = (<EnterOp> op).target
-            elif op.code == OP_GROUP:
-                value, errors = (<GroupOp> op).read(self.connection)
+            elif op.code == OP_READ:
+                value, errors = (<ReadOp> op).read(self.connection)
                 if errors:
                     self.fail(op.node, errors)
                 else:

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from wirefast import params
+from wirefast._core.scope import FromScope
 from wirefast.concurrency import DependencyConcurrency
 from wirefast.dependencies import forms, shapes
 from wirefast.dependencies.annotations import UnresolvedAnnotation, evaluated, is_unresolved, namespace_of, signature
@@ -29,7 +30,6 @@ from wirefast.dependencies.fields import ModelField, create_model_field, merge_a
 from wirefast.dependencies.markers import is_marker, security_scopes_classes
 from wirefast.dependencies.models import Dependant, computed_scope, is_generator_kind
 from wirefast.exceptions import DependencyScopeError
-from wirefast.rooms.hub import Hub
 from wirefast.utils import get_path_param_names
 
 _EMPTY = inspect.Signature.empty
@@ -247,8 +247,8 @@ def _add_special(dependant: Dependant, name: str, annotation: Any) -> bool:
         dependant.background_tasks_param_name = name
     elif is_subclass(annotation, security_scopes_classes()):
         dependant.security_scopes_param_name = name
-    elif is_subclass(annotation, Hub):
-        dependant.hub_param_name = name
+    elif is_subclass(annotation, FromScope):
+        dependant.from_scope[name] = annotation
     else:
         return False
     return True
@@ -326,7 +326,7 @@ def analyze_param(*, param_name: str, annotation: Any, value: Any, path_param_na
         depends = dataclasses.replace(depends, dependency=type_annotation)
 
     if depends is None and shapes.is_subclass(
-        type_annotation, (HTTPConnection, Response, BackgroundTasks, Hub, *security_scopes_classes())
+        type_annotation, (HTTPConnection, Response, BackgroundTasks, FromScope, *security_scopes_classes())
     ):
         assert field_info is None, f"Cannot specify FastAPI annotation for type {type_annotation!r}"
     elif depends is None and field_info is None:

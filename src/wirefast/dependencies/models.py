@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Literal
 
+from wirefast._core.scope import FromScope
 from wirefast.concurrency import DependencyConcurrency
 from wirefast.dependencies.fields import ModelField
 from wirefast.dependencies.markers import is_security_scheme
@@ -43,7 +44,8 @@ class Dependant:
     response_param_name: str | None = None
     background_tasks_param_name: str | None = None
     security_scopes_param_name: str | None = None
-    hub_param_name: str | None = None
+    #: Parameters that get an object of the scope, and its class.
+    from_scope: dict[str, type[FromScope]] = field(default_factory=dict)
     #: More parameters for the connection, as containers add them: ("http", "websocket" or "any", name).
     other_connections: list[tuple[str, str]] = field(default_factory=list)
     own_oauth_scopes: list[str] | None = None

@@ -20,8 +20,8 @@ from starlette.background import BackgroundTasks as StarletteBackgroundTasks
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from wirefast._core.plan import BodyOp, CallOp, EnterOp, FieldOp, GroupOp, Plan, ScopesOp
-from wirefast._core.session import HUB_KEY
+from wirefast._core.plan import BodyOp, CallOp, EnterOp, FieldOp, Plan, ReadOp, ScopesOp
+from wirefast._core.scope import FromScope
 from wirefast._core.solver import Frame
 from wirefast.background import BackgroundTasks
 from wirefast.concurrency import (
@@ -174,9 +174,9 @@ class _Planner:
             slot = arguments[dependant.security_scopes_param_name] = self.new_slot()
             make = partial(SecurityScopes, scopes=oauth_scopes(dependant))
             self.ops.append(ScopesOp(node=node, out=slot, make=make))
-        if dependant.hub_param_name:
-            slot = arguments[dependant.hub_param_name] = self.new_slot()
-            self.ops.append(GroupOp(node=node, out=slot, read=partial(_find_hub, dependant.call)))
+        for name, needed in dependant.from_scope.items():
+            slot = arguments[name] = self.new_slot()
+            self.ops.append(ReadOp(node=node, out=slot, read=partial(_read_scope, needed, dependant.call)))
         return arguments
 
     def dependency(self, declared: Dependant, parent: int) -> int:
@@ -195,7 +195,7 @@ class _Planner:
         self.ops.append(enter)
         if used is None:
             # The error belongs to the connection, at this place in the order: analyse again there.
-            self.ops.append(GroupOp(node=parent, out=out, read=partial(self.replace_again, declared)))
+            self.ops.append(ReadOp(node=parent, out=out, read=partial(self.replace_again, declared)))
         else:
             node = self.new_node()
             arguments = self.node(used, node)
@@ -217,7 +217,7 @@ class _Planner:
         )
 
     def replace_again(self, declared: Dependant, connection: Any) -> tuple[None, list[Any]]:
-        """A GroupOp that raises what ``replacement`` raised."""
+        """A ReadOp that raises what ``replacement`` raised."""
         self.replacement(declared)
         return None, []
 
@@ -264,10 +264,10 @@ class _Planner:
     def field(self, field: ModelField, place: str, node: int) -> int:
         slot = self.new_slot()
         if parameter_model(field) is not None:
-            self.ops.append(GroupOp(node=node, out=slot, read=partial(read_group, field)))
+            self.ops.append(ReadOp(node=node, out=slot, read=partial(read_group, field)))
             return slot
         if self.from_connection:
-            self.ops.append(GroupOp(node=node, out=slot, read=partial(read_field, field)))
+            self.ops.append(ReadOp(node=node, out=slot, read=partial(read_field, field)))
             return slot
         info = field.field_info
         names = tuple(dict.fromkeys(name for _, name in read_names(field)))
@@ -321,12 +321,10 @@ class _Planner:
         return slots
 
 
-def _find_hub(call: Callable[..., Any] | None, connection: HTTPConnection) -> tuple[Any, list[Any]]:
-    hub = connection.scope.get(HUB_KEY)
-    if hub is None:
-        name = getattr(call, "__qualname__", repr(call))
-        raise RuntimeError(f"{name} asks for a Hub, but the application has none; give it one: App(hub=Hub())")
-    return hub, []
+def _read_scope(
+    kind: type[FromScope], call: Callable[..., Any] | None, connection: HTTPConnection
+) -> tuple[Any, list[Any]]:
+    return kind.find(connection.scope, getattr(call, "__qualname__", repr(call))), []
 
 
 async def _absent_body(fields: list[ModelField], embed: bool, body: Any) -> tuple[dict[str, Any], list[Any]]:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import TypedDict
 
+from wirefast._core import scope as keys
 from wirefast.exception_handlers import http_exception_handler
 
 try:
@@ -36,8 +37,8 @@ __all__ = [
 ]
 
 # FastAPI's own place in the scope, so that applications of both can be mounted in each other.
-_FORM_LIMITS_PLACE = "fastapi"
-_SCOPE_KEY: str = getattr(_starlette, "MAX_BODY_SIZE_SCOPE_KEY", "starlette.max_body_size")
+_FORM_LIMITS_PLACE = keys.SHARED
+_SCOPE_KEY: str = getattr(_starlette, "MAX_BODY_SIZE_SCOPE_KEY", keys.MAX_BODY_SIZE)
 # Raised by Starlette where the limit is noticed while a response is sent; it has answered 413 itself by then.
 _ANSWERED: tuple[type[Exception], ...] = tuple(
     filter(None, [getattr(_starlette, "_RequestBodyLimitResponseSent", None)])

@@ -14,6 +14,7 @@ from typing import Any
 from typing_extensions import is_typeddict
 
 from wirefast._core.plan import MemberOp, Plan
+from wirefast._core.scope import FromScope
 from wirefast.background import BackgroundTasks
 from wirefast.dependencies.fields import ModelField
 from wirefast.dependencies.models import Dependant, cache_key
@@ -22,7 +23,7 @@ from wirefast.exceptions import DependencyScopeError, FastAPIError
 from wirefast.messages import schema
 
 _PLACES = ("path", "query", "header", "cookie")
-_SPECIAL = ("websocket", "http_connection", "response", "background_tasks", "hub")
+_SPECIAL = ("websocket", "http_connection", "response", "background_tasks")
 
 
 class Handshake:
@@ -66,6 +67,10 @@ class Handshake:
             if getattr(dependant, f"{kind}_param_name") and kind not in self._index:
                 setattr(self._dependant, f"{kind}_param_name", f"value_{len(self._index)}")
                 self._index[kind] = len(self._index)
+        for needed in dependant.from_scope.values():
+            if needed not in self._index:
+                self._dependant.from_scope[f"value_{len(self._index)}"] = needed
+                self._index[needed] = len(self._index)
         if "websocket" not in self._index and (
             dependant.websocket_param_name or dependant.http_connection_param_name or dependant.other_connections
         ):
@@ -85,7 +90,7 @@ class Handshake:
     def field_slot(self, place: str, field: ModelField) -> int | None:
         return self._index.get(_field_key(place, field))
 
-    def special_slot(self, kind: str) -> int | None:
+    def special_slot(self, kind: str | type[FromScope]) -> int | None:
         return self._index.get("websocket" if kind == "http_connection" else kind)
 
 
@@ -180,6 +185,9 @@ class _MessagePlanner(_Planner):
             name, slot = getattr(dependant, f"{kind}_param_name"), self.handshake.special_slot(kind)
             if name and slot is not None:
                 arguments[name] = slot
+        for name, needed in dependant.from_scope.items():
+            if (slot := self.handshake.special_slot(needed)) is not None:
+                arguments[name] = slot
         socket = self.handshake.special_slot("websocket")
         for kind, name in dependant.other_connections:
             if kind != "http" and socket is not None:
@@ -189,6 +197,9 @@ class _MessagePlanner(_Planner):
     def special_arguments(self, dependant: Dependant, node: int) -> dict[str, int]:
         known: dict[str, Any] = {
             f"{kind}_param_name": None for kind in _SPECIAL if self.handshake.special_slot(kind) is not None
+        }
+        known["from_scope"] = {
+            name: kind for name, kind in dependant.from_scope.items() if self.handshake.special_slot(kind) is None
         }
         if self.handshake.special_slot("websocket") is not None:
             known["other_connections"] = []

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from wirefast._core import close
+from wirefast._core import scope as keys
 from wirefast._core.fanout import (
     Member,
     Message,
@@ -24,6 +25,7 @@ from wirefast._core.fanout import (
     received_message,
 )
 from wirefast._core.outbox import Policy, as_policy
+from wirefast._core.scope import FromScope
 from wirefast._core.sender import Outcome
 from wirefast._core.unicode import utf8
 from wirefast.rooms import envelope
@@ -50,7 +52,7 @@ TURN_MESSAGES, TURN_BYTES = 16, 65536
 _NAMED_MAX_BYTES = as_policy("close").max_bytes
 
 
-class Hub(Roster):
+class Hub(Roster, FromScope):
     """Rooms that sockets join and messages are published to.
 
     In an ``App(hub=hub)`` it starts and stops with the lifespan, and endpoints and dependencies get it by their
@@ -77,6 +79,9 @@ class Hub(Roster):
         TypeError: an argument of another type, or an ``on_drop`` that is a coroutine function.
         BrokerUnavailable: the broker's client is not installed.
     """
+
+    scope_key = keys.HUB
+    scope_advice = "App(hub=Hub())"
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from starlette.datastructures import URLPath
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
+from wirefast._core import scope as keys
 from wirefast._core.dispatch import update_scope
 from wirefast.limits.bodies import limit_included
 from wirefast.routes.adoption import adopt
@@ -177,13 +178,13 @@ class _IncludedRouter(BaseRoute):
 
 def asked_for(router: Any, scope: Scope) -> _IncludedRouter | None:
     """Return the include through which ``matches`` or ``handle`` of a router is called, None where it stands alone."""
-    included = scope.get("fastapi", {}).get("included_router")
+    included = scope.get(keys.SHARED, {}).get("included_router")
     return included if getattr(included, "original_router", None) is router else None
 
 
 @contextmanager
 def _asked(scope: Scope, included: _IncludedRouter) -> Iterator[None]:
-    shared = scope.setdefault("fastapi", {})
+    shared = scope.setdefault(keys.SHARED, {})
     before = shared.get("included_router")
     shared["included_router"] = included
     try:

@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from wirefast._core import scope as keys
 from wirefast._core.dumping import dumped
 from wirefast._core.json import dumps
 from wirefast._core.jsonable import unchanged
@@ -47,9 +48,6 @@ from wirefast.telemetry.watching import is_watched, watch_handler, watch_operati
 from wirefast.types import IncEx
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
-_HANDLERS_KEY = "starlette.exception_handlers"
-_ANSWER_KEY = "wirefast.answer"
 
 
 def hooked(name: str, original: Any) -> Any:
@@ -369,17 +367,17 @@ class _Watched:
     async def __call__(self, request: Request) -> Response:
         scope = request.scope
         # Starlette would answer an exception itself where it finds a handler.
-        note: dict[str, Any] = {"handlers": scope.pop(_HANDLERS_KEY, None), "request": request}
-        scope[_ANSWER_KEY] = note
+        note: dict[str, Any] = {"handlers": scope.pop(keys.EXCEPTION_HANDLERS, None), "request": request}
+        scope[keys.ANSWER] = note
         try:
             await self.app(scope, request.receive, request._send)
         finally:
             self._restore(scope, note)
-            del scope[_ANSWER_KEY]
+            del scope[keys.ANSWER]
         return cast(Response, note["response"])
 
     async def _answer(self, request: Request) -> ASGIApp:
-        note = request.scope[_ANSWER_KEY]
+        note = request.scope[keys.ANSWER]
         self._restore(request.scope, note)
         try:
             answer: Any = self.handler
@@ -394,4 +392,4 @@ class _Watched:
     @staticmethod
     def _restore(scope: Scope, note: dict[str, Any]) -> None:
         if note["handlers"] is not None:
-            scope[_HANDLERS_KEY] = note["handlers"]
+            scope[keys.EXCEPTION_HANDLERS] = note["handlers"]

@@ -11,6 +11,7 @@ from starlette.routing import Match, compile_path, get_name
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast import params
+from wirefast._core import scope as keys
 from wirefast._core.handlers import handle_exception
 from wirefast._core.plan_cache import PlanCache
 from wirefast._core.session import WebSocketSession
@@ -163,7 +164,7 @@ def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
-        handlers = scope.get("starlette.exception_handlers", ({}, {}))
+        handlers = scope.get(keys.EXCEPTION_HANDLERS, ({}, {}))
         try:
             await func(websocket)
         except Exception as exc:

@@ -37,6 +37,7 @@ from wirefast.server.settings cimport settings_of
 import uvicorn.logging
 from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
 
+from wirefast._core import scope as keys
 from wirefast._core.groups import only_cause
 from wirefast._core.unicode import utf8
 from wirefast.server.refused import Refused
@@ -271,7 +272,7 @@ cdef class WebSocketProtocol(Connection):
     cdef dict make_scope(self):
         cdef Head request = self.request
         cdef str path = request.path.decode("ascii")
-        cdef dict extensions = {"websocket.http.response": {}}
+        cdef dict extensions = {keys.DENIAL_RESPONSE: {}}
         if "%" in path:
             path = unquote(path)
         if self.offers is not None:

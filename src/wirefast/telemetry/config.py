@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.websockets import WebSocket
 from typing_extensions import TypedDict
 
+from wirefast._core import scope as keys
+
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.context import Context
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["TelemetryConfig", "TelemetryData", "complete_config", "get_telemetry_data"]
 
 #: The place of a recording in its scope; FastAPI's, so that applications of both may be mounted in each other.
-SCOPE_KEY = "fastapi.telemetry"
+SCOPE_KEY = keys.TELEMETRY
 
 _DEFAULTS: dict[str, Any] = {
     "tracer_provider": None,
