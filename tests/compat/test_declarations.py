@@ -8,7 +8,8 @@ import pytest
 
 import wirefast
 import wirefast.params
-from compat.harness import Changed, Raising, Saying, compare, handshake, refusal
+from compat.freezing import Raising, Saying
+from compat.harness import Changed, compare, handshake, refusal
 from compat.source import outcome, over, signature_app, written
 
 PARAMETER_FUNCTIONS = "Path Query Header Cookie Body Form File Depends Security".split()

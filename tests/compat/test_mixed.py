@@ -5,7 +5,8 @@ import fastapi
 import fastapi.security
 import pytest
 
-from compat.harness import Trace, compare, frameworks, handshake, listed_reason, readable_reason, run_websocket
+from compat.freezing import listed_reason, readable_reason
+from compat.harness import Trace, compare, frameworks, handshake, run_websocket
 from compat.source import written
 
 SIGNATURES = [

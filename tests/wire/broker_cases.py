@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from broker_servers import PATIENCE, BrokerProcess, Ear, proxy_to, until
-from websockets.sync.client import ClientConnection, connect
+from two_servers import APPLICATION, members_of, two_servers
 
 from measures import descriptors
-from processes import ServerProcess, running, wirefast
+from processes import wirefast
 from wirefast.rooms.brokers import Broker, BrokerUnavailable
 from wirefast.rooms.brokers.supervisor import Limits
 
-APPLICATION = Path(__file__).with_name("rooms_app.py")
 QUICK = Limits(first_delay=0.01, longest_delay=0.1, check_every=0.1, answer_within=0.5, connect_within=60.0, linger=0.0)
 ROOMS = ["room:42", "a", "a.b", "a.*", "*", ">", "a b", "%", "%25", "~", "", "grüße 漢字 😀", "A", "x" * 1024]
 
@@ -457,31 +454,6 @@ class BrokerCases:
             assert said in text and "\n" not in text and "secret" not in text, text
 
         run(scene())
-
-
-@contextmanager
-def two_servers() -> Iterator[list[ServerProcess]]:
-    with running(str(APPLICATION), "--port", "0") as one, running(str(APPLICATION), "--port", "0") as two:
-        yield [one, two]
-
-
-def port_of(server: ServerProcess) -> int:
-    for line in server.lines:
-        if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
-            return int(found[1])
-    return server.wait_for_port()
-
-
-@contextmanager
-def members_of(room: str, one: ServerProcess, two: ServerProcess) -> Iterator[list[ClientConnection]]:
-    """Three members of a room: one of the first process, two of the second."""
-    with ExitStack() as stack:
-        ports = {server: port_of(server) for server in (one, two)}
-        members = []
-        for server in (one, two, two):
-            members.append(stack.enter_context(connect(f"ws://127.0.0.1:{ports[server]}/{room}", max_queue=None)))
-            assert members[-1].recv(PATIENCE) == "joined"
-        yield members
 
 
 def run(scene: Any, loop_name: str = "asyncio") -> None:

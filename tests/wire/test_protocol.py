@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import json
-import threading
 import time
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
-import starlette.websockets
-import websockets.exceptions
 from apps import echo, recorded
 from peer import BINARY, CLOSE, TEXT, close_frame, frame, request
 from websockets.sync.client import connect
 
 from memory import Memory
-from wirefast import App, Query, WebSocket
+from wirefast import WebSocket
 
 
 def test_echo_over_a_real_client(serve: Any, loop_name: str) -> None:
@@ -206,40 +202,6 @@ def test_reset_contextvars_gives_each_application_an_empty_context(reset: bool, 
     asyncio.run(main())
 
 
-def test_rejection_carries_code_and_reason(serve: Any) -> None:
-    events = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": "no é"})
-        events.append(await receive())
-
-    server = serve(app)
-    with server.peer() as peer:
-        response = peer.send(request()).response()
-        assert response.status == 403
-        assert response.header("content-type") == "application/json"
-        assert json.loads(response.body) == {"code": 1008, "reason": "no é"}
-        assert peer.ended()
-    assert events == [{"type": "websocket.disconnect", "code": 1006}]
-    assert server.errors == []
-
-
-def test_denial_response(serve: Any) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        headers = [(b"Content-Length", b"99"), (b"X-Why", b"tired")]
-        await send({"type": "websocket.http.response.start", "status": 429, "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": b"come ", "more_body": True})
-        await send({"type": "websocket.http.response.body", "body": b"later"})
-
-    server = serve(app)
-    with server.peer() as peer:
-        response = peer.send(request()).response()
-        assert (response.status, response.body, response.header("x-why")) == (429, b"come later", "tired")
-        assert peer.ended()
-
-
 def test_accept_with_subprotocol_and_headers(serve: Any) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         headers = [(b"X-One", b"1"), (b"x-one", b"2")]
@@ -390,20 +352,6 @@ def test_values_of_another_type_are_named(serve: Any) -> None:
     assert server.errors == []
 
 
-def test_a_denials_body_is_bytes(serve: Any) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "websocket.http.response.start", "status": 404})
-        with pytest.raises(TypeError, match='^"body" of websocket.http.response.body takes bytes, not str$'):
-            await send({"type": "websocket.http.response.body", "body": "x"})
-        await send({"type": "websocket.http.response.body", "body": b"gone"})
-
-    server = serve(app)
-    with server.peer() as peer:
-        response = peer.send(request()).response()
-    assert (response.status, response.body) == (404, b"gone")
-    assert server.errors == []
-
-
 WRONG: list[tuple[Any, str]] = [
     (lambda ws: ws.send_text({"a": 1}), "send_text() takes a str, not dict; use send_json()"),
     (lambda ws: ws.send_text(b"a"), "send_text() takes a str, not bytes; use send_bytes()"),
@@ -430,16 +378,6 @@ def test_a_send_of_another_type_says_which_to_use(serve: Any) -> None:
         assert peer.frame().data == b"done"
     server.stop()
     assert said == [text for _, text in WRONG]
-
-
-def test_a_code_that_no_frame_may_have_still_refuses_a_handshake(serve: Any) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "websocket.close", "code": 99999})
-
-    server = serve(app)
-    with server.peer() as peer:
-        response = peer.send(request()).response()
-    assert (response.status, json.loads(response.body)) == (403, {"code": 99999, "reason": ""})
 
 
 def test_send_after_the_peer_closed_raises_oserror(serve: Any) -> None:
@@ -490,80 +428,6 @@ def test_long_reasons_are_cut_on_a_character_border(serve: Any) -> None:
         assert peer.frame().reason == "é" * 61
 
 
-def test_shutdown_tells_peer_and_application(serve: Any, loop_name: str) -> None:
-    app = recorded()
-    server = serve(app, loop=loop_name)
-    with connect(server.url) as client:
-        server.server.should_exit = True
-        with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
-            client.recv(timeout=5)
-        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1012
-    server.stop()
-    assert app.events == [{"type": "websocket.disconnect", "code": 1012}]
-
-
-def test_shutdown_ends_with_a_peer_that_does_not_answer(serve: Any) -> None:
-    server = serve(recorded())
-    with server.opened() as peer:
-        server.server.should_exit = True
-        assert peer.frame().code == 1012
-        assert peer.ended()
-
-
-@pytest.mark.parametrize("refused", [False, True], ids=["closing", "closed"])
-def test_shutdown_does_not_wait_for_a_closed_peer_that_reads_nothing(serve: Any, loop_name: str, refused: bool) -> None:
-    """Its last bytes could be taken until the close timeout, ten seconds: a server that stops gives it two."""
-    closed = threading.Event()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        sending = asyncio.ensure_future(send({"type": "websocket.send", "bytes": bytes(16 << 20)}))
-        await asyncio.sleep(0)
-        if refused:
-            await receive()
-        else:
-            await send({"type": "websocket.close"})
-        sending.cancel()
-        closed.set()
-
-    server = serve(app, loop=loop_name, timeout_graceful_shutdown=8)
-    with server.opened(rcvbuf=4096) as peer:
-        if refused:
-            peer.send(close_frame(1000))
-        assert closed.wait(20)
-        server.stop()
-        assert not [line for line in server.errors if "graceful" in line]
-
-
-def test_shutdown_tells_every_socket(serve: Any) -> None:
-    server = serve(recorded())
-    peers = [server.opened() for _ in range(300)]
-    server.server.should_exit = True
-    for peer in peers:
-        assert peer.frame().code == 1012
-        peer.send(close_frame(1012))
-    server.stop()
-    assert server.errors == []
-
-
-def test_shutdown_during_the_handshake_is_503(serve: Any) -> None:
-    entered = asyncio.Event()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        entered.set()
-        await receive()
-
-    server = serve(app)
-    with server.peer() as peer:
-        peer.send(request())
-        while not entered.is_set():
-            server.call(lambda: None)
-        server.server.should_exit = True
-        assert peer.response().status == 503
-
-
 def test_limit_concurrency_counts_websockets(serve: Any) -> None:
     server = serve(recorded(), limit_concurrency=2)
     first, second = server.opened(), server.opened()
@@ -574,16 +438,6 @@ def test_limit_concurrency_counts_websockets(serve: Any) -> None:
     first.reset()
     second.send(close_frame()).frame()
     second.sock.close()
-
-
-def test_log_lines(serve: Any) -> None:
-    server = serve(echo)
-    with server.opened("/path%0d%0a?q=%0d") as peer:
-        host, port = peer.sock.getsockname()
-        peer.send(close_frame()).frame()
-    server.stop()
-    messages = [record.getMessage() for record in server.records]
-    assert f'{host}:{port} - "WebSocket /path%0D%0A?q=%0d" [accepted]' in messages
 
 
 def test_lifespan_state_is_copied(serve: Any) -> None:
@@ -638,153 +492,3 @@ def test_a_flood_before_accept_is_not_read(serve: Any) -> None:
             time.sleep(0.01)
     server.stop()
     assert len(received) >= sent and set(received) == {b"x" * 65536}
-
-
-def by_starlette(scope: Any, receive: Any, send: Any) -> Any:
-    return starlette.websockets.WebSocket(scope, receive, send)
-
-
-def by_asgi(scope: Any, receive: Any, send: Any) -> Any:
-    async def wrapped(message: Any) -> None:
-        await send(message)
-
-    return WebSocket(scope, receive, wrapped)
-
-
-@pytest.mark.parametrize("before", ["accepted", "before the accept", "its own peer is gone too"])
-@pytest.mark.parametrize("make", [WebSocket, by_asgi, by_starlette])
-def test_the_disconnect_of_another_socket_is_an_error(serve: Any, make: Any, before: str) -> None:
-    """As it is under uvicorn: 1011 and one traceback; a disconnect of its own is a normal end."""
-    sockets: dict[str, Any] = {}
-    gone = threading.Event()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        websocket = sockets[scope["path"]] = make(scope, receive, send)
-        if scope["path"] != "/alive" or before != "before the accept":
-            await websocket.accept()
-        if scope["path"] == "/dead":
-            await asyncio.Event().wait()
-        if scope["path"] == "/own":
-            while True:
-                await websocket.send_text(await websocket.receive_text())
-        if before == "accepted":
-            assert await websocket.receive_text() == "go"
-        elif before != "before the accept":
-            with pytest.raises(Exception, match=r"1006|1000|^$"):
-                await websocket.receive_text()
-        gone.set()
-        while True:
-            await sockets["/dead"].send_text("x")
-            await asyncio.sleep(0)
-
-    server = serve(app, timeout_graceful_shutdown=1)
-    server.opened("/dead").reset()
-    own = server.opened("/own")
-    own.send(close_frame())
-    assert own.frame().code == 1000 and own.ended()
-    peer = server.peer()
-    peer.send(request("/alive"))
-    if before == "before the accept":
-        assert peer.response().status == 500
-    else:
-        assert peer.response().status == 101
-        peer.send(frame(TEXT, b"go") if before == "accepted" else close_frame())
-        assert peer.frame().code == (1011 if before == "accepted" else 1000)
-        peer.send(close_frame(1011))
-    assert peer.ended() and gone.wait(20)
-    deadline = time.monotonic() + 20
-    while not server.errors:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert server.errors == ["Exception in ASGI application\n"]
-    (record,) = [record for record in server.records if record.levelname == "ERROR"]
-    assert record.exc_info[0].__name__ == "WebSocketDisconnect"
-
-
-@pytest.mark.parametrize("access_log", [True, False])
-def test_the_access_log_is_one_switch(serve: Any, access_log: bool) -> None:
-    """No line about a handshake, whatever became of it: they hold tokens."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        if scope["path"] == "/closed":
-            await send({"type": "websocket.close"})
-        elif scope["path"] == "/denied":
-            await send({"type": "websocket.http.response.start", "status": 401})
-            await send({"type": "websocket.http.response.body"})
-        else:
-            await send({"type": "websocket.accept"})
-
-    server = serve(app, access_log=access_log)
-    for path in ("/accepted", "/closed", "/denied"):
-        with server.peer() as peer:
-            peer.send(request(f"{path}?token=secret")).response()
-    with server.peer() as peer:
-        peer.send(request("/bad?token=secret", headers=[("Sec-WebSocket-Extensions", "a;;")])).response()
-    server.stop()
-    lines = [record.getMessage() for record in server.records if "secret" in record.getMessage()]
-    assert len(lines) == (4 if access_log else 0), lines
-
-
-def test_a_refusal_says_its_errors_once(serve: Any) -> None:
-    app = App()
-
-    @app.websocket("/rooms/{room}")
-    async def endpoint(websocket: WebSocket, room: int, limit: Annotated[int, Query(ge=1)]) -> None: ...
-
-    @app.websocket("/closed")
-    async def closed(websocket: WebSocket) -> None:
-        await websocket.close(4001, "not today")
-
-    class Changing:
-        """A middleware with a reason of its own."""
-
-        def __init__(self, app: Any) -> None:
-            self.app = app
-
-        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-            async def changed(message: Any) -> None:
-                await send({**message, "reason": "changed"})
-
-            await self.app(scope, receive, changed if "changed" in scope["path"] + str(scope["query_string"]) else send)
-
-    server = serve(Changing(app))
-
-    def refused(target: str) -> Any:
-        with server.peer() as peer:
-            response = peer.send(request(target)).response()
-        assert (response.status, response.header("content-type")) == (403, "application/json")
-        return json.loads(response.body)
-
-    whole = "Input should be a valid integer, unable to parse string as an integer"
-    assert refused("/rooms/x?limit=0") == {
-        "code": 1008,
-        "reason": f"path.room: {whole}; query.limit: Input should be greater than or equal to 1",
-        "errors": [
-            {"type": "int_parsing", "loc": ["path", "room"], "msg": whole},
-            {
-                "type": "greater_than_equal",
-                "loc": ["query", "limit"],
-                "msg": "Input should be greater than or equal to 1",
-            },
-        ],
-    }
-    assert refused("/rooms/x?changed") == {"code": 1008, "reason": "changed"}
-    assert refused("/closed") == {"code": 4001, "reason": "not today"}
-
-
-def test_half_a_pair_in_the_reason_of_a_refusal_and_of_a_close(serve: Any) -> None:
-    """U+FFFD, by the rule of docs/json.md."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/open":
-            await send({"type": "websocket.accept"})
-        await send({"type": "websocket.close", "code": 4000, "reason": "no \ud83d"})
-
-    server = serve(app)
-    with server.peer() as peer:
-        body = peer.send(request()).response().body
-    assert json.loads(body) == {"code": 4000, "reason": "no \ufffd"}
-    with server.opened("/open") as peer:
-        assert peer.frame().reason == "no \ufffd"
-    assert server.errors == []
