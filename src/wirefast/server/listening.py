@@ -1,0 +1,169 @@
+"""Listening sockets for several workers, each of which gets its share of the connections.
+
+Workers that accept from one socket do not share evenly: the one that wakes last takes most. So each worker has a
+listening socket of its own on the same address (SO_REUSEPORT), and a small program in the kernel chooses among them for
+each new connection (SO_ATTACH_REUSEPORT_CBPF, which needs no rights). It chooses at random, in the proportion of what
+each worker lacks; the supervisor replaces the program as the workers' numbers change (`Shares`).
+
+The supervisor holds all sockets for as long as it lives: what waits in the queue of a worker that ends is served by the
+worker's replacement, which gets the same socket. Where there is no such program (another system than Linux, a Unix
+socket, `--fd`), all workers share one socket.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import logging
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from uvicorn._ansi import style
+
+__all__ = ["LISTENERS_MAX", "Shares", "balanced_sockets", "choose_by_shares", "queue_length", "waits"]
+
+#: More would not fit into one program: two instructions for each, of 4096.
+LISTENERS_MAX = 1024
+#: Linux's numbers, which Python's socket module lacks.
+SO_ATTACH_REUSEPORT_CBPF = 51
+LD_RANDOM = 0x20, 0, 0, 0x100000000 - 0x1000 + 56  # load the word at SKF_AD_OFF + SKF_AD_RANDOM
+JUMP_IF_AT_LEAST, RETURN = 0x35, 0x06
+
+logger = logging.getLogger("uvicorn.error")
+
+
+def balanced_sockets(config: Any) -> list[socket.socket] | None:
+    """Bind and open a listening socket for each worker; None where they have to share one.
+
+    Args:
+        config: uvicorn's; its address, workers and backlog are used.
+
+    Raises:
+        OSError: the address cannot be bound, which is no matter of balance.
+    """
+    if config.uds is not None or config.fd is not None or not hasattr(socket, "SO_REUSEPORT"):
+        return None
+    if not 1 < config.workers <= LISTENERS_MAX:
+        return None
+    port, sockets = config.port, []
+    try:
+        for _ in range(config.workers):
+            sockets.append(one_more(config, port))
+            port = sockets[0].getsockname()[1]
+        for made in sockets:
+            # In this order: it is the index that the program returns.
+            made.listen(config.backlog)
+        choose_by_shares(sockets[0], [1] * len(sockets))
+    except OSError as exc:
+        for made in sockets:
+            made.close()
+        if exc.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+            raise
+        logger.info("Workers share one listening socket: the kernel cannot balance them (%s)", exc.strerror)
+        return None
+    announce(config, port)
+    return sockets
+
+
+def one_more(config: Any, port: int) -> socket.socket:
+    """Bind one more socket of the group; it does not listen yet."""
+    family = socket.AF_INET6 if config.host and ":" in config.host else socket.AF_INET
+    made = socket.socket(family=family)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((config.host, port))
+        made.set_inheritable(True)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def announce(config: Any, port: int) -> None:
+    """Log the address, in uvicorn's words."""
+    place = "%s://[%s]:%d" if config.host and ":" in config.host else "%s://%s:%d"
+    coloured = "Uvicorn running on " + style(place, bold=True) + " (Press CTRL+C to quit)"
+    scheme = "https" if config.is_ssl else "http"
+    logger.info(
+        f"Uvicorn running on {place} (Press CTRL+C to quit)",
+        scheme,
+        config.host,
+        port,
+        extra={"color_message": coloured},
+    )
+
+
+def choose_by_shares(member: socket.socket, shares: Sequence[float]) -> None:
+    """Have the kernel choose among the sockets of a group at random, each as often as its share says.
+
+    Args:
+        member: any socket of the group.
+        shares: by index, none below 0 and one above.
+
+    Raises:
+        OSError: the kernel has no such option.
+    """
+    total, so_far = sum(shares), 0.0
+    instructions = [LD_RANDOM]
+    open_to = max(index for index, share in enumerate(shares) if share > 0)
+    for index, share in enumerate(shares[:open_to]):
+        if share > 0:
+            so_far += share
+            instructions += [
+                (JUMP_IF_AT_LEAST, 1, 0, min(int(so_far / total * 2**32), 2**32 - 1)),
+                (RETURN, 0, 0, index),
+            ]
+    instructions.append((RETURN, 0, 0, open_to))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in instructions))
+    program = struct.pack("@HP", len(instructions), ctypes.addressof(code))
+    member.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, program)
+
+
+def queue_length(listener: socket.socket) -> int:
+    """How many connections wait to be accepted; 0 where the system does not tell."""
+    try:
+        told = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)  # type: ignore[attr-defined, unused-ignore]
+    except (AttributeError, OSError):
+        return 0
+    return int(struct.unpack_from("=I", told, 24)[0])  # tcpi_unacked: of a listening socket, its queue
+
+
+def waits(shares: Sequence[float]) -> bool:
+    """Whether somebody may take connections at all."""
+    return any(share > 0 for share in shares)
+
+
+class Shares:
+    """What each worker is to get of the next connections, so that all come to have as many.
+
+    A worker gets what it lacks to the mean that all will have after some more connections: as many as came last time,
+    and at least a few for each, so that a difference of one does not decide alone.
+
+    Args:
+        workers: how many there are.
+    """
+
+    #: Connections for each worker that are thought to come, at least.
+    AHEAD = 16
+
+    def __init__(self, workers: int) -> None:
+        self.last = 0
+        self.shares: list[float] = [1.0] * workers
+
+    def update(self, counts: Sequence[int | None]) -> list[float]:
+        """Take the numbers of open sockets; return the shares.
+
+        Args:
+            counts: by worker; None for one that takes no connections now.
+        """
+        known = [count for count in counts if count is not None]
+        if not known:
+            return self.shares
+        total = sum(known)
+        came, self.last = max(0, total - self.last), total
+        goal = (total + max(self.AHEAD * len(known), 2 * came)) / len(known)
+        self.shares = [0.0 if count is None else max(0.0, goal - count) for count in counts]
+        return self.shares
