@@ -21,7 +21,6 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
-from typing_extensions import Unpack
 from typing_extensions import deprecated as deprecated_decorator
 
 from wirefast import params, routing
@@ -29,6 +28,7 @@ from wirefast._core.handlers import DenialByClose
 from wirefast._core.session import WebSocketPipeline, call_application
 from wirefast.datastructures import Default
 from wirefast.documents.application import AppDocuments
+from wirefast.draining import DrainDeclarations, DrainHook, TellsOfDrain
 from wirefast.exception_handlers import (
     explain_by_close,
     explain_by_http,
@@ -46,7 +46,7 @@ from wirefast.rooms.hub import Hub
 from wirefast.routes.frontend import Fallback, PathName, check_directory
 from wirefast.routes.hooks import connections_are_hooked
 from wirefast.routes.http_methods import AppHttpMethods
-from wirefast.routes.websocket_options import SocketOptions, shows_socket_options
+from wirefast.routes.websocket_methods import given
 from wirefast.telemetry import TelemetryConfig
 from wirefast.telemetry.config import complete_config
 from wirefast.telemetry.watching import exception_notes, record
@@ -83,7 +83,7 @@ def _in_one_line(lifespan: ASGIApp) -> ASGIApp:
     return reporting
 
 
-class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
+class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, Starlette):
     """The application: routes, dependencies, exception handlers, middleware and lifespan in one ASGI callable.
 
     Every argument of FastAPI's is here under its name and with its default.
@@ -237,6 +237,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
         self.exception_handlers.setdefault(WebSocketRequestValidationError, _REJECTIONS[explain_rejections])
         self.user_middleware: list[Middleware] = list(middleware or ())
         self.middleware_stack: ASGIApp | None = None
+        self._drain_hooks: list[DrainHook] = []
         if openapi_url and not (title and version):
             raise AssertionError("An OpenAPI document needs a title and a version; give them, or openapi_url=None")
         self.setup()
@@ -292,6 +293,8 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
         The short way is taken where nothing of the user's or of a tool's stands between the server and the router.
         """
         stack = self._unrecorded_stack()
+        if self._drain_hooks:
+            stack = TellsOfDrain(stack, self._drain_hooks)
         return stack if self._telemetry is None else record(stack, self._telemetry)
 
     def _unrecorded_stack(self) -> ASGIApp:
@@ -317,7 +320,6 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
 
     # ---- Declaring ----
 
-    @shows_socket_options
     def add_api_websocket_route(
         self,
         path: str,
@@ -325,19 +327,19 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
         name: str | None = None,
         *,
         dependencies: Sequence[params.Depends] | None = None,
-        **options: Unpack[SocketOptions],
+        per_message_deflate: bool | None = None,
     ) -> None:
         """Add a WebSocket route; see ``websocket``."""
+        options = given(per_message_deflate=per_message_deflate)
         self.router.add_api_websocket_route(path, endpoint, name=name, dependencies=dependencies, **options)
 
-    @shows_socket_options
     def websocket(
         self,
         path: str,
         name: str | None = None,
         *,
         dependencies: Sequence[params.Depends] | None = None,
-        **options: Unpack[SocketOptions],
+        per_message_deflate: bool | None = None,
     ) -> Callable[[Decorated], Decorated]:
         """Declare a WebSocket endpoint.
 
@@ -345,14 +347,10 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, Starlette):
             path: with parameters in braces, e.g. ``/rooms/{room_id}``.
             name: for ``url_path_for``. Default: the function's name.
             dependencies: run before the endpoint, for their effect.
-            per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it. Default: as the
-                server is set.
-            max_size: bytes of a message from the client, then close 1009. Only a bound below ``--ws-max-size`` counts.
-                Default: that.
-            send_timeout: seconds that a send may wait for the peer to read, then close 1013. Default: for ever.
-
-        The last three are wirefast's, and need wirefast's own server protocol.
+            per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it and the server
+                has the ASGI extension ``wirefast.deflate``, as ours has. Default: as the server is set. wirefast only.
         """
+        options = given(per_message_deflate=per_message_deflate)
         return self.router.websocket(path, name=name, dependencies=dependencies, **options)
 
     def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:

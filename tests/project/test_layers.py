@@ -32,6 +32,7 @@ LAYERS = [
     "messages",
     "_body_limit _form_limits routing",
     "documents _compat openapi.docs openapi.utils",
+    "draining",
     "applications",
     "server testclient",
     "__init__",

@@ -43,6 +43,7 @@ INTERNAL = {
     "wirefast.dependencies.models": "the Dependant itself",
     "wirefast.openapi.document_models": "the models of a document, which openapi.models passes on",
     "wirefast.cli": "the command; its help and deployment.md describe it",
+    "wirefast.draining": "what App.on_drain does",
     "wirefast.limits": "what max_body_size and form_limits do",
     "wirefast.routes": "the kinds of routes and their decorators, which App, APIRouter and wirefast.routing pass on",
     "wirefast.documents": "makes what openapi.utils and openapi.docs pass on, and what App serves of it",
@@ -50,7 +51,7 @@ INTERNAL = {
     "wirefast.middleware.asyncexitstack": "closes uploaded files",
 }
 # Their packages' names are their interface.
-WITHIN = re.compile(r"wirefast\.(cli|server|rooms|documents|limits|messages|routes|telemetry)\.\w+(\.\w+)?")
+WITHIN = re.compile(r"wirefast\.(cli|server|rooms|documents|limits|messages|metrics|routes|telemetry)\.\w+(\.\w+)?")
 
 ORIGIN = re.compile(
     r"FastAPI|fastapi\.|Starlette|starlette\.|\bRFC\b|\bASGI\b|WHATWG|OpenAPI|uvicorn|wirefast only|ours"

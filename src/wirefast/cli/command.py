@@ -26,7 +26,7 @@ def make_command() -> click.Group:
     import click
     from uvicorn.main import main as uvicorn_command
 
-    from wirefast.server.bounds import TIMEOUT_BODY
+    from wirefast.cli.options import own_options
 
     defaults = dict(OWN_DEFAULTS)
     ours = importlib.import_module("wirefast.server")
@@ -44,15 +44,7 @@ def make_command() -> click.Group:
 
     target = click.Argument(["target"], metavar="TARGET", envvar="UVICORN_APP")
     options = [param for param in uvicorn_command.params if param.name not in ("app", "version")]
-    options.append(
-        click.Option(
-            ["--timeout-body"],
-            type=float,
-            default=TIMEOUT_BODY,
-            show_default=True,
-            help="Seconds that the body of a request may take without progress before it is answered with 408.",
-        )
-    )
+    options += own_options()
     options.append(
         click.Option(
             ["--as-fastapi"],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wirefast.cli.checks import check_address, check_numbers, check_settings
 from wirefast.cli.errors import NOT_STARTED, REFUSED, CommandError
+from wirefast.cli.options import CONFIG_ATTRIBUTES
 from wirefast.cli.target import Target, find_target
 from wirefast.cli.under_alias import VARIABLE as AS_FASTAPI
 from wirefast.documents.assets import VARIABLE
@@ -58,7 +59,8 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
             os.environ[AS_FASTAPI] = served  # workers and the reloader's child inherit it
             served = "wirefast.cli.under_alias:application"
         config = Config(served, **settings)
-        config.timeout_body = options["timeout_body"]
+        for name in CONFIG_ATTRIBUTES:
+            setattr(config, name, options[name])
     except (configparser.Error, ImportError, KeyError, OSError, RuntimeError, ValueError) as exc:
         raise CommandError(f"uvicorn refuses these settings: {exc.__cause__ or exc}") from None
     if config.workers < 1 and not config.should_reload:  # --workers was checked
@@ -66,10 +68,12 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
     return config
 
 
-def serve(config: uvicorn.Config) -> int:
+def serve(config: uvicorn.Config, *, pin: bool = False) -> int:
     """Run the server, its workers or its reloader until a signal ends it; return the exit code."""
-    from uvicorn import Server
-    from uvicorn.supervisors import ChangeReload, Multiprocess
+    from uvicorn.supervisors import ChangeReload
+
+    from wirefast.cli.workers import Supervisor
+    from wirefast.server.serving import Server
 
     server = Server(config)
     try:
@@ -77,10 +81,9 @@ def serve(config: uvicorn.Config) -> int:
             ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
             return 0
         if config.workers > 1:
-            supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+            supervisor = Supervisor(config, pin=pin)
             supervisor.run()
-            failed = any(process.exitcode == NOT_STARTED for process in supervisor.processes)
-            return NOT_STARTED if failed else 0
+            return NOT_STARTED if supervisor.failed else 0
         server.run()
         return 0 if server.started else NOT_STARTED
     finally:
@@ -94,7 +97,7 @@ def run(target: str, app_dir: str, **options: Any) -> int:
     Args:
         target: see ``Target.parse``.
         app_dir: uvicorn's ``--app-dir``.
-        options: uvicorn's other options under their click names, ``timeout_body`` and ``as_fastapi``.
+        options: uvicorn's other options under their click names, those of `wirefast.cli.options`, and ``as_fastapi``.
 
     Raises:
         CommandError: something is wrong with the command line, the application or the address.
@@ -112,7 +115,7 @@ def run(target: str, app_dir: str, **options: Any) -> int:
         if options["as_fastapi"]:
             _stand_in_for_fastapi()
         found.load()
-    return serve(config)
+    return serve(config, pin=options["pin"])
 
 
 def _stand_in_for_fastapi() -> None:

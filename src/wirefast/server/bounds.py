@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["BOUNDS", "TIMEOUT_BODY", "check"]
+__all__ = ["BOUNDS", "DRAIN_BATCH", "DRAIN_EVERY", "TIMEOUT_BODY", "check"]
 
 COUNT = sys.maxsize
 #: Seconds that no timer overflows on.
@@ -16,6 +16,9 @@ LONG = 10**9
 
 #: Seconds that the body of a request may take without progress, and a peer without reading the end of a response.
 TIMEOUT_BODY = 60.0
+#: Sockets that are closed together when a server drains, and seconds between two batches.
+DRAIN_BATCH = 500
+DRAIN_EVERY = 0.5
 
 #: The least and the most, by the setting's name in uvicorn's Config. Where the least is a float, any number will do.
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -28,6 +31,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "limit_max_requests_jitter": (0, COUNT),
     "timeout_keep_alive": (0, LONG),  # 0: one request a connection
     "timeout_body": (0.001, LONG),
+    "drain_batch": (1, COUNT),
+    "drain_every": (0.0, 3600),  # 0: all at once
     "timeout_graceful_shutdown": (0, LONG),  # 0: cancelled at once
     "timeout_worker_healthcheck": (1, 10**6),  # 0: no worker answers in time
     "reload_delay": (0.0, LONG),

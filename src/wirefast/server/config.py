@@ -6,7 +6,7 @@ import gc
 
 import uvicorn
 
-from wirefast.server.bounds import TIMEOUT_BODY
+from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY
 from wirefast.server.ending import end_in_time
 
 
@@ -15,9 +15,13 @@ class Config(uvicorn.Config):
 
     Attributes:
         timeout_body: seconds that the body of a request may take without progress. Default: 60.
+        drain_batch: sockets that are closed together when the server drains. Default: 500.
+        drain_every: seconds between two batches. Default: 0.5.
     """
 
     timeout_body: float = TIMEOUT_BODY
+    drain_batch: int = DRAIN_BATCH
+    drain_every: float = DRAIN_EVERY
 
     def load(self) -> None:
         """Load the application, and set the process up to serve and to end.

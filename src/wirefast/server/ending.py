@@ -41,7 +41,7 @@ def end_in_time(config: Any) -> None:
         async def shutdown(self) -> None:
             if states:
                 await clean_up(states[0].tasks)
-            seconds = config.timeout_graceful_shutdown
+            seconds = getattr(config, "lifespan_seconds", config.timeout_graceful_shutdown)
             try:
                 await asyncio.wait_for(super().shutdown(), seconds)
             except asyncio.TimeoutError:

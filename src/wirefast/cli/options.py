@@ -1,0 +1,43 @@
+"""The options of ``wirefast run`` that are not uvicorn's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
+
+#: Those that become attributes of the server's Config, by their click names.
+CONFIG_ATTRIBUTES = ("timeout_body", "drain_batch", "drain_every")
+
+
+def own_options() -> list[click.Parameter]:
+    """Build the options; click is an extra's."""
+    import click
+
+    from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY
+
+    return [
+        click.Option(
+            ["--timeout-body"],
+            type=float,
+            default=TIMEOUT_BODY,
+            show_default=True,
+            help="Seconds that the body of a request may take without progress before it is answered with 408.",
+        ),
+        click.Option(
+            ["--drain-batch"],
+            type=int,
+            default=DRAIN_BATCH,
+            show_default=True,
+            help="Sockets that are closed together when the server stops or reloads.",
+        ),
+        click.Option(
+            ["--drain-every"],
+            type=float,
+            default=DRAIN_EVERY,
+            show_default=True,
+            help="Seconds between two batches of sockets that are closed.",
+        ),
+        click.Option(["--pin"], is_flag=True, help="Keep each worker on a core of its own (Linux)."),
+    ]

@@ -1,0 +1,386 @@
+"""``--workers N``: the supervisor, its worker processes, and what it does on signals.
+
+Each tick the supervisor takes the signals that came, asks the workers whether they live, replaces those that died, goes
+on with a rolling reload, and shares out the next connections (`wirefast.server.listening`). It never waits for one
+worker, so a second SIGTERM finds it awake.
+
+    SIGTERM, SIGINT   every worker drains and ends; the same signal again: all are killed
+    SIGHUP            a rolling reload: for one worker after the other, a new one starts, then the old one drains
+    SIGTTIN, SIGTTOU  one worker more, one less
+
+Workers end with their supervisor, also when that is killed: the pipe between them closes.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections import deque
+from multiprocessing.connection import wait
+from typing import Any
+
+from uvicorn._subprocess import get_subprocess
+
+from wirefast.cli.errors import NOT_STARTED
+from wirefast.server.ending import END_WITHIN
+from wirefast.server.listening import Shares, balanced_sockets, choose_by_shares, one_more, queue_length, waits
+from wirefast.server.serving import Server
+
+__all__ = ["Supervisor", "Worker"]
+
+#: Seconds between two looks.
+TICK = 0.1
+#: Seconds between two questions whether a worker lives.
+ASK_EVERY = 0.5
+#: Seconds that connections may wait for a worker that starts; after that they go to the others.
+START_PATIENCE = 3.0
+#: Seconds without a turn of its loop after which a worker gets no more connections.
+STUCK_AFTER = 1.0
+#: How the supervisor's words reach a worker.
+PING, STOP, RETIRE = b"ping", b"stop", b"retire"
+
+logger = logging.getLogger("uvicorn.error")
+
+
+class Worker:
+    """One worker process, from its start to its end.
+
+    Args:
+        config: the server's.
+        sockets: that it accepts from; the supervisor keeps them too.
+        index: its place among the workers.
+        load: shared memory, two numbers for each place: open sockets, and turns of the loop.
+        cpu: the only core that it may run on; None for all.
+    """
+
+    def __init__(
+        self, config: Any, sockets: list[socket.socket], index: int, load: Any, cpu: int | None = None
+    ) -> None:
+        self.config = config
+        self.index = index
+        self.load = load
+        self.cpu = cpu
+        self.ours, self.theirs = multiprocessing.get_context("spawn").Pipe()
+        self.process = get_subprocess(config, self.target, sockets)
+        self.ready = False
+        self.started = time.monotonic()
+        self.asked: float | None = None
+        self.answered = self.started
+        self.ends: float | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the process what it needs: not the supervisor's side."""
+        names = ("config", "index", "load", "cpu", "theirs")
+        return {name: self.__dict__[name] for name in names}
+
+    # In the worker.
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve; the main function of the process."""
+        if self.cpu is not None:
+            os.sched_setaffinity(0, {self.cpu})
+        server = Server(self.config)
+        server.report = self.report
+        threading.Thread(target=self.listen, args=(server,), daemon=True).start()
+        server.run(sockets)
+
+    def report(self, open_sockets: int) -> None:
+        """Write what the supervisor shares connections out by."""
+        self.load[2 * self.index] = open_sockets
+        self.load[2 * self.index + 1] += 1
+
+    def listen(self, server: Server) -> None:
+        """Do what the supervisor says, and end with it."""
+        while True:
+            try:
+                word = self.theirs.recv_bytes()
+                if word == PING:
+                    self.theirs.send_bytes(b"1" if server.started else b"0")
+            except (EOFError, OSError):
+                word = RETIRE  # the supervisor was killed
+            if word in (STOP, RETIRE):
+                server.stop(for_all=word == STOP)
+                return
+
+    # In the supervisor.
+
+    def start(self) -> None:
+        """Start the process."""
+        self.process.start()
+        self.theirs.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number."""
+        return self.process.pid
+
+    def tell(self, word: bytes) -> None:
+        """Say one word; nothing where the process is gone."""
+        try:
+            self.ours.send_bytes(word)
+        except OSError:
+            pass
+
+    def end(self, word: bytes, seconds: float) -> None:
+        """Tell the worker to drain and end; it is killed when the seconds are over."""
+        self.tell(word)
+        self.ends = time.monotonic() + seconds
+        if not self.ready and self.process.is_alive():
+            self.process.terminate()  # it may be importing, and hears nothing
+
+    def kill(self) -> None:
+        """End the process now."""
+        if self.process.pid is not None:
+            self.process.kill()
+            self.process.join()
+        self.ours.close()
+
+    def look(self, now: float, patience: float) -> bool:
+        """Ask whether the worker lives, take its answer; False once it is dead, or has not answered for too long."""
+        if not self.process.is_alive():
+            return False
+        if self.ends is not None:
+            if now > self.ends:
+                self.kill()
+                return False
+            return True
+        try:
+            while self.ours.poll():
+                self.ready = self.ours.recv_bytes() == b"1"
+                self.asked, self.answered = None, now
+            if self.asked is None and now - self.answered >= (ASK_EVERY if self.ready else 0):
+                self.tell(PING)
+                self.asked = now
+        except (EOFError, OSError):
+            pass  # its end is seen in the next look
+        # While it starts, it is importing: no thread of it may listen yet.
+        return self.asked is None or not self.ready or now - self.asked < patience
+
+
+class Supervisor:
+    """The parent of the workers (`uvicorn.supervisors.Multiprocess`, with other ends).
+
+    Args:
+        config: the server's.
+        pin: whether each worker runs on a core of its own.
+
+    Attributes:
+        failed: whether a worker could not start, so that none would.
+    """
+
+    def __init__(self, config: Any, *, pin: bool = False) -> None:
+        self.config = config
+        self.failed = False
+        self.cpus = sorted(os.sched_getaffinity(0)) if pin and hasattr(os, "sched_getaffinity") else []
+        balanced = balanced_sockets(config)
+        self.balanced = balanced is not None
+        self.sockets: list[socket.socket] = balanced or [config.bind_socket()]
+        if not self.balanced:
+            self.sockets[0].listen(config.backlog)
+        self.load = multiprocessing.get_context("spawn").RawArray("q", 2 * max(64, 2 * config.workers))
+        self.shares = Shares(config.workers)
+        self.turns: dict[int, tuple[int, float]] = {}
+        self.workers: dict[int, Worker] = {}
+        self.leaving: list[Worker] = []
+        # The rolling reload: places that are still to come, and the worker that starts.
+        self.to_roll: deque[int] = deque()
+        self.coming: Worker | None = None
+        self.signals: deque[int] = deque()
+        self.stopping = False
+
+    # Workers.
+
+    def make(self, index: int) -> Worker:
+        """Make and start the worker of a place."""
+        sockets = [self.sockets[index]] if self.balanced else self.sockets
+        cpu = self.cpus[index % len(self.cpus)] if self.cpus else None
+        worker = Worker(self.config, sockets, index, self.load, cpu)
+        worker.start()
+        return worker
+
+    @property
+    def seconds_to_end(self) -> float:
+        """How long a worker may take to end: the graceful timeout, that of the lifespan, and what ignores both."""
+        seconds = self.config.timeout_graceful_shutdown
+        return math.inf if seconds is None else 2.0 * seconds + 3 * END_WITHIN
+
+    def retire(self, worker: Worker, word: bytes) -> None:
+        """Have a worker end."""
+        logger.info("Waiting for child process [%s]", worker.pid)
+        worker.end(word, self.seconds_to_end)
+        self.leaving.append(worker)
+
+    # The loop.
+
+    def run(self) -> None:
+        """Keep the workers running until a signal ends them."""
+        logger.info("Started parent process [%d]", os.getpid())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
+            signal.signal(number, lambda number, frame: self.signals.append(number))
+        for index in range(self.config.workers):
+            self.workers[index] = self.make(index)
+        while not self.stopping or self.leaving:
+            self.rest()
+            self.take_signals()
+            self.look()
+        logger.info("Stopping parent process [%d]", os.getpid())
+        for made in self.sockets:
+            made.close()
+
+    def rest(self) -> None:
+        """Wait for the next tick, or the end of a worker."""
+        processes = [worker.process.sentinel for worker in [*self.workers.values(), *self.leaving]]
+        if not self.signals:
+            wait(processes, TICK)
+
+    def look(self) -> None:
+        """Do what is to be done in one tick."""
+        now, patience = time.monotonic(), self.config.timeout_worker_healthcheck
+        for worker in self.leaving[:]:
+            if not worker.look(now, patience):
+                worker.kill()
+                self.leaving.remove(worker)
+        if self.stopping:
+            return
+        for index, worker in list(self.workers.items()):
+            if not worker.look(now, patience):
+                self.replace(index, worker)
+            if self.stopping:
+                return
+        self.roll(now, patience)
+        if self.balanced:
+            self.share_out(now)
+
+    def replace(self, index: int, worker: Worker) -> None:
+        """Start a worker in the place of one that died."""
+        worker.kill()
+        if worker.process.exitcode == NOT_STARTED:
+            # The application is broken, and would be in the next worker too.
+            logger.error("Child process [%s] failed to start, stopping the parent process.", worker.pid)
+            self.failed = True
+            del self.workers[index]
+            self.stop()
+            return
+        logger.info("Child process [%s] died", worker.pid)
+        self.load[2 * index] = 0
+        if self.coming is not None and self.coming.index == index:
+            self.workers[index], self.coming = self.coming, None
+        else:
+            self.workers[index] = self.make(index)
+
+    # Rolling reload.
+
+    def roll(self, now: float, patience: float) -> None:
+        """Go on with a rolling reload: one worker starts, or ends, at a time."""
+        if self.coming is None:
+            if self.to_roll and not self.leaving:
+                index = self.to_roll.popleft()
+                if index in self.workers:
+                    self.coming = self.make(index)
+            return
+        coming = self.coming
+        if not coming.look(now, patience):
+            coming.kill()
+            self.coming = None
+            self.to_roll.clear()
+            old = self.workers[coming.index].pid
+            logger.error(
+                "New child process [%s] did not start; keeping worker [%s] and ending the reload.", coming.pid, old
+            )
+        elif coming.ready:
+            self.retire(self.workers[coming.index], RETIRE)
+            self.workers[coming.index], self.coming = coming, None
+
+    # Sharing out.
+
+    def share_out(self, now: float) -> None:
+        """Tell the kernel which workers lack connections."""
+        counts: list[int | None] = []
+        for index, listener in enumerate(self.sockets):
+            worker = self.workers.get(index)
+            takes = worker is not None and self.takes(worker, now)
+            counts.append(self.load[2 * index] + queue_length(listener) if takes else None)
+        before = self.shares.shares
+        after = self.shares.update(counts)
+        if after != before and waits(after):
+            choose_by_shares(self.sockets[0], after)
+
+    def takes(self, worker: Worker, now: float) -> bool:
+        """Whether connections may wait for a worker: it runs, or has begun to start a moment ago."""
+        if not worker.ready:
+            return now - worker.started < START_PATIENCE
+        turns = self.load[2 * worker.index + 1]
+        before, since = self.turns.get(worker.index, (-1, now))
+        if turns != before:
+            before, since = self.turns[worker.index] = turns, now
+        return now - since < STUCK_AFTER
+
+    # Signals.
+
+    def take_signals(self) -> None:
+        """Do what the signals say that came."""
+        while self.signals:
+            number = self.signals.popleft()
+            name = signal.Signals(number).name
+            if number in (signal.SIGINT, signal.SIGTERM):
+                if self.stopping and number == self.stopped_by:
+                    logger.info("Received %s again, killing the workers.", name)
+                    for worker in self.leaving:
+                        worker.kill()
+                    self.leaving.clear()
+                elif not self.stopping:
+                    logger.info("Received %s, exiting.", name)
+                    self.stopped_by = number
+                    self.stop()
+            elif self.stopping:
+                continue
+            elif number == signal.SIGHUP:
+                logger.info("Received SIGHUP, restarting processes.")
+                self.to_roll = deque(self.workers)
+            elif number == signal.SIGTTIN:
+                self.add()
+            else:
+                self.remove()
+
+    stopped_by: int | None = None
+
+    def stop(self) -> None:
+        """Have all workers drain and end."""
+        self.stopping = True
+        self.to_roll.clear()
+        for worker in [*self.workers.values(), *([self.coming] if self.coming else [])]:
+            self.retire(worker, STOP)
+        for worker in self.leaving:
+            worker.tell(STOP)
+        self.workers.clear()
+        self.coming = None
+
+    def add(self) -> None:
+        """Start one worker more."""
+        index = next(place for place in range(len(self.workers) + 1) if place not in self.workers)
+        if 2 * index + 1 >= len(self.load):
+            logger.info("Received SIGTTIN, but there are as many workers as the parent has room for.")
+            return
+        logger.info("Received SIGTTIN, increasing the number of processes.")
+        if self.balanced and index >= len(self.sockets):
+            self.sockets.append(one_more(self.config, self.sockets[0].getsockname()[1]))
+            self.sockets[-1].listen(self.config.backlog)
+        self.load[2 * index] = 0
+        self.workers[index] = self.make(index)
+
+    def remove(self) -> None:
+        """End one worker."""
+        if len(self.workers) <= 1:
+            logger.info("Received SIGTTOU, but there is one worker only.")
+            return
+        logger.info("Received SIGTTOU, decreasing number of processes.")
+        worker = self.workers.pop(max(self.workers))
+        if self.balanced:
+            self.share_out(time.monotonic())  # nothing more for it; it takes what waits before it ends
+        self.retire(worker, RETIRE)

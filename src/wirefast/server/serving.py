@@ -1,0 +1,102 @@
+"""A server that drains before it ends, and ends at once when it is told twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from wirefast.server.drain import Drain, refuse_newcomers
+from wirefast.server.ending import end_process
+
+__all__ = ["Server"]
+
+#: Seconds from the second signal to the end of the process.
+END_AT_ONCE = 1.0
+
+logger = logging.getLogger("uvicorn.error")
+
+
+class Server(uvicorn.Server):
+    """`uvicorn.Server` whose sockets are drained (`wirefast.server.drain`) before its shutdown.
+
+    Without a supervisor it goes on to listen while it drains, and answers upgrades with 503, so that clients know at
+    once. Where its listening socket is another process's too, it stops to listen first: connections that wait there
+    are for the next one.
+
+    Attributes:
+        drain: the drain that is under way; None before.
+    """
+
+    drain: Drain | None = None
+    #: Whether this server was given sockets that another process keeps.
+    shares_sockets = False
+    #: Whether the process that keeps the sockets ends too, so that nobody else will take what waits there.
+    ends_for_all = False
+    #: Is told the number of open connections ten times a second.
+    report: Callable[[int], None] | None = None
+
+    def stop(self, *, for_all: bool) -> None:
+        """Drain and end, as on SIGTERM; from any thread.
+
+        Args:
+            for_all: whether the whole service ends, not only this worker.
+        """
+        self.ends_for_all = for_all
+        self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal. The same one a second time ends the process at once."""
+        if sig in self._captured_signals and not self.force_exit:
+            self.force_exit = True
+            threading.Thread(target=end_process, args=(END_AT_ONCE,), daemon=True).start()
+        self._captured_signals.append(sig)
+        self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Report, and do what uvicorn does ten times a second."""
+        if self.report is not None:
+            self.report(len(self.server_state.connections))
+        return await super().on_tick(counter)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the lifespan and listen."""
+        self.shares_sockets = sockets is not None or self.config.fd is not None
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain the sockets, then shut down as uvicorn does."""
+        loop = asyncio.get_running_loop()
+        config: Any = self.config
+        seconds = config.timeout_graceful_shutdown
+        ends = None if seconds is None else loop.time() + seconds
+        refuse_newcomers(config)
+        if self.shares_sockets and not self.ends_for_all:
+            for server in self.servers:
+                server.close()
+            for one in sockets or []:
+                one.close()
+        self.drain = Drain(
+            self.server_state.connections,
+            seconds,
+            batch=config.drain_batch,
+            every=config.drain_every,
+            forced=lambda: self.force_exit,
+        )
+        await self.drain.run()
+        if ends is not None:
+            # What is left is for the handlers; the lifespan has its time for itself.
+            config.lifespan_seconds = seconds
+            config.timeout_graceful_shutdown = max(0.0, ends - loop.time())
+        if self.force_exit:
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+            for task in list(self.server_state.tasks):
+                task.cancel()
+        await super().shutdown(sockets)
