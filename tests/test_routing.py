@@ -273,25 +273,6 @@ def test_a_method_with_fastapis_signature_may_replace_ours():
     assert [answer(app, path) for path in noted] == ["a", "b"]
 
 
-def test_whether_to_compress_is_a_bool():
-    with pytest.raises(TypeError, match="^per_message_deflate takes True, False or None, not 'no'$"):
-        APIRouter().websocket("/a", per_message_deflate="no")(answering("a"))
-
-
-@pytest.mark.parametrize("wanted", [True, False, None])
-def test_a_route_tells_the_server_whether_to_compress(wanted):
-    app, router = App(), APIRouter(prefix="/r")
-    router.websocket("/a", per_message_deflate=wanted)(answering("a"))
-    app.include_router(router)
-    for extension in ({}, {"enabled": "as it was"}):
-        expected = extension if wanted is None else {"enabled": wanted}
-        assert answer(app, "/r/a", extensions={"wirefast.deflate": extension}) == "a"
-        assert extension == expected
-    # Other servers have no such extension, and some no extensions at all.
-    assert answer(app, "/r/a", extensions={}) == "a"
-    assert answer(app, "/r/a", extensions=None) == "a"
-
-
 def test_a_router_whose_app_is_replaced():
     class Counting(APIRouter):
         count = 0

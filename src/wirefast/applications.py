@@ -21,6 +21,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from typing_extensions import Unpack
 from typing_extensions import deprecated as deprecated_decorator
 
 from wirefast import params, routing
@@ -46,7 +47,7 @@ from wirefast.rooms.hub import Hub
 from wirefast.routes.frontend import Fallback, PathName, check_directory
 from wirefast.routes.hooks import connections_are_hooked
 from wirefast.routes.http_methods import AppHttpMethods
-from wirefast.routes.websocket_methods import given
+from wirefast.routes.websocket_options import SocketOptions, shows_socket_options
 from wirefast.telemetry import TelemetryConfig
 from wirefast.telemetry.config import complete_config
 from wirefast.telemetry.watching import exception_notes, record
@@ -320,6 +321,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
 
     # ---- Declaring ----
 
+    @shows_socket_options
     def add_api_websocket_route(
         self,
         path: str,
@@ -327,19 +329,19 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
         name: str | None = None,
         *,
         dependencies: Sequence[params.Depends] | None = None,
-        per_message_deflate: bool | None = None,
+        **options: Unpack[SocketOptions],
     ) -> None:
         """Add a WebSocket route; see ``websocket``."""
-        options = given(per_message_deflate=per_message_deflate)
         self.router.add_api_websocket_route(path, endpoint, name=name, dependencies=dependencies, **options)
 
+    @shows_socket_options
     def websocket(
         self,
         path: str,
         name: str | None = None,
         *,
         dependencies: Sequence[params.Depends] | None = None,
-        per_message_deflate: bool | None = None,
+        **options: Unpack[SocketOptions],
     ) -> Callable[[Decorated], Decorated]:
         """Declare a WebSocket endpoint.
 
@@ -347,10 +349,14 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
             path: with parameters in braces, e.g. ``/rooms/{room_id}``.
             name: for ``url_path_for``. Default: the function's name.
             dependencies: run before the endpoint, for their effect.
-            per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it and the server
-                has the ASGI extension ``wirefast.deflate``, as ours has. Default: as the server is set. wirefast only.
+            per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it. Default: as the
+                server is set.
+            max_size: bytes of a message from the client, then close 1009. Only a bound below ``--ws-max-size`` counts.
+                Default: that.
+            send_timeout: seconds that a send may wait for the peer to read, then close 1013. Default: for ever.
+
+        The last three are wirefast's, and need wirefast's own server protocol.
         """
-        options = given(per_message_deflate=per_message_deflate)
         return self.router.websocket(path, name=name, dependencies=dependencies, **options)
 
     def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:

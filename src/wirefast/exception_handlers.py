@@ -22,6 +22,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from wirefast._core import scope as keys
 from wirefast._core.close import POLICY_VIOLATION, cut_reason
 from wirefast._core.handlers import can_deny
 from wirefast._core.json import dumps
@@ -106,9 +107,11 @@ async def websocket_request_validation_exception_handler(
     errors = [public_error(error) for error in exc.errors()]
     reason = _json(errors)
     extensions = websocket.scope.get("extensions")
-    if isinstance(extensions, dict) and websocket.application_state is WebSocketState.CONNECTING:
+    if websocket.application_state is WebSocketState.CONNECTING:
         # Our server can answer with the list as it is; others look at the close message alone.
-        extensions["wirefast.refusal"] = {"for": reason, "reason": _sentence(errors), "errors": errors}
+        server = (extensions or {}).get(keys.EXTENSION)
+        if server is not None:
+            server.explain_refusal(reason, _sentence(errors), errors)
     await _close(websocket, reason)
 
 

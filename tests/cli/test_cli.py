@@ -9,7 +9,6 @@ import http.client
 import importlib
 import importlib.metadata
 import inspect
-import os
 import signal
 import socket
 import subprocess
@@ -18,56 +17,15 @@ import time
 from pathlib import Path
 
 import pytest
+from applications import ASGI
 from uvicorn import Config
 from uvicorn.main import main as uvicorn_command
 from websockets.sync.client import connect, unix_connect
 
 from processes import TIMEOUT, environment, once_up, running, wirefast
 from wirefast import cli
-from wirefast.cli import serving
 from wirefast.cli.errors import flag
 from wirefast.server.bounds import BOUNDS
-
-# An ASGI application and nothing else, so that these tests fail for the command's reasons only.
-ASGI = """
-import os
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            await send({"type": message["type"] + ".complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
-    elif scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.accept"})
-        while (message := await receive())["type"] == "websocket.receive":
-            await send({"type": "websocket.send", "text": message["text"] + NAME})
-    else:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": f"{NAME} {os.getpid()}".encode()})
-NAME = __name__
-holder = type("Holder", (), {"app": staticmethod(app)})
-def make():
-    return app
-number = 3
-"""
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A directory with a module, a package, and files that are wrong in one way each."""
-    (tmp_path / "service.py").write_text(ASGI)
-    (tmp_path / "pack" / "inner").mkdir(parents=True)
-    (tmp_path / "pack" / "__init__.py").write_text("from .inner.web import app as app\n")
-    (tmp_path / "pack" / "inner" / "__init__.py").touch()
-    (tmp_path / "pack" / "inner" / "web.py").write_text(f"from .. import inner\n{ASGI}")
-    (tmp_path / "needs.py").write_text("import no_such_dependency\n")
-    (tmp_path / "broken.py").write_text("def f(:\n")
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "shadows").mkdir()
-    (tmp_path / "shadows" / "json.py").write_text(ASGI)
-    return tmp_path
 
 
 def get(port: int) -> str:
@@ -251,26 +209,6 @@ def assert_one_line(ended: subprocess.CompletedProcess[str], code: int, message:
 )
 def test_wrong_command_line(project: Path, arguments: str, message: str) -> None:
     assert_one_line(wirefast("run", "--port", "0", *arguments.split(), cwd=project), 2, message.format(project=project))
-
-
-@pytest.fixture
-def configs(monkeypatch: pytest.MonkeyPatch, project: Path) -> list[Config]:
-    """What ``cli.main`` in this process would have served, in the project's directory and without its settings."""
-    found: list[Config] = []
-
-    def keep(config: Config) -> int:
-        found.append(config)
-        return 0
-
-    monkeypatch.setattr(serving, "serve", keep)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setitem(sys.modules, "service", None)  # to be as before in the end
-    del sys.modules["service"]
-    monkeypatch.setattr(Config, "configure_logging", lambda self: None)
-    monkeypatch.chdir(project)
-    for name in [name for name in os.environ if name.startswith(("UVICORN_", "WEB_CONCURRENCY"))]:
-        monkeypatch.delenv(name)
-    return found
 
 
 @pytest.mark.parametrize(

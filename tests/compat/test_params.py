@@ -370,9 +370,9 @@ def test_signatures_of_the_public_functions():
         for owner, names in {f.App: ("websocket",), f.APIRouter: ("websocket", "add_api_websocket_route")}.items():
             for name in names:
                 parameters = dict(inspect.signature(getattr(owner, name)).parameters)
-                if f.name == "wirefast":  # the one addition, by keyword and with a default
-                    added = parameters.pop("per_message_deflate")
-                    assert (added.kind, added.default) == (added.KEYWORD_ONLY, None)
+                if f.name == "wirefast":  # the additions, by keyword and with a default
+                    for added in map(parameters.pop, ("per_message_deflate", "max_size", "send_timeout")):
+                        assert (added.kind, added.default) == (added.KEYWORD_ONLY, None)
                 trace(name, [(each.name, str(each.kind), each.default) for each in parameters.values()])
         return f.App()
 

@@ -8,6 +8,7 @@ import json
 from collections import deque
 
 import pytest
+from both_ways import over_asgi, over_channel
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from asgi import Client, finish, websocket_scope
@@ -18,53 +19,8 @@ from wirefast.websockets import UnexpectedFrame, WebSocket
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 def test_is_compiled():
     assert module.__file__.endswith((".so", ".pyd"))
-
-
-async def over_asgi(endpoint, *messages):
-    """What a client gets from an endpoint, and the exception that the endpoint raised."""
-    client = Client(*messages, waits=True)
-    failure = None
-    try:
-        await endpoint(WebSocket(websocket_scope(), client.receive, client.send))
-    except Exception as exc:
-        failure = exc
-    payloads = [message for message in client.sent if message["type"] == "websocket.send"]
-    return [message.get("text", message.get("bytes")) for message in payloads], failure
-
-
-async def over_channel(endpoint, *messages):
-    failures = [None]
-
-    async def app(scope, receive, send):
-        websocket = WebSocket(scope, receive, send)
-        try:
-            await endpoint(websocket)
-        except Exception as exc:
-            failures[0] = exc
-
-    server = Memory(app)
-    peer = server.open()
-    await asyncio.sleep(0)
-    for message in messages:
-        peer.send(message)
-    # Nobody answers a peer that said goodbye, so first let the endpoint read all.
-    for _ in range(50):
-        await asyncio.sleep(0)
-    peer.close()
-    await server.ended()
-    return peer.messages, failures[0]
-
-
-@pytest.fixture(params=[over_asgi, over_channel])
-def serve(request):
-    return request.param
 
 
 # ---- Both ways ----

@@ -162,6 +162,8 @@ def test_frames_that_leave_nothing() -> None:
         ({"tag": ""}, ValueError),
         ({"tag": "ref"}, ValueError),
         ({"per_message_deflate": 1}, TypeError),
+        ({"max_size": 0}, ValueError),
+        ({"send_timeout": "1"}, TypeError),
         ({"sizes": 1}, TypeError),
     ],
 )

@@ -16,6 +16,7 @@ from wirefast import App
 from wirefast.cli import OWN_DEFAULTS, make_command
 from wirefast.rooms import Hub, Policy
 from wirefast.rooms.brokers.supervisor import Limits
+from wirefast.routes.websocket_options import WebSocketOptions
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
@@ -90,8 +91,9 @@ def test_figures(row: Row) -> None:
         assert option_default(match[1]) == figure(row.default)
     elif row.source == "`max_rooms` of `Hub`":
         assert inspect.signature(Hub).parameters["max_rooms"].default == figure(row.default)
-    elif match := re.fullmatch(r"`(\w+)` of `(Limits|Policy)`", row.source):
-        assert getattr({"Limits": Limits(), "Policy": Policy("wait")}[match[2]], match[1]) == figure(row.default)
+    elif match := re.fullmatch(r"`(\w+)` of `(Limits|Policy|WebSocketOptions)`", row.source):
+        owners = {"Limits": Limits(), "Policy": Policy("wait"), "WebSocketOptions": WebSocketOptions()}
+        assert getattr(owners[match[2]], match[1]) == figure(row.default)
     else:
         # HTTP's: defaults of FastAPI's, which tests/limits/test_body_limits.py and Starlette's own parser hold.
         assert row.source in ("`max_body_size` of `App`", "`max_fields` of forms", "`WebSocketOriginMiddleware`")

@@ -50,3 +50,20 @@ def recorded(script: Any = None) -> Any:
     app.events = []  # type: ignore[attr-defined]
     app.scopes = []  # type: ignore[attr-defined]
     return app
+
+
+class Wrapping:
+    """A middleware that hides the server's own callables, and hands on copies of the scope and of its extensions."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def wrapped_receive() -> Any:
+            return await receive()
+
+        async def wrapped_send(message: Any) -> None:
+            await send(message)
+
+        copied = {**scope, "extensions": dict(scope["extensions"])} if scope["type"] == "websocket" else scope
+        await self.app(copied, wrapped_receive, wrapped_send)

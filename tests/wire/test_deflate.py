@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 import pytest
-from apps import deaf, echo
+from apps import Wrapping, deaf, echo
 from peer import BINARY, CONT, PING, PONG, TEXT, Peer, close_frame, frame, request
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
@@ -105,22 +105,6 @@ def test_off_by_setting(serve: Any) -> None:
     assert peer.frame().code == 1002
 
 
-class Wrapping:
-    """A middleware that copies the scope and wraps both callables."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def wrapped_receive() -> Any:
-            return await receive()
-
-        async def wrapped_send(message: Any) -> None:
-            await send(message)
-
-        await self.app(dict(scope), wrapped_receive, wrapped_send)
-
-
 def routes_that_choose() -> App:
     app, router, nested, mounted = App(), APIRouter(prefix="/in"), APIRouter(), App()
 
@@ -178,8 +162,7 @@ def test_any_application_may_choose(serve: Any, answer: bool | None) -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         scopes.append(dict(scope["extensions"]))
-        if answer is not None and "wirefast.deflate" in scope["extensions"]:
-            scope["extensions"]["wirefast.deflate"]["enabled"] = answer
+        scope["extensions"]["wirefast"].configure(per_message_deflate=answer)
         await echo(scope, receive, send)
 
     server = serve(app)
@@ -188,10 +171,7 @@ def test_any_application_may_choose(serve: Any, answer: bool | None) -> None:
     peer.send(close_frame())
     peer.frames()
     server.opened().send(close_frame()).frames()
-    assert [sorted(extensions) for extensions in scopes] == [
-        ["websocket.http.response", "wirefast.deflate"],
-        ["websocket.http.response"],
-    ]
+    assert [sorted(extensions) for extensions in scopes] == [["websocket.http.response", "wirefast"]] * 2
 
 
 def test_malformed_offers_are_refused_also_where_compression_is_off(serve: Any) -> None:

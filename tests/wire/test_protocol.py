@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 
 from memory import Memory
 from wirefast import WebSocket
+from wirefast.server import WebSocketProtocol
 
 
 def test_echo_over_a_real_client(serve: Any, loop_name: str) -> None:
@@ -45,6 +46,7 @@ def scope_of(serve: Any, ws: str, **settings: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("http", ["wirefast.server:HttpProtocol", "httptools", "h11"])
 def test_scope_equals_uvicorns(serve: Any, root_path: str, http: str) -> None:
     ours = scope_of(serve, "wirefast.server:WebSocketProtocol", root_path=root_path, http=http)
+    assert isinstance(ours["extensions"].pop("wirefast"), WebSocketProtocol)
     assert ours == scope_of(serve, "websockets-sansio", root_path=root_path, http="httptools")
 
 

@@ -20,8 +20,6 @@ cdef enum EventKind:
 cdef class Channel:
     # True once somebody has taken the connect event (the ASGI "websocket.connect" message).
     cdef bint connect_taken
-    # True once a subscriber has been given the CLOSED event; then receive() blocks no more.
-    cdef bint closed_taken
     # Messages that wait while the transport takes no more; made when one has to, or when a hub watches the end.
     cdef Outbox outbox
 

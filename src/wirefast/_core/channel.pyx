@@ -101,7 +101,6 @@ cdef class AsgiReceive:
         if kind == BINARY:
             return {"type": "websocket.receive", "bytes": payload}
         if kind == CLOSED:
-            self.channel.closed_taken = True
             if payload[1] is None:
                 return {"type": "websocket.disconnect", "code": payload[0]}
             return {"type": "websocket.disconnect", "code": payload[0], "reason": payload[1]}

@@ -98,6 +98,11 @@ def too_slow(messages: int, size: int) -> str:
     return f"too slow: {messages} messages, {size} bytes waiting"
 
 
+def send_timed_out(seconds: float) -> str:
+    """Give the reason of TRY_AGAIN_LATER for a send that waited longer than its route allows."""
+    return f"too slow: a send waited {seconds:g} s"
+
+
 def is_frame_code(code: int) -> bool:
     """Tell whether a close frame may carry a code (RFC 6455, section 7.4)."""
     known = CODES.get(code)

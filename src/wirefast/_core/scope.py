@@ -22,6 +22,9 @@ SHARED = "fastapi"
 TELEMETRY = "fastapi.telemetry"
 #: ASGI's, in ``scope["extensions"]``: the server can answer a handshake with a response.
 DENIAL_RESPONSE = "websocket.http.response"
+#: Ours, in ``scope["extensions"]``: the server's connection, whose ``configure()`` takes the options of a route and
+#: whose ``explain_refusal()`` the reason of a refusal in full.
+EXTENSION = "wirefast"
 
 # Our own.
 

@@ -7,8 +7,8 @@ cdef class WebSocketSession:
     cdef readonly object websocket_class
     cdef readonly PlanCache plans
     cdef object invalid          # callable(errors, scope) -> the exception to raise for invalid parameters
-    # Whether messages are compressed where the client offers it; None leaves it to the server.
-    cdef readonly object per_message_deflate
+    # What the route asks of a server that has our extension to ASGI: keywords of its configure(), or None.
+    cdef readonly dict options
 
 
 cdef class WebSocketPipeline:

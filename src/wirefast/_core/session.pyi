@@ -9,14 +9,14 @@ from wirefast._core.plan_cache import PlanCache
 class WebSocketSession:
     websocket_class: type[Any]
     plans: PlanCache
-    per_message_deflate: bool | None
+    options: dict[str, Any] | None
     def __init__(
         self,
         *,
         websocket_class: type[Any],
         plans: PlanCache,
         invalid: Callable[[list[Any], Scope], Exception],
-        per_message_deflate: bool | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None: ...
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]: ...
     async def serve(self, scope: Scope, receive: Receive, send: Send, outer: WebSocketPipeline | None) -> None: ...

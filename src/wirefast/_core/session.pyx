@@ -23,26 +23,27 @@ cdef extern from "Python.h":
 
 cdef object HANDLERS_KEY = keys.EXCEPTION_HANDLERS
 cdef object HUB_KEY = keys.HUB
+cdef object EXTENSION_KEY = keys.EXTENSION
 cdef tuple NO_HANDLERS = ({}, {})
 
 
-cdef int choose_deflate(scope, bint enabled) except -1:
-    """Tell a server that has our extension to ASGI, and a client that offers compression, whether it is wanted."""
+cdef int configure(scope, dict options) except -1:
+    """Tell a server that has our extension to ASGI what the route asks of it."""
     cdef object extensions = scope.get("extensions")
     if extensions is not None:
-        extension = extensions.get("wirefast.deflate")
-        if extension is not None:
-            extension["enabled"] = enabled
+        server = extensions.get(EXTENSION_KEY)
+        if server is not None:
+            server.configure(**options)
     return 0
 
 
 @cython.final
 cdef class WebSocketSession:
-    def __init__(self, *, websocket_class, PlanCache plans not None, invalid, per_message_deflate=None):
+    def __init__(self, *, websocket_class, PlanCache plans not None, invalid, dict options=None):
         self.websocket_class = websocket_class
         self.plans = plans
         self.invalid = invalid
-        self.per_message_deflate = per_message_deflate
+        self.options = options
 
     def __call__(self, scope, receive, send):
         return self.serve(scope, receive, send, None)
@@ -54,8 +55,8 @@ cdef class WebSocketSession:
         cdef Frame frame = None
         cdef object awaitable, value, exits = None, failure = None
         cdef bint done
-        if self.per_message_deflate is not None:
-            choose_deflate(scope, self.per_message_deflate)
+        if self.options is not None:
+            configure(scope, self.options)
         # No await stands inside an except block: a Cython coroutine that is suspended there does not survive it.
         try:
             frame = new_frame(self.plans.current(), self.plans, websocket, scope, None)

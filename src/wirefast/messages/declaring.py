@@ -11,17 +11,18 @@ from typing_extensions import TypedDict, Unpack
 from wirefast import params
 from wirefast.messages.handlers import Declared
 from wirefast.messages.route import MessageRoute, Registry
+from wirefast.routes.websocket_options import SocketOptions
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-class RouteOptions(TypedDict, total=False):
+class RouteOptions(SocketOptions, total=False):
     """What every route of messages takes. wirefast only.
 
     Attributes:
         name: for ``url_path_for``. Default: the function's name; of ``messages`` the path, with ``_`` for the rest.
         dependencies: run before those of the handlers, for their effect; those of scope ``"message"`` for each message.
-        per_message_deflate: whether messages are compressed; see ``APIWebSocketRoute``.
+        per_message_deflate, max_size, send_timeout: see `WebSocketOptions`.
         on_invalid: what happens to a message that is not valid, has no known tag or is no JSON: ``"reply"`` an error,
             ``"close"`` with 1008, or ``"ignore"``. Default: ``"reply"``.
         max_invalid: how many of them in a row close the socket with 1008. Default: 10.
@@ -33,7 +34,6 @@ class RouteOptions(TypedDict, total=False):
 
     name: str | None
     dependencies: Sequence[params.Depends] | None
-    per_message_deflate: bool | None
     on_invalid: Literal["reply", "close", "ignore"]
     max_invalid: int
     on_error: Literal["reply", "close"]
@@ -228,7 +228,7 @@ def _add_route(
         name=name,
         dependencies=[*router.dependencies, *(options.get("dependencies") or ())],
         dependency_overrides_provider=router.dependency_overrides_provider,
-        per_message_deflate=options.get("per_message_deflate"),
+        **{name: value for name, value in options.items() if name in SocketOptions.__annotations__},
     )
     registry.changed = router._thaw
     router.routes.append(route)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from weakref import ref
 
 from starlette.routing import compile_path
+from typing_extensions import Unpack
 
 from wirefast import params
 from wirefast._core.message_table import MessageHandler, MessageTable, Target
@@ -33,6 +34,7 @@ from wirefast.messages.handlers import Declared, Handler, analyse
 from wirefast.messages.planning import Handshake, make_message_plan
 from wirefast.routes.live_copy import OWN
 from wirefast.routes.websocket import APIWebSocketRoute
+from wirefast.routes.websocket_options import SocketOptions
 from wirefast.websockets import WebSocket
 
 _DEFAULT_HANDLERS = frozenset(
@@ -110,7 +112,7 @@ class MessageRoute(APIWebSocketRoute):
         name: for ``url_path_for``.
         dependencies: run before those of the handlers; message-scoped ones for each message.
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
-        per_message_deflate: see `APIWebSocketRoute`.
+        per_message_deflate, max_size, send_timeout: see `WebSocketOptions`.
     """
 
     def __init__(
@@ -122,7 +124,7 @@ class MessageRoute(APIWebSocketRoute):
         name: str,
         dependencies: Sequence[params.Depends] | None = None,
         dependency_overrides_provider: Any | None = None,
-        per_message_deflate: bool | None = None,
+        **options: Unpack[SocketOptions],
     ) -> None:
         self.registry = registry
         super().__init__(
@@ -131,7 +133,7 @@ class MessageRoute(APIWebSocketRoute):
             name=name,
             dependencies=dependencies,
             dependency_overrides_provider=dependency_overrides_provider,
-            per_message_deflate=per_message_deflate,
+            **options,
         )
 
     def _analyse(self) -> None:
@@ -179,7 +181,7 @@ class MessageRoute(APIWebSocketRoute):
             websocket_class=WebSocket,
             plans=PlanCache(dependant=self.dependant, make_plan=make_plan, provider=self.dependency_overrides_provider),
             invalid=self._validation_error,
-            per_message_deflate=self.per_message_deflate,
+            options=self.options.given(),
         )
 
 

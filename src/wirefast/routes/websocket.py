@@ -9,6 +9,7 @@ from typing import Any
 from starlette import routing
 from starlette.routing import Match, compile_path, get_name
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import Unpack
 
 from wirefast import params
 from wirefast._core import scope as keys
@@ -24,6 +25,7 @@ from wirefast.exceptions import WebSocketRequestValidationError
 from wirefast.routes.include_context import Includable, RouterIncludeContext
 from wirefast.routes.live_copy import OWN, deep_copy, live_copy
 from wirefast.routes.request_handler import hooked
+from wirefast.routes.websocket_options import SocketOptions, WebSocketOptions, shows_socket_options
 from wirefast.telemetry.watching import is_watched, watch_socket
 from wirefast.websockets import WebSocket
 
@@ -37,13 +39,14 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         name: for ``url_path_for``. Default: the endpoint's name.
         dependencies: run before those of the signature, for their effect.
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
-        per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it, under a server
-            that has the ASGI extension ``wirefast.deflate``. Default: as the server is set. wirefast only.
+        per_message_deflate, max_size, send_timeout: what the server does for this route; see `WebSocketOptions`.
+            wirefast only.
 
     Raises:
         AssertionError, TypeError, ValueError, FastAPIError: the declaration is wrong; the text says how.
     """
 
+    @shows_socket_options
     def __init__(
         self,
         path: str,
@@ -52,16 +55,14 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         name: str | None = None,
         dependencies: Sequence[params.Depends] | None = None,
         dependency_overrides_provider: Any | None = None,
-        per_message_deflate: bool | None = None,
+        **options: Unpack[SocketOptions],
     ) -> None:
-        if per_message_deflate is not None and not isinstance(per_message_deflate, bool):
-            raise TypeError(f"per_message_deflate takes True, False or None, not {per_message_deflate!r}")
+        self.options = WebSocketOptions(**options)
         self.path = path
         self.endpoint = endpoint
         self.name = get_name(endpoint) if name is None else name
         self.dependencies = list(dependencies or ())
         self.dependency_overrides_provider = dependency_overrides_provider
-        self.per_message_deflate = per_message_deflate
         self._analyse()
 
     def _analyse(self) -> None:
@@ -102,7 +103,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
             websocket_class=WebSocket,
             plans=PlanCache(dependant=dependant, make_plan=make_plan, provider=self.dependency_overrides_provider),
             invalid=invalid,
-            per_message_deflate=self.per_message_deflate,
+            options=self.options.given(),
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:

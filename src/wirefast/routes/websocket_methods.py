@@ -8,18 +8,15 @@ from typing import Any, TypeVar
 from starlette import routing
 from starlette.routing import BaseRoute
 from starlette.websockets import WebSocket as StarletteWebSocket
+from typing_extensions import Unpack
 
 from wirefast import params
 from wirefast.routes.websocket import APIWebSocketRoute
+from wirefast.routes.websocket_options import SocketOptions, shows_socket_options
 
-__all__ = ["RouterWebSocketMethods", "given"]
+__all__ = ["RouterWebSocketMethods"]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-def given(**options: Any) -> dict[str, Any]:
-    """Return the options that are not None, since a method that a user overrides may not know wirefast's own."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 class RouterWebSocketMethods:
@@ -30,6 +27,7 @@ class RouterWebSocketMethods:
     dependencies: list[params.Depends]
     dependency_overrides_provider: Any
 
+    @shows_socket_options
     def add_api_websocket_route(
         self,
         path: str,
@@ -37,7 +35,7 @@ class RouterWebSocketMethods:
         name: str | None = None,
         *,
         dependencies: Sequence[params.Depends] | None = None,
-        per_message_deflate: bool | None = None,
+        **options: Unpack[SocketOptions],
     ) -> None:
         """Add a WebSocket route; see ``websocket``."""
         self.routes.append(
@@ -47,17 +45,18 @@ class RouterWebSocketMethods:
                 name=name,
                 dependencies=[*self.dependencies, *(dependencies or ())],
                 dependency_overrides_provider=self.dependency_overrides_provider,
-                per_message_deflate=per_message_deflate,
+                **options,
             )
         )
 
+    @shows_socket_options
     def websocket(
         self,
         path: str,
         name: str | None = None,
         *,
         dependencies: Sequence[params.Depends] | None = None,
-        per_message_deflate: bool | None = None,
+        **options: Unpack[SocketOptions],
     ) -> Callable[[Decorated], Decorated]:
         """Declare a WebSocket endpoint.
 
@@ -65,13 +64,11 @@ class RouterWebSocketMethods:
             path: below the router's prefix.
             name: for ``url_path_for``. Default: the function's name.
             dependencies: run before the endpoint, for their effect.
-            per_message_deflate: whether messages are compressed; see ``APIWebSocketRoute``.
+            per_message_deflate, max_size, send_timeout: see `WebSocketOptions`.
         """
 
         def decorator(function: Decorated) -> Decorated:
-            self.add_api_websocket_route(
-                path, function, name=name, dependencies=dependencies, **given(per_message_deflate=per_message_deflate)
-            )
+            self.add_api_websocket_route(path, function, name=name, dependencies=dependencies, **options)
             return function
 
         return decorator

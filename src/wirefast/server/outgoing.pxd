@@ -47,6 +47,8 @@ cdef class Outgoing(FrameStream):
     cdef bytes late_pong
     cdef list drainers
     cdef unsigned sends
+    # Seconds that a send may wait for the peer to read, then the connection fails; 0: for ever. Here, where it costs no memory.
+    cdef float send_timeout
     cdef Deflate deflate
     # Unsent bytes that a keepalive looks at again; SIZE_MAX once the transport has taken them all.
     cdef size_t stalled

@@ -1,4 +1,4 @@
-from asyncio import Transport
+from asyncio import Future, TimerHandle, Transport
 from enum import IntEnum
 
 from wirefast.server.frames import FrameStream
@@ -10,10 +10,13 @@ class WireState(IntEnum):
     CLOSED = 3
     LOST = 4
 
+def cancel_timer(timer: TimerHandle, future: Future[None]) -> None: ...
+
 class Outgoing(FrameStream):
     @property
     def transport(self) -> Transport: ...
     @property
     def state(self) -> WireState: ...
+    def on_send_timeout(self, future: Future[None]) -> None: ...
     def pause_writing(self) -> None: ...
     def resume_writing(self) -> None: ...

@@ -10,6 +10,7 @@ call, and a transport that raises is a lost connection (`broken`).
 """
 
 import asyncio
+from functools import partial
 from weakref import ref
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -36,6 +37,10 @@ cdef enum:
     UNSENT_MAX = 1048576
     # Sends in one turn of the loop after which the sender has to let it turn.
     SENDS_PER_TURN = 64
+
+
+def cancel_timer(timer, future):
+    timer.cancel()
 
 
 cdef bytes make_frame(unsigned opcode, unsigned rsv, const char* data, size_t size):
@@ -189,12 +194,20 @@ cdef class Outgoing(FrameStream):
                 self.drainers = [future]
             else:
                 self.drainers.append(future)
+            if self.send_timeout > 0:
+                timer = self.reactor.loop.call_later(self.send_timeout, self.on_send_timeout, future)
+                future.add_done_callback(partial(cancel_timer, timer))
             return future
         self.sends += 1
         if self.sends >= SENDS_PER_TURN:
             self.sends = 0
             return sleep(0)
         return None
+
+    def on_send_timeout(self, future):
+        """A send has waited for as long as its route allows."""
+        if not future.done() and self.state == OPEN:
+            self.fail(CLOSE_TRY_AGAIN_LATER, close.send_timed_out(self.send_timeout))
 
     def pause_writing(self):
         """The transport's write buffer is over its high-water mark."""

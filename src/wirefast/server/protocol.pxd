@@ -1,5 +1,7 @@
 # The asyncio protocol of one WebSocket: handshake, ASGI application, end.
 
+from libc.stddef cimport size_t
+
 from wirefast.server.connection cimport Connection
 from wirefast.server.head cimport Head, HeadReader
 
@@ -14,18 +16,21 @@ cdef class WebSocketProtocol(Connection):
     cdef Head request
     cdef bytearray early
     cdef dict scope
-    # The extensions that the client offers, and scope["extensions"]["wirefast.deflate"], where the application may
-    # say whether it wants the one that we know. None without offers.
+    # The extensions that the client offers, None without.
     cdef list offers
     # The subprotocols that the client offers, until the scope has them.
     cdef list subprotocols
-    cdef dict deflate_extension
+    # What explain_refusal() was told, for the body of a 403.
+    cdef dict refusal
 
     # A denial response under way: its status, header lines and body so far.
     cdef int denial_status
+    # Whether permessage-deflate is agreed to where it is offered. Here, where it costs no memory.
+    cdef bint agree_to_deflate
     cdef list denial_lines
     cdef list denial_body
 
+    cdef int limit_messages(self, size_t size) except -1
     cdef int read_head(self, bytes data) except -1
     cdef int handshake(self, Head head) except -1
     # Answer a Refused.

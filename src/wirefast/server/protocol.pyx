@@ -47,6 +47,9 @@ cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
 cdef object get_running_loop = asyncio.get_running_loop
 cdef object iscoroutine = asyncio.iscoroutine
 
+cdef str DENIAL_KEY = keys.DENIAL_RESPONSE
+cdef str EXTENSION_KEY = keys.EXTENSION
+
 # Header names that are the server's in a 101 response.
 cdef frozenset reserved_names = frozenset((
     b"upgrade", b"connection", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-version",
@@ -132,13 +135,10 @@ cdef class WebSocketProtocol(Connection):
     send at the same time have queued 1 MiB (1048576 bytes) behind that, the next message ends the connection with 1008, a
     warning, and one more in ``server_state.wirefast_settings.overflows``. A single message may have any size.
 
-    Where the client offers extensions, ``scope["extensions"]["wirefast.deflate"]`` is a dict of this connection. Until
-    it accepts, the application may set its key ``"enabled"`` to True or False: whether permessage-deflate (RFC 7692)
-    is agreed to. Default: ``ws_per_message_deflate``.
+    ``scope["extensions"]["wirefast"]`` is this object. Until it accepts or refuses, the application may call two methods
+    of it: ``configure`` and ``explain_refusal``.
 
-    A refused handshake is answered 403 with ``{"code": ..., "reason": "..."}``, what ``websocket.close`` says. An
-    application whose reason is a list of errors as text may put ``{"for": that reason, "reason": "...", "errors":
-    [...]}`` into ``scope["extensions"]["wirefast.refusal"]`` before: the body then has that reason, and the errors.
+    A refused handshake is answered 403 with ``{"code": ..., "reason": "..."}``, what ``websocket.close`` says.
 
     Each handshake is a line in the log unless ``access_log`` is False.
     """
@@ -147,9 +147,9 @@ cdef class WebSocketProtocol(Connection):
         self.reactor = reactor_of(get_running_loop() if _loop is None else _loop)
         self.settings = settings_of(config, server_state)
         self.app_state = app_state
-        self.max_size = self.settings.max_size
-        self.max_packed = self.max_size + (self.max_size >> 8) + 1024
+        self.limit_messages(self.settings.max_size)
         self.close_timeout = 10.0
+        self.agree_to_deflate = self.settings.deflate
 
     # asyncio's side.
 
@@ -206,6 +206,58 @@ cdef class WebSocketProtocol(Connection):
             # It waits for the peer, to read or to end, for as long as any other may take; no longer.
             if self.close_timer is not None:
                 self.arm_close_timer(min(SHUTDOWN_TIMEOUT, self.close_timeout))
+
+    # The extension `wirefast`, until the handshake is answered.
+
+    def configure(self, *, per_message_deflate=None, max_size=None, send_timeout=None):
+        """Set what this connection is to do, in place of the server's settings.
+
+        Args:
+            per_message_deflate: whether permessage-deflate (RFC 7692) is agreed to where the client offers it.
+                Default: ``ws_per_message_deflate``.
+            max_size: bytes of a message from the client, above which the connection fails with 1009. Only a bound below
+                ``ws_max_size`` counts. Default: that.
+            send_timeout: seconds that a send may wait for the peer to read. One that waits longer ends the connection
+                with 1013 and a line in the log. Default: for ever.
+
+        Raises:
+            RuntimeError: the handshake is answered.
+            TypeError, ValueError: a bound below 1, or seconds that are not positive.
+        """
+        cdef size_t bound
+        if self.state != CONNECTING:
+            raise RuntimeError("the options of a WebSocket are set before its handshake is answered")
+        if per_message_deflate is not None:
+            self.agree_to_deflate = per_message_deflate
+        if max_size is not None:
+            if max_size < 1:
+                raise ValueError(f"max_size must be at least 1 byte, not {max_size}")
+            bound = min(max_size, self.settings.max_size)
+            self.limit_messages(bound)
+        if send_timeout is not None:
+            if not send_timeout > 0:
+                raise ValueError(f"send_timeout must be a positive number of seconds, not {send_timeout}")
+            self.send_timeout = send_timeout
+
+    def __deepcopy__(self, memo):
+        # In a copy of a scope it stands for the same connection.
+        return self
+
+    def explain_refusal(self, str closing not None, str reason not None, list errors not None):
+        """Give what a 403 says in place of a close reason that is a list of errors as text.
+
+        Args:
+            closing: the reason that ``websocket.close`` will have. With another one, which a middleware may set, this
+                explanation is not used.
+            reason: the same in words.
+            errors: the same as values of JSON.
+        """
+        self.refusal = {"for": closing, "reason": reason, "errors": errors}
+
+    cdef int limit_messages(self, size_t size) except -1:
+        self.max_size = size
+        self.max_packed = size + (size >> 8) + 1024
+        return 0
 
     # Draining (wirefast.server.drain).
 
@@ -307,11 +359,8 @@ cdef class WebSocketProtocol(Connection):
     cdef dict make_scope(self):
         cdef Head request = self.request
         cdef str path = request.path.decode("ascii")
-        cdef dict extensions = {keys.DENIAL_RESPONSE: {}}
         if "%" in path:
             path = unquote(path)
-        if self.offers is not None:
-            self.deflate_extension = extensions["wirefast.deflate"] = {}
         return {
             "type": "websocket",
             "asgi": self.settings.asgi.copy(),
@@ -326,7 +375,7 @@ cdef class WebSocketProtocol(Connection):
             "headers": request.headers,
             "subprotocols": self.subprotocols or [],
             "state": self.app_state.copy(),
-            "extensions": extensions,
+            "extensions": {DENIAL_KEY: {}, EXTENSION_KEY: self},
         }
 
     cdef int start_app(self) except -1:
@@ -375,7 +424,7 @@ cdef class WebSocketProtocol(Connection):
                 )
             return self.not_open("websocket.accept")
         lines = [switching_protocols(self.request)]
-        if self.deflate_extension is not None and self.deflate_extension.get("enabled", self.settings.deflate):
+        if self.offers is not None and self.agree_to_deflate:
             deflate = negotiate(self.offers)
             if deflate is not None:
                 lines.append(f"Sec-WebSocket-Extensions: {deflate.response}\r\n".encode())
@@ -397,7 +446,7 @@ cdef class WebSocketProtocol(Connection):
         self.scope = None
         self.app_state = None
         self.offers = None
-        self.deflate_extension = None
+        self.refusal = None
         self.resume_reading()
         if deflate is not None:
             self.deflate = deflate
@@ -421,9 +470,8 @@ cdef class WebSocketProtocol(Connection):
         answer = {"code": code, "reason": reason}
         # Where the reason is a list of errors as text, which is all that a close message can hold, the core says the
         # same here as it is. A middleware may have changed the reason meanwhile: that counts then.
-        explained = self.scope["extensions"].get("wirefast.refusal")
-        if type(explained) is dict and explained.get("for") == reason:
-            answer.update({key: explained[key] for key in ("reason", "errors") if key in explained})
+        if self.refusal is not None and self.refusal.pop("for") == reason:
+            answer.update(self.refusal)
         body = utf8(json.dumps(answer, ensure_ascii=False))
         self.app_closed = True
         self.log_response("403")

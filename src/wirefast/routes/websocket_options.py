@@ -1,0 +1,93 @@
+"""What one WebSocket route may ask of the server: the options that FastAPI does not have, in one place.
+
+A new option is a field here, a line in `SocketOptions`, and what `WebSocketProtocol.configure` makes of it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from typing_extensions import TypedDict
+
+__all__ = ["SocketOptions", "WebSocketOptions", "shows_socket_options"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+#: Seconds that no timer overflows on.
+_LONGEST = 10**9
+
+
+class SocketOptions(TypedDict, total=False):
+    """The keywords of methods that declare WebSocket routes; see `WebSocketOptions`."""
+
+    per_message_deflate: bool | None
+    max_size: int | None
+    send_timeout: float | None
+
+
+@dataclass(frozen=True)
+class WebSocketOptions:
+    """The options of one route. A server that has the ASGI extension ``wirefast``, as ours has, follows them.
+
+    Args:
+        per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it. Default: as the
+            server is set.
+        max_size: bytes of a message from the client; a larger one closes the socket with 1009. Only a bound below
+            ``--ws-max-size`` counts. Default: that of the server.
+        send_timeout: seconds that a send may wait for the peer to read; one that waits longer ends the connection, with
+            1013. Default: none.
+
+    Raises:
+        TypeError: a value of another type.
+        ValueError: a bound below 1 byte, or seconds that are not positive and finite.
+    """
+
+    per_message_deflate: bool | None = None
+    max_size: int | None = None
+    send_timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        deflate, size, seconds = self.per_message_deflate, self.max_size, self.send_timeout
+        if deflate is not None and not isinstance(deflate, bool):
+            raise TypeError(f"per_message_deflate takes True, False or None, not {deflate!r}")
+        if size is not None and (not isinstance(size, int) or isinstance(size, bool)):
+            raise TypeError(f"max_size takes a number of bytes, not {size!r}")
+        if size is not None and size < 1:
+            raise ValueError(f"max_size must be at least 1 byte, not {size}")
+        if seconds is not None and (not isinstance(seconds, (int, float)) or isinstance(seconds, bool)):
+            raise TypeError(f"send_timeout takes a number of seconds, not {seconds!r}")
+        if seconds is not None and not 0 < seconds <= _LONGEST:
+            raise ValueError(f"send_timeout must be a positive number of seconds, not {seconds!r}")
+
+    def given(self) -> dict[str, Any] | None:
+        """Return what is asked of the server; None where nothing is."""
+        return {name: value for name, value in vars(self).items() if value is not None} or None
+
+
+_PARAMETERS = [
+    inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option.type)
+    for option in fields(WebSocketOptions)
+]
+
+
+def shows_socket_options(function: _F) -> _F:
+    """Give ``function(..., **options: Unpack[SocketOptions])`` a signature with every option spelled out.
+
+    What FastAPI does not have reaches methods that may be overridden only where it is given. Another keyword is a
+    TypeError at once.
+    """
+    signature = inspect.signature(function)
+    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    taken = {one.name for one in [*own, *_PARAMETERS]}
+
+    @wraps(function)
+    def checked(*args: Any, **options: Any) -> Any:
+        if unknown := options.keys() - taken:
+            raise TypeError(f"{function.__qualname__}() got an unexpected keyword argument {min(unknown)!r}")
+        return function(*args, **options)
+
+    checked.__signature__ = signature.replace(parameters=[*own, *_PARAMETERS])  # type: ignore[attr-defined]
+    return cast(_F, checked)
