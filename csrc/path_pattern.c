@@ -49,7 +49,7 @@ static bool literal_at(const path_token *token, const char *path, size_t start, 
     return end - start >= token->size && memcmp(path + start, token->text, token->size) == 0;
 }
 
-/* The longest end of a token that starts at `start`, whatever follows it. */
+/* The longest end of a token that starts at `start`, regardless of what follows. */
 static size_t run_end(const path_token *token, const char *path, size_t start, size_t end) {
     size_t at;
     switch (token->kind) {

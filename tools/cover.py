@@ -102,7 +102,7 @@ def main() -> int:
         copy(tree)
         python = build(tree)
         (tree / ".coveragerc").write_text(SETTINGS)
-        # The tracer that plugins work with, whatever this Python's default is.
+        # The tracer that plugins work with, which is not every Python's default.
         variables = {"WIREFAST_SLOWER": "100", **os.environ, "COVERAGE_CORE": "ctrace"}
         command = [python, "-m", "coverage", "run", "-m", "pytest", "-p", "no:cacheprovider", *chosen]
         code = subprocess.run(command, cwd=tree, env=variables).returncode

@@ -4,7 +4,7 @@
  *
  * MODE is one of
  *   echo    `sockets` sockets, each with `in_flight` messages on the way; an answer sends the next message
- *   paced   `rate` messages a second at fixed times over the sockets, whatever comes back (no coordinated omission)
+ *   paced   `rate` messages a second at fixed times over the sockets, without regard to what comes back (no coordinated omission)
  *   storm   `sockets` connections at a time: connect, upgrade, close handshake, wait for the server's FIN, again
  *   fanout  socket 0 sends, all sockets must get `answer` (socket 0 also `own` before it), then the next one
  *   hold    open `sockets`, print "ready"; a line on stdin sends a message on each and prints "answered"; EOF ends
@@ -16,7 +16,7 @@
  * masked frame), answer (the payload that must come back), own.
  *
  * Prints one line of JSON. The CPU time of the server's processes and of this one is read at both ends of the window,
- * together with the units, so that start and end of the run are in none of them. Whatever is not as it must be ends the
+ * together with the units, so that start and end of the run are in none of them. Anything that is not as it must be ends the
  * run with a sentence on stderr and exit code 1.
  */
 #define _GNU_SOURCE
@@ -205,7 +205,7 @@ static void arrived(conn *c, bool own) {
         return;
     }
     /* What is still owed has not been sent, so nothing can answer it. */
-    if (c->owed >= c->in_flight * (uint64_t)opt.message.size) fail("a message came that nobody asked for");
+    if (c->owed >= c->in_flight * (uint64_t)opt.message.size) fail("a message came that was not asked for");
     if (measuring) sample(&latency, now - c->times[c->first_time]);
     c->first_time = (c->first_time + 1) % RING;
     c->in_flight--;
@@ -562,7 +562,7 @@ int main(int count, char **arguments) {
         hold();
         return 0;
     }
-    /* Whatever a server does after the last 101 is done, and in a fan-out every socket is a member. */
+    /* What a server does after the last 101 is done, and in a fan-out every socket is a member. */
     uint64_t settled = now + 100000000;
     while (mode != STORM && now < settled) turn(settled);
     measure();

@@ -1,4 +1,4 @@
-"""The run: every scene, its rounds interleaved over the peers, so that all share whatever the machine goes through."""
+"""The run: every scene, its rounds interleaved over the peers, so that all share the machine's good and bad moments."""
 
 from __future__ import annotations
 

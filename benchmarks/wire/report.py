@@ -128,7 +128,7 @@ def heading(run: dict[str, Any]) -> str:
         "* Busy is CPU time over wall time. A figure is marked invalid when the load was busier than 90 % and the "
         "server was not. Kept waiting is how long the server stood in the queue of its core because something else "
         "ran there.",
-        "* Every answer was compared byte by byte. Nobody compresses: the load does not offer it.",
+        "* Every answer was compared byte by byte. No server compresses: the load does not offer it.",
         f"* `{FLOOR}` is a TCP echo without WebSocket. What else a server leaves out: "
         + "; ".join(f"{name}: {PEERS[name].does}" for name in run["peers"] if not PEERS[name].framework)
         + "; Starlette: no dependencies, no validation.",

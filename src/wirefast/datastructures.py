@@ -1,4 +1,4 @@
-"""Values that travel through requests, and the placeholder for a setting nobody gave.
+"""Values that travel through requests, and the placeholder for a setting that was not given.
 
 FastAPI: ``fastapi.datastructures``.
 """

@@ -1,4 +1,4 @@
-"""What an application answers when nobody handled an exception.
+"""What an application answers to an exception that no handler took.
 
 Three handlers under FastAPI's names, installed by default, and two that ``App(explain_rejections=...)`` installs in
 the place of the third. How a refused handshake is seen::

@@ -5,7 +5,7 @@ are, so names, types, environment variables (``UVICORN_*``) and help texts canno
 
 * the target may also be a path to a ``.py`` file;
 * a few defaults (``OWN_DEFAULTS`` and the two protocol classes), given through click's default map;
-* whatever a user can get wrong ends in one line on stderr, before anything has started.
+* a mistake of the user ends in one line on stderr, before anything has started.
 
 Exit codes: 0 after a normal end, 1 when this machine refused (address taken, extra missing, the application's module
 raised), 2 when the command line is wrong, 3 when the application did not start (uvicorn's code).

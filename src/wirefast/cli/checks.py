@@ -54,7 +54,7 @@ def check_tcp(host: str, port: int) -> None:
 
 
 def check_uds(path: str) -> None:
-    """Make sure that a Unix domain socket can be made at *path*, and remove one that nobody listens on any more.
+    """Make sure that a Unix domain socket can be made at *path*, and remove one that no server listens on.
 
     Raises:
         CommandError: the path is taken by a file or by a live server, or cannot be written.
@@ -64,7 +64,7 @@ def check_uds(path: str) -> None:
             if os.path.lexists(path):
                 if not stat.S_ISSOCK(os.stat(path).st_mode):
                     raise CommandError(f"--uds '{path}' exists and is not a socket; choose another path", REFUSED)
-                # Whoever refuses is dead. A live server accepts, or has no room just now.
+                # A server that refuses is dead. A live one accepts, or has no room just now.
                 probe.setblocking(False)
                 if probe.connect_ex(path) != errno.ECONNREFUSED:
                     raise CommandError(

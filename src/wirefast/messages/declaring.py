@@ -150,7 +150,7 @@ class MessageDeclarations:
         Args:
             path: below the router's prefix.
             sends: a union of the models that handlers may return; their annotations are checked against it. Default:
-                whatever they return.
+                any.
             tag: the name of the member that says which kind a message is. Default: ``"type"``.
             **options: see `RouteOptions`.
 

@@ -151,7 +151,7 @@ def item_of(annotation: Any) -> Any:
 
 
 def replies_of(annotation: Any, options: Mapping[str, Any]) -> Replies:
-    """How the values of a return annotation are written; None: whatever comes.
+    """How the values of a return annotation are written; None: any value.
 
     Args:
         annotation: of one reply.

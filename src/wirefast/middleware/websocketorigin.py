@@ -17,7 +17,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class WebSocketOriginMiddleware:
     """Refuse handshakes of pages from other origins, before the application sees them.
 
-    A browser sends its cookies with any page's WebSocket handshake and asks nobody first: the same-origin policy and
+    A browser sends its cookies with any page's WebSocket handshake and asks no permission: the same-origin policy and
     ``CORSMiddleware`` do not apply to them (RFC 6455, section 10.2). A page that is not on the list gets HTTP 403 with
     code 1008, as from a rejected handshake; requests other than WebSockets pass.
 

@@ -75,7 +75,7 @@ class HTTPBasic(HTTPBase):
         realm: named in the challenge.
         scheme_name, description, auto_error: as in `HTTPBase`.
 
-    A header that is there but malformed is refused whatever ``auto_error`` says.
+    A malformed header is refused, also with ``auto_error=False``.
     """
 
     def __init__(
