@@ -8,8 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from types import TracebackType
 from typing import Any
 
-from starlette._utils import is_async_callable
 from starlette.types import Lifespan
+
+from wirefast._core.foreign import is_async_callable
 
 
 class HandlerLifespan(AbstractAsyncContextManager[None]):

@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeVar
 from weakref import ref
 
 from starlette import routing
-from starlette._utils import get_route_path
 from starlette.datastructures import URL, URLPath
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -23,6 +22,7 @@ from typing_extensions import deprecated as deprecated_decorator
 from wirefast import lifespan as lifespans
 from wirefast import params
 from wirefast._core.dispatch import Entry, Opaque, RouteTable
+from wirefast._core.foreign import get_route_path
 from wirefast._core.operation import RequestResponse as request_response  # noqa: F401, N813
 from wirefast._core.pace import PacedApp
 from wirefast.datastructures import Default

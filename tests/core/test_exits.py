@@ -48,7 +48,7 @@ def test_where_it_cannot_be_known_the_answer_is_yes(monkeypatch):
     assert trio.run(main)
     assert inside_cancel_scope()
     # Another anyio, without the name that is looked up.
-    monkeypatch.setattr(exits, "_task_states", None)
+    monkeypatch.setattr(exits, "task_states", None)
     assert asyncio.run(main())
 
 

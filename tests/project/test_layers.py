@@ -18,8 +18,8 @@ LONGEST = 600
 # From the bottom to the top: a module imports from its own row and those before it; a package stands for all in it
 # that have no row of their own.
 LAYERS = [
+    "_core.close _core.foreign _core.scope _core.unicode",
     "background concurrency datastructures exceptions lifespan logger routes.hooks routes.live_copy types",
-    "_core.close _core.scope _core.unicode",
     "middleware requests responses sse staticfiles templating",
     "_core",
     "openapi params websockets encoders rooms",

@@ -19,7 +19,7 @@ cdef object HANDLE = None if is_replaced(WebSocketRoute, "handle") else WebSocke
 
 
 cdef str route_path(object scope):
-    """The path below root_path, as starlette._utils.get_route_path."""
+    """The path below root_path, as Starlette's get_route_path."""
     cdef str path = scope["path"]
     cdef str root = scope.get("root_path", "")
     cdef Py_ssize_t length

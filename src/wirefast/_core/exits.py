@@ -11,13 +11,7 @@ from typing import Any
 
 from anyio import CancelScope
 
-try:
-    # The one private name: it saves entering a cancel scope (5 µs) on connections that no scope encloses.
-    from anyio._backends import _asyncio as _backend
-
-    _task_states: Any = _backend._task_states
-except (ImportError, AttributeError):  # another anyio: every connection takes the careful path
-    _task_states = None
+from wirefast._core.foreign import task_states
 
 
 def inside_cancel_scope() -> bool:
@@ -25,13 +19,13 @@ def inside_cancel_scope() -> bool:
 
     True when that cannot be known: under trio, or with an anyio laid out differently.
     """
-    if _task_states is None:
+    if task_states is None:
         return True
     try:
         task = asyncio.current_task()
     except RuntimeError:
         return True
-    state = None if task is None else _task_states.get(task)
+    state = None if task is None else task_states.get(task)
     return state is not None and state.cancel_scope is not None
 
 

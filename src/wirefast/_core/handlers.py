@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette._utils import is_async_callable
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +12,7 @@ from starlette.websockets import WebSocketState
 
 from wirefast._core import scope as keys
 from wirefast._core.close import POLICY_VIOLATION
+from wirefast._core.foreign import is_async_callable
 from wirefast._core.groups import caused_by_client, only_cause
 
 Handlers = tuple[dict[type[Exception], Callable[..., Any]], dict[int, Callable[..., Any]]]

@@ -6,13 +6,13 @@ import json
 import logging
 from typing import Any, NamedTuple
 
-from starlette._utils import is_async_callable
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
 from wirefast._core import close
+from wirefast._core.foreign import is_async_callable
 from wirefast._core.handlers import Handlers
 
 logger = logging.getLogger("wirefast.messages")

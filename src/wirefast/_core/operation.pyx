@@ -12,7 +12,6 @@ import json
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, PydanticUndefined
-from starlette._utils import is_async_callable
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -21,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from wirefast._core import scope as keys
 from wirefast._core.content_type import is_json_media_type
 from wirefast._core.exits import unwind
+from wirefast._core.foreign import is_async_callable
 from wirefast._core.handlers import handle_exception
 from wirefast._core.solver import leave
 from wirefast._core.unicode import well_formed

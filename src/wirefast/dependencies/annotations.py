@@ -16,8 +16,7 @@ from functools import partial
 from types import FrameType, GenericAlias
 from typing import Annotated, Any, ForwardRef, Literal, get_args, get_origin
 
-from pydantic._internal import _typing_extra
-
+from wirefast._core.foreign import typing_extra
 from wirefast.exceptions import FastAPIError
 
 _EMPTY = inspect.Signature.empty
@@ -77,7 +76,7 @@ def evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
     else:
         reference = ForwardRef(annotation)
     try:
-        found = _typing_extra.try_eval_type(reference, namespace, namespace)[0]
+        found = typing_extra.try_eval_type(reference, namespace, namespace)[0]
     except Exception:  # an attribute that a module does not have yet, or what no type can be made of
         return reference
     return None if found is type(None) else found

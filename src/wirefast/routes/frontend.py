@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
-from starlette._utils import get_route_path
 from starlette.datastructures import URL, Headers, URLPath
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,6 +22,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast import params
+from wirefast._core.foreign import get_route_path
 from wirefast.concurrency import run_in_threadpool
 from wirefast.limits.bodies import limit_included
 from wirefast.routes.http import APIRoute

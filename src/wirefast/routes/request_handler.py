@@ -17,7 +17,6 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 from starlette import routing as starlette_routing
-from starlette._utils import is_async_callable
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast._core import scope as keys
 from wirefast._core.dumping import dumped
+from wirefast._core.foreign import is_async_callable
 from wirefast._core.json import dumps
 from wirefast._core.jsonable import unchanged
 from wirefast._core.operation import Operation, RequestResponse
