@@ -49,7 +49,7 @@ from wirefast.routes.hooks import connections_are_hooked
 from wirefast.routes.http_methods import AppHttpMethods
 from wirefast.routes.websocket_options import SocketOptions, shows_socket_options
 from wirefast.telemetry import TelemetryConfig
-from wirefast.telemetry.config import complete_config
+from wirefast.telemetry.config import config_of
 from wirefast.telemetry.watching import exception_notes, record
 from wirefast.utils import generate_unique_id
 from wirefast.websockets import WebSocket
@@ -114,7 +114,8 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
             ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,
             which see nothing of a refused handshake.
         telemetry: settings of OpenTelemetry, ``TelemetryConfig``; ``{}`` for all defaults. None (default) is off, and
-            costs nothing; FastAPI's is on wherever a provider is set up. Needs the extra ``telemetry``.
+            costs nothing; FastAPI's is on wherever a provider is set up, and so is ours under ``wirefast.as_fastapi``.
+            Needs the extra ``telemetry``.
         hub: started before the lifespan and stopped after it; endpoints and dependencies get it by the annotation
             ``Hub``, those of applications mounted here too. Default: none.
 
@@ -184,7 +185,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
                 stacklevel=2,
             )
         #: Whole; None without telemetry. Routes look at it when they are declared.
-        self._telemetry = None if telemetry is None else complete_config(telemetry)
+        self._telemetry = config_of(telemetry)
         self.debug = debug
         self.title = title
         self.summary = summary
@@ -242,6 +243,12 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
         if openapi_url and not (title and version):
             raise AssertionError("An OpenAPI document needs a title and a version; give them, or openapi_url=None")
         self.setup()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A tool that builds the stack again, such as OpenTelemetry's instrumentation when it is taken off, assigns it.
+        if name == "middleware_stack" and value is not None and self._telemetry is not None:
+            value = record(value, self._telemetry)
+        object.__setattr__(self, name, value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> App:
         """Return an application of its own that has served nothing; the hub and what ``state`` holds are shared."""

@@ -2,7 +2,7 @@
 
 wirefast only. A team tries its whole service by one line, packages of others that import FastAPI included. ``fastapi``
 and each of its modules that wirefast has are then wirefast's own modules, and ``fastapi.FastAPI`` is ``App``. The
-installed FastAPI, if there is one, is not imported.
+installed FastAPI, if there is one, is not imported. Telemetry is on by default, as it is in FastAPI.
 
 Raises:
     ImportError: the real ``fastapi`` is imported already; the text says what to do.
@@ -32,7 +32,8 @@ MODULES = frozenset(
     middleware.asyncexitstack middleware.cors middleware.gzip middleware.httpsredirect middleware.trustedhost
     middleware.wsgi openapi openapi.constants openapi.docs openapi.models openapi.utils param_functions params
     requests responses routing security security.api_key security.base security.http security.oauth2
-    security.open_id_connect_url security.utils sse staticfiles telemetry templating testclient types utils websockets
+    security.open_id_connect_url security.utils sse staticfiles telemetry telemetry._asgi telemetry._runtime templating
+    testclient types utils websockets
     """.split()
 )
 
@@ -98,7 +99,9 @@ def install() -> None:
             "fastapi, or start the service by `wirefast run --as-fastapi`"
         )
     from wirefast import applications
+    from wirefast.telemetry.config import follow_fastapi
 
+    follow_fastapi(FASTAPI_VERSION)
     applications.FastAPI = applications.App  # type: ignore[attr-defined]
     sys.meta_path.insert(0, _Alias())
 

@@ -21,17 +21,20 @@ from typing_extensions import deprecated as deprecated_decorator
 
 from wirefast import lifespan as lifespans
 from wirefast import params
+from wirefast._core import scope as keys
 from wirefast._core.dispatch import Entry, Opaque, RouteTable
 from wirefast._core.foreign import get_route_path
 from wirefast._core.operation import RequestResponse as request_response  # noqa: F401, N813
 from wirefast._core.pace import PacedApp
 from wirefast.datastructures import Default
+from wirefast.dependencies.utils import solve_dependencies as solve_dependencies
 from wirefast.exceptions import FastAPIError
 from wirefast.limits.bodies import inherit_form_limits, limit_body, validate_form_limits, validate_max_body_size
 from wirefast.messages.declaring import MessageDeclarations
 from wirefast.routes.frontend import Fallback, FrontendRoutes, PathName, check_directory, first_match
 from wirefast.routes.hooks import is_replaced
 from wirefast.routes.http import APIRoute as APIRoute
+from wirefast.routes.http import _effective_route_context_var as _effective_route_context_var
 from wirefast.routes.http_methods import RouterHttpMethods
 from wirefast.routes.include_context import RouterIncludeContext
 from wirefast.routes.inclusion import (
@@ -44,8 +47,10 @@ from wirefast.routes.inclusion import (
     first_url_path,
     foreign_routers,
 )
+from wirefast.routes.inclusion import _iter_included_route_candidates as _iter_included_route_candidates
 from wirefast.routes.inclusion import iter_route_contexts as iter_route_contexts
 from wirefast.routes.request_handler import get_request_handler as get_request_handler
+from wirefast.routes.request_handler import hooks_now
 from wirefast.routes.request_handler import run_endpoint_function as run_endpoint_function
 from wirefast.routes.request_handler import serialize_response as serialize_response
 from wirefast.routes.route_list import RouteList
@@ -53,10 +58,28 @@ from wirefast.routes.websocket import APIWebSocketRoute as APIWebSocketRoute
 from wirefast.routes.websocket import get_websocket_app as get_websocket_app
 from wirefast.routes.websocket import websocket_session as websocket_session
 from wirefast.routes.websocket_methods import RouterWebSocketMethods
+from wirefast.sse import _PING_INTERVAL as _PING_INTERVAL
 from wirefast.utils import generate_unique_id, get_value_or_default
 from wirefast.websockets import WebSocket as WebSocket
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+# FastAPI's name for "there was nothing" in `_restore_fastapi_scope_key`.
+_SCOPE_MISSING = object()
+
+
+def _restore_fastapi_scope_key(scope: Scope, key: str, previous: Any) -> None:
+    """Put back what ``scope["fastapi"]`` had under a key. FastAPI's function of this name.
+
+    Args:
+        previous: what there was; ``_SCOPE_MISSING`` for nothing.
+    """
+    shared = scope.get(keys.SHARED)
+    if not isinstance(shared, dict):
+        return
+    if previous is _SCOPE_MISSING:
+        shared.pop(key, None)
+    else:
+        shared[key] = previous
 
 
 def _check_prefix(prefix: str) -> None:
@@ -206,6 +229,10 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
 
     _mark_routes_changed = _thaw
 
+    def _get_routes_version(self, seen: set[int] | None = None) -> int:
+        """Return a number that changes with the routes here and below. FastAPI's method; ``seen`` is not needed."""
+        return self._routes_version
+
     def _thaw_if_watched_changed(self) -> None:
         if any(router._get_routes_version() != version for router, version in self._watched):
             self._thaw()
@@ -222,7 +249,10 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         entries: list[Entry] = []
         opaque: list[Opaque] = []
         self._watched = [(router, router._get_routes_version()) for router in foreign_routers(self)]
+        hooks = hooks_now()
         for order, route in enumerate(self._flat_routes()):
+            if getattr(route, "_hooks", hooks) != hooks:  # a tool came after the route was declared
+                route._analyse()  # type: ignore[attr-defined]
             ours = _matches_as_declared(route, APIRoute) or _matches_as_declared(route, APIWebSocketRoute)
             if isinstance(route, other_class) and (ours or _matches_as_declared(route, other_class)):
                 continue
@@ -291,7 +321,11 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             redirect_scope["path"] = redirect_scope["path"] + "/"
         if not table.matches_http(redirect_scope):
             return None
-        return RedirectResponse(url=str(URL(scope=redirect_scope)))
+        response = RedirectResponse(url=str(URL(scope=redirect_scope)))
+        if (recording := scope.get(keys.TELEMETRY)) is not None:
+            table.select_http(redirect_scope)
+            recording.note_route(redirect_scope)
+        return response
 
     def selects_by_itself(self) -> bool:
         """Return whether nothing stands between this router and ``select_websocket``: no subclass, no middleware.

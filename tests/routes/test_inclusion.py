@@ -1,11 +1,16 @@
 """Included routers: live at any depth, each route under the prefixes and dependencies above it, copied once."""
 
+import threading
+from typing import Annotated
+
 import fastapi
 import pytest
+from pydantic import BaseModel, Field
+from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Match, Mount, Route, Router, WebSocketRoute
 
 from asgi import connect
-from wirefast import APIRouter, App, Depends, WebSocket
+from wirefast import APIRouter, App, Depends, WebSocket, routing
 from wirefast.routes.include_context import RouterIncludeContext
 from wirefast.routes.inclusion import (
     RouteContext,
@@ -15,6 +20,7 @@ from wirefast.routes.inclusion import (
 )
 from wirefast.routes.route_list import RouteList
 from wirefast.routing import APIWebSocketRoute
+from wirefast.testclient import TestClient
 
 
 async def endpoint(websocket: WebSocket):
@@ -246,3 +252,80 @@ def test_a_context_below_another():
     assert both.dependency_overrides_provider == "app"
     inner.max_body_size = 5
     assert outer.below(inner).max_body_size == 5
+
+
+def test_threads_that_ask_at_once_get_one_copy_of_each_route():
+    class Item(BaseModel):
+        number: Annotated[int, Field(alias="of")] = 1
+
+    router, app = APIRouter(), App()
+    for index in range(60):
+
+        @router.get(f"/items/{index}")
+        def read(index: int = index) -> Item:
+            return Item(of=index)
+
+    app.include_router(router)
+    included, barrier, found = app.router.routes[-1], threading.Barrier(6), []
+
+    def ask():
+        barrier.wait()
+        found.append(included.effective_candidates())
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6 and all(one is found[0] for one in found) and len(found[0]) == 60
+    assert TestClient(app).get("/items/7").json() == {"of": 7}
+
+
+def test_routes_that_a_fastapi_router_gets_in_its_list():
+    router, app = fastapi.APIRouter(), App()
+    app.include_router(router, prefix="/in")
+    included = app.router.routes[-1]
+    assert included.effective_candidates() == []
+    router.routes.append(Route("/x", lambda request: PlainTextResponse("x")))
+    assert [route.path for route in included.effective_candidates()] == ["/in/x"]
+    assert included.effective_candidates() is included.effective_candidates()
+
+
+def test_candidates_of_an_include():
+    inner, outer = APIRouter(), APIRouter()
+    inner.get("/operation")(lambda: 1)
+    inner.add_route("/plain", lambda request: PlainTextResponse("x"))
+    outer.include_router(inner, prefix="/in")
+    # FastAPI's: an operation as it was declared, a route of Starlette's as it is reached.
+    found = list(routing._iter_included_route_candidates(outer.routes))
+    assert [route.path for route in found] == ["/operation", "/in/plain"] and found[0] is inner.routes[0]
+
+
+@pytest.mark.parametrize(
+    ("scope", "previous", "wanted"),
+    [
+        ({}, 1, {}),
+        ({"fastapi": "x"}, 1, {"fastapi": "x"}),
+        ({"fastapi": {"key": 2, "other": 3}}, 1, {"fastapi": {"key": 1, "other": 3}}),
+        ({"fastapi": {"key": 2}}, routing._SCOPE_MISSING, {"fastapi": {}}),
+    ],
+)
+def test_what_the_scope_had_is_put_back(scope, previous, wanted):
+    routing._restore_fastapi_scope_key(scope, "key", previous)
+    assert scope == wanted
+
+
+def test_the_route_whose_handler_is_made():
+    made = []
+
+    class Watching(routing.APIRoute):
+        def get_route_handler(self):
+            current = routing._effective_route_context_var.get()
+            made.append(current and (current.path, current.original_route is router.routes[0]))
+            return super().get_route_handler()
+
+    router, app = APIRouter(route_class=Watching), App()
+    router.get("/x")(lambda: 1)
+    app.include_router(router, prefix="/in")
+    assert TestClient(app).get("/in/x").json() == 1
+    assert made == [None, ("/in/x", True)] and routing._effective_route_context_var.get() is None

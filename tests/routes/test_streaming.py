@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
 from exchanges import http_scope, respond
-from wirefast import App, BackgroundTasks, Depends, sse
+from wirefast import App, BackgroundTasks, Depends, routing, sse
 from wirefast.exceptions import ResponseValidationError
 from wirefast.sse import EventSourceResponse, ServerSentEvent
 
@@ -96,8 +96,9 @@ def test_events(kind: str):
     ]
 
 
-def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sse, "_PING_INTERVAL", 0.01)
+@pytest.mark.parametrize("module", [sse, routing])
+def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch, module: Any):
+    monkeypatch.setattr(module, "_PING_INTERVAL", 0.01)
     app = App()
 
     async def main() -> list[bytes]:

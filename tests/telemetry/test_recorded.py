@@ -326,7 +326,6 @@ def test_a_cancelled_request_is_ended(kept):
     [
         (True, TypeError, "takes a dict"),
         ({"tracer": None}, TypeError, "no setting 'tracer'"),
-        ({"auto_configure": True}, ValueError, "no auto_configure"),
     ],
 )
 def test_wrong_settings(given, error, text):

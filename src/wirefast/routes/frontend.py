@@ -22,6 +22,8 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast import params
+from wirefast._core import scope as keys
+from wirefast._core.dispatch import update_scope
 from wirefast._core.foreign import get_route_path
 from wirefast.concurrency import run_in_threadpool
 from wirefast.limits.bodies import limit_included
@@ -37,7 +39,7 @@ PathName = str | os.PathLike[str]
 _METHODS = ("GET", "HEAD")
 _PAGES = ("text/html", "application/xhtml+xml")
 # What a match leaves in the scope for handle(): the path below the frontend, and how long its prefix is.
-_PLACE = "wirefast"
+_PLACE = keys.SHARED
 
 
 def check_directory(directory: PathName, check_dir: bool | Literal["auto"], *, stacklevel: int = 3) -> bool:
@@ -260,7 +262,7 @@ class FrontendRoutes(_Unnamed, Includable):
         match, child_scope, route = self._select(scope, self.prefix)
         if route is None:
             raise HTTPException(404)
-        scope.update(child_scope)
+        update_scope(scope, child_scope)
         if match is Match.FULL and self.operation is not None:
             await self.operation.app(scope, receive, send)
         else:
@@ -279,7 +281,7 @@ def first_match(routes: Iterable[BaseRoute], scope: Scope) -> ASGIApp | None:
     found = _most_specific((*route.matches(scope), route) for route in routes)
     if found is None:
         return None
-    scope.update(found[1])
+    update_scope(scope, found[1])
     handle: ASGIApp = found[2].handle
     return handle
 

@@ -19,6 +19,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from contextvars import ContextVar
 from enum import Enum
 from functools import cached_property
 from typing import Any, cast, get_args, get_origin
@@ -44,11 +45,13 @@ from wirefast.limits.bodies import (
 )
 from wirefast.routes.include_context import Includable, RouterIncludeContext
 from wirefast.routes.live_copy import OWN, deep_copy, live_copy
-from wirefast.routes.request_handler import Handler, get_request_handler, hooked, request_application
+from wirefast.routes.request_handler import Handler, get_request_handler, hooked, hooks_now, request_application
 from wirefast.sse import EventSourceResponse, ServerSentEvent
 from wirefast.types import IncEx
 from wirefast.utils import generate_unique_id, get_value_or_default, is_body_allowed_for_status_code
 
+#: While the handler of a route under an include is made: that route. FastAPI's name.
+_effective_route_context_var: ContextVar[Any] = ContextVar("effective_route_context", default=None)
 _STREAMS = (AsyncIterable, AsyncIterator, AsyncGenerator, Iterable, Iterator, Generator)
 
 
@@ -196,6 +199,7 @@ class APIRoute(routing.Route, Includable):
         if self.stream_item_type:
             name = f"StreamItem_{self.unique_id}"
             self.stream_item_field = self._field(name, self.stream_item_type, self.stream_item_field)
+        self._hooks = hooks_now()
         self.app = limit_body(request_application(self.get_route_handler()), self.max_body_size)
 
     def _model_of_annotation(self, yields: bool) -> Any:
@@ -276,7 +280,11 @@ class APIRoute(routing.Route, Includable):
         )
         route.max_body_size = first_limit(self.max_body_size, context.max_body_size)
         route.included_form_limits = context.form_limits
-        route._analyse()
+        token = _effective_route_context_var.set(route)
+        try:
+            route._analyse()
+        finally:
+            _effective_route_context_var.reset(token)
         return route
 
     @classmethod

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 
 from starlette import routing
@@ -37,9 +38,15 @@ class _IncludedRouter(BaseRoute):
     def __init__(self, original_router: Any, include_context: RouterIncludeContext) -> None:
         self.original_router = original_router
         self.include_context = include_context
+        # The copies are made by one thread at a time; whoever makes one may ask for the others.
+        self._effective_routes_lock = RLock()
         self._copies: dict[int, tuple[BaseRoute, BaseRoute | None]] = {}
-        # The router's version of its routes, and the low-priority ones as they are under this include.
-        self._low_priority: tuple[int, list[BaseRoute]] | None = None
+        # Each with the version of the router's routes that it is of.
+        self._effective_pairs: list[tuple[BaseRoute, BaseRoute]] = []
+        self._effective_candidates: list[BaseRoute] = []
+        self._effective_candidates_version: Any = None
+        self._effective_low_priority_routes: list[BaseRoute] = []
+        self._effective_low_priority_routes_version: Any = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(prefix={self.include_context.prefix!r}, router={self.original_router!r})"
@@ -72,7 +79,8 @@ class _IncludedRouter(BaseRoute):
 
     def effective_candidates(self) -> list[BaseRoute]:
         """Each route as it is under this include, and the routers that are included below."""
-        return [effective for _, effective in self._pairs()]
+        self._pairs()
+        return self._effective_candidates
 
     def effective_routes(self) -> Iterator[tuple[BaseRoute, BaseRoute]]:
         """Pairs of each route as declared and as it is under this include, nested routers flattened."""
@@ -98,31 +106,50 @@ class _IncludedRouter(BaseRoute):
             else:
                 yield effective
 
+    def _version(self) -> Any:
+        """Return what changes with the routes of the router."""
+        router = self.original_router
+        version = router._get_routes_version()
+        # FastAPI's does not count what is done to the list of its routes.
+        return version if hasattr(router, "_parents") else (version, *map(id, router.routes))
+
     def _pairs(self) -> list[tuple[BaseRoute, BaseRoute]]:
-        copies: dict[int, tuple[BaseRoute, BaseRoute | None]] = {}
-        pairs = []
-        for route in self.original_router.routes:
-            known = self._copies.get(id(route))
-            if known is None or known[0] is not route:
-                known = (route, self._effective(route))
-            copies[id(route)] = known
-            if known[1] is not None:
-                pairs.append((route, known[1]))
-        self._copies = copies
-        return pairs
+        if self._effective_candidates_version == self._version():
+            return self._effective_pairs
+        with self._effective_routes_lock:
+            version = self._version()
+            if self._effective_candidates_version == version:
+                return self._effective_pairs
+            copies: dict[int, tuple[BaseRoute, BaseRoute | None]] = {}
+            pairs = []
+            for route in self.original_router.routes:
+                known = self._copies.get(id(route))
+                if known is None or known[0] is not route:
+                    known = (route, self._effective(route))
+                copies[id(route)] = known
+                if known[1] is not None:
+                    pairs.append((route, known[1]))
+            self._copies = copies
+            self._effective_pairs, self._effective_candidates = pairs, [effective for _, effective in pairs]
+            self._effective_candidates_version = version
+            return pairs
 
     def effective_low_priority_routes(self) -> list[BaseRoute]:
         """Return what is asked when no route matches, as it is under this include, nested routers flattened."""
-        router = self.original_router
-        version = getattr(router, "_routes_version", 0)
-        if self._low_priority is None or self._low_priority[0] != version:
-            found = map(self._effective, getattr(router, "_low_priority_routes", ()))
-            routes = [route for route in found if route is not None]
-            for route in router.routes:
-                if hasattr(route, "original_router") and (below := self._effective(route)) is not None:
-                    routes.extend(below.effective_low_priority_routes())
-            self._low_priority = version, routes
-        return self._low_priority[1]
+        if self._effective_low_priority_routes_version == self._version():
+            return self._effective_low_priority_routes
+        with self._effective_routes_lock:
+            version = self._version()
+            if self._effective_low_priority_routes_version != version:
+                router = self.original_router
+                found = map(self._effective, getattr(router, "_low_priority_routes", ()))
+                routes = [route for route in found if route is not None]
+                for route in router.routes:
+                    if hasattr(route, "original_router") and (below := self._effective(route)) is not None:
+                        routes.extend(below.effective_low_priority_routes())
+                self._effective_low_priority_routes = routes
+                self._effective_low_priority_routes_version = version
+            return self._effective_low_priority_routes
 
     def _effective(self, route: Any) -> Any:
         """Return a route, also another library's, as it is under this include; None for what cannot be included."""
@@ -257,16 +284,25 @@ def iter_route_contexts(routes: Sequence[BaseRoute | RouteContext]) -> Iterator[
             yield RouteContext(route, route)
 
 
+def _iter_included_route_candidates(routes: Sequence[BaseRoute]) -> Iterator[BaseRoute]:
+    """Every route below ``routes``: a route of Starlette's as it is reached, an operation as it was declared.
+
+    FastAPI's function of this name.
+    """
+    for context in iter_route_contexts(routes):
+        yield context.route if context.starlette_route is None else context.starlette_route
+
+
 def foreign_routers(router: Any) -> Iterator[Any]:
     """FastAPI's routers included somewhere below: they number their changes instead of reporting them."""
     for route in router.routes:
         child = getattr(route, "original_router", None)
         if child is None:
             continue
-        if hasattr(child, "_get_routes_version"):
-            yield child
-        else:
+        if hasattr(child, "_parents"):
             yield from foreign_routers(child)
+        else:
+            yield child
 
 
 def contains_router(router: Any, wanted: Any, seen: set[int] | None = None) -> bool:

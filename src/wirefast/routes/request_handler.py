@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
+from pydantic_core import PydanticUndefined as Undefined
 from starlette import routing as starlette_routing
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -31,29 +33,46 @@ from wirefast._core.jsonable import unchanged
 from wirefast._core.operation import Operation, RequestResponse
 from wirefast._core.plan import Plan
 from wirefast._core.plan_cache import PlanCache
+from wirefast.background import BackgroundTasks
 from wirefast.concurrency import run_in_threadpool
 from wirefast.datastructures import Default, DefaultPlaceholder
 from wirefast.dependencies import bodies, shapes
-from wirefast.dependencies.analysis import flat_body_params
+from wirefast.dependencies.analysis import flat_body_params, get_dependant
 from wirefast.dependencies.fields import ModelField, located_errors
 from wirefast.dependencies.models import Dependant, call_kind, endpoint_context
 from wirefast.dependencies.planning import Overrides, make_plan
+from wirefast.dependencies.utils import solve_dependencies
 from wirefast.encoders import jsonable_encoder
 from wirefast.exceptions import EndpointContext, RequestValidationError, ResponseValidationError
 from wirefast.limits.bodies import FormLimits, body_limit_error, inherited_form_limits
 from wirefast.routes.hooks import is_replaced
 from wirefast.routes.streaming import StreamedAnswer
 from wirefast.sse import EventSourceResponse
-from wirefast.telemetry.watching import is_watched, watch_handler, watch_operation
+from wirefast.telemetry.watching import is_watched, watch_handler, watch_operation, watch_plan
 from wirefast.types import IncEx
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_HOOKED = (
+    "get_request_handler",
+    "get_websocket_app",
+    "request_response",
+    "run_endpoint_function",
+    "serialize_response",
+    "solve_dependencies",
+    "websocket_session",
+)
 
 
 def hooked(name: str, original: Any) -> Any:
     """Return what ``wirefast.routing`` has under a name in place of ``original``, None where it has that."""
     found = getattr(sys.modules["wirefast.routing"], name)
     return None if found is original else found
+
+
+def hooks_now() -> tuple[Any, ...]:
+    """Return the functions of ``wirefast.routing`` that a route is made with, as they are at this moment."""
+    return tuple(vars(sys.modules["wirefast.routing"])[name] for name in _HOOKED)
 
 
 def get_request_handler(
@@ -117,9 +136,17 @@ def get_request_handler(
         prepare = partial(_serialized, field, options)
         to_json = _serializer(field, options) if by_default else None
     kind = call_kind(dependant.call)
-    if (hooks := _result_hooks()) and kind in ("coroutine", "function"):
-        called = replace(dependant, call=partial(_call_by_hooks, hooks, dependant, field, {**dump, **options}))
-        validate, to_json, prepare = None, None, _unchanged
+    if kind in ("coroutine", "function"):
+        hooks, solve = _result_hooks(), hooked("solve_dependencies", solve_dependencies)
+        if hooks or solve:
+            call = partial(_call_by_hooks, hooks or _RESULT_HOOKS, dependant, field, {**dump, **options})
+            called = replace(dependant, call=call)
+            validate, to_json, prepare = None, None, _unchanged
+        if solve:
+            solving = {"dependency_overrides_provider": dependency_overrides_provider}
+            solving["embed_body_fields"] = embed_body_fields
+            by_hook = _SolvedByHook(partial(solve, dependant=dependant, **solving), called.call, errors)
+            called = get_dependant(path=dependant.path or "", call=by_hook.call)
     stream = None
     if kind in ("generator", "async generator"):
         is_sse = shapes.is_subclass(response_class, EventSourceResponse)
@@ -133,6 +160,7 @@ def get_request_handler(
     refuse: Callable[..., Any] = errors.invalid_request
     refuse_body: Callable[..., Any] = errors.unreadable_body
     in_thread = call_kind(called.call) == "function"
+    planner: Callable[..., Plan] = partial(_make_plan, embed_body_fields)
     if watched := is_watched(dependency_overrides_provider):
         parts: dict[str, Any] = {
             "validate": validate,
@@ -141,15 +169,16 @@ def get_request_handler(
             "refuse": refuse,
             "refuse_body": refuse_body,
         }
-        parts = watch_operation(parts, dependant, called)
+        parts = watch_operation(parts, dependant)
         validate, to_json, prepare = parts["validate"], parts["to_json"], parts["prepare"]
-        refuse, refuse_body, called, in_thread = parts["refuse"], parts["refuse_body"], parts["dependant"], False
+        refuse, refuse_body, in_thread = parts["refuse"], parts["refuse_body"], False
+        planner = watch_plan(called, planner)
     handler = cast(
         Handler,
         Operation(
             plans=PlanCache(
                 dependant=called,
-                make_plan=partial(_make_plan, embed_body_fields),
+                make_plan=planner,
                 provider=dependency_overrides_provider,
             ),
             body_kind=body_kind,
@@ -253,24 +282,58 @@ async def serialize_response(
     )
 
 
+_RESULT_HOOKS = (run_endpoint_function, serialize_response)
+
+
 def _result_hooks() -> tuple[Any, Any] | None:
     """Return what tools put in the place of the two functions above, None where they left both."""
-    run, serialize = (
-        hooked("run_endpoint_function", run_endpoint_function),
-        hooked("serialize_response", serialize_response),
-    )
-    return (run or run_endpoint_function, serialize or serialize_response) if run or serialize else None
+    found = sys.modules["wirefast.routing"]
+    hooks = (found.run_endpoint_function, found.serialize_response)
+    return None if hooks == _RESULT_HOOKS else hooks
 
 
 async def _call_by_hooks(
-    hooks: tuple[Any, Any], dependant: Dependant, field: ModelField | None, options: dict[str, Any], /, **values: Any
+    hooks: tuple[Any, Any],
+    dependant: Dependant,
+    field: ModelField | None,
+    options: dict[str, Any],
+    given: dict[str, Any] | None = None,
+    /,
+    **values: Any,
 ) -> Any:
     run, serialize = hooks
+    values = values if given is None else given  # which may be of a class of the tool's
     is_coroutine = call_kind(dependant.call) == "coroutine"
     result = await run(dependant=dependant, values=values, is_coroutine=is_coroutine)
     if isinstance(result, Response):
         return result
     return await serialize(field=field, response_content=result, is_coroutine=is_coroutine, **options)
+
+
+class _SolvedByHook:
+    """An endpoint whose arguments come from what a tool put in the place of ``routing.solve_dependencies``.
+
+    Args:
+        solve: the tool's function, with what it takes of the route.
+        endpoint: takes the values as one mapping.
+        errors: of the operation.
+    """
+
+    def __init__(self, solve: Callable[..., Any], endpoint: Any, errors: _Errors) -> None:
+        self.solve = solve
+        self.endpoint = endpoint
+        self.errors = errors
+
+    async def call(self, request: Request, response: Response, background: BackgroundTasks) -> Any:
+        known = vars(request)  # the body was read before
+        body = known.get("_json", known.get("_form", known.get("_body", Undefined)))
+        stack = await request.scope[keys.EXCHANGE].enter(AsyncExitStack())
+        solved = await self.solve(
+            request=request, body=body, response=response, background_tasks=background, async_exit_stack=stack
+        )
+        if solved.errors:
+            raise self.errors.invalid_request(solved.errors, None if body is Undefined else body, request)
+        return await self.endpoint(solved.values)
 
 
 def _serializer(field: ModelField, options: dict[str, Any]) -> Callable[[Any], bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
@@ -151,10 +152,11 @@ async def _kept_alive(events: AsyncIterator[bytes]) -> AsyncIterator[ObjectRecei
                 await send_event.send(event)
 
     async def keep_alive() -> None:
+        interval = _ping_interval()
         async with send, receive_event:
             while True:
                 try:
-                    with anyio.fail_after(sse._PING_INTERVAL):
+                    with anyio.fail_after(interval):
                         event = await receive_event.receive()
                 except TimeoutError:
                     event = sse.KEEPALIVE_COMMENT
@@ -167,6 +169,15 @@ async def _kept_alive(events: AsyncIterator[bytes]) -> AsyncIterator[ObjectRecei
         tasks.start_soon(keep_alive)
         yield receive
         tasks.cancel_scope.cancel()
+
+
+_DEFAULT_PING_INTERVAL = sse._PING_INTERVAL
+
+
+def _ping_interval() -> float:
+    """Seconds without an event until a comment is sent: what a program has set in ``routing``, or else in ``sse``."""
+    in_routing: float = sys.modules["wirefast.routing"]._PING_INTERVAL
+    return sse._PING_INTERVAL if in_routing == _DEFAULT_PING_INTERVAL else in_routing
 
 
 # Half of a surrogate pair as an escape. Text with an escaped backslash before such letters may match too.

@@ -24,9 +24,9 @@ from wirefast.dependencies.utils import solve_dependencies
 from wirefast.exceptions import WebSocketRequestValidationError
 from wirefast.routes.include_context import Includable, RouterIncludeContext
 from wirefast.routes.live_copy import OWN, deep_copy, live_copy
-from wirefast.routes.request_handler import hooked
+from wirefast.routes.request_handler import hooked, hooks_now
 from wirefast.routes.websocket_options import SocketOptions, WebSocketOptions, shows_socket_options
-from wirefast.telemetry.watching import is_watched, watch_socket
+from wirefast.telemetry.watching import is_watched, watch_plan, watch_refusal
 from wirefast.websockets import WebSocket
 
 
@@ -86,7 +86,8 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         refuse_body(body_fields, self.path)
         make_app = hooked("get_websocket_app", get_websocket_app)
         make_session = hooked("websocket_session", websocket_session)
-        if make_app or make_session:
+        self._hooks = hooks_now()
+        if make_app or make_session or hooked("solve_dependencies", solve_dependencies):
             make_app, make_session = make_app or get_websocket_app, make_session or websocket_session
             self.app = make_session(
                 make_app(
@@ -96,12 +97,13 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
                 )
             )
             return
-        dependant, invalid = self.dependant, self._validation_error
+        planner: Any = make_plan
+        invalid: Any = self._validation_error
         if is_watched(self.dependency_overrides_provider):
-            dependant, invalid = watch_socket(dependant, invalid)
+            planner, invalid = watch_plan(self.dependant, planner), watch_refusal(invalid)
         self.app = WebSocketSession(
             websocket_class=WebSocket,
-            plans=PlanCache(dependant=dependant, make_plan=make_plan, provider=self.dependency_overrides_provider),
+            plans=PlanCache(dependant=self.dependant, make_plan=planner, provider=self.dependency_overrides_provider),
             invalid=invalid,
             options=self.options.given(),
         )
@@ -190,7 +192,7 @@ def get_websocket_app(
 
     async def app(websocket: WebSocket) -> None:
         async with AsyncExitStack() as stack:
-            solved = await solve_dependencies(
+            solved = await (hooked("solve_dependencies", solve_dependencies) or solve_dependencies)(
                 request=websocket,
                 dependant=dependant,
                 dependency_overrides_provider=dependency_overrides_provider,

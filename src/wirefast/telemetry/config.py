@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,11 @@ _DEFAULTS: dict[str, Any] = {
     "auto_configure": False,
     "exclude": None,
 }
+_STAND_INS = {"ProxyTracerProvider", "_ProxyMeterProvider", "ProxyLoggerProvider"}
+#: Name and version of what records, as OpenTelemetry's scopes have them.
+instrumentation: tuple[str, str | None] = ("wirefast", None)
+#: The settings of an application that was given none; None: off.
+_by_default: dict[str, Any] | None = None
 
 
 class TelemetryConfig(TypedDict, total=False):
@@ -45,7 +52,8 @@ class TelemetryConfig(TypedDict, total=False):
         metrics: duration and number of HTTP requests. Default True.
         logs: records of failed validation and of exceptions that nothing handled. Default True.
         operation_spans: spans for dependencies, endpoint, serialisation and each background task. Default True.
-        auto_configure: False (default). True is refused: set the providers up in the program.
+        auto_configure: add OTLP exporters by OpenTelemetry's environment variables when the application starts.
+            Default: False, unless ``FASTAPI_OTEL_AUTO_CONFIGURE`` is ``true``. Needs the extra ``opentelemetry``.
         exclude: ``(scope) -> bool``; True leaves that request or connection out.
     """
 
@@ -90,12 +98,41 @@ def get_telemetry_data(context: Context | None = None) -> TelemetryData | None:
     return None if recording is None else recording.data
 
 
+def follow_fastapi(version: str) -> None:
+    """Let applications of this process record as FastAPI's do: by default, under its name and version.
+
+    Without OpenTelemetry's API nothing is recorded.
+    """
+    global _by_default, instrumentation
+    instrumentation = ("fastapi", version)
+    if importlib.util.find_spec("opentelemetry") is not None:
+        _by_default = {}
+
+
+def config_of(given: Any) -> dict[str, Any] | None:
+    """Return the whole configuration of an application, None for one without telemetry.
+
+    Args:
+        given: what ``App(telemetry=...)`` was given; None for the default of the process.
+
+    Raises:
+        TypeError, ImportError: see `complete_config`.
+    """
+    settings = _by_default if given is None else given
+    return None if settings is None else complete_config(settings)
+
+
+def is_stand_in(provider: Any) -> bool:
+    """Return whether a provider is OpenTelemetry's until a program sets one up; no public name tells."""
+    kind = type(provider)
+    return kind.__name__ in _STAND_INS and kind.__module__.startswith("opentelemetry.")
+
+
 def complete_config(given: Any) -> dict[str, Any]:
     """Return a whole configuration from what ``App(telemetry=...)`` was given.
 
     Raises:
         TypeError: it is no mapping of the known names.
-        ValueError: ``auto_configure`` is on, which is not there.
         ImportError: OpenTelemetry's API is not installed.
     """
     if not isinstance(given, dict):
@@ -103,11 +140,8 @@ def complete_config(given: Any) -> dict[str, Any]:
     unknown = sorted(set(given) - set(_DEFAULTS), key=str)
     if unknown:
         raise TypeError(f"telemetry has no setting {unknown[0]!r}; there are {', '.join(_DEFAULTS)}")
-    config = {**_DEFAULTS, **given}
-    if config["auto_configure"]:
-        raise ValueError(
-            "telemetry has no auto_configure: make the providers in the program, and pass them here or to OpenTelemetry"
-        )
+    by_environment = os.environ.get("FASTAPI_OTEL_AUTO_CONFIGURE", "").strip().lower() == "true"
+    config = {**_DEFAULTS, "auto_configure": by_environment, **given}
     try:
         import opentelemetry.context  # noqa: F401
     except ModuleNotFoundError as exc:

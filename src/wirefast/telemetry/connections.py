@@ -14,7 +14,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wirefast.telemetry.config import SCOPE_KEY
+from wirefast.telemetry import config
+from wirefast.telemetry._runtime import lifespan
+from wirefast.telemetry.config import SCOPE_KEY, is_stand_in
 from wirefast.telemetry.recording import Recording, exception_type, is_normal_end, recording_in, without_recording
 
 # https://opentelemetry.io/docs/specs/semconv/http/http-metrics/ and .../http-spans/
@@ -25,8 +27,6 @@ _SECRET_PARAMETERS = frozenset(
 )
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
-#: OpenTelemetry's stand-ins until a program sets a provider up. There is no public question for that.
-_STAND_INS = {"ProxyTracerProvider", "_ProxyMeterProvider", "ProxyLoggerProvider"}
 _NOTHING = (trace.NoOpTracerProvider, metrics.NoOpMeterProvider, _logs.NoOpLoggerProvider)
 
 
@@ -51,12 +51,12 @@ class Telemetry:
 
     Args:
         app: the middleware stack.
-        config: whole, of ``complete_config``.
+        settings: whole, of ``complete_config``.
     """
 
-    def __init__(self, app: ASGIApp, config: dict[str, Any]) -> None:
+    def __init__(self, app: ASGIApp, settings: dict[str, Any]) -> None:
         self.app = app
-        self.config = config
+        self.config = settings
         named = os.environ.get("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "").split(",")
         self.methods = frozenset(filter(None, map(str.strip, named))) or _METHODS
         self.legacy = _is_instrumented(app)
@@ -65,6 +65,9 @@ class Telemetry:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or the lifespan (ASGI 3)."""
+        if scope["type"] == "lifespan":
+            await lifespan(config=self.config, app=self.app, scope=scope, receive=receive, send=send)
+            return
         if scope["type"] not in ("http", "websocket") or SCOPE_KEY in scope:
             await self.app(scope, receive, send)
             return
@@ -96,7 +99,7 @@ class Telemetry:
         provider = self.config[name]
         if provider is None:
             provider = current()
-            if type(provider).__name__ in _STAND_INS and type(provider).__module__.startswith("opentelemetry."):
+            if is_stand_in(provider):
                 return None
         return None if isinstance(provider, _NOTHING) else provider
 
@@ -104,7 +107,7 @@ class Telemetry:
         """Return the tracer of a provider, asked for once."""
         known, tracer = self._tracer
         if known is not provider:
-            tracer = provider.get_tracer("wirefast", schema_url=_SCHEMA)
+            tracer = provider.get_tracer(*config.instrumentation, schema_url=_SCHEMA)
             self._tracer = (provider, tracer)
         return tracer
 
@@ -112,7 +115,7 @@ class Telemetry:
         """Return the histogram of durations and the counter of active requests."""
         known, duration, active = self._meters
         if known is not provider:
-            meter = provider.get_meter("wirefast", schema_url=_SCHEMA)
+            meter = provider.get_meter(*config.instrumentation, schema_url=_SCHEMA)
             duration = meter.create_histogram(
                 "http.server.request.duration",
                 unit="s",
@@ -157,7 +160,10 @@ class _Exchange:
             if not self.is_socket and given != method:
                 attributes["http.request.method_original"] = given
             span = tracer.start_span(name, context=self.parent, kind=SpanKind.SERVER, attributes=attributes)
-        logger = None if loggers is None else _logs.get_logger("wirefast", "", loggers, schema_url=_SCHEMA)
+        logger = None
+        if loggers is not None:
+            named, version = config.instrumentation
+            logger = _logs.get_logger(named, version or "", loggers, schema_url=_SCHEMA)
         token = contexts.attach(self.parent)
         try:
             operations = tracer if telemetry.config["operation_spans"] else None

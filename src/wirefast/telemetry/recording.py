@@ -65,11 +65,15 @@ class Recording:
 
     # ---- The route ----
 
-    def note_route(self) -> None:
-        """Put the route that was chosen into the span, when there is one."""
+    def note_route(self, scope: Scope | None = None) -> None:
+        """Put the route that was chosen into the span, when there is one.
+
+        Args:
+            scope: as it is after routing. Default: that of the connection.
+        """
         if self.route is not None:
             return
-        self.route = route_of(self.scope, self._app, self._path, self._root_path)
+        self.route = route_of(scope or self.scope, self._app, self._path, self._root_path)
         if self.route is not None and self.span is not None:
             self.span.set_attribute("http.route", self.route)
             self.span.update_name(f"{self.method} {self.route}")

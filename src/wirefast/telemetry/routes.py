@@ -8,6 +8,9 @@ from typing import Any
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
+from wirefast._core import scope as keys
+from wirefast._core.foreign import get_route_path
+
 
 def route_of(scope: Scope, app: Any, path: str, root_path: str) -> str | None:
     """``/mounted/{name}/items/{id}`` for a scope that has been through routing, None where no route was chosen.
@@ -32,6 +35,9 @@ def route_of(scope: Scope, app: Any, path: str, root_path: str) -> str | None:
         router = getattr(route.app, "router", route.app)
         if not _routes(router):
             return prefix + "/{path}"
+    below = scope.get(keys.SHARED, {}).get("frontend_specificity")
+    if below is not None:
+        return prefix + get_route_path(level)[:below] + "/{path}"
     chosen, endpoint = scope.get("route"), scope.get("endpoint")
     if getattr(chosen, "endpoint", None) is not endpoint or endpoint is None:
         # A route of Starlette's own notes its endpoint alone.

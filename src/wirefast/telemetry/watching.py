@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from wirefast.dependencies.models import Dependant
 
-__all__ = ["exception_notes", "is_watched", "record", "watch_handler", "watch_operation", "watch_socket"]
+__all__ = ["exception_notes", "is_watched", "record", "watch_handler", "watch_operation", "watch_plan", "watch_refusal"]
 
 
 def is_watched(provider: Any) -> bool:
@@ -18,10 +18,10 @@ def is_watched(provider: Any) -> bool:
 
 
 def record(stack: ASGIApp, config: dict[str, Any]) -> ASGIApp:
-    """Return a middleware stack whose requests and connections are recorded."""
+    """Return a middleware stack whose requests and connections are recorded; one that is so already, as it is."""
     from wirefast.telemetry.connections import Telemetry
 
-    return Telemetry(stack, config)
+    return stack if isinstance(stack, Telemetry) else Telemetry(stack, config)
 
 
 def exception_notes() -> Any:
@@ -31,22 +31,39 @@ def exception_notes() -> Any:
     return ExceptionNotes
 
 
-def watch_socket(dependant: Dependant, invalid: Callable[..., Any]) -> tuple[Dependant, Callable[..., Any]]:
-    """Return the Dependant of a WebSocket route and the function that makes its errors, both watched."""
-    from wirefast.telemetry.operations import watched, watched_refusal
+def watch_plan(root: Dependant, make_plan: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that makes the plan of a route as ``make_plan`` does, watched.
 
-    return watched(dependant), watched_refusal(invalid)
+    Tools change a Dependant after its route was declared, so it is watched when its plan is made.
+
+    Args:
+        root: the whole Dependant of the route; parts of it that are planned alone are not watched.
+        make_plan: ``(dependant, overrides) -> Plan``.
+    """
+
+    def make(dependant: Dependant, overrides: Any) -> Any:
+        from wirefast.telemetry.operations import watched
+
+        return make_plan(watched(dependant) if dependant is root else dependant, overrides)
+
+    return make
 
 
-def watch_operation(parts: dict[str, Any], endpoint: Dependant, dependant: Dependant) -> dict[str, Any]:
-    """Return the changed parts of an ``Operation``, and its ``dependant``, watched.
+def watch_refusal(refuse: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that makes the error of invalid input as ``refuse`` does, and notes it."""
+    from wirefast.telemetry.operations import watched_refusal
+
+    return watched_refusal(refuse)
+
+
+def watch_operation(parts: dict[str, Any], endpoint: Dependant) -> dict[str, Any]:
+    """Return the changed parts of an ``Operation``, watched.
 
     Args:
         parts: ``validate``, ``to_json``, ``prepare``, ``refuse`` and ``refuse_body``, as `Operation` takes them.
         endpoint: as it was declared.
-        dependant: as it is planned.
     """
-    from wirefast.telemetry.operations import WatchedResult, watched, watched_refusal
+    from wirefast.telemetry.operations import WatchedResult, watched_refusal
 
     result = WatchedResult(endpoint.call, parts["validate"])
     return {
@@ -55,7 +72,6 @@ def watch_operation(parts: dict[str, Any], endpoint: Dependant, dependant: Depen
         "prepare": result.ending(parts["prepare"]),
         "refuse": watched_refusal(parts["refuse"]),
         "refuse_body": watched_refusal(parts["refuse_body"]),
-        "dependant": watched(dependant),
     }
 
 

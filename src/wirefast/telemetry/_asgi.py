@@ -1,0 +1,30 @@
+"""FastAPI's private name for the layer around an application with telemetry; ours is ``connections.Telemetry``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from wirefast.telemetry.connections import ExceptionNotes as ExceptionTelemetryMiddleware
+from wirefast.telemetry.connections import Telemetry
+
+__all__ = ["ExceptionTelemetryMiddleware", "NativeTelemetry"]
+
+
+class NativeTelemetry:
+    """Records what it is called with. FastAPI's class of this name.
+
+    Args:
+        config: whole, as an application has it.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self._recording: Telemetry | None = None
+
+    async def __call__(self, *, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection (ASGI 3) by ``app``."""
+        if self._recording is None or self._recording.app != app:
+            self._recording = Telemetry(app, self.config)
+        await self._recording(scope, receive, send)
