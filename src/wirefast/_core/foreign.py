@@ -91,6 +91,14 @@ PRIVATE = (
     Private("uvicorn._subprocess", ("get_subprocess",), "0.54.0", "cli.workers", "its workers"),
     Private("uvicorn._ansi", ("style",), "0.54.0", "server.listening", "the line that names the address"),
     Private(
+        "opentelemetry.sdk._logs", ("LoggerProvider",), "1.45.2", "telemetry._runtime",
+        "logs have no public module yet, in the API neither",
+    ),
+    Private(
+        "opentelemetry.exporter.otlp.proto.http._log_exporter", ("OTLPLogExporter",), "1.45.2", "telemetry._runtime",
+        "the same",
+    ),
+    Private(
         "nats.aio.client.Client",
         ("_connect_command", "_close", "_pending_data_size", "_server_info", "_transport", "_io_writer"),
         "2.15.0",
