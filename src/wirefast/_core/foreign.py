@@ -94,6 +94,7 @@ PRIVATE = (
         "opentelemetry.sdk._logs", ("LoggerProvider",), "1.45.2", "telemetry._runtime",
         "logs have no public module yet, in the API neither",
     ),
+    Private("opentelemetry.sdk._logs.export", ("BatchLogRecordProcessor",), "1.45.2", "telemetry._runtime", "the same"),
     Private(
         "opentelemetry.exporter.otlp.proto.http._log_exporter", ("OTLPLogExporter",), "1.45.2", "telemetry._runtime",
         "the same",
