@@ -198,7 +198,7 @@ RIGHT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
         (RIGHT, b"\x82\x05hello", "opcode 2"),
         (RIGHT, b"\xc1\x05hello", "reserved bits"),
         (RIGHT, b"\x81\x85\0\0\0\0hello", "a masked frame"),
-        (RIGHT, b"\x81\x05hello\x81\x05hello", "nobody asked for"),
+        (RIGHT, b"\x81\x05hello\x81\x05hello", "not asked for"),
         (RIGHT, b"\x88\x02\x03\xe8", "closed with a close frame"),
     ],
 )
