@@ -14,7 +14,7 @@ from wirefast.dependencies import fields, models
 #: What an application is made of: made when it is declared or first used, and alive as long as it is.
 DECLARED = frozenset(
     """
-    dispatch.Entry dispatch.Opaque dispatch.RouteTable matcher.Matcher matcher._Shape matcher._Fallback
+    dispatch.Entry dispatch.Opaque gate.Gate dispatch.RouteTable matcher.Matcher matcher._Shape matcher._Fallback
     operation.Operation operation.RequestResponse plan.Op plan.FieldOp plan.ReadOp plan.BodyOp plan.ScopesOp
     plan.EnterOp plan.MemberOp plan.CallOp plan.Plan message_table.Replies message_table.MessageHandler
     message_table.Target message_table.MessageTable plan_cache.PlanCache session.WebSocketSession

@@ -40,6 +40,7 @@ from wirefast.exception_handlers import (
 from wirefast.exceptions import FastAPIDeprecationWarning, RequestValidationError, WebSocketRequestValidationError
 from wirefast.lifespan import merge
 from wirefast.limits.bodies import AppBodyLimitMiddleware
+from wirefast.limits.origins import Origins
 from wirefast.messages.declaring import MessageDeclarations
 from wirefast.middleware.asyncexitstack import AsyncExitStackMiddleware
 from wirefast.rooms.brokers import BrokerUnavailable
@@ -113,6 +114,10 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
             close code 1008 before accept, as FastAPI; ``"http"``: a 422 response with FastAPI's
             ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,
             which see nothing of a refused handshake.
+        origins: the web pages that may open WebSockets; others get 403. Exact origins (``"https://app.example.com"``),
+            ``"https://*.example.com"`` for all hosts below one, ``"null"``, ``"*"`` for every page, or functions from
+            the origin, and the connection, to a bool; see ``wirefast.limits.origins.OriginPolicy``. Programs, which
+            send no Origin, pass. Default: a page of another origin is refused where the browser adds credentials.
         telemetry: settings of OpenTelemetry, ``TelemetryConfig``; ``{}`` for all defaults. None (default) is off, and
             costs nothing; FastAPI's is on wherever a provider is set up, and so is ours under ``wirefast.as_fastapi``.
             Needs the extra ``telemetry``.
@@ -121,8 +126,8 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
 
     Raises:
         AssertionError: an ``openapi_url`` without ``title`` or ``version``.
-        ValueError: another ``explain_rejections``.
-        TypeError: a ``hub`` that is no ``Hub``, or ``telemetry`` with unknown settings.
+        ValueError: another ``explain_rejections``, or an entry of ``origins`` that is no origin.
+        TypeError: a ``hub`` that is no ``Hub``, ``telemetry`` with unknown settings, or ``origins`` that are none.
         ImportError: ``telemetry`` without OpenTelemetry's API.
     """
 
@@ -171,6 +176,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
         explain_rejections: Literal["http", "close"] | None = None,
         telemetry: TelemetryConfig | None = None,
         hub: Hub | None = None,
+        origins: Origins | None = None,
     ) -> None:
         if explain_rejections not in _REJECTIONS:
             raise ValueError(f'explain_rejections must be None, "http" or "close", not {explain_rejections!r}')
@@ -228,6 +234,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
             strict_content_type=strict_content_type,
             max_body_size=max_body_size,
             form_limits=form_limits,
+            origins=origins,
         )
         self.hub = hub
         if hub is not None:
@@ -361,8 +368,9 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
             max_size: bytes of a message from the client, then close 1009. Only a bound below ``--ws-max-size`` counts.
                 Default: that.
             send_timeout: seconds that a send may wait for the peer to read, then close 1013. Default: for ever.
+            origins: the web pages that may connect. Default: those of the router.
 
-        The last three are wirefast's, and need wirefast's own server protocol.
+        The last four are wirefast's; but for ``origins`` they need wirefast's own server protocol.
         """
         return self.router.websocket(path, name=name, dependencies=dependencies, **options)
 
@@ -398,6 +406,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
         generate_unique_id_function: Callable[[routing.APIRoute], str] = Default(generate_unique_id),
         max_body_size: int | None = None,
         form_limits: dict[str, int] | None = None,
+        origins: Origins | None = None,
     ) -> None:
         """Serve the routes of a router; see ``APIRouter.include_router``."""
         self.router.include_router(
@@ -413,6 +422,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
             generate_unique_id_function=generate_unique_id_function,
             max_body_size=max_body_size,
             form_limits=form_limits,
+            origins=origins,
         )
 
     def exception_handler(self, exc_class_or_status_code: int | type[Exception]) -> Callable[[Decorated], Decorated]:

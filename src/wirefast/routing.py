@@ -29,7 +29,9 @@ from wirefast._core.pace import PacedApp
 from wirefast.datastructures import Default
 from wirefast.dependencies.utils import solve_dependencies as solve_dependencies
 from wirefast.exceptions import FastAPIError
+from wirefast.limits.admission import NOTHING_SET, Admission, Gates, warn_of_open_origins
 from wirefast.limits.bodies import inherit_form_limits, limit_body, validate_form_limits, validate_max_body_size
+from wirefast.limits.origins import Origins
 from wirefast.messages.declaring import MessageDeclarations
 from wirefast.routes.frontend import Fallback, FrontendRoutes, PathName, check_directory, first_match
 from wirefast.routes.hooks import is_replaced
@@ -114,9 +116,12 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         strict_content_type: whether a JSON body needs a JSON content type.
         max_body_size: bytes of a request body; None for no limit.
         form_limits: ``max_fields``, ``max_files``, ``max_part_size`` of forms.
+        origins: the web pages that may open its WebSockets; see `App`. Default: as what is around it is set. wirefast
+            only.
 
     Raises:
         AssertionError: a prefix that breaks the rule above.
+        TypeError, ValueError: ``origins`` is no list of origins.
     """
 
     def __init__(
@@ -142,8 +147,11 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         strict_content_type: bool = Default(True),
         max_body_size: int | None = None,
         form_limits: dict[str, int] | None = None,
+        origins: Origins | None = None,
     ) -> None:
         validate_max_body_size(max_body_size)
+        #: Who may open its WebSockets, as far as it is set here.
+        self.admission = Admission.of(origins)
         self.on_startup: list[Callable[[], Any]] = list(on_startup or ())
         self.on_shutdown: list[Callable[[], Any]] = list(on_shutdown or ())
         self._parents: list[ref[APIRouter]] = []
@@ -250,6 +258,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         opaque: list[Opaque] = []
         self._watched = [(router, router._get_routes_version()) for router in foreign_routers(self)]
         hooks = hooks_now()
+        gates = Gates(self.admission) if route_class is routing.WebSocketRoute else None
         for order, route in enumerate(self._flat_routes()):
             if getattr(route, "_hooks", hooks) != hooks:  # a tool came after the route was declared
                 route._analyse()  # type: ignore[attr-defined]
@@ -258,9 +267,9 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
                 continue
             if isinstance(route, route_class) and (ours or _matches_as_declared(route, route_class)):
                 methods = route.methods or frozenset() if hasattr(route, "methods") else None
-                entries.append(Entry(order, route, methods, ours))
+                entries.append(Entry(order, route, methods, ours, None if gates is None else gates.of(route)))
             else:
-                opaque.append(Opaque(order, route))
+                opaque.append(Opaque(order, route, None if gates is None else gates.of(route)))
         return RouteTable(entries, opaque)
 
     def select_websocket(self, scope: Scope) -> ASGIApp:
@@ -358,6 +367,9 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             for route in self._flat_routes():
                 if getattr(route, "unresolved", None) is not None:
                     route.resolve()  # type: ignore[attr-defined]
+            middleware = getattr(scope.get("app"), "user_middleware", ())
+            has_session = any(getattr(item.cls, "__name__", "") == "SessionMiddleware" for item in middleware)
+            warn_of_open_origins(self._flat_routes(), self.admission, has_session)
             await self.lifespan(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
@@ -442,6 +454,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         generate_unique_id_function: Callable[[APIRoute], str] = Default(generate_unique_id),
         max_body_size: int | None = None,
         form_limits: dict[str, int] | None = None,
+        origins: Origins | None = None,
     ) -> None:
         """Serve the routes of another router under this one, also those it gets later.
 
@@ -451,6 +464,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             dependencies: run before the router's own.
             default_response_class: of its HTTP operations, where it has none. Default: JSON.
             max_body_size, form_limits: of its HTTP operations, where it has none; see `APIRouter`.
+            origins: of its WebSockets, where it has none; see `App`. wirefast only.
             tags, responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: for OpenAPI.
 
         Raises:
@@ -471,6 +485,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
                     name = getattr(found.effective, "name", "unknown")
                     raise FastAPIError(f"Prefix and path cannot be both empty (path operation: {name})")
         validate_max_body_size(max_body_size)
+        admission = getattr(router, "admission", NOTHING_SET).inside(Admission.of(origins)).inside(self.admission)
         limits = (getattr(router, "max_body_size", None), max_body_size, self.max_body_size)
         context = RouterIncludeContext(
             included_router=router,
@@ -489,6 +504,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             dependency_overrides_provider=self.dependency_overrides_provider,
             max_body_size=next((limit for limit in limits if limit is not None), None),
             form_limits=validate_form_limits({**(form_limits or {}), **getattr(router, "form_limits", {})}),
+            admission=admission,
         )
         if isinstance(router, APIRouter):
             router._parents.append(ref(self))

@@ -371,7 +371,7 @@ def test_signatures_of_the_public_functions():
             for name in names:
                 parameters = dict(inspect.signature(getattr(owner, name)).parameters)
                 if f.name == "wirefast":  # the additions, by keyword and with a default
-                    for added in map(parameters.pop, ("per_message_deflate", "max_size", "send_timeout")):
+                    for added in map(parameters.pop, ("per_message_deflate", "max_size", "send_timeout", "origins")):
                         assert (added.kind, added.default) == (added.KEYWORD_ONLY, None)
                 trace(name, [(each.name, str(each.kind), each.default) for each in parameters.values()])
         return f.App()

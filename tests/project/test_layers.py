@@ -28,6 +28,7 @@ LAYERS = [
     "telemetry",
     "exception_handlers",
     "limits",
+    "middleware.websocketorigin",
     "routes",
     "messages",
     "_body_limit _form_limits routing",

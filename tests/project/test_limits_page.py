@@ -96,7 +96,7 @@ def test_figures(row: Row) -> None:
         assert getattr(owners[match[2]], match[1]) == figure(row.default)
     else:
         # HTTP's: defaults of FastAPI's, which tests/limits/test_body_limits.py and Starlette's own parser hold.
-        assert row.source in ("`max_body_size` of `App`", "`max_fields` of forms", "`WebSocketOriginMiddleware`")
+        assert row.source in ("`max_body_size` of `App`", "`max_fields` of forms")
 
 
 @pytest.mark.parametrize(

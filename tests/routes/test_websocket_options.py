@@ -100,4 +100,4 @@ def test_another_option_is_an_error_at_once() -> None:
 
 def test_the_options_are_spelled_out() -> None:
     for method in (App.websocket, APIRouter.websocket, App.add_api_websocket_route, APIWebSocketRoute):
-        assert list(inspect.signature(method).parameters)[-3:] == list(ASKED)
+        assert list(inspect.signature(method).parameters)[-4:] == [*ASKED, "origins"]

@@ -1,3 +1,4 @@
+from wirefast._core.gate cimport Gate
 from wirefast._core.matcher cimport Matcher
 
 
@@ -8,6 +9,7 @@ cdef class Entry:
     cdef object endpoint
     cdef object methods          # set of str; None: any (and for WebSockets)
     cdef bint names_route        # scope["route"] is set to it
+    cdef Gate gate               # what a WebSocket handshake has to pass; None: nothing
     cdef bint runs_app           # a WebSocket route with Starlette's handle(), which need not be called
 
 
@@ -15,6 +17,7 @@ cdef class Opaque:
     """A route that must be asked: Mount, Host, any other BaseRoute."""
     cdef Py_ssize_t order
     cdef object route
+    cdef Gate gate
 
 
 cdef class RouteTable:

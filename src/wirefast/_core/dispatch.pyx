@@ -3,6 +3,7 @@
 cimport cython
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 
+from wirefast._core.gate cimport Gate
 from wirefast._core.matcher cimport Matcher
 from wirefast._core.pace cimport paced
 
@@ -33,8 +34,9 @@ cdef str route_path(object scope):
 
 @cython.final
 cdef class Entry:
-    def __init__(self, Py_ssize_t order, route, methods, bint names_route):
+    def __init__(self, Py_ssize_t order, route, methods, bint names_route, Gate gate=None):
         self.order = order
+        self.gate = gate
         self.route = route
         self.endpoint = route.endpoint
         self.methods = methods
@@ -44,9 +46,10 @@ cdef class Entry:
 
 @cython.final
 cdef class Opaque:
-    def __init__(self, Py_ssize_t order, route):
+    def __init__(self, Py_ssize_t order, route, Gate gate=None):
         self.order = order
         self.route = route
+        self.gate = gate
 
 
 cdef int update(object scope, object child_scope) except -1:
@@ -97,7 +100,7 @@ cdef class RouteTable:
             position[0] += 1
             match, child_scope = opaque.route.matches(scope)
             if match is not NONE:
-                return match, child_scope, opaque.route
+                return match, child_scope, opaque
         return None
 
     def select_websocket(self, scope):
@@ -105,7 +108,8 @@ cdef class RouteTable:
         cdef Py_ssize_t index = -1, position = 0, before
         cdef dict params = self.matcher.find(route_path(scope), 0, &index)
         cdef Entry entry = None
-        cdef object asked
+        cdef Opaque opaque
+        cdef object asked, app
         if index >= 0:
             entry = <Entry> self.entries[index]
         before = entry.order if entry is not None else cython.cast(Py_ssize_t, 0x7fffffffffffffff)
@@ -115,8 +119,12 @@ cdef class RouteTable:
                 break
             if asked[0] is FULL:
                 update(scope, asked[1])
-                return asked[2].handle
-        return None if entry is None else self.enter(entry, params, scope)
+                opaque = <Opaque> asked[2]
+                return opaque.route.handle if opaque.gate is None else opaque.gate.enter(scope, opaque.route.handle)
+        if entry is None:
+            return None
+        app = self.enter(entry, params, scope)
+        return app if entry.gate is None else entry.gate.enter(scope, app)
 
     def select_http(self, scope):
         """As select_websocket; a route that matches all but the method is taken when no other matches.
@@ -139,7 +147,7 @@ cdef class RouteTable:
                     break
                 if asked[0] is FULL:
                     update(scope, asked[1])
-                    return paced(asked[2].handle)
+                    return paced((<Opaque> asked[2]).route.handle)
                 if partial is None and partial_asked is None:
                     partial_asked = asked
             if entry is None:
@@ -152,7 +160,7 @@ cdef class RouteTable:
             return self.enter(partial, partial_params, scope)
         if partial_asked is not None:
             update(scope, partial_asked[1])
-            return paced(partial_asked[2].handle)
+            return paced((<Opaque> partial_asked[2]).route.handle)
         return None
 
     def matches_http(self, scope):

@@ -30,6 +30,8 @@ EXTENSION = "wirefast"
 
 #: The `Hub` of the application.
 HUB = "wirefast.hub"
+#: The policy of origins of an application or a router, for those that are mounted in it.
+ORIGINS = "wirefast.origins"
 #: The `Exchange` of a request, while its route answers it.
 EXCHANGE = "wirefast.exchange"
 #: What a route's own ``get_route_handler`` needs of the request that it is called with.

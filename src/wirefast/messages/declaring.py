@@ -22,7 +22,7 @@ class RouteOptions(SocketOptions, total=False):
     Attributes:
         name: for ``url_path_for``. Default: the function's name; of ``messages`` the path, with ``_`` for the rest.
         dependencies: run before those of the handlers, for their effect; those of scope ``"message"`` for each message.
-        per_message_deflate, max_size, send_timeout: see `WebSocketOptions`.
+        per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`.
         on_invalid: what happens to a message that is not valid, has no known tag or is no JSON: ``"reply"`` an error,
             ``"close"`` with 1008, or ``"ignore"``. Default: ``"reply"``.
         max_invalid: how many of them in a row close the socket with 1008. Default: 10.
@@ -230,5 +230,6 @@ def _add_route(
         dependency_overrides_provider=router.dependency_overrides_provider,
         **{name: value for name, value in options.items() if name in SocketOptions.__annotations__},
     )
+    route.admission = route.admission.inside(router.admission)
     registry.changed = router._thaw
     router.routes.append(route)

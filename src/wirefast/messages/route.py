@@ -112,7 +112,7 @@ class MessageRoute(APIWebSocketRoute):
         name: for ``url_path_for``.
         dependencies: run before those of the handlers; message-scoped ones for each message.
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
-        per_message_deflate, max_size, send_timeout: see `WebSocketOptions`.
+        per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`.
     """
 
     def __init__(

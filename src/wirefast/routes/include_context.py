@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 
 from wirefast import params
 from wirefast.datastructures import Default, DefaultPlaceholder
+from wirefast.limits.admission import NOTHING_SET, Admission
 from wirefast.limits.bodies import FormLimits
 from wirefast.utils import generate_unique_id, get_value_or_default
 
@@ -35,6 +36,7 @@ class RouterIncludeContext:
     dependency_overrides_provider: Any | None = None
     max_body_size: int | None = None
     form_limits: FormLimits = field(default_factory=FormLimits)
+    admission: Admission = NOTHING_SET
 
     def below(self, child: Any) -> RouterIncludeContext:
         """Return this context with that of an include inside the included router under it."""
@@ -55,6 +57,7 @@ class RouterIncludeContext:
             dependency_overrides_provider=self.dependency_overrides_provider,
             max_body_size=self.max_body_size if child.max_body_size is None else child.max_body_size,
             form_limits={**self.form_limits, **child.form_limits},
+            admission=getattr(child, "admission", NOTHING_SET).inside(self.admission),
         )
 
     def path_for(self, route: Any) -> str:

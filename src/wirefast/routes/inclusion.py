@@ -14,10 +14,11 @@ from typing import Any
 from starlette import routing
 from starlette.datastructures import URLPath
 from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast._core import scope as keys
 from wirefast._core.dispatch import update_scope
+from wirefast.limits.admission import Gates
 from wirefast.limits.bodies import limit_included
 from wirefast.routes.adoption import adopt
 from wirefast.routes.hooks import is_replaced
@@ -197,7 +198,10 @@ class _IncludedRouter(BaseRoute):
             await default(scope, receive, send)
             return
         update_scope(scope, child_scope)
-        await route.handle(scope, receive, send)
+        app: ASGIApp = route.handle
+        if scope["type"] == "websocket":
+            app = Gates(self.include_context.admission).of(route).choose(scope, app)
+        await app(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         return first_url_path((route for _, route in self.effective_routes()), name, path_params)

@@ -22,6 +22,7 @@ from wirefast.dependencies.models import Dependant, endpoint_context
 from wirefast.dependencies.planning import make_plan, refuse_body
 from wirefast.dependencies.utils import solve_dependencies
 from wirefast.exceptions import WebSocketRequestValidationError
+from wirefast.limits.admission import Admission
 from wirefast.routes.include_context import Includable, RouterIncludeContext
 from wirefast.routes.live_copy import OWN, deep_copy, live_copy
 from wirefast.routes.request_handler import hooked, hooks_now
@@ -39,8 +40,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         name: for ``url_path_for``. Default: the endpoint's name.
         dependencies: run before those of the signature, for their effect.
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
-        per_message_deflate, max_size, send_timeout: what the server does for this route; see `WebSocketOptions`.
-            wirefast only.
+        per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`. wirefast only.
 
     Raises:
         AssertionError, TypeError, ValueError, FastAPIError: the declaration is wrong; the text says how.
@@ -63,6 +63,8 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         self.name = get_name(endpoint) if name is None else name
         self.dependencies = list(dependencies or ())
         self.dependency_overrides_provider = dependency_overrides_provider
+        #: Who may come in, as far as this route and what it was declared on say.
+        self.admission = Admission.of(self.options.origins)
         self._analyse()
 
     def _analyse(self) -> None:
@@ -134,6 +136,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         route.path = context.path_for(self)
         route.dependencies = [*context.dependencies, *self.dependencies]
         route.dependency_overrides_provider = context.dependency_overrides_provider
+        route.admission = self.admission.inside(context.admission)
         route._analyse()
         return route
 
@@ -150,6 +153,15 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         if match is not Match.NONE:
             child_scope["route"] = self
         return match, child_scope
+
+    def reads_ambient(self) -> bool:
+        """Whether the endpoint or a dependency reads cookies, or another credential that a browser adds by itself."""
+        waiting = [self.dependant]
+        for dependant in waiting:
+            if dependant.cookie_params or getattr(dependant.call, "is_ambient", False) is True:
+                return True
+            waiting.extend(dependant.dependencies)
+        return False
 
     def _validation_error(self, errors: list[Any], scope: Scope) -> WebSocketRequestValidationError:
         return WebSocketRequestValidationError(errors, endpoint_ctx=endpoint_context(self.dependant, "WS", scope))

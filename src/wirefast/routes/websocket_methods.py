@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket as StarletteWebSocket
 from typing_extensions import Unpack
 
 from wirefast import params
+from wirefast.limits.admission import Admission
 from wirefast.routes.websocket import APIWebSocketRoute
 from wirefast.routes.websocket_options import SocketOptions, shows_socket_options
 
@@ -26,6 +27,7 @@ class RouterWebSocketMethods:
     prefix: str
     dependencies: list[params.Depends]
     dependency_overrides_provider: Any
+    admission: Admission
 
     @shows_socket_options
     def add_api_websocket_route(
@@ -38,16 +40,16 @@ class RouterWebSocketMethods:
         **options: Unpack[SocketOptions],
     ) -> None:
         """Add a WebSocket route; see ``websocket``."""
-        self.routes.append(
-            APIWebSocketRoute(
-                self.prefix + path,
-                endpoint=endpoint,
-                name=name,
-                dependencies=[*self.dependencies, *(dependencies or ())],
-                dependency_overrides_provider=self.dependency_overrides_provider,
-                **options,
-            )
+        route = APIWebSocketRoute(
+            self.prefix + path,
+            endpoint=endpoint,
+            name=name,
+            dependencies=[*self.dependencies, *(dependencies or ())],
+            dependency_overrides_provider=self.dependency_overrides_provider,
+            **options,
         )
+        route.admission = route.admission.inside(self.admission)
+        self.routes.append(route)
 
     @shows_socket_options
     def websocket(
@@ -64,7 +66,7 @@ class RouterWebSocketMethods:
             path: below the router's prefix.
             name: for ``url_path_for``. Default: the function's name.
             dependencies: run before the endpoint, for their effect.
-            per_message_deflate, max_size, send_timeout: see `WebSocketOptions`.
+            per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`.
         """
 
         def decorator(function: Decorated) -> Decorated:

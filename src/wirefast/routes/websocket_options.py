@@ -13,11 +13,15 @@ from typing import Any, TypeVar, cast
 
 from typing_extensions import TypedDict
 
+from wirefast.limits.origins import Origins
+
 __all__ = ["SocketOptions", "WebSocketOptions", "shows_socket_options"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 #: Seconds that no timer overflows on.
 _LONGEST = 10**9
+#: What the server follows. The rest is followed by wirefast on any server.
+_OF_SERVER = ("per_message_deflate", "max_size", "send_timeout")
 
 
 class SocketOptions(TypedDict, total=False):
@@ -26,6 +30,7 @@ class SocketOptions(TypedDict, total=False):
     per_message_deflate: bool | None
     max_size: int | None
     send_timeout: float | None
+    origins: Origins | None
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,17 @@ class WebSocketOptions:
             ``--ws-max-size`` counts. Default: that of the server.
         send_timeout: seconds that a send may wait for the peer to read; one that waits longer ends the connection, with
             1013. Default: none.
+        origins: the web pages that may connect; see ``App``. Default: as the router is set. On every server.
 
     Raises:
         TypeError: a value of another type.
-        ValueError: a bound below 1 byte, or seconds that are not positive and finite.
+        ValueError: a bound below 1 byte, seconds that are not positive and finite, or an entry that is no origin.
     """
 
     per_message_deflate: bool | None = None
     max_size: int | None = None
     send_timeout: float | None = None
+    origins: Origins | None = None
 
     def __post_init__(self) -> None:
         deflate, size, seconds = self.per_message_deflate, self.max_size, self.send_timeout
@@ -64,7 +71,7 @@ class WebSocketOptions:
 
     def given(self) -> dict[str, Any] | None:
         """Return what is asked of the server; None where nothing is."""
-        return {name: value for name, value in vars(self).items() if value is not None} or None
+        return {name: value for name in _OF_SERVER if (value := getattr(self, name)) is not None} or None
 
 
 _PARAMETERS = [

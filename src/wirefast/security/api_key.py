@@ -71,11 +71,13 @@ class APIKeyHeader(APIKeyBase):
 
 
 class APIKeyCookie(APIKeyBase):
-    """A key in a cookie. Check the ``Origin`` as well: browsers send cookies from any site's page.
+    """A key in a cookie. Browsers send cookies from any site's page: see ``origins`` of ``App``.
 
     Args:
         name, scheme_name, description, auto_error: as in `APIKeyBase`.
     """
+
+    is_ambient = True
 
     def __init__(
         self, *, name: str, scheme_name: str | None = None, description: str | None = None, auto_error: bool = True

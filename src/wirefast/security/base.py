@@ -13,11 +13,15 @@ class SecurityBase:
         model: the scheme as OpenAPI describes it.
         scheme_name: its name there; the name of the class unless given.
         auto_error: refuse a connection without credentials with HTTP 401 (True), or return ``None`` for it.
+        is_ambient: whether a browser adds the credentials by itself, so that the ``Origin`` has to be checked.
     """
 
     model: SecurityBaseModel
     scheme_name: str
     auto_error: bool
+
+    #: Whether a browser adds these credentials by itself, also for a page of another site.
+    is_ambient: bool = False
 
     #: Sent as ``WWW-Authenticate`` with a refusal (RFC 9110, section 11.6.1).
     _challenge = "Bearer"

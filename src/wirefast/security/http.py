@@ -51,6 +51,7 @@ class HTTPBase(SecurityBase):
         self, *, scheme: str, scheme_name: str | None = None, description: str | None = None, auto_error: bool = True
     ) -> None:
         self._set_up(HTTPBaseModel(scheme=scheme, description=description), scheme_name, auto_error)
+        self.is_ambient = scheme.lower() != "bearer"
 
     def make_authenticate_headers(self) -> dict[str, str]:
         """Return the headers of a refusal: the challenge for this scheme."""

@@ -1,0 +1,97 @@
+"""Whether a handshake may come to its route: the Origin of a page, against what the application allows.
+
+Compiled because each handshake passes here: one look at its headers finds the few that a policy has to judge.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+
+from libc.string cimport memcmp
+
+from wirefast._core import close
+from wirefast._core.scope import ORIGINS
+
+cdef object POLICY_KEY = ORIGINS
+REASON = "origin not allowed"
+
+
+cdef bint is_bearer(object value):
+    """Whether an Authorization header is one that no browser adds by itself."""
+    cdef bytes scheme
+    if type(value) is not bytes or len(<bytes> value) < 7:
+        return False
+    scheme = (<bytes> value)[:7]
+    return scheme.lower() == b"bearer "
+
+
+async def refuse(scope, receive, send):
+    """Refuse a handshake: an ASGI application. Servers answer 403."""
+    await send({"type": "websocket.close", "code": close.POLICY_VIOLATION, "reason": REASON})
+
+
+@cython.final
+cdef class Judged:
+    """An ASGI application for a handshake that an asynchronous function is to judge."""
+    cdef object answer
+    cdef object policy
+    cdef tuple origins
+    cdef object app
+
+    async def __call__(self, scope, receive, send):
+        cdef object app = self.app
+        if not await self.answer:
+            self.policy.refused(scope, self.origins)
+            app = refuse
+        await app(scope, receive, send)
+
+
+@cython.final
+cdef class Gate:
+    def __init__(self, policy, bint hands_on=False):
+        self.policy = policy
+        self.explicit = policy.is_explicit
+        self.hands_on = hands_on
+
+    cdef object enter(self, object scope, object app):
+        cdef tuple origins = None
+        cdef bint credentials = False
+        cdef object name, value, policy, answer
+        cdef Py_ssize_t size
+        cdef Judged judged
+        if self.hands_on:
+            if self.explicit:
+                scope[POLICY_KEY] = self.policy
+            return app
+        for name, value in scope["headers"]:
+            if not PyBytes_CheckExact(name):
+                name = bytes(name)
+            size = PyBytes_GET_SIZE(name)
+            if size == 6:
+                if memcmp(PyBytes_AS_STRING(name), b"origin", 6) == 0:
+                    origins = (value,) if origins is None else origins + (value,)
+                elif memcmp(PyBytes_AS_STRING(name), b"cookie", 6) == 0:
+                    credentials = True
+            elif size == 13 and memcmp(PyBytes_AS_STRING(name), b"authorization", 13) == 0:
+                credentials = credentials or not is_bearer(value)
+        if origins is None:  # no page
+            return app
+        policy = self.policy
+        if not self.explicit:
+            policy = scope.get(POLICY_KEY)
+            if policy is None:
+                if not credentials:
+                    return app
+                policy = self.policy
+        answer = policy.judge(scope, origins)
+        if answer is True:
+            return app
+        if answer is False:
+            policy.refused(scope, origins)
+            return refuse
+        judged = Judged.__new__(Judged)
+        judged.answer, judged.policy, judged.origins, judged.app = answer, policy, origins, app
+        return judged
+
+    def choose(self, scope, app):
+        """Return the ASGI callable that serves a handshake: ``app``, or one that refuses; see enter()."""
+        return self.enter(scope, app)

@@ -1,0 +1,119 @@
+"""Who may come to a route: its own settings with those of the routers and the application around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from wirefast._core.gate import Gate
+from wirefast.limits.origins import OriginPolicy, Origins
+from wirefast.logger import logger
+
+__all__ = ["NOTHING_SET", "Admission", "Gates", "warn_of_open_origins"]
+
+#: Paths that the warning at start-up names.
+SHOWN_PATHS = 5
+
+_SETTING = "App(origins=[...]), or origins= of the router or route"
+_DEFAULT = OriginPolicy(setting=_SETTING)
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What was set for a route, a router or an application.
+
+    Attributes:
+        origins: None where they are those of what is around it.
+    """
+
+    origins: OriginPolicy | None = None
+
+    @classmethod
+    def of(cls, origins: Origins | None = None) -> Admission:
+        """Check what an application has set.
+
+        Raises:
+            TypeError, ValueError: ``origins`` is no such list; see `OriginPolicy`.
+        """
+        if origins is None:
+            return NOTHING_SET
+        return cls(OriginPolicy(origins, setting=_SETTING))
+
+    def inside(self, outer: Admission) -> Admission:
+        """Return these settings, with those of ``outer`` where they say nothing."""
+        if outer is NOTHING_SET or outer is self:
+            return self
+        return Admission(outer.origins if self.origins is None else self.origins)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Admission:
+        return self
+
+
+NOTHING_SET = Admission()
+
+
+class Gates:
+    """Makes the gate of each route of a table; routes with the same settings share one.
+
+    Args:
+        around: the settings of the router that serves.
+    """
+
+    def __init__(self, around: Admission) -> None:
+        self._around = around
+        self._made: dict[Any, Gate] = {}
+
+    def of(self, route: Any) -> Gate:
+        """Return the gate of a route.
+
+        An application or router of ours that is mounted decides by itself: it is only told what is set around it.
+
+        Args:
+            route: of any kind.
+        """
+        admission = getattr(route, "admission", NOTHING_SET).inside(self._around)
+        hands_on = _decides_itself(route)
+        key = (admission, hands_on)
+        gate = self._made.get(key)
+        if gate is None:
+            gate = self._made[key] = Gate(admission.origins or _DEFAULT, hands_on)
+        return gate
+
+
+def warn_of_open_origins(routes: Iterable[Any], around: Admission, has_session: bool) -> None:
+    """Warn once of the routes that every page may open with the credentials of a visitor.
+
+    Args:
+        routes: as they are served.
+        around: the settings of the router that serves.
+        has_session: whether a middleware reads a session from a cookie.
+    """
+    paths = []
+    for route in routes:
+        policy = getattr(route, "admission", NOTHING_SET).inside(around).origins
+        if policy is not None and policy.any and hasattr(route, "reads_ambient"):
+            if has_session or route.reads_ambient():
+                paths.append(route.path)
+    if paths:
+        more = f" and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else ""
+        logger.warning(
+            'origins="*" lets every web page open %s%s as the visitor who is logged in: credentials there come by '
+            "themselves (cookies, a session, HTTP authentication). List the origins of your pages instead",
+            ", ".join(map(repr, paths[:SHOWN_PATHS])),
+            more,
+        )
+
+
+def _decides_itself(route: Any) -> bool:
+    """Whether a table of ours comes behind this route."""
+    if hasattr(route, "include_context"):
+        return hasattr(route.original_router, "admission")
+    app = None if hasattr(route, "endpoint") else getattr(route, "app", None)
+    seen: set[int] = set()
+    while app is not None and id(app) not in seen:
+        seen.add(id(app))
+        if hasattr(app, "select_websocket") or hasattr(getattr(app, "router", None), "select_websocket"):
+            return True
+        app = getattr(app, "app", None)
+    return False

@@ -1,0 +1,26 @@
+"""What was refused in this process, by kind: plain counters that metrics read.
+
+A kind is the name of the setting that refused: ``origin``, ``connections``, ``per_ip``, ``messages`` and so on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+__all__ = ["count_refusal", "refusals"]
+
+_refusals: Counter[str] = Counter()
+
+
+def count_refusal(kind: str) -> None:
+    """Count one refusal.
+
+    Args:
+        kind: the setting that refused. The kinds are few and no client's to choose.
+    """
+    _refusals[kind] += 1
+
+
+def refusals() -> dict[str, int]:
+    """Return how many handshakes, messages and sockets were refused in this process so far, by kind."""
+    return dict(_refusals)
