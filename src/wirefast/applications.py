@@ -27,8 +27,10 @@ from typing_extensions import deprecated as deprecated_decorator
 from wirefast import params, routing
 from wirefast._core.handlers import DenialByClose
 from wirefast._core.session import WebSocketPipeline, call_application
-from wirefast.datastructures import Default
+from wirefast.datastructures import Default, DefaultPlaceholder
 from wirefast.documents.application import AppDocuments
+from wirefast.documents.asyncapi.application import AppSocketDocuments
+from wirefast.documents.asyncapi.serving import add_socket_routes
 from wirefast.draining import DrainDeclarations, DrainHook, TellsOfDrain
 from wirefast.exception_handlers import (
     explain_by_close,
@@ -85,7 +87,7 @@ def _in_one_line(lifespan: ASGIApp) -> ASGIApp:
     return reporting
 
 
-class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, Starlette):
+class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, Starlette):
     """The application: routes, dependencies, exception handlers, middleware and lifespan in one ASGI callable.
 
     Every argument of FastAPI's is here under its name and with its default.
@@ -110,6 +112,10 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
         responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: the same, for all operations.
         separate_input_output_schemas: the same.
         openapi_websockets: whether each socket is in the OpenAPI document, as a GET that answers 101. Default False.
+        asyncapi_url: the path of the AsyncAPI document of the sockets, None for none. Default: ``/asyncapi.json``, and
+            none where there is no ``openapi_url``.
+        asyncapi_docs_url: the path of the page that shows this document and speaks to the sockets, None for none.
+            There is none without an ``asyncapi_url`` or without a ``docs_url``. Default: ``/asyncapi``.
         explain_rejections: what a client whose handshake parameters are invalid sees. ``None`` (default):
             close code 1008 before accept, as FastAPI; ``"http"``: a 422 response with FastAPI's
             ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,
@@ -173,6 +179,8 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
         max_body_size: int | None = None,
         form_limits: dict[str, int] | None = None,
         openapi_websockets: bool = False,
+        asyncapi_url: str | None = Default("/asyncapi.json"),
+        asyncapi_docs_url: str | None = "/asyncapi",
         explain_rejections: Literal["http", "close"] | None = None,
         telemetry: TelemetryConfig | None = None,
         hub: Hub | None = None,
@@ -204,6 +212,10 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
         self.openapi_tags = openapi_tags
         self.openapi_external_docs = openapi_external_docs
         self.openapi_websockets = openapi_websockets
+        if isinstance(asyncapi_url, DefaultPlaceholder):
+            asyncapi_url = asyncapi_url.value if openapi_url else None
+        self.asyncapi_url = asyncapi_url
+        self.asyncapi_docs_url = asyncapi_docs_url if asyncapi_url and docs_url else None
         self.separate_input_output_schemas = separate_input_output_schemas
         self.servers = servers or []
         self.docs_url = docs_url
@@ -250,6 +262,7 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
         if openapi_url and not (title and version):
             raise AssertionError("An OpenAPI document needs a title and a version; give them, or openapi_url=None")
         self.setup()
+        add_socket_routes(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A tool that builds the stack again, such as OpenTelemetry's instrumentation when it is taken off, assigns it.
@@ -369,8 +382,10 @@ class App(AppDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, 
                 Default: that.
             send_timeout: seconds that a send may wait for the peer to read, then close 1013. Default: for ever.
             origins: the web pages that may connect. Default: those of the router.
+            tags, summary, description, operation_id, deprecated, include_in_schema, receives, sends: for documents;
+                see `WebSocketOptions`.
 
-        The last four are wirefast's; but for ``origins`` they need wirefast's own server protocol.
+        All but the first three are wirefast's; the next three need wirefast's own server protocol.
         """
         return self.router.websocket(path, name=name, dependencies=dependencies, **options)
 

@@ -363,6 +363,8 @@ def test_constructors_reprs_and_deprecated_arguments(name):
 def test_signatures_of_the_public_functions():
     import inspect
 
+    from wirefast.routes.websocket_options import WebSocketOptions
+
     def build(f, trace):
         for name in ("Query", "Header", "Cookie", "Path", "Body", "Form", "File", "Depends", "Security"):
             parameters = inspect.signature(getattr(f, name)).parameters.values()
@@ -371,7 +373,8 @@ def test_signatures_of_the_public_functions():
             for name in names:
                 parameters = dict(inspect.signature(getattr(owner, name)).parameters)
                 if f.name == "wirefast":  # the additions, by keyword and with a default
-                    for added in map(parameters.pop, ("per_message_deflate", "max_size", "send_timeout", "origins")):
+                    options = inspect.signature(WebSocketOptions).parameters
+                    for added in map(parameters.pop, options):
                         assert (added.kind, added.default) == (added.KEYWORD_ONLY, None)
                 trace(name, [(each.name, str(each.kind), each.default) for each in parameters.values()])
         return f.App()

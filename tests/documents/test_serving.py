@@ -22,7 +22,8 @@ PATHS |= {"swagger_ui_redirect": "/docs/oauth2-redirect"}
 
 
 def paths(app: App) -> dict[str, str]:
-    return {route.name: route.path for route in app.routes}  # type: ignore[attr-defined]
+    found = {route.name: route.path for route in app.routes}  # type: ignore[attr-defined]
+    return {name: path for name, path in found.items() if not name.startswith("asyncapi")}
 
 
 def taking(model: type[BaseModel]) -> Any:

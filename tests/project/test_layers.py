@@ -32,7 +32,7 @@ LAYERS = [
     "routes",
     "messages",
     "_body_limit _form_limits routing",
-    "documents _compat openapi.docs openapi.utils",
+    "documents clients _compat openapi.docs openapi.utils",
     "draining",
     "applications",
     "server testclient",

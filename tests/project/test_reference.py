@@ -46,12 +46,15 @@ INTERNAL = {
     "wirefast.draining": "what App.on_drain does",
     "wirefast.limits": "what max_body_size and form_limits do",
     "wirefast.routes": "the kinds of routes and their decorators, which App, APIRouter and wirefast.routing pass on",
+    "wirefast.clients": "what `wirefast client` writes; docs/clients.md describes it",
     "wirefast.documents": "makes what openapi.utils and openapi.docs pass on, and what App serves of it",
     "wirefast.lifespan": "lifespans of routers, merged",
     "wirefast.middleware.asyncexitstack": "closes uploaded files",
 }
 # Their packages' names are their interface.
-WITHIN = re.compile(r"wirefast\.(cli|server|rooms|documents|limits|messages|metrics|routes|telemetry)\.\w+(\.\w+)?")
+WITHIN = re.compile(
+    r"wirefast\.(cli|clients|server|rooms|documents|limits|messages|metrics|routes|telemetry)\.\w+(\.\w+)?"
+)
 
 ORIGIN = re.compile(
     r"FastAPI|fastapi\.|Starlette|starlette\.|\bRFC\b|\bASGI\b|WHATWG|OpenAPI|uvicorn|wirefast only|ours"

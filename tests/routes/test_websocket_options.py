@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -100,4 +101,6 @@ def test_another_option_is_an_error_at_once() -> None:
 
 def test_the_options_are_spelled_out() -> None:
     for method in (App.websocket, APIRouter.websocket, App.add_api_websocket_route, APIWebSocketRoute):
-        assert list(inspect.signature(method).parameters)[-4:] == [*ASKED, "origins"]
+        named = [field.name for field in fields(WebSocketOptions)]
+        assert list(inspect.signature(method).parameters)[-len(named) :] == named
+        assert named[:4] == [*ASKED, "origins"]

@@ -17,7 +17,7 @@ from wirefast.routing import APIWebSocketRoute
 if TYPE_CHECKING:
     from wirefast.documents.operations import PathWriter
 
-__all__ = ["DescribedSocket", "described_sockets"]
+__all__ = ["DescribedSocket", "described_sockets", "shown_routes"]
 
 
 @dataclass
@@ -54,15 +54,15 @@ def described_sockets(routes: Iterable[Any]) -> list[DescribedSocket]:
     """Return the sockets among ``routes`` that have a signature of ours, but those of routers that are to stay out."""
     return [
         DescribedSocket(route, Needs.of(route.dependant))
-        for route in _shown(routes)
-        if isinstance(route, APIWebSocketRoute)
+        for route in shown_routes(routes)
+        if isinstance(route, APIWebSocketRoute) and route.described.include_in_schema
     ]
 
 
-def _shown(routes: Iterable[Any]) -> Iterator[Any]:
-    """Routes as they are under their includes. A socket has no ``include_in_schema`` of its own; routers do."""
+def shown_routes(routes: Iterable[Any]) -> Iterator[Any]:
+    """Routes as they are under their includes, without those of routers that stay out of documents."""
     for route in routes:
         if not hasattr(route, "effective_candidates"):
             yield getattr(route, "effective", route)
         elif route.include_context.include_in_schema and route.original_router.include_in_schema:
-            yield from _shown(route.effective_candidates())
+            yield from shown_routes(route.effective_candidates())

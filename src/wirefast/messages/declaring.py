@@ -11,18 +11,19 @@ from typing_extensions import TypedDict, Unpack
 from wirefast import params
 from wirefast.messages.handlers import Declared
 from wirefast.messages.route import MessageRoute, Registry
-from wirefast.routes.websocket_options import SocketOptions
+from wirefast.routes.websocket_options import CommonOptions
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-class RouteOptions(SocketOptions, total=False):
+class RouteOptions(CommonOptions, total=False):
     """What every route of messages takes. wirefast only.
 
     Attributes:
         name: for ``url_path_for``. Default: the function's name; of ``messages`` the path, with ``_`` for the rest.
         dependencies: run before those of the handlers, for their effect; those of scope ``"message"`` for each message.
         per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`.
+        tags, summary, description, operation_id, deprecated, include_in_schema: the same.
         on_invalid: what happens to a message that is not valid, has no known tag or is no JSON: ``"reply"`` an error,
             ``"close"`` with 1008, or ``"ignore"``. Default: ``"reply"``.
         max_invalid: how many of them in a row close the socket with 1008. Default: 10.
@@ -49,6 +50,8 @@ class HandlerOptions(TypedDict, total=False):
         cancel_on_disconnect: whether it is cancelled when the peer is gone. Default: True.
         response_model_include, response_model_exclude, response_model_by_alias, response_model_exclude_unset,
             response_model_exclude_defaults, response_model_exclude_none: how replies are written, as for HTTP.
+        operation_id: its name in documents, and in generated clients. Default: the channel's and the function's name.
+        summary, description: in documents. Default: the function's name in words, and its docstring.
     """
 
     concurrent: bool
@@ -59,6 +62,9 @@ class HandlerOptions(TypedDict, total=False):
     response_model_exclude_unset: bool
     response_model_exclude_defaults: bool
     response_model_exclude_none: bool
+    operation_id: str | None
+    summary: str | None
+    description: str | None
 
 
 class Messages:
@@ -129,12 +135,13 @@ def _declared_handler(role: Any, function: Any, tags: Sequence[Any], options: Ma
         raise TypeError(f"a handler is a function, not {type(function).__name__}")
     given = dict(options)
     concurrent, cancels = given.pop("concurrent", False), given.pop("cancel_on_disconnect", True)
+    described = {name: given.pop(name, None) for name in ("operation_id", "summary", "description")}
     replies = {}
     for name in list(given):
         if name not in HandlerOptions.__annotations__:
             raise TypeError(f"a handler takes no {name!r}")
         replies[name.removeprefix("response_model_")] = given[name]
-    return Declared(function, role, tuple(tags), concurrent, cancels, replies)
+    return Declared(function, role, tuple(tags), concurrent, cancels, replies, **described)
 
 
 class MessageDeclarations:
@@ -228,8 +235,9 @@ def _add_route(
         name=name,
         dependencies=[*router.dependencies, *(options.get("dependencies") or ())],
         dependency_overrides_provider=router.dependency_overrides_provider,
-        **{name: value for name, value in options.items() if name in SocketOptions.__annotations__},
+        **{name: value for name, value in options.items() if name in CommonOptions.__annotations__},
     )
     route.admission = route.admission.inside(router.admission)
+    route.described = route.described.under(router)
     registry.changed = router._thaw
     router.routes.append(route)

@@ -40,6 +40,9 @@ class Declared:
     concurrent: bool = False
     cancel_on_disconnect: bool = True
     reply_options: Mapping[str, Any] = field(default_factory=dict)
+    operation_id: str | None = None
+    summary: str | None = None
+    description: str | None = None
 
     @property
     def place(self) -> str:

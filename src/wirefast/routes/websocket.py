@@ -23,6 +23,7 @@ from wirefast.dependencies.planning import make_plan, refuse_body
 from wirefast.dependencies.utils import solve_dependencies
 from wirefast.exceptions import WebSocketRequestValidationError
 from wirefast.limits.admission import Admission
+from wirefast.routes.description import Described
 from wirefast.routes.include_context import Includable, RouterIncludeContext
 from wirefast.routes.live_copy import OWN, deep_copy, live_copy
 from wirefast.routes.request_handler import hooked, hooks_now
@@ -41,6 +42,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         dependencies: run before those of the signature, for their effect.
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
         per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`. wirefast only.
+        tags, summary, description, operation_id, deprecated, include_in_schema, receives, sends: the same.
 
     Raises:
         AssertionError, TypeError, ValueError, FastAPIError: the declaration is wrong; the text says how.
@@ -65,6 +67,8 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         self.dependency_overrides_provider = dependency_overrides_provider
         #: Who may come in, as far as this route and what it was declared on say.
         self.admission = Admission.of(self.options.origins)
+        #: What documents say of the route.
+        self.described = Described.of(self.options)
         self._analyse()
 
     def _analyse(self) -> None:
@@ -137,6 +141,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         route.dependencies = [*context.dependencies, *self.dependencies]
         route.dependency_overrides_provider = context.dependency_overrides_provider
         route.admission = self.admission.inside(context.admission)
+        route.described = self.described.under(context)
         route._analyse()
         return route
 

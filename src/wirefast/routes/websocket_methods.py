@@ -49,6 +49,7 @@ class RouterWebSocketMethods:
             **options,
         )
         route.admission = route.admission.inside(self.admission)
+        route.described = route.described.under(self)
         self.routes.append(route)
 
     @shows_socket_options
@@ -67,6 +68,7 @@ class RouterWebSocketMethods:
             name: for ``url_path_for``. Default: the function's name.
             dependencies: run before the endpoint, for their effect.
             per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`.
+            tags, summary, description, operation_id, deprecated, include_in_schema, receives, sends: the same.
         """
 
         def decorator(function: Decorated) -> Decorated:

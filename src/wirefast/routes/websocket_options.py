@@ -14,8 +14,9 @@ from typing import Any, TypeVar, cast
 from typing_extensions import TypedDict
 
 from wirefast.limits.origins import Origins
+from wirefast.routes.description import Tags
 
-__all__ = ["SocketOptions", "WebSocketOptions", "shows_socket_options"]
+__all__ = ["CommonOptions", "SocketOptions", "WebSocketOptions", "shows_socket_options"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 #: Seconds that no timer overflows on.
@@ -24,13 +25,26 @@ _LONGEST = 10**9
 _OF_SERVER = ("per_message_deflate", "max_size", "send_timeout")
 
 
-class SocketOptions(TypedDict, total=False):
-    """The keywords of methods that declare WebSocket routes; see `WebSocketOptions`."""
+class CommonOptions(TypedDict, total=False):
+    """The keywords of methods that declare WebSocket routes of any kind; see `WebSocketOptions`."""
 
     per_message_deflate: bool | None
     max_size: int | None
     send_timeout: float | None
     origins: Origins | None
+    tags: Tags | None
+    summary: str | None
+    description: str | None
+    operation_id: str | None
+    deprecated: bool | None
+    include_in_schema: bool | None
+
+
+class SocketOptions(CommonOptions, total=False):
+    """Those of ``websocket()``, whose messages nothing else declares; see `WebSocketOptions`."""
+
+    receives: Any
+    sends: Any
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,16 @@ class WebSocketOptions:
         send_timeout: seconds that a send may wait for the peer to read; one that waits longer ends the connection, with
             1013. Default: none.
         origins: the web pages that may connect; see ``App``. Default: as the router is set. On every server.
+        tags: in documents, behind those of the routers above. Default: none.
+        summary: in documents. Default: the route's name in words.
+        description: in documents, CommonMark. Default: the docstring of the endpoint, up to a form feed.
+        operation_id: the name of the channel, and the beginning of the names of its operations. Default: made of the
+            path.
+        deprecated: whether documents say so. Default: False.
+        include_in_schema: whether documents have the socket. Default: True.
+        receives: the type of the messages that a ``websocket()`` endpoint reads, for documents; a union for several.
+            Default: any.
+        sends: the type of the messages that it sends. Default: any.
 
     Raises:
         TypeError: a value of another type.
@@ -55,6 +79,14 @@ class WebSocketOptions:
     max_size: int | None = None
     send_timeout: float | None = None
     origins: Origins | None = None
+    tags: Tags | None = None
+    summary: str | None = None
+    description: str | None = None
+    operation_id: str | None = None
+    deprecated: bool | None = None
+    include_in_schema: bool | None = None
+    receives: Any = None
+    sends: Any = None
 
     def __post_init__(self) -> None:
         deflate, size, seconds = self.per_message_deflate, self.max_size, self.send_timeout

@@ -1,0 +1,137 @@
+"""Which messages go over a socket: the types that its route declares, in each direction, and the operations."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass, field
+from types import NoneType
+from typing import Any
+
+from wirefast.documents.asyncapi.schemas import MessageType
+from wirefast.documents.schemas import Mode
+from wirefast.messages import schema
+from wirefast.messages.handlers import Handler
+from wirefast.messages.route import MessageRoute
+from wirefast.routes.description import Described
+
+__all__ = ["Operation", "Operations", "TaggedType"]
+
+
+@dataclass
+class TaggedType:
+    """A type of messages on one socket.
+
+    Attributes:
+        type: the type, with its direction.
+        tags: the values of the tag, where the type does not say them itself.
+        omits: whether members that the type has may be left out (``response_model_exclude_...``).
+    """
+
+    type: MessageType
+    tags: list[Any] = field(default_factory=list)
+    omits: bool = False
+
+
+@dataclass
+class Operation:
+    """One operation of a socket.
+
+    Attributes:
+        action: ``"receive"`` or ``"send"``, as the application sees it.
+        suffix: what is added to the channel's name.
+        handler: the function, where one has declared it.
+        messages: their types; none for any.
+        replies: the types of the answers.
+        answers: whether there may be errors as answers.
+    """
+
+    action: str
+    suffix: str
+    messages: list[TaggedType]
+    handler: Handler | None = None
+    replies: list[TaggedType] = field(default_factory=list)
+    answers: bool = False
+
+
+class Operations:
+    """The operations of one route.
+
+    Args:
+        route: a WebSocket route, as it is under its includes.
+        described: what the route says of itself.
+    """
+
+    def __init__(self, route: Any, described: Described) -> None:
+        self.found: list[Operation] = []
+        self.tag: str | None = None
+        self._known: dict[tuple[int, str, bytes, bool], TaggedType] = {}
+        if isinstance(route, MessageRoute):
+            route.resolve()
+            self._of_handlers(route)
+        else:
+            receives, sends = described.receives, described.sends
+            self.found.append(Operation("receive", "receive", self._leaves(receives, "validation")))
+            self.found.append(Operation("send", "send", self._leaves(sends, "serialization")))
+
+    def types(self) -> list[MessageType]:
+        """Every type, for the schemas."""
+        return [tagged.type for tagged in self._known.values()]
+
+    def _of_handlers(self, route: MessageRoute) -> None:
+        registry = route.registry
+        roles = {handler.declared.role for handler in route.handlers}
+        self.tag = registry.tag if "message" in roles or not roles & {"listener", "stream"} else None
+        unprompted: list[TaggedType] = []
+        for handler in route.handlers:
+            declared = handler.declared
+            replies = self._replies(handler, registry.sends)
+            name = getattr(declared.call, "__name__", declared.role)
+            if declared.role in ("message", "listener"):
+                self.found.append(Operation("receive", name, self._received(handler), handler, replies, answers=True))
+            elif declared.role == "stream":
+                self.found.append(Operation("send", name, replies, handler))
+            elif declared.role == "connect":
+                unprompted += replies
+        if registry.sends is not None:
+            unprompted += self._leaves(registry.sends, "serialization")
+        if unprompted:
+            self.found.append(Operation("send", "send", list({id(item): item for item in unprompted}.values())))
+
+    def _received(self, handler: Handler) -> list[TaggedType]:
+        if handler.raw or not handler.tags:
+            return self._leaves(handler.message, "validation")
+        by_type: dict[int, tuple[Any, list[Any]]] = {}
+        for key, annotation in handler.tags.items():
+            by_type.setdefault(id(annotation), (annotation, []))[1].append(json.loads(key))
+        found = []
+        for annotation, tags in by_type.values():
+            for leaf in schema.leaves(annotation):
+                own = self.tag is not None and schema.tags_of(leaf, self.tag)
+                found.append(self._tagged(leaf, "validation", [] if own else tags))
+        return found
+
+    def _replies(self, handler: Handler, sends: Any) -> list[TaggedType]:
+        declared = handler.declared
+        if handler.replies is None and not _is_annotated(declared.call):
+            return self._leaves(sends, "serialization") if sends is not None else []
+        omits = any(
+            value for name, value in declared.reply_options.items() if name.startswith(("exclude", "include"))
+        ) or (declared.reply_options.get("by_alias") is False)
+        return self._leaves(handler.replies, "serialization", omits)
+
+    def _leaves(self, annotation: Any, mode: Mode, omits: bool = False) -> list[TaggedType]:
+        if annotation is None:
+            return []
+        kept = [leaf for leaf in schema.leaves(annotation) if leaf not in (None, NoneType)]
+        return [self._tagged(leaf, mode, [], omits) for leaf in kept]
+
+    def _tagged(self, annotation: Any, mode: Mode, tags: list[Any], omits: bool = False) -> TaggedType:
+        key = (id(annotation), mode, json.dumps(tags).encode(), omits)
+        if key not in self._known:
+            self._known[key] = TaggedType(MessageType(annotation, mode), tags, omits)
+        return self._known[key]
+
+
+def _is_annotated(call: Any) -> bool:
+    return inspect.signature(call).return_annotation is not inspect.Signature.empty

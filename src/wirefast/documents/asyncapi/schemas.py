@@ -1,0 +1,117 @@
+"""The JSON Schemas of one AsyncAPI document, in the dialect that AsyncAPI reads: draft 7.
+
+All types go to pydantic in one call, because only then it can name the models; see ``documents.schemas``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from wirefast.dependencies.fields import ModelField
+from wirefast.documents.schemas import Mode
+
+__all__ = ["MessageType", "definition_name", "draft7", "make_schemas"]
+
+REF_TEMPLATE = "#/components/schemas/{model}"
+
+
+class MessageType:
+    """A type of messages, and the direction that they go.
+
+    Args:
+        annotation: the type.
+        mode: ``"validation"`` for what the application receives, ``"serialization"`` for what it sends.
+    """
+
+    def __init__(self, annotation: Any, mode: Mode) -> None:
+        self.annotation = annotation
+        self.mode: Mode = mode
+
+    def core_schema(self) -> CoreSchema:
+        """pydantic's schema; that of any value where the type has none."""
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(self.annotation)
+            if not adapter.pydantic_complete:
+                adapter.rebuild(raise_errors=True)
+            return adapter.core_schema
+        except (PydanticSchemaGenerationError, NameError):
+            return core_schema.any_schema()
+
+
+class _Generator(GenerateJsonSchema):
+    """pydantic's generator. What is written has its defaults, so that a reader can rely on them."""
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        if self.mode == "serialization" and field["type"] != "typed-dict-field":
+            return field.get("serialization_exclude_if") is None
+        return super().field_is_required(field, total)
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
+        """Describe a type that has no JSON Schema, such as one of the user's with a validator, as any value."""
+        return {}
+
+    def encode_default(self, dft: Any) -> Any:
+        """Return a default as JSON. pydantic builds a serializer for each, which plain values do not need."""
+        return dft if dft is None or type(dft) in (str, int, bool) else super().encode_default(dft)
+
+
+def make_schemas(
+    types: Sequence[MessageType], fields: Sequence[ModelField]
+) -> tuple[Mapping[tuple[Any, Mode], JsonSchemaValue], dict[str, dict[str, Any]]]:
+    """Return the schema of each type and field by itself and its mode, and those of the models below them by name."""
+    inputs: list[tuple[Any, Mode, CoreSchema]] = [(item, item.mode, item.core_schema()) for item in types]
+    inputs += [(field, field.mode, field.type_adapter.core_schema) for field in dict.fromkeys(fields)]
+    found, definitions = _Generator(ref_template=REF_TEMPLATE).generate_definitions(inputs)
+    for definition in definitions.values():
+        if "description" in definition:  # a form feed ends what is meant for the public
+            definition["description"] = definition["description"].split("\f")[0]
+    return (
+        {key: draft7(value) for key, value in found.items()},
+        {str(name): draft7(value) for name, value in definitions.items()},
+    )
+
+
+def definition_name(schema: Mapping[str, Any]) -> str | None:
+    """Return the name of the model that a schema only refers to; None for another schema."""
+    reference = schema.get("$ref")
+    return reference.rpartition("/")[2] if isinstance(reference, str) and len(schema) == 1 else None
+
+
+_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
+_ONE = ("items", "additionalProperties", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames")
+#: Keywords of newer drafts, and OpenAPI's, for which draft 7 has no word; a validator needs none of them.
+_UNKNOWN = ("discriminator", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$dynamicAnchor")
+
+
+def draft7(schema: Any) -> Any:
+    """Return a JSON Schema of draft 2020-12, as pydantic writes it, in the words of draft 7."""
+    if not isinstance(schema, dict):
+        return schema
+    made: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in _UNKNOWN and not isinstance(value, str):
+            continue
+        if key in _MAPS and isinstance(value, dict):
+            made[key] = {name: draft7(item) for name, item in value.items()}
+        elif key in _LISTS and isinstance(value, list):
+            made[key] = [draft7(item) for item in value]
+        elif key in _ONE:
+            made[key] = [draft7(item) for item in value] if isinstance(value, list) else draft7(value)
+        else:
+            made[key] = value
+    if "prefixItems" in made:
+        if "items" in made:
+            made["additionalItems"] = made.pop("items")
+        made["items"] = made.pop("prefixItems")
+    if "dependentRequired" in made:
+        made["dependencies"] = made.pop("dependentRequired")
+    if "$ref" in made and len(made) > 1:  # in draft 7 what stands beside a reference has no meaning
+        made["allOf"] = [{"$ref": made.pop("$ref")}, *made.get("allOf", ())]
+    return made
