@@ -7,7 +7,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from slower import SLOWER
-from wirefast.rooms.brokers.supervisor import NOTICES, Limits, Link, LinkError, SupervisedBroker
+from wirefast.rooms.brokers.link import BrokerLink, LinkError
+from wirefast.rooms.brokers.outgoing import NOTICES
+from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker
 
 QUICK = Limits(first_delay=0.001, longest_delay=0.004, linger=0.0)
 PATIENCE = 20.0 * SLOWER
@@ -44,7 +46,7 @@ class Network:
             await asyncio.Event().wait()
 
 
-class MemoryLink(Link):
+class MemoryLink(BrokerLink):
     def __init__(self, network: Network, receive: Callable[[str, bytes], None], overrun: Callable[[str], None]) -> None:
         super().__init__(receive, overrun)
         self.network = network

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirefast._core.outbox import Outbox, Policy, as_policy
-from wirefast._core.sender import Outcome
+from wirefast._core.outbox import Outbox, Outcome, Policy, as_policy
 
 NAMES = ["wait", "close", "drop_new", "drop_old", "conflate"]
 
@@ -125,23 +124,23 @@ def test_publishers_that_wait_have_their_turn_in_order() -> None:
         outbox, policy = Outbox(), Policy("wait", max_messages=1)
         assert offer(outbox, "a", policy) is Outcome.QUEUED
         one, two = loop.create_future(), loop.create_future()
-        outbox.line_up(one)
-        outbox.line_up(two)
+        outbox.add_waiter(one)
+        outbox.add_waiter(two)
         assert outbox.pop() == "a"
         assert (one.done(), two.done()) == (True, False)
         # There is room, but it is another one's turn.
         assert offer(outbox, "b", policy) is Outcome.FULL
         assert offer(outbox, "b", policy, first=True) is Outcome.QUEUED
-        outbox.step_out(one)
+        outbox.remove_waiter(one)
         # Woken to see for itself, and full again.
         assert two.done()
         assert offer(outbox, "c", policy, first=True) is Outcome.FULL
         again = loop.create_future()
-        outbox.stay(again)
+        outbox.replace_first_waiter(again)
         outbox.finish()
         assert again.done()
         assert offer(outbox, "c", policy, first=True) is Outcome.GONE
-        outbox.step_out(again)
+        outbox.remove_waiter(again)
 
     asyncio.run(scenario())
 

@@ -57,13 +57,13 @@ def test_any_number_of_nodes(nodes):
 
 
 def enter(out=0):
-    return EnterOp(node=0, out=out, skippable=True, alone=None)
+    return EnterOp(node=0, out=out, skippable=True, make_dependant=None)
 
 
 def skipping(*, target):
     """A call that fills slot 0, then a subtree that only runs where slot 0 is empty."""
     op = enter()
-    op.land(target)
+    op.set_target(target)
     return op
 
 

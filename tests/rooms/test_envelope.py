@@ -15,7 +15,7 @@ from sockets import open_socket, turns
 from wirefast.rooms import Hub, Policy, hub, roster
 from wirefast.rooms.brokers import Broker
 from wirefast.rooms.envelope import BINARY, TEXT, Envelope, decode, encode
-from wirefast.rooms.link import MAX_HEARD, MAX_SENT, Link, hear
+from wirefast.rooms.sequence import MAX_HEARD, MAX_SENT, SequenceLog, hear
 
 names = st.lists(st.text(min_size=1, max_size=9).filter(str.isprintable), max_size=3)
 keys = (
@@ -60,7 +60,7 @@ def test_any_bytes_are_an_envelope_or_a_value_error(payload: bytes) -> None:
 
 
 def test_the_numbers_of_a_link_are_bounded() -> None:
-    link = Link()
+    link = SequenceLog()
     for number in range(MAX_SENT + 10):
         list(link.letters((f"room {number}",), TEXT, b""))
     assert [decode(payload).previous for _, payload in link.letters(("room 0", "room 4105"), TEXT, b"")] == [0, 4106]

@@ -20,11 +20,11 @@ from sockets import open_socket, turns
 from wirefast._core.fanout import MAX_KEY
 from wirefast.rooms import Hub, Policy, gaps
 from wirefast.rooms.brokers import nats, notices
-from wirefast.rooms.brokers.link import MESSAGES_IN_A_TURN, Turn
-from wirefast.rooms.brokers.supervisor import NOTICES
+from wirefast.rooms.brokers.link import MESSAGES_IN_A_TURN, TurnBudget
+from wirefast.rooms.brokers.outgoing import NOTICES
 from wirefast.rooms.envelope import CLOSE, MAX_HEAD, MAX_SEQUENCE, TEXT, Envelope, TooLarge, decode, encode
-from wirefast.rooms.link import hear
 from wirefast.rooms.models import MAX_NAME, MAX_ROOMS_AT_ONCE
+from wirefast.rooms.sequence import hear
 
 KINDS = ["ours", "ours by ASGI", "Starlette's"]
 
@@ -441,7 +441,7 @@ def test_many_notices_cost_what_one_does(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_turn_is_bounded_in_messages_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
-        turn = Turn()
+        turn = TurnBudget()
         assert [turn.is_over() for _ in range(MESSAGES_IN_A_TURN + 2)] == [False] * (MESSAGES_IN_A_TURN - 1) + [
             True
         ] * 3
@@ -449,7 +449,7 @@ def test_a_turn_is_bounded_in_messages_and_time(monkeypatch: pytest.MonkeyPatch)
         assert not turn.is_over()
         clock = iter([10.0, 10.004, 10.006])
         monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-        timed = Turn()
+        timed = TurnBudget()
         assert [timed.is_over() for _ in range(4)] == [False, False, True, True]
         monkeypatch.undo()
 

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_broker import PATIENCE, MemoryBroker, Network, run, until
-from wirefast.rooms.brokers import BrokerUnavailable
-from wirefast.rooms.brokers import supervisor as supervisor_module
-from wirefast.rooms.brokers.supervisor import NOTICES, Limits, one_line
+from wirefast.rooms.brokers import BrokerUnavailable, subscriptions
+from wirefast.rooms.brokers.link import one_line
+from wirefast.rooms.brokers.notices import ROOMS_IN_A_NOTICE
+from wirefast.rooms.brokers.outgoing import NOTICES
+from wirefast.rooms.brokers.supervisor import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -144,11 +146,11 @@ def test_any_sequence_against_a_model(operations: list[tuple[str, str]], linger:
         await broker.stop()
         assert not network.links
 
-    before, supervisor_module.ROOMS_IN_A_CHANGE = supervisor_module.ROOMS_IN_A_CHANGE, chunk
+    before, subscriptions.ROOMS_IN_A_CHANGE = subscriptions.ROOMS_IN_A_CHANGE, chunk
     try:
         run(scene())
     finally:
-        supervisor_module.ROOMS_IN_A_CHANGE = before
+        subscriptions.ROOMS_IN_A_CHANGE = before
 
 
 def test_a_lost_link_is_one_gap_for_each_room(log: pytest.LogCaptureFixture) -> None:
@@ -265,7 +267,7 @@ def test_what_was_on_its_way_is_lost_and_not_sent_again() -> None:
         network.stuck = {"publish"}
         publisher.publish("a", b"1")
         publisher.publish("a", b"2")
-        await until(lambda: not publisher._queue)
+        await until(lambda: not publisher.outgoing.queue)
         publisher.publish("b", b"3")
         flushing = asyncio.ensure_future(publisher.flush())
         # Only the publisher's link fails, so that the other hub can know of the loss by the notice alone.
@@ -289,7 +291,7 @@ def test_a_notice_of_what_the_own_gap_covers_is_not_told_again() -> None:
         await other.join("a")
         network.stuck = {"publish"}
         publisher.publish("a", b"1")
-        await until(lambda: not publisher._queue)
+        await until(lambda: not publisher.outgoing.queue)
         network.kill()
         await until(lambda: not publisher.connected and not other.connected)
         network.stuck = set()
@@ -341,9 +343,9 @@ def test_too_many_lost_rooms_are_all_rooms() -> None:
         publisher = await MemoryBroker(network, Limits(queue_payloads=0)).begin()
         other = await MemoryBroker(network).begin()
         await other.join("never lost")
-        for number in range(supervisor_module.ROOMS_IN_A_NOTICE + 1):
+        for number in range(ROOMS_IN_A_NOTICE + 1):
             publisher.publish(f"room {number}", b"")
-        assert not publisher._lost
+        assert not publisher.outgoing.lost
         await until(lambda: other.gaps)
         assert other.gaps == ["never lost"]
         for number in range(1_000):  # an overload: the next notice waits its time
@@ -414,11 +416,11 @@ def test_a_room_lingers() -> None:
             broker.subscribe("a")
         await broker.subscribed("a")
         assert network.commands == [(["a"], [])]
-        rooms = [f"room {number}" for number in range(supervisor_module.ROOMS_LINGERING + 10)]
+        rooms = [f"room {number}" for number in range(subscriptions.ROOMS_LINGERING + 10)]
         await broker.join(*rooms)
         for room in rooms:
             broker.unsubscribe(room)
-        assert len(broker._lingering) == supervisor_module.ROOMS_LINGERING
+        assert len(broker.subscriptions.lingering) == subscriptions.ROOMS_LINGERING
         await until(lambda: not broker.rooms & set(rooms[:10]))
         assert set(rooms[10:]) <= broker.rooms
         await broker.stop()
@@ -437,9 +439,10 @@ def test_nothing_grows_with_rooms_that_come_and_go() -> None:
                 await broker.subscribed(room)
             broker.unsubscribe(room)
         await until(lambda: not broker.rooms)
-        for kept in (broker._wanted, broker._confirmed, broker._changed, broker._lingering, broker._missed):
+        subs = broker.subscriptions
+        for kept in (subs.wanted, subs.confirmed, subs.changed, subs.lingering, subs.missed):
             assert not kept
-        assert not broker._waiting
+        assert not broker.subscriptions.waiting
         await broker.stop()
 
     run(scene())

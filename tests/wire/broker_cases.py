@@ -165,7 +165,7 @@ class BrokerCases:
             await until(lambda: ear.broker.connected and publisher.broker.connected)
             # The publisher's queue has overflowed after that: its notices are gaps of their own, one a second at most.
             assert set(ear.gaps) >= {*rooms, "joined while it was away"}
-            await until(lambda: not publisher.broker._queue)  # type: ignore[attr-defined]
+            await until(lambda: not publisher.broker.outgoing.queue)  # type: ignore[attr-defined]
             first = len(published)
             await until(lambda: len(published) > first + 600)
             talking.cancel()

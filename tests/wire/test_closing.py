@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from memory import CLOSE, TEXT, client_frame
-from wirefast._core.fanout import Member
+from wirefast._core.fanout import RoomMember
 from wirefast.server import WebSocketProtocol
 from wirefast.server.closing import TRANSITIONS, Event, WireState
 
@@ -174,7 +174,7 @@ class Machine:
         self.happens(Event.APP_CANCELLED, self.task.cancel)
 
     def dismissed(self) -> None:
-        self.happens(Event.DISMISSED, lambda: Member(None, self.protocol).dismiss(1013, "too slow"))  # type: ignore[arg-type]
+        self.happens(Event.DISMISSED, lambda: RoomMember(None, self.protocol).dismiss(1013, "too slow"))  # type: ignore[arg-type]
 
     def arrives(self, event: Event, data: bytes) -> None:
         self.happens(event, lambda: self.wire.protocol and self.wire.protocol.data_received(data))

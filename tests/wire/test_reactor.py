@@ -16,7 +16,7 @@ from peer import TEXT, close_frame, frame
 
 from memory import Memory
 from wirefast import WebSocket, WebSocketDisconnect
-from wirefast._core.fanout import Member, outlet_of
+from wirefast._core.fanout import RoomMember, outlet_of
 from wirefast.rooms import Policy
 
 
@@ -287,7 +287,7 @@ def test_a_due_socket_may_end_others_of_its_bucket() -> None:
         peers.extend(memory.open() for _ in range(10))
         assert await heard(lambda: len(sockets) == 10 and all(peer.status for peer in peers))
         for number, websocket in enumerate(sockets):
-            Member(websocket, outlet_of(websocket)).outbox.watch(peers[(number + 1) % len(peers)].lose)
+            RoomMember(websocket, outlet_of(websocket)).outbox.watch(peers[(number + 1) % len(peers)].lose)
         deadline = asyncio.get_running_loop().time() + 20
         while memory.state.connections:
             assert asyncio.get_running_loop().time() < deadline

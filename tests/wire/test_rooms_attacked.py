@@ -15,7 +15,7 @@ from slower import SLOWER
 from sockets import open_socket
 from wirefast.rooms import Hub, Policy
 from wirefast.rooms.brokers import make_broker
-from wirefast.rooms.brokers.supervisor import NOTICES
+from wirefast.rooms.brokers.outgoing import NOTICES
 
 
 def line(*head: Any, data: bytes = b"x") -> bytes:
@@ -53,7 +53,7 @@ def test_nothing_that_arrives_is_believed(process_class: Any, kind: str, short_p
                 forger.broker.publish("a", payload)
             forger.broker.publish("a", line("h", 1, 0, "t", data=b"x" * 5000))
             # The largest number in the name of the true hub, which goes on all the same.
-            forger.broker.publish("a", line(true._link.id, 2**53, 1, "b", data=b"forged"))
+            forger.broker.publish("a", line(true._sequences.id, 2**53, 1, "b", data=b"forged"))
             for _ in range(200):
                 forger.broker.publish(NOTICES, b'{"from":"x","age":0,"rooms":null}')
             forger.broker.publish(NOTICES, b"junk")

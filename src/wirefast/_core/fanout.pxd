@@ -4,7 +4,10 @@ from wirefast._core.channel cimport Channel, EventKind
 from wirefast._core.outbox cimport Outbox, Policy
 
 
-cdef class Message:
+cdef class RoomMember
+
+
+cdef class OutgoingMessage:
     # The payload as it goes over the wire, and what kind of frame it goes in.
     cdef readonly bytes data
     cdef EventKind kind
@@ -18,7 +21,15 @@ cdef class Message:
     cdef bytes frame_for(self, Channel channel)
 
 
-cdef class Member:
+# What did not go smoothly for one member: its message was not taken, or others were dropped for it.
+cdef class Setback:
+    cdef readonly RoomMember member
+    cdef readonly int outcome                 # an Outcome
+    cdef readonly unsigned long long dropped
+    cdef readonly unsigned long long dropped_bytes
+
+
+cdef class RoomMember:
     # The way to the socket: its channel, or the Sender that wraps its ASGI send.
     cdef readonly object outlet
     cdef Channel channel
@@ -30,4 +41,4 @@ cdef class Member:
     # What the hub has put into the outbox's watchers.
     cdef public object watcher
 
-    cdef int give(self, Message message, Policy policy, object key, bint first) except -1
+    cdef int give(self, OutgoingMessage message, Policy policy, object key, bint first) except -1

@@ -6,7 +6,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
 from wirefast._core.channel cimport BINARY, TEXT
-from wirefast._core.outbox cimport GONE, QUEUED, WAIT, find_policy
+from wirefast._core.outbox cimport GONE, QUEUED, SENT, WAIT, find_policy
 from wirefast._core.websocket cimport CONNECTED, CONNECTING, WebSocketCore
 
 import logging
@@ -22,11 +22,12 @@ logger = logging.getLogger("wirefast.rooms")
 #: Characters of the key of a conflated message.
 MAX_KEY = 1024
 
-cdef tuple ANSWERS = ("sent", "queued", "dropped", "dropped", "dropped", "dropped")
+# What try_send() says of an outcome; of all others "dropped".
+cdef dict ANSWERS = {SENT: "sent", QUEUED: "queued"}
 
 
 @cython.final
-cdef class Message:
+cdef class OutgoingMessage:
     @property
     def is_text(self):
         """Whether it goes in a text frame."""
@@ -47,8 +48,8 @@ cdef class Message:
         return self.frame
 
 
-cdef Message new_message(EventKind kind, bytes data, str text):
-    cdef Message self = Message.__new__(Message)
+cdef OutgoingMessage new_message(EventKind kind, bytes data, str text):
+    cdef OutgoingMessage self = OutgoingMessage.__new__(OutgoingMessage)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
     self.kind = kind
     self.data = data
@@ -64,7 +65,7 @@ def make_message(value):
         TypeError: the value has no JSON form.
         ValueError: it refers to itself.
     """
-    if type(value) is Message:
+    if type(value) is OutgoingMessage:
         return value
     if isinstance(value, str):
         encoded = utf8(value)
@@ -99,7 +100,7 @@ def outlet_of(websocket, bint create=True):
 
 
 @cython.final
-cdef class Member:
+cdef class RoomMember:
     """One socket in the rooms of a hub."""
 
     def __init__(self, websocket, outlet):
@@ -122,12 +123,12 @@ cdef class Member:
     def is_open(self):
         return self.channel.is_open() if self.channel is not None else self.outlet.is_open()
 
-    cdef int give(self, Message message, Policy policy, object key, bint first) except -1:
+    cdef int give(self, OutgoingMessage message, Policy policy, object key, bint first) except -1:
         if self.channel is not None:
             return self.channel.offer(message.frame_for(self.channel), policy, key, first)
         return self.outlet.offer(message, policy, key, first)
 
-    def offer(self, Message message not None, Policy policy not None, key, bint first):
+    def offer(self, OutgoingMessage message not None, Policy policy not None, key, bint first):
         """Offer one message; the number of an ``Outcome``."""
         return self.give(message, policy, key, first)
 
@@ -139,17 +140,23 @@ cdef class Member:
             self.outlet.dismiss(code, reason)
 
 
-def fan_out(list members not None, Message message not None, Policy policy not None, key, exclude):
+@cython.final
+cdef class Setback:
+    pass
+
+
+def fan_out(list members not None, OutgoingMessage message not None, Policy policy not None, key, exclude):
     """Offer a message to every member whose outlet is not excluded.
 
     Returns:
-        The number of members it was sent to or queued for; whether tasks of another server's are to send it; a list of
-        what did not go smoothly: (member, outcome, messages dropped, bytes dropped); None where all did.
+        The number of members it was sent to or queued for; whether tasks of another server's are to send it; the
+        `Setback` of each member that had one, None where all went smoothly.
     """
-    cdef Member member
+    cdef RoomMember member
     cdef Py_ssize_t reached = 0
     cdef int outcome
-    cdef list rough = None
+    cdef list setbacks = None
+    cdef Setback setback
     cdef bint by_tasks = False
     cdef unsigned long long dropped, dropped_bytes
     for member in members:
@@ -166,12 +173,15 @@ def fan_out(list members not None, Message message not None, Policy policy not N
             if member.channel is None:
                 by_tasks = True
         if outcome > QUEUED or member.outbox.dropped != dropped:
-            if rough is None:
-                rough = []
-            rough.append(
-                (member, outcome, member.outbox.dropped - dropped, member.outbox.dropped_bytes - dropped_bytes)
-            )
-    return reached, by_tasks, rough
+            if setbacks is None:
+                setbacks = []
+            setback = Setback.__new__(Setback)
+            setback.member = member
+            setback.outcome = outcome
+            setback.dropped = member.outbox.dropped - dropped
+            setback.dropped_bytes = member.outbox.dropped_bytes - dropped_bytes
+            setbacks.append(setback)
+    return reached, by_tasks, setbacks
 
 
 # ---- For one socket ----
@@ -180,7 +190,7 @@ def fan_out(list members not None, Message message not None, Policy policy not N
 def try_send(WebSocketCore websocket not None, data, policy, key):
     """The body of ``WebSocket.try_send``."""
     cdef Policy found = find_policy(policy)
-    cdef Message message = make_message(data)
+    cdef OutgoingMessage message = make_message(data)
     cdef object outlet
     cdef int outcome
     if found.rule == WAIT:
@@ -196,7 +206,7 @@ def try_send(WebSocketCore websocket not None, data, policy, key):
         outcome = websocket.channel.offer(message.frame_for(websocket.channel), found, key, False)
     else:
         outcome = outlet.offer(message, found, key, False)
-    return ANSWERS[outcome]
+    return ANSWERS.get(outcome, "dropped")
 
 
 def buffered(WebSocketCore websocket not None):
@@ -233,7 +243,7 @@ def check_key(key):
     raise TypeError(f"a key is a str or an int, not {type(key).__name__}")
 
 
-def check_size(Message message not None, Policy policy not None):
+def check_size(OutgoingMessage message not None, Policy policy not None):
     """ValueError for a message that could never wait."""
     if message.size > policy.max_bytes:
         raise ValueError(

@@ -7,7 +7,7 @@ cdef enum Rule:
     DROP_OLD = 3       # the oldest that may be dropped make room
     CONFLATE = 4       # an older message of the same key is dropped in any case; then as DROP_OLD
 
-cdef enum Outcome:     # what became of a message
+cpdef enum Outcome:    # what became of a message; SENT and QUEUED: the peer may get it
     SENT = 0           # on its way with this turn's write
     QUEUED = 1         # in the outbox
     DROPPED = 2

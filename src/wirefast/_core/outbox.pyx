@@ -284,17 +284,17 @@ cdef class Outbox:
         if not self.ended and watcher in self.watchers:
             self.watchers.remove(watcher)
 
-    def line_up(self, future):
+    def add_waiter(self, future):
         """Queue a publisher's future, done when it is its turn to try and something has changed."""
         if self.waiters is None:
             self.waiters = deque()
         self.waiters.append(future)
 
-    def stay(self, future):
+    def replace_first_waiter(self, future):
         """Put another future in the place of the first one, whose turn gained nothing."""
         self.waiters[0] = future
 
-    def step_out(self, future):
+    def remove_waiter(self, future):
         """Take a publisher's future out; the next one has its turn."""
         self.waiters.remove(future)
         if self.waiters:

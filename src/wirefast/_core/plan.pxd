@@ -83,7 +83,7 @@ cdef class MemberOp(Op):
 
 cdef class EnterOp(Op):
     cdef bint skippable          # jump where the result is already there: solving it again would show nowhere
-    cdef object alone            # callable() -> Dependant that needs this dependency only, as ``value``
+    cdef object make_dependant   # callable() -> Dependant that needs this dependency only, as ``value``
     cdef int target              # index of the operation behind the subtree
 
 

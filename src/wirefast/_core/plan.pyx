@@ -102,15 +102,15 @@ cdef class MemberOp(Op):
 
 @cython.final
 cdef class EnterOp(Op):
-    def __init__(self, *, int node, int out, bint skippable, alone):
+    def __init__(self, *, int node, int out, bint skippable, make_dependant):
         self.code = OP_ENTER
         self.node = node
         self.out = out
         self.skippable = skippable
-        self.alone = alone
+        self.make_dependant = make_dependant
         self.target = -1
 
-    def land(self, int target):
+    def set_target(self, int target):
         """Set where the jump goes, once the subtree is written."""
         self.target = target
 

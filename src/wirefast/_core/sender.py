@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
@@ -18,27 +17,16 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from wirefast._core import close
 from wirefast._core.channel import AsgiSend
-from wirefast._core.outbox import Outbox, Policy
+from wirefast._core.outbox import Outbox, Outcome, Policy
 from wirefast._core.websocket import WebSocketCore
 
 if TYPE_CHECKING:
-    from wirefast._core.fanout import Message
+    from wirefast._core.fanout import OutgoingMessage
 
 logger = logging.getLogger("wirefast.rooms")
 
 #: Seconds for what waits, and then the close message, to be accepted by the server once a socket is being closed.
 CLOSE_TIMEOUT = 10.0
-
-
-class Outcome(IntEnum):
-    """What became of a message; the numbers are those of ``outbox.pxd``."""
-
-    SENT = 0
-    QUEUED = 1
-    DROPPED = 2
-    CLOSING = 3
-    FULL = 4
-    GONE = 5
 
 
 class Buffered(NamedTuple):
@@ -90,7 +78,7 @@ class Sender:
         since = self.outbox.since()
         return 0.0 if since is None else max(0.0, self.loop.time() - since)
 
-    def offer(self, message: Message, policy: Policy, key: Any, first: bool) -> int:
+    def offer(self, message: OutgoingMessage, policy: Policy, key: Any, first: bool) -> int:
         """Queue a message, or leave it to the policy; the number of an ``Outcome``, never SENT."""
         if not self.is_open():
             return Outcome.GONE

@@ -54,7 +54,7 @@ cdef class Frame:
     cdef object raw_header(self, FieldOp op, Py_ssize_t* found)
     cdef list all_values(self, bytes name)
     cdef bint is_outdated(self) except -1
-    cdef Frame beside(self, Plan plan)
+    cdef Frame part_frame(self, Plan plan)
     cdef int exchange_results(self) except -1
     cdef int file_exit(self, object item, bint function_scope) except -1
 

@@ -101,7 +101,7 @@ cdef class Frame:
             elif op.code == OP_ENTER:
                 if self.called and self.is_outdated():
                     self.pc = (<EnterOp> op).target
-                    return self.solve_beside(<EnterOp> op)
+                    return self.solve_apart(<EnterOp> op)
                 if (<EnterOp> op).skippable and self.shared is None and self.slots[op.out] is not ABSENT:
                     self.pc = (<EnterOp> op).target
             elif op.code == OP_READ:
@@ -123,9 +123,9 @@ cdef class Frame:
         self.called = False
         return self.plans is not None and self.plans.changed_since(self.plan)
 
-    async def solve_beside(self, EnterOp op):
+    async def solve_apart(self, EnterOp op):
         """Solve one dependency by a plan of its own, since the overrides are no longer those of ours."""
-        cdef Frame frame = self.beside(self.plans.plan_now(op.alone()))
+        cdef Frame frame = self.part_frame(self.plans.plan_now(op.make_dependant()))
         try:
             await frame.solve()
         finally:
@@ -137,7 +137,7 @@ cdef class Frame:
         else:
             self.slots[op.out] = frame.endpoint_arguments()["value"]
 
-    cdef Frame beside(self, Plan plan):
+    cdef Frame part_frame(self, Plan plan):
         """A frame for a part of this connection: what it enters is ours to exit, and results are shared."""
         cdef Frame frame = new_frame(plan, self.plans, self.connection, self.scope, self.body)
         cdef Shared shared = self.shared

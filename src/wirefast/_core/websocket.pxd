@@ -1,7 +1,7 @@
 from wirefast._core.channel cimport Channel
 from wirefast._core.coroutine cimport CompiledCoroutine
 
-cdef enum State:       # starlette.websockets.WebSocketState
+cdef enum SocketState:       # starlette.websockets.WebSocketState
     CONNECTING = 0
     CONNECTED = 1
     DISCONNECTED = 2
@@ -12,8 +12,8 @@ cdef class WebSocketCore:
     """The state machine of one WebSocket, over ASGI messages or directly over a Channel."""
     cdef public object scope
     # What each side is known to have done.
-    cdef State client
-    cdef State application
+    cdef SocketState client
+    cdef SocketState application
     # The ASGI callables, and the channel behind them when nothing wrapped them.
     cdef object receive_callable
     cdef object send_callable
@@ -38,11 +38,11 @@ cdef class WebSocketCore:
 
 
 # Subclasses that add no fields: option is the frame's EventKind with flags, argument the data to send.
-cdef class Receive(CompiledCoroutine):
+cdef class ReceiveCall(CompiledCoroutine):
     # The result, or a wait for the channel.
     cdef object next_event(self, WebSocketCore websocket)
 
 
-cdef class Send(CompiledCoroutine):
+cdef class SendCall(CompiledCoroutine):
     cdef dict message(self)
     cdef object write(self, Channel channel)

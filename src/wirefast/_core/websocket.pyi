@@ -1,8 +1,10 @@
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from typing import Any, final
 
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketState
+
+from wirefast._core.coroutine import CompiledCoroutine
 
 LAST_PATIENCE: float
 
@@ -31,3 +33,9 @@ class WebSocketCore:
     async def send_text(self, data: str) -> None: ...
     async def send_bytes(self, data: bytes) -> None: ...
     async def send_json(self, data: Any, mode: str = "text") -> None: ...
+
+@final
+class ReceiveCall(CompiledCoroutine): ...
+
+@final
+class SendCall(CompiledCoroutine): ...

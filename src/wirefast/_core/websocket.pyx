@@ -45,7 +45,7 @@ cdef extern from "Python.h":
 # Seconds in which a server tells how a peer left that a send has found gone.
 LAST_PATIENCE = 5.0
 
-cdef enum:             # the option of a Receive or Send
+cdef enum:             # the option of a ReceiveCall or SendCall
     FRAME = 15         # the bits of its EventKind, TEXT or BINARY
     AS_JSON = 16
     WRONG_MODE = 32
@@ -106,7 +106,7 @@ cdef class WebSocketCore:
             self.channel = None
         PyObject_GenericSetAttr(self, name, value)
 
-    # ---- State ----
+    # ---- SocketState ----
 
     @property
     def client_state(self):
@@ -183,7 +183,7 @@ cdef class WebSocketCore:
         raise WebSocketDisconnected('Cannot call "receive" once a disconnect message has been received.')
 
     async def send(self, message: Message) -> None:
-        """Send one ASGI message, checked against the state. ``starlette.websockets.WebSocket.send``."""
+        """SendCall one ASGI message, checked against the state. ``starlette.websockets.WebSocket.send``."""
         cdef object kind, sending
         cdef bint done
         if self.application == CONNECTED:
@@ -400,7 +400,7 @@ cdef class WebSocketCore:
     # ---- Sending ----
 
     def send_text(self, data: str) -> None:
-        """Send a text message.
+        """SendCall a text message.
 
         Args:
             data: the text, a str.
@@ -414,11 +414,11 @@ cdef class WebSocketCore:
         return sending("send_text", self, data, TEXT)
 
     def send_bytes(self, data: bytes) -> None:
-        """Send ``data``, bytes or another buffer, as a binary message. Raises as send_text()."""
+        """SendCall ``data``, bytes or another buffer, as a binary message. Raises as send_text()."""
         return sending("send_bytes", self, data, BINARY)
 
     def send_json(self, data: Any, mode: str = "text") -> None:
-        """Send a value as JSON.
+        """SendCall a value as JSON.
 
         Args:
             data: what orjson or the standard library can encode, and pydantic models, Decimal, set, deque.
@@ -440,16 +440,16 @@ cdef int frame_kind(object mode) except -1:
     return BINARY if mode == "binary" else WRONG_MODE
 
 
-cdef Receive receiving(str name, WebSocketCore websocket, int option):
-    cdef Receive self = Receive.__new__(Receive)
+cdef ReceiveCall receiving(str name, WebSocketCore websocket, int option):
+    cdef ReceiveCall self = ReceiveCall.__new__(ReceiveCall)
     self.name = name
     self.owner = websocket
     self.option = option
     return self
 
 
-cdef Send sending(str name, WebSocketCore websocket, object data, int option):
-    cdef Send self = Send.__new__(Send)
+cdef SendCall sending(str name, WebSocketCore websocket, object data, int option):
+    cdef SendCall self = SendCall.__new__(SendCall)
     self.name = name
     self.owner = websocket
     self.argument = data
@@ -458,7 +458,7 @@ cdef Send sending(str name, WebSocketCore websocket, object data, int option):
 
 
 @cython.final
-cdef class Receive(CompiledCoroutine):
+cdef class ReceiveCall(CompiledCoroutine):
     """receive_text(), receive_bytes(), receive_json()."""
 
     cdef object start(self):
@@ -510,7 +510,7 @@ cdef class Receive(CompiledCoroutine):
 
 
 @cython.final
-cdef class Send(CompiledCoroutine):
+cdef class SendCall(CompiledCoroutine):
     """send_text(), send_bytes(), send_json()."""
 
     cdef object start(self):
@@ -552,7 +552,7 @@ cdef class Send(CompiledCoroutine):
         return {"type": "websocket.send", "bytes": self.argument}
 
     cdef object write(self, Channel channel):
-        """Send it to the channel; wait only where that says so."""
+        """SendCall it to the channel; wait only where that says so."""
         cdef Py_ssize_t size
         cdef const char* text
         cdef object data = self.argument, drained
@@ -577,8 +577,8 @@ cdef class Send(CompiledCoroutine):
 
 OWN_RECEIVE = WebSocketCore.receive
 OWN_SEND = WebSocketCore.send
-register(Receive)
-register(Send)
+register(ReceiveCall)
+register(SendCall)
 for function in (
     WebSocketCore.receive_text, WebSocketCore.receive_bytes, WebSocketCore.receive_json,
     WebSocketCore.send_text, WebSocketCore.send_bytes, WebSocketCore.send_json,

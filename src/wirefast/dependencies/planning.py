@@ -190,7 +190,7 @@ class _Planner:
             node=parent,
             out=out,
             skippable=used is not None and declared.use_cache and _is_repeatable(used),
-            alone=partial(_alone, declared),
+            make_dependant=partial(_lone_dependant, declared),
         )
         self.ops.append(enter)
         if used is None:
@@ -200,7 +200,7 @@ class _Planner:
             node = self.new_node()
             arguments = self.node(used, node)
             self.ops.append(self.call(declared, used, arguments, node=node, parent=parent, cache=slot, out=out))
-        enter.land(len(self.ops))
+        enter.set_target(len(self.ops))
         return out
 
     def replacement(self, declared: Dependant) -> Dependant:
@@ -342,9 +342,9 @@ async def _absent_body(fields: list[ModelField], embed: bool, body: Any) -> tupl
     return values, errors
 
 
-def _alone(declared: Dependant) -> Dependant:
+def _lone_dependant(declared: Dependant) -> Dependant:
     """The Dependant of an endpoint that depends on one thing and gets it as ``value``."""
-    return Dependant(call=_alone, path=declared.path, dependencies=[replace(declared, name="value")])
+    return Dependant(call=_lone_dependant, path=declared.path, dependencies=[replace(declared, name="value")])
 
 
 def _empty_response() -> Response:

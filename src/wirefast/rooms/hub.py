@@ -16,32 +16,31 @@ from starlette.websockets import WebSocket
 from wirefast._core import close
 from wirefast._core import scope as keys
 from wirefast._core.fanout import (
-    Member,
-    Message,
+    OutgoingMessage,
+    RoomMember,
     check_key,
     check_size,
     fan_out,
     make_message,
     received_message,
 )
-from wirefast._core.outbox import Policy, as_policy
+from wirefast._core.outbox import Outcome, Policy, as_policy
 from wirefast._core.scope import FromScope
-from wirefast._core.sender import Outcome
 from wirefast._core.unicode import utf8
 from wirefast.rooms import envelope
 from wirefast.rooms.brokers.base import make_broker
 from wirefast.rooms.gaps import Failures, Gaps
-from wirefast.rooms.link import Link, hear
 from wirefast.rooms.models import (
     Drop,
     Names,
     Room,
-    Turn,
     check_names,
     check_room_count,
     outlets_of,
 )
 from wirefast.rooms.roster import PolicyChoice, Roster
+from wirefast.rooms.sequence import SequenceLog, hear
+from wirefast.rooms.turn import Turn
 from wirefast.rooms.workers import is_first_worker, worker_count
 
 logger = logging.getLogger("wirefast.rooms")
@@ -103,7 +102,7 @@ class Hub(Roster, FromScope):
         self.on_drop = on_drop
         self._drop_failed = Failures("on_drop")
         self._gaps = Gaps(on_gap, self._rooms)
-        self._take_link()
+        self._begin_sequences()
         self._turn_messages = self._turn_bytes = 0
 
     @property
@@ -155,7 +154,7 @@ class Hub(Roster, FromScope):
             member.rooms.clear()
         self._members.clear()
         self._rooms.clear()
-        self._take_link()
+        self._begin_sequences()
         self._gaps.stop()
         if broker is not None:
             await broker.stop()
@@ -170,11 +169,11 @@ class Hub(Roster, FromScope):
     ) -> None:
         await self.stop()
 
-    def _take_link(self) -> None:
+    def _begin_sequences(self) -> None:
         """Be another hub to the others from now on."""
-        self._link = Link()
+        self._sequences = SequenceLog()
         # How its payloads begin, which a broker may deliver to it as well.
-        self._own = f'["{self._link.id}",'.encode()
+        self._own = f'["{self._sequences.id}",'.encode()
 
     # ---- Publishing ----
 
@@ -215,14 +214,14 @@ class Hub(Roster, FromScope):
         prepared = make_message(message)
         chosen = None if policy is None else as_policy(policy)
         excluded = outlets_of(exclude)
-        plan = self._plan(names, chosen)
-        for _, used in plan:
+        targets = self._targets(names, chosen)
+        for _, used in targets:
             check_size(prepared, used)
         key = check_key(key)
         self._stats.published += 1
         reached = 0
         turns: list[Turn] = []
-        for members, used in plan:
+        for members, used in targets:
             reached += self._fan_out(members, prepared, used, names, key, excluded, turns)
         kind = envelope.TEXT if prepared.is_text else envelope.BINARY
         self._tell(names, kind, prepared.data, None if chosen is None else chosen.name, key)
@@ -308,28 +307,28 @@ class Hub(Roster, FromScope):
         close.check_code(code)
         if len(encoded) > close.MAX_REASON:
             raise ValueError(f"the reason is longer than {close.MAX_REASON} bytes")
-        members = [member for listed, _ in self._plan(names, None) for member in listed]
+        members = [member for listed, _ in self._targets(names, None) for member in listed]
         _dismiss(members, code, reason)
         self._tell(names, envelope.CLOSE, code.to_bytes(2, "big") + encoded)
         return len(members)
 
-    def _plan(self, names: tuple[str, ...], chosen: Policy | None) -> list[tuple[list[Member], Policy]]:
+    def _targets(self, names: tuple[str, ...], chosen: Policy | None) -> list[tuple[list[RoomMember], Policy]]:
         """Who gets it and by which policy: each member once, in the first of the rooms that it is in."""
-        plan: list[tuple[list[Member], Policy]] = []
+        targets: list[tuple[list[RoomMember], Policy]] = []
         earlier: set[str] = set()
         for name in names:
             room = self._rooms.get(name)
             if room is None:
-                plan.append(([], chosen or self._policy_of(name)))
+                targets.append(([], chosen or self._policy_of(name)))
                 continue
-            plan.append((_in_none_of(earlier, _listed(room)), chosen or room.policy))
+            targets.append((_in_none_of(earlier, _listed(room)), chosen or room.policy))
             earlier.add(name)
-        return plan
+        return targets
 
     def _fan_out(
         self,
-        members: list[Member],
-        message: Message,
+        members: list[RoomMember],
+        message: OutgoingMessage,
         policy: Policy,
         names: tuple[str, ...],
         key: str | int | None,
@@ -338,12 +337,13 @@ class Hub(Roster, FromScope):
     ) -> int:
         if not members:
             return 0
-        reached, by_tasks, rough = fan_out(members, message, policy, (names, key), excluded)
+        reached, by_tasks, setbacks = fan_out(members, message, policy, (names, key), excluded)
         self._stats.reached += reached
         if by_tasks:
             # They get to run before the next message, or a burst would fill the outboxes of peers that read.
             self._turn_messages = TURN_MESSAGES
-        for member, outcome, dropped, size in rough or ():
+        for setback in setbacks or ():
+            member, outcome = setback.member, setback.outcome
             if outcome == Outcome.FULL and turns is not None:
                 turns.append(Turn(member, message, policy, (names, key)))
             elif outcome == Outcome.FULL:
@@ -352,8 +352,8 @@ class Hub(Roster, FromScope):
                 self._stats.closed += 1
             elif outcome == Outcome.GONE:
                 self._ended(member)
-            if dropped:
-                self._dropped(member, names, policy, dropped, size)
+            if setback.dropped:
+                self._dropped(member, names, policy, setback.dropped, setback.dropped_bytes)
         return reached
 
     async def _wait(self, turns: list[Turn]) -> int:
@@ -374,7 +374,7 @@ class Hub(Roster, FromScope):
         self._stats.reached += reached
         return reached
 
-    def _close_slow(self, member: Member) -> None:
+    def _close_slow(self, member: RoomMember) -> None:
         if member.is_open:
             self._stats.closed += 1
             outbox = member.outbox
@@ -382,7 +382,7 @@ class Hub(Roster, FromScope):
             outbox.abandon()
             member.dismiss(close.TRY_AGAIN_LATER, reason)
 
-    def _dropped(self, member: Member, names: tuple[str, ...], policy: Policy, messages: int, size: int) -> None:
+    def _dropped(self, member: RoomMember, names: tuple[str, ...], policy: Policy, messages: int, size: int) -> None:
         self._stats.dropped += messages
         self._stats.dropped_bytes += size
         if self.on_drop is not None:
@@ -402,7 +402,7 @@ class Hub(Roster, FromScope):
         key: str | int | None = None,
     ) -> None:
         if self._broker is not None:
-            for name, payload in self._link.letters(names, kind, data, policy, key):
+            for name, payload in self._sequences.letters(names, kind, data, policy, key):
                 self._broker.publish(name, payload)
 
     def _deliver(self, name: str, payload: bytes) -> None:
@@ -422,7 +422,7 @@ class Hub(Roster, FromScope):
             if self._stats.malformed == 1:
                 logger.warning("The broker delivered to room %r what no hub has sent: %s", name, str(exc)[:200])
             return
-        if received.hub == self._link.id:
+        if received.hub == self._sequences.id:
             return
         new, missing = hear(room.heard, received)
         if missing or not new:
@@ -448,7 +448,7 @@ class Hub(Roster, FromScope):
         # Nobody is here to wait: a member whose outbox is full under "wait" is closed.
         self._fan_out(self._remote_members(name, room, received), message, policy, names, received.key, None, None)
 
-    def _remote_members(self, name: str, room: Room, received: envelope.Envelope) -> list[Member]:
+    def _remote_members(self, name: str, room: Room, received: envelope.Envelope) -> list[RoomMember]:
         """Who takes a message from this room: it comes by each of its rooms, and a member is in several of them."""
         rooms = received.rooms
         earlier = {other for other in rooms[: rooms.index(name)] if other in self._rooms} if rooms else set()
@@ -475,19 +475,19 @@ class Hub(Roster, FromScope):
         self._gaps.tell(name, room)
 
 
-def _listed(room: Room) -> list[Member]:
+def _listed(room: Room) -> list[RoomMember]:
     """The members as a list, which is not changed: another one is made when somebody has come or gone."""
     if room.listed is None:
         room.listed = list(room.members)
     return room.listed
 
 
-def _in_none_of(rooms: set[str], members: list[Member]) -> list[Member]:
+def _in_none_of(rooms: set[str], members: list[RoomMember]) -> list[RoomMember]:
     """Those who are in none of some rooms; costs the less for each, the fewer rooms it is in."""
     return [member for member in members if member.rooms.keys().isdisjoint(rooms)] if rooms else members
 
 
-def _dismiss(members: list[Member], code: int, reason: str) -> None:
+def _dismiss(members: list[RoomMember], code: int, reason: str) -> None:
     for member in members:
         try:
             member.dismiss(code, reason)

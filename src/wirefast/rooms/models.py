@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
-from wirefast._core.fanout import Member, outlet_of
+from wirefast._core.fanout import RoomMember, outlet_of
 from wirefast._core.outbox import Policy
-from wirefast._core.sender import Outcome
 
 #: Characters of a room's name.
 MAX_NAME = 200
@@ -83,9 +82,9 @@ class Room:
     """A room that has members."""
 
     policy: Policy
-    members: dict[Member, None] = field(default_factory=dict)
+    members: dict[RoomMember, None] = field(default_factory=dict)
     # The members as a list, until one comes or goes.
-    listed: list[Member] | None = None
+    listed: list[RoomMember] | None = None
     # Other hubs -> the sequences of the last two messages to this room.
     heard: OrderedDict[str, tuple[int, int]] = field(default_factory=OrderedDict)
     gap_logged: bool = False
@@ -93,40 +92,6 @@ class Room:
     gap_after: float = 0.0
     gap_timer: asyncio.TimerHandle | None = None
     gap_task: asyncio.Task[None] | None = None
-
-
-class Turn:
-    """The place of one message in the line before a full outbox, under the policy ``"wait"``."""
-
-    def __init__(self, member: Member, message: Any, policy: Policy, key: Any) -> None:
-        self.member = member
-        self.offer = (message, policy, key)
-        self.deadline = asyncio.get_running_loop().time() + policy.deadline
-        self.future: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()
-        # At once: what frees the outbox may happen before anything is awaited.
-        member.outbox.line_up(self.future)
-
-    async def take(self) -> int | None:
-        """Offer the message whenever it may fit; the number of an ``Outcome``, None at the deadline."""
-        loop = asyncio.get_running_loop()
-        message, policy, key = self.offer
-        while True:
-            assert self.future is not None
-            await asyncio.wait((self.future,), timeout=max(0.0, self.deadline - loop.time()))
-            if not self.future.done():
-                return None
-            outcome = self.member.offer(message, policy, key, True)
-            if outcome != Outcome.FULL:
-                return outcome
-            again = loop.create_future()
-            self.member.outbox.stay(again)
-            self.future = again
-
-    def leave(self) -> None:
-        """Let the next one have its turn. Allowed twice."""
-        if self.future is not None:
-            self.member.outbox.step_out(self.future)
-            self.future = None
 
 
 def check_names(room: Names) -> tuple[str, ...]:

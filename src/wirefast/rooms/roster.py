@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketState
 
-from wirefast._core.fanout import Member, outlet_of
+from wirefast._core.fanout import RoomMember, outlet_of
 from wirefast._core.outbox import Policy, as_policy
 from wirefast.rooms.brokers.base import Broker, make_broker
 from wirefast.rooms.models import Names, Room, Stats, TooManyRooms, check_names
@@ -41,7 +41,7 @@ class Membership:
         self._roster = roster
         self._names = names
         self._websocket = websocket
-        self._member: Member | None = None
+        self._member: RoomMember | None = None
         self._new = True
 
     def __await__(self) -> Generator[Any, None, None]:
@@ -82,7 +82,7 @@ class Roster:
         self._running = False
         self._rooms: dict[str, Room] = {}
         # By the way to the socket: its channel, or the Sender around its ASGI send.
-        self._members: dict[Any, Member] = {}
+        self._members: dict[Any, RoomMember] = {}
         self._stats = Stats()
 
     def _bind(self, starting: bool = False) -> asyncio.AbstractEventLoop:
@@ -146,12 +146,12 @@ class Roster:
         found.malformed += 0 if self._broker is None else self._broker.malformed
         return found
 
-    async def _join(self, names: tuple[str, ...], websocket: WebSocket) -> Member | None:
+    async def _join(self, names: tuple[str, ...], websocket: WebSocket) -> RoomMember | None:
         self._bind()
         outlet = outlet_of(websocket)
         if WebSocketState.CONNECTING in (websocket.application_state, websocket.client_state):
             raise RuntimeError('WebSocket is not connected. Need to call "accept" before it joins a room.')
-        member = self._members.get(outlet) or Member(websocket, outlet)
+        member = self._members.get(outlet) or RoomMember(websocket, outlet)
         if not member.is_open or websocket.application_state is not WebSocketState.CONNECTED:
             return None
         if len(member.rooms.keys() | set(names)) > self._max_rooms:
@@ -182,7 +182,7 @@ class Roster:
                 raise
         return member
 
-    def _leave(self, member: Member, names: tuple[str, ...]) -> None:
+    def _leave(self, member: RoomMember, names: tuple[str, ...]) -> None:
         for name in names:
             times = member.rooms.get(name, 0) - 1
             if times > 0:
@@ -196,7 +196,7 @@ class Roster:
                 # Its handler heard of the end before the hub did.
                 self._stats.ended += 1
 
-    def _take_out(self, member: Member, name: str) -> None:
+    def _take_out(self, member: RoomMember, name: str) -> None:
         del member.rooms[name]
         room = self._rooms[name]
         del room.members[member]
@@ -207,12 +207,12 @@ class Roster:
                 self._broker.unsubscribe(name)
 
     @staticmethod
-    def _unwatch(member: Member) -> None:
+    def _unwatch(member: RoomMember) -> None:
         # The watcher knows the member: kept, the two would wait for the garbage collector, and the socket with them.
         watcher, member.watcher = member.watcher, None
         member.outbox.unwatch(watcher)
 
-    def _ended(self, member: Member) -> None:
+    def _ended(self, member: RoomMember) -> None:
         member.watcher = None
         if member.rooms:
             self._stats.ended += 1

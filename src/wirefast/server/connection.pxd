@@ -10,10 +10,10 @@ from wirefast.server.waiter cimport Waiter
 
 cdef class Connection(Outgoing):
     # The end. `end` is the payload of the CLOSED event, once there is one; `peer_ended` says that the peer closed or
-    # left, and did nothing wrong before that is known yet, `complained` that the peer's fault is in the log.
+    # left, and did nothing wrong before that is known yet, `fault_logged` that the peer's fault is in the log.
     cdef tuple end
     cdef bint peer_ended
-    cdef bint complained
+    cdef bint fault_logged
     # Seconds for the peer to answer our close frame, and the timer that aborts the transport.
     cdef public double close_timeout
     cdef readonly object close_timer
@@ -47,7 +47,7 @@ cdef class Connection(Outgoing):
     # close frame; `peer_closed` answers the peer's; `lost` is for a transport that is gone, `broken` for one that
     # raised. The first end counts: what comes after it changes neither code nor reason.
     cdef int start_closing(self, int code, str reason, double timeout) except -1
-    cdef int complain(self, int code, str reason) except -1
+    cdef int log_fault(self, int code, str reason) except -1
     cdef int peer_closed(self, const uint8_t* data, size_t size) except -1
     cdef int end_failing(self) except -1
     cdef int close_transport(self) except -1

@@ -120,7 +120,7 @@ cdef class Connection(Outgoing):
             # The peer closed, or left, after the fault.
             self.peer_ended = False
             self.end = (code, reason)
-            self.complain(code, reason)
+            self.log_fault(code, reason)
         return 0
 
     cdef object wait(self):
@@ -298,13 +298,13 @@ cdef class Connection(Outgoing):
         """Make the failure that waits the end; the log says so."""
         self.end = self.failing
         self.failing = None
-        return self.complain(self.end[0], self.end[1])
+        return self.log_fault(self.end[0], self.end[1])
 
-    cdef int complain(self, int code, str reason) except -1:
+    cdef int log_fault(self, int code, str reason) except -1:
         """Log once that what the peer sent ends the connection; not for 1008 and 1011, which say that it was too much."""
-        if self.complained or code == CLOSE_POLICY_VIOLATION or code == CLOSE_INTERNAL_ERROR:
+        if self.fault_logged or code == CLOSE_POLICY_VIOLATION or code == CLOSE_INTERNAL_ERROR:
             return 0
-        self.complained = True
+        self.fault_logged = True
         self.settings.logger.warning("%s - WebSocket closed with %d: %s", self.peer(), code, reason)
         return 0
 
@@ -313,7 +313,7 @@ cdef class Connection(Outgoing):
         if self.state != OPEN:
             return 0
         self.skipping = True
-        self.complain(code, reason)
+        self.log_fault(code, reason)
         if self.end is None:
             self.end = (code, reason)
         self.state = CLOSED

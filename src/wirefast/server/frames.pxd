@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from wirefast._core.channel cimport EventKind
 from wirefast.server.csrc cimport frame_header, utf8_state
-from wirefast.server.reactor cimport Member
+from wirefast.server.reactor cimport Flushable
 
 
 # One unread message. `payload` is a bytes object that the ring owns a reference to.
@@ -18,7 +18,7 @@ cdef enum:
     PACKED = 0x100
 
 
-cdef class FrameStream(Member):
+cdef class FrameStream(Flushable):
     # Limits. `max_packed` is `max_size` for what is still deflated: incompressible data grows a little.
     cdef size_t max_size
     cdef size_t max_packed

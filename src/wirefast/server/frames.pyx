@@ -40,7 +40,7 @@ cdef enum:
     MESSAGE_OVERHEAD = 64
 
 
-cdef class FrameStream(Member):
+cdef class FrameStream(Flushable):
     def __dealloc__(self):
         cdef size_t i
         for i in range(self.ring_count):

@@ -1,7 +1,7 @@
 """``WebSocketProtocol``: the asyncio protocol that uvicorn builds for each upgraded connection.
 
     Channel              what the core sees (wirefast._core.channel)
-      Member             what the event loop's reactor sees
+      Flushable          what the event loop's reactor sees
         FrameStream      frames in
           Outgoing       frames out, flow control, the transport
             Connection   events, keepalive, close
@@ -554,7 +554,7 @@ cdef class WebSocketProtocol(Connection):
             told = connection_of(cause)
             failed = told is not None and told() is not self
         if peers_fault is not None and self.failing is None:
-            self.complain(peers_fault[0], peers_fault[1])
+            self.log_fault(peers_fault[0], peers_fault[1])
         if failed:
             self.settings.logger.error("Exception in ASGI application\n", exc_info=exc)
         elif result is not None:

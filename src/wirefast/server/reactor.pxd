@@ -6,12 +6,12 @@ from wirefast.server.waiter cimport Waiter
 
 
 # Base of the connections: what the reactor has to know of one.
-cdef class Member(Channel):
+cdef class Flushable(Channel):
     # The reactor of the loop this connection lives on.
     cdef Reactor reactor
     # Waiting in Reactor.dirty for its flush.
     cdef bint dirty
-    # The wheel's bucket this member waits in, or None, and the bucket's tick. It waits in one at most.
+    # The wheel's bucket this connection waits in, or None, and the bucket's tick. It waits in one at most.
     cdef set bucket
     cdef object tick
 
@@ -25,7 +25,7 @@ cdef class Reactor:
     cdef readonly object loop
     cdef object __weakref__
 
-    # The turn. Waiters whose connections got messages, members with something to write, and whether the
+    # The turn. Waiters whose connections got messages, connections with something to write, and whether the
     # loop has been asked for the callback.
     cdef list ready
     cdef list dirty
@@ -33,7 +33,7 @@ cdef class Reactor:
     cdef object call_soon
     cdef object on_turn
 
-    # The wheel: tick number -> set of members; a tick lasts `grain` seconds of loop.time(). The one timer
+    # The wheel: tick number -> set of connections; a tick lasts `grain` seconds of loop.time(). The one timer
     # runs while a bucket is there. No bucket is empty.
     cdef dict buckets
     cdef object timer
@@ -43,12 +43,12 @@ cdef class Reactor:
 
     # Ask for the waiter's task to be run in the next turn.
     cdef int wake(self, Waiter waiter) except -1
-    # Ask for one flush of this member at the end of the turn.
-    cdef int mark(self, Member member) except -1
+    # Ask for one flush of this connection at the end of the turn.
+    cdef int mark(self, Flushable connection) except -1
     cdef int ask(self) except -1
     # Ask for one `due` after `delay` seconds, or up to a tick later; replaces what it asked for before.
-    cdef int schedule(self, Member member, double delay) except -1
-    cdef int cancel(self, Member member) except -1
+    cdef int schedule(self, Flushable connection, double delay) except -1
+    cdef int cancel(self, Flushable connection) except -1
     cdef double now(self) except? -1.0
     cdef int arm(self) except -1
 

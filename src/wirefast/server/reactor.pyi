@@ -2,7 +2,7 @@ from asyncio import AbstractEventLoop
 
 from wirefast._core.channel import Channel
 
-class Member(Channel): ...
+class Flushable(Channel): ...
 
 class Reactor:
     @property

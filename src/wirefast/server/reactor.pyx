@@ -5,7 +5,7 @@ the loop for one callback, which runs the waiting tasks and then writes what the
 frames in one write.
 
 Timed work (keepalive) uses a wheel of buckets instead of a timer a socket: ten thousand idle sockets
-cost one timer handle. A member that goes leaves its bucket at once, so nothing keeps it alive.
+cost one timer handle. A connection that goes leaves its bucket at once, so nothing keeps it alive.
 """
 
 import logging
@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 logger = logging.getLogger("uvicorn.error")
 
-# Seconds of a tick of the wheel, how late a member may be called; a long delay is rounded up to COARSE
+# Seconds of a tick of the wheel, how late a connection may be called; a long delay is rounded up to COARSE
 # ticks, so that ten thousand sockets do not wake the process every tick.
 cdef double GRAIN = 0.05
 cdef long long COARSE = 10
@@ -27,7 +27,7 @@ def raise_error(exc):
     raise exc
 
 
-cdef class Member(Channel):
+cdef class Flushable(Channel):
     cdef int flush(self) except -1:
         raise NotImplementedError
 
@@ -53,10 +53,10 @@ cdef class Reactor:
         self.ready.append(waiter)
         return self.ask()
 
-    cdef int mark(self, Member member) except -1:
-        if not member.dirty:
-            member.dirty = True
-            self.dirty.append(member)
+    cdef int mark(self, Flushable connection) except -1:
+        if not connection.dirty:
+            connection.dirty = True
+            self.dirty.append(connection)
             self.ask()
         return 0
 
@@ -69,7 +69,7 @@ cdef class Reactor:
     def turn(self):
         """Run the tasks that got messages, then write what is to be written."""
         cdef Waiter waiter
-        cdef Member member
+        cdef Flushable connection
         cdef list ready = self.ready
         cdef list dirty
         if ready:
@@ -87,10 +87,10 @@ cdef class Reactor:
         dirty = self.dirty
         if dirty:
             self.dirty = []
-            for member in dirty:
-                member.dirty = False
+            for connection in dirty:
+                connection.dirty = False
                 try:
-                    member.flush()
+                    connection.flush()
                 except Exception:
                     logger.exception("Writing to a WebSocket failed")
                 except BaseException as exc:
@@ -99,32 +99,32 @@ cdef class Reactor:
     cdef double now(self) except? -1.0:
         return self.loop_time()
 
-    cdef int schedule(self, Member member, double delay) except -1:
+    cdef int schedule(self, Flushable connection, double delay) except -1:
         cdef long long when = <long long> ((self.now() + delay) / GRAIN) + 1
         if delay > GRAIN * COARSE * 4:
             when += COARSE - when % COARSE
         cdef object tick = when
         cdef set bucket
-        self.cancel(member)
+        self.cancel(connection)
         bucket = self.buckets.get(tick)
         if bucket is None:
             bucket = self.buckets[tick] = set()
-        bucket.add(member)
-        member.bucket = bucket
-        member.tick = tick
+        bucket.add(connection)
+        connection.bucket = bucket
+        connection.tick = tick
         if self.timer is None or tick * GRAIN < self.timer_at:
             self.arm()
         return 0
 
-    cdef int cancel(self, Member member) except -1:
-        cdef set bucket = member.bucket
+    cdef int cancel(self, Flushable connection) except -1:
+        cdef set bucket = connection.bucket
         if bucket is not None:
-            bucket.discard(member)
-            member.bucket = None
-            # An empty bucket goes at once: with a long interval it would stay long after its members. The bucket
+            bucket.discard(connection)
+            connection.bucket = None
+            # An empty bucket goes at once: with a long interval it would stay long after its connections. The bucket
             # that `tick` empties is no longer in the wheel.
-            if not bucket and self.buckets.get(member.tick) is bucket:
-                del self.buckets[member.tick]
+            if not bucket and self.buckets.get(connection.tick) is bucket:
+                del self.buckets[connection.tick]
         return 0
 
     cdef int arm(self) except -1:
@@ -138,18 +138,18 @@ cdef class Reactor:
         return 0
 
     def tick(self):
-        cdef Member member
+        cdef Flushable connection
         cdef long long current = <long long> (self.now() / GRAIN + 0.001)
         cdef set due
         self.timer = None
         for tick in sorted([tick for tick in self.buckets if tick <= current]):
-            # A call may cancel or delay members of this bucket, or empty a later one: they are taken one at a time.
+            # A call may cancel or delay connections of this bucket, or empty a later one: they are taken one at a time.
             due = self.buckets.pop(tick, None)
             while due:
-                member = due.pop()
-                member.bucket = None
+                connection = due.pop()
+                connection.bucket = None
                 try:
-                    member.due()
+                    connection.due()
                 except Exception:
                     logger.exception("Keepalive of a WebSocket failed")
         if self.timer is None:

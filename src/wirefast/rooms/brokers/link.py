@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-__all__ = ["Link", "LinkError", "Turn", "one_line"]
+__all__ = ["BrokerLink", "LinkError", "TurnBudget", "one_line"]
 
 #: What is handled of what arrives before other tasks of the loop have their turn: messages, and seconds.
 MESSAGES_IN_A_TURN = 32
@@ -18,7 +18,7 @@ class LinkError(Exception):
     """Why a link failed, or could not be made, in one line without secrets."""
 
 
-class Link(ABC):
+class BrokerLink(ABC):
     """One connection, used once, built in its loop. What it cannot do raises ``LinkError``; it is closed after that.
 
     ``receive`` is called with room and payload for what arrives; ``overrun`` with a room of which the client had to
@@ -67,7 +67,7 @@ def one_line(error: object) -> str:
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 
-class Turn:
+class TurnBudget:
     """How much of what arrives is handled in one turn of the event loop: a message may go to thousands of sockets."""
 
     def __init__(self) -> None:

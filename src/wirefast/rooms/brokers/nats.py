@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from wirefast.rooms.brokers.base import BrokerUnavailable, InvalidBrokerURL, take_prefix
-from wirefast.rooms.brokers.link import Link, LinkError, Turn, one_line
+from wirefast.rooms.brokers.link import BrokerLink, LinkError, TurnBudget, one_line
 from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker, forget
 
 try:
@@ -113,7 +113,7 @@ class _Client(Client):
         return bool(self._server_info.get("auth_required"))
 
 
-class NatsLink(Link):
+class NatsLink(BrokerLink):
     """A client of one server; servers that do not answer are passed over until one does."""
 
     def __init__(
@@ -134,7 +134,7 @@ class NatsLink(Link):
         self._error: Exception | None = None  # the last one that the client reported
         self._denied: list[str] = []  # what the server did not allow
         self._subscriptions: dict[str, tuple[str, Subscription]] = {}  # subject -> room and subscription
-        self._turn = Turn()
+        self._turn = TurnBudget()
         # Room and payload of what has arrived and waits for its turn, in the order in which it came.
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._waiting_bytes = 0

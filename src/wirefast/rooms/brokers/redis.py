@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wirefast.rooms.brokers.base import BrokerUnavailable, InvalidBrokerURL, take_prefix
-from wirefast.rooms.brokers.link import Link, LinkError, Turn, one_line
+from wirefast.rooms.brokers.link import BrokerLink, LinkError, TurnBudget, one_line
 from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker
 
 try:
@@ -76,7 +76,7 @@ class RedisBroker(SupervisedBroker):
 _FORM = "a Redis URL has the form redis://[user:password@]host[:port][/database] or unix:///path"
 
 
-class RedisLink(Link):
+class RedisLink(BrokerLink):
     """Two connections. What the listening one answers is told from messages by its kind, and comes in order."""
 
     def __init__(
@@ -91,7 +91,7 @@ class RedisLink(Link):
         self._listener = listener
         self._speaker = speaker
         self._speaking = asyncio.Lock()
-        self._turn = Turn()
+        self._turn = TurnBudget()
         self._prefix = prefix
         self._transports: list[asyncio.WriteTransport] = []
         self._reading: asyncio.Task[None] | None = None

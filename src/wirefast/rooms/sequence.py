@@ -13,7 +13,7 @@ from wirefast.rooms.envelope import Envelope
 MAX_SENT, MAX_HEARD = 4096, 64
 
 
-class Link:
+class SequenceLog:
     """What one hub has sent. Each message has a number of the hub, and tells the one before it in its room."""
 
     def __init__(self) -> None:
