@@ -9,9 +9,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SI
 from libc.string cimport memcmp
 
 from wirefast._core import close
-from wirefast._core.scope import ORIGINS
+from wirefast._core import scope as keys
 
-cdef object POLICY_KEY = ORIGINS
+cdef object POLICY_KEY = keys.ORIGINS
 REASON = "origin not allowed"
 
 
