@@ -12,7 +12,7 @@ from wirefast._core import close
 from wirefast._core import scope as keys
 
 cdef object POLICY_KEY = keys.ORIGINS
-REASON = "origin not allowed"
+REASON = close.ORIGIN_NOT_ALLOWED
 
 
 cdef bint is_bearer(object value):

@@ -197,7 +197,7 @@ def _note(signal: _Signal, provider: Any, made: Any) -> None:
     _owned.append(made)
 
 
-# The end ------------------------------------------------------------------------------------------
+# ---- The end ----
 
 
 def _each_owned(owned: tuple[Any, ...], method: str) -> None:
