@@ -6,6 +6,7 @@ from wirefast.applications import App as App
 from wirefast.background import BackgroundTasks as BackgroundTasks
 from wirefast.datastructures import UploadFile as UploadFile
 from wirefast.exceptions import HTTPException as HTTPException
+from wirefast.exceptions import Refuse as Refuse
 from wirefast.exceptions import WebSocketException as WebSocketException
 from wirefast.param_functions import Body as Body
 from wirefast.param_functions import Cookie as Cookie

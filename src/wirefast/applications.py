@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 import warnings
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
 from types import MethodType
@@ -25,6 +25,7 @@ from typing_extensions import Unpack
 from typing_extensions import deprecated as deprecated_decorator
 
 from wirefast import params, routing
+from wirefast._core import secrets
 from wirefast._core.handlers import DenialByClose
 from wirefast._core.session import WebSocketPipeline, call_application
 from wirefast.datastructures import Default, DefaultPlaceholder
@@ -36,10 +37,16 @@ from wirefast.exception_handlers import (
     explain_by_close,
     explain_by_http,
     http_exception_handler,
+    refuse_by_close,
     request_validation_exception_handler,
     websocket_request_validation_exception_handler,
 )
-from wirefast.exceptions import FastAPIDeprecationWarning, RequestValidationError, WebSocketRequestValidationError
+from wirefast.exceptions import (
+    FastAPIDeprecationWarning,
+    Refuse,
+    RequestValidationError,
+    WebSocketRequestValidationError,
+)
 from wirefast.lifespan import merge
 from wirefast.limits.bodies import AppBodyLimitMiddleware
 from wirefast.limits.origins import Origins
@@ -119,7 +126,9 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
         explain_rejections: what a client whose handshake parameters are invalid sees. ``None`` (default):
             close code 1008 before accept, as FastAPI; ``"http"``: a 422 response with FastAPI's
             ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,
-            which see nothing of a refused handshake.
+            which see nothing of a refused handshake. A `Refuse` is then such a close too, with its own code.
+        secret_parameters: names of query parameters that logs and spans do not show, whatever server logs them. One
+            list counts for the process. Default: ``wirefast._core.secrets.NAMES``, ``token``, ``ticket`` and the like.
         origins: the web pages that may open WebSockets; others get 403. Exact origins (``"https://app.example.com"``),
             ``"https://*.example.com"`` for all hosts below one, ``"null"``, ``"*"`` for every page, or functions from
             the origin, and the connection, to a bool; see ``wirefast.limits.origins.OriginPolicy``. Programs, which
@@ -185,7 +194,9 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
         telemetry: TelemetryConfig | None = None,
         hub: Hub | None = None,
         origins: Origins | None = None,
+        secret_parameters: Collection[str] | None = None,
     ) -> None:
+        secrets.hide_in_logs(secret_parameters)
         if explain_rejections not in _REJECTIONS:
             raise ValueError(f'explain_rejections must be None, "http" or "close", not {explain_rejections!r}')
         if hub is not None and not isinstance(hub, Hub):
@@ -254,6 +265,8 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
             self.router.lifespan = _in_one_line(self.router.lifespan)  # type: ignore[method-assign, assignment]
         self.exception_handlers: dict[Any, Callable[..., Any]] = dict(exception_handlers or {})
         self.exception_handlers.setdefault(HTTPException, http_exception_handler)
+        if explain_rejections == "close":
+            self.exception_handlers.setdefault(Refuse, refuse_by_close)
         self.exception_handlers.setdefault(RequestValidationError, request_validation_exception_handler)
         self.exception_handlers.setdefault(WebSocketRequestValidationError, _REJECTIONS[explain_rejections])
         self.user_middleware: list[Middleware] = list(middleware or ())

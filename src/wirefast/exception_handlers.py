@@ -1,7 +1,7 @@
 """What an application answers to an exception that no handler took.
 
-Three handlers under FastAPI's names, installed by default, and two that ``App(explain_rejections=...)`` installs in
-the place of the third. How a refused handshake is seen::
+Three handlers under FastAPI's names, installed by default, and those that ``App(explain_rejections=...)`` installs: two
+in the place of the third, and one for `Refuse`. How a refused handshake is seen::
 
     close (default)     ASGI close 1008 before accept; servers answer HTTP 403, ours with the reason in the body
     explain_by_http     HTTP 422 with ``{"detail": [...]}``
@@ -29,7 +29,7 @@ from wirefast._core.json import dumps
 from wirefast._core.jsonable import unchanged
 from wirefast._core.unicode import utf8
 from wirefast.encoders import jsonable_encoder
-from wirefast.exceptions import RequestValidationError, WebSocketRequestValidationError
+from wirefast.exceptions import Refuse, RequestValidationError, WebSocketRequestValidationError
 from wirefast.utils import is_body_allowed_for_status_code
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "explain_by_close",
     "explain_by_http",
     "http_exception_handler",
+    "refuse_by_close",
     "request_validation_exception_handler",
     "websocket_request_validation_exception_handler",
 ]
@@ -83,12 +84,24 @@ def _as_latin_1(value: str) -> str:
 
 
 async def close_for_http_exception(websocket: WebSocket, exc: HTTPException) -> None:
-    """Close a WebSocket with 1008 and the detail as the reason, cut to 123 bytes once the socket is accepted.
+    """Close a WebSocket with 1008, or the code of a `Refuse`, and the detail as the reason.
+
+    The reason is cut to 123 bytes once the socket is accepted.
 
     A detail that is not a string is written as JSON. FastAPI sends an HTTP response here, which no server accepts.
     """
     detail: Any = exc.detail
-    await _close(websocket, detail if isinstance(detail, str) else _json(jsonable_encoder(detail)))
+    code = exc.code if isinstance(exc, Refuse) else POLICY_VIOLATION
+    await _close(websocket, detail if isinstance(detail, str) else _json(jsonable_encoder(detail)), code)
+
+
+async def refuse_by_close(request: HTTPConnection, exc: Refuse) -> Response | None:
+    """Accept a handshake, and close it with the code and the detail of the `Refuse`; a request gets a response."""
+    if not isinstance(request, WebSocket):
+        return await http_exception_handler(request, exc)
+    await _accept(request)
+    await close_for_http_exception(request, exc)
+    return None
 
 
 async def request_validation_exception_handler(request: Request, exc: RequestValidationError) -> JSONResponse:
@@ -131,10 +144,16 @@ async def explain_by_close(websocket: WebSocket, exc: WebSocketRequestValidation
 
     Browsers give up, without a close code, when none of the subprotocols they offer is chosen: the first is.
     """
+    await _accept(websocket)
+    await websocket_request_validation_exception_handler(websocket, exc)
+
+
+async def _accept(websocket: WebSocket) -> None:
+    """Accept, if that has not happened, with the first subprotocol that is one and no token."""
     if websocket.application_state is WebSocketState.CONNECTING:
         offered = websocket.scope.get("subprotocols") or ()
-        await websocket.accept(subprotocol=next(filter(_TOKEN.fullmatch, offered), None))
-    await websocket_request_validation_exception_handler(websocket, exc)
+        names = (name for name in offered if _TOKEN.fullmatch(name) and not name.startswith("bearer."))
+        await websocket.accept(subprotocol=next(names, None))
 
 
 def _unprocessable(exc: RequestValidationError | WebSocketRequestValidationError) -> JSONResponse:
@@ -162,8 +181,8 @@ def _encoded(error: Any) -> Any:
     }
 
 
-async def _close(websocket: WebSocket, reason: str) -> None:
-    """Close with 1008, unless the socket is closed or its peer is known to have gone."""
+async def _close(websocket: WebSocket, reason: str, code: int = POLICY_VIOLATION) -> None:
+    """Close, unless the socket is closed or its peer is known to have gone."""
     accepted = websocket.application_state is WebSocketState.CONNECTED
     if not accepted and websocket.application_state is not WebSocketState.CONNECTING:
         return
@@ -172,7 +191,7 @@ async def _close(websocket: WebSocket, reason: str) -> None:
     encoded = cut_reason(reason) if accepted else utf8(reason)
     # The peer may go while the frame is on its way.
     with suppress(WebSocketDisconnect):
-        await websocket.close(code=POLICY_VIOLATION, reason=encoded.decode("utf-8"))
+        await websocket.close(code=code, reason=encoded.decode("utf-8"))
 
 
 def _json(value: Any) -> str:

@@ -1,6 +1,6 @@
 """Every exception wirefast raises or handles, under FastAPI's names::
 
-    starlette HTTPException ─────── HTTPException                  refuse with an HTTP status
+    starlette HTTPException ─────── HTTPException ── Refuse        refuse with an HTTP status, and a close code
     starlette WebSocketException ── WebSocketException             close with a WebSocket code
     RuntimeError ─── FastAPIError ┬ DependencyScopeError           a declaration that cannot work
                                   └ PydanticV1NotSupportedError
@@ -9,7 +9,7 @@
                                          └ ResponseValidationError            what an endpoint returned
     UserWarning ──── FastAPIDeprecationWarning
 
-A leaf module: it imports nothing of wirefast.
+A leaf module: it imports nothing of wirefast but the list of secret names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,8 @@ from typing import Any, TypedDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.exceptions import WebSocketException as StarletteWebSocketException
 
+from wirefast._core.secrets import hide_input
+
 __all__ = [
     "DependencyScopeError",
     "EndpointContext",
@@ -25,6 +27,7 @@ __all__ = [
     "FastAPIError",
     "HTTPException",
     "PydanticV1NotSupportedError",
+    "Refuse",
     "RequestValidationError",
     "ResponseValidationError",
     "ValidationException",
@@ -60,6 +63,36 @@ class HTTPException(StarletteHTTPException):
 
     def __init__(self, status_code: int, detail: Any = None, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status_code=status_code, detail=detail, headers=headers)
+
+
+class Refuse(HTTPException):
+    """Refuse whoever connects, on HTTP's side of a handshake and on the socket's side; wirefast only.
+
+    Args:
+        status_code: HTTP status, 300 to 599, of the answer to a request, or to a handshake before ``accept()``.
+        detail: why: text, or any JSON-serialisable value, sent as ``{"detail": detail}``. Default: the standard phrase
+            of the status. On a socket it is the reason of the close frame, cut to 123 bytes.
+        code: the close code of a socket (RFC 6455, section 7.4; 4000 to 4999 are free for applications): after
+            ``accept()``, and before it under ``App(explain_rejections="close")`` and on a server that cannot answer a
+            handshake with a response. Default: 1008.
+        headers: of the HTTP answer. A 401 without ``WWW-Authenticate`` gets ``WWW-Authenticate: Bearer``, as RFC 9110,
+            section 15.5.2, asks for one.
+
+    Raises:
+        ValueError: a status that refuses nothing, or a code that no close frame may have.
+    """
+
+    def __init__(
+        self, status_code: int, detail: Any = None, *, code: int = 1008, headers: Mapping[str, str] | None = None
+    ) -> None:
+        if not 300 <= status_code <= 599:
+            raise ValueError(f"a refusal has a status from 300 to 599, not {status_code}")
+        if not (3000 <= code <= 4999 or (1000 <= code <= 1014 and code not in (1004, 1005, 1006))):
+            raise ValueError(f"{code} is no code of a close frame; 4000 to 4999 are free for applications")
+        if status_code == 401 and not any(name.lower() == "www-authenticate" for name in headers or ()):
+            headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}
+        super().__init__(status_code, detail, headers)
+        self.code = code
 
 
 class WebSocketException(StarletteWebSocketException):
@@ -132,7 +165,7 @@ class ValidationException(Exception):
     def __str__(self) -> str:
         count = len(self._errors)
         lines = [f"{count} validation error{'' if count == 1 else 's'}:"]
-        lines += [f"  {error}" for error in self._errors]
+        lines += [f"  {hide_input(error)}" for error in self._errors]
         if place := self._place():
             lines += ["", *place]
         return "\n".join(lines).rstrip()

@@ -19,6 +19,7 @@ LONGEST = 600
 # that have no row of their own.
 LAYERS = [
     "_core.close _core.foreign _core.scope _core.unicode",
+    "_core.secrets",
     "background concurrency datastructures exceptions lifespan logger routes.hooks routes.live_copy types",
     "middleware requests responses sse staticfiles templating",
     "_core",

@@ -17,6 +17,7 @@ from wirefast.cli import OWN_DEFAULTS, make_command
 from wirefast.rooms import Hub, Policy
 from wirefast.rooms.brokers.supervisor import Limits
 from wirefast.routes.websocket_options import WebSocketOptions
+from wirefast.security import WebSocketBearer
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
@@ -91,6 +92,8 @@ def test_figures(row: Row) -> None:
         assert option_default(match[1]) == figure(row.default)
     elif row.source == "`max_rooms` of `Hub`":
         assert inspect.signature(Hub).parameters["max_rooms"].default == figure(row.default)
+    elif row.source == "`first_message` of `WebSocketBearer`":
+        assert inspect.signature(WebSocketBearer).parameters["first_message"].default == figure(row.default)
     elif match := re.fullmatch(r"`(\w+)` of `(Limits|Policy|WebSocketOptions)`", row.source):
         owners = {"Limits": Limits(), "Policy": Policy("wait"), "WebSocketOptions": WebSocketOptions()}
         assert getattr(owners[match[2]], match[1]) == figure(row.default)

@@ -1,4 +1,4 @@
-"""What was refused in this process, by kind: plain counters that metrics read.
+"""What was refused in this process, by kind: plain counters that metrics read. wirefast only.
 
 A kind is the name of the setting that refused: ``origin``, ``connections``, ``per_ip``, ``messages`` and so on.
 """

@@ -189,7 +189,12 @@ class OriginPolicy:
         return False
 
     def refused(self, scope: Scope, sent: tuple[bytes, ...]) -> None:
-        """Count a refusal, and say in one line of the log which setting would have let the handshake in."""
+        """Count a refusal, and say in one line of the log which setting would have let the handshake in.
+
+        Args:
+            scope: the ASGI scope.
+            sent: the values of its Origin headers.
+        """
         count_refusal("origin")
         shown = ", ".join(_shown(value) for value in sent[:2])
         why = "is not listed" if self.is_explicit else "is foreign, and the browser's credentials came along"

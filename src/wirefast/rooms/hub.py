@@ -408,7 +408,11 @@ class Hub(Roster, FromScope):
     def _deliver(self, name: str, payload: bytes) -> None:
         """Serve a payload from the broker, which passes the checks of ``publish`` and ``close``. Never raises."""
         room = self._rooms.get(name)
-        if room is None or payload.startswith(self._own):
+        if room is None:
+            if (service := self._services.get(name)) is not None:
+                service(payload)
+            return
+        if payload.startswith(self._own):
             return
         try:
             received = envelope.decode(payload, max(room.policy.max_bytes, _NAMED_MAX_BYTES))

@@ -84,6 +84,8 @@ class Roster:
         # By the way to the socket: its channel, or the Sender around its ASGI send.
         self._members: dict[Any, RoomMember] = {}
         self._stats = Stats()
+        # What processes say to each other beside rooms, by names that no room can have.
+        self._services: dict[str, Callable[[bytes], None]] = {}
 
     def _bind(self, starting: bool = False) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()

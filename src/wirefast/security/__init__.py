@@ -15,6 +15,8 @@ from wirefast.security.oauth2 import (
     SecurityScopes,
 )
 from wirefast.security.open_id_connect_url import OpenIdConnect
+from wirefast.security.tickets import Ticket, Tickets
+from wirefast.security.websocket_bearer import WebSocketBearer
 
 __all__ = [
     "APIKeyCookie",
@@ -32,4 +34,7 @@ __all__ = [
     "OAuth2PasswordRequestFormStrict",
     "OpenIdConnect",
     "SecurityScopes",
+    "Ticket",
+    "Tickets",
+    "WebSocketBearer",
 ]

@@ -39,6 +39,7 @@ from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remo
 
 from wirefast._core import scope as keys
 from wirefast._core.groups import only_cause
+from wirefast._core.secrets import hide_query
 from wirefast._core.unicode import utf8
 from wirefast.server.refused import Refused
 from wirefast.server.settings import finish
@@ -405,7 +406,7 @@ cdef class WebSocketProtocol(Connection):
             client = scope["client"]
             path = quote(scope["path"])
             if scope["query_string"]:
-                path = f"{path}?{scope['query_string'].decode('ascii')}"
+                path = f"{path}?{hide_query(scope['query_string'].decode('ascii'))}"
             logger.info('%s - "WebSocket %s" %s', "%s:%d" % client if client else "", path, outcome)
         return 0
 

@@ -6,7 +6,10 @@ import logging
 import uvicorn.logging
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from wirefast._core.secrets import hide_in_logs
 from wirefast.server.bounds import LONG as _LONG, check
+
+hide_in_logs()
 
 cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
 cdef tuple NUMBERS = ("ws_max_size", "ws_max_queue", "ws_ping_interval", "ws_ping_timeout", "limit_concurrency")

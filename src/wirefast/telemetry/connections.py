@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from wirefast._core.secrets import is_secret
 from wirefast.telemetry import config
 from wirefast.telemetry._runtime import lifespan
 from wirefast.telemetry.config import SCOPE_KEY, is_stand_in
@@ -291,7 +292,7 @@ def _url(scope: Scope) -> dict[str, Any]:
     if query := scope.get("query_string"):
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
         found["url.query"] = urlencode(
-            [(key, "REDACTED" if key in _SECRET_PARAMETERS else value) for key, value in pairs]
+            [(key, "REDACTED" if is_secret(key) or key in _SECRET_PARAMETERS else value) for key, value in pairs]
         )
     return found
 
