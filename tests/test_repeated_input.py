@@ -1,5 +1,6 @@
 """Whatever text a client sends, on every way in, can be repeated to it on every way out."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from starlette.requests import Request
 
 from exchanges import Answer, respond
 from wirefast import App, Body, Cookie, File, Form, Header, HTTPException, Query, UploadFile, WebSocket
+from wirefast._core.json import dumps, loads
 from wirefast.responses import EventSourceResponse, HTMLResponse, PlainTextResponse, StreamingResponse
 from wirefast.sse import ServerSentEvent
 from wirefast.testclient import TestClient
@@ -222,8 +224,6 @@ def test_sockets(way_out: str, accepted: bool):
         else:
             raise HTTPException(400, {said: float("nan")})
 
-    import asyncio
-
     client = Client()
     scope = websocket_scope("/half\ufffd")
     scope["extensions"] = {"websocket.http.response": {}}
@@ -245,3 +245,31 @@ def test_request_urls_and_clients_do_not_matter():
     client = TestClient(slashes)
     answer = client.get("/x/%FF", follow_redirects=False)
     assert answer.status_code == 307 and "%EF%BF%BD" in answer.headers["location"]
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("text", ['{"a": [NaN, -Infinity, 1e999]}', "[" * 1000 + "]" * 1000, '{"\\ud83d": "\\ud83d"}'])
+def test_a_detail_becomes_the_reason_of_a_close(text: str, accepted: bool):
+    """Strict JSON, cut where it has to fit into a frame."""
+    from asgi import Client, websocket_scope
+
+    socket_app = App()
+
+    @socket_app.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        if accepted:
+            await websocket.accept()
+        raise HTTPException(400, detail=loads(text))
+
+    client = Client()
+    asyncio.run(socket_app(websocket_scope("/", extensions={}), client.receive, client.send))
+    closing = client.sent[-1]
+    assert closing["type"] == "websocket.close" and closing["code"] == 1008
+    whole = dumps(loads(text)).decode("utf-8")
+    assert "NaN" not in whole and "Infinity" not in whole
+    reason = closing["reason"]
+    assert (
+        whole.startswith(reason) and len(reason.encode()) == min(123, len(whole.encode()))
+        if accepted
+        else reason == whole
+    )

@@ -13,7 +13,8 @@ closed, before its exception arrives here: then there is nothing to say and noth
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, overload
 
@@ -22,6 +23,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from wirefast import exceptions
 from wirefast._core import scope as keys
 from wirefast._core.close import POLICY_VIOLATION, cut_reason
 from wirefast._core.handlers import can_deny
@@ -40,6 +42,7 @@ __all__ = [
     "refuse_by_close",
     "request_validation_exception_handler",
     "websocket_request_validation_exception_handler",
+    "with_either_class",
 ]
 
 #: What a subprotocol may be made of (RFC 9110, section 5.6.2); servers need not have checked what was offered.
@@ -92,7 +95,9 @@ async def close_for_http_exception(websocket: WebSocket, exc: HTTPException) -> 
     """
     detail: Any = exc.detail
     code = exc.code if isinstance(exc, Refuse) else POLICY_VIOLATION
-    await _close(websocket, detail if isinstance(detail, str) else _json(jsonable_encoder(detail)), code)
+    if not isinstance(detail, str):
+        detail = _json(detail if unchanged(detail) else jsonable_encoder(detail))
+    await _close(websocket, detail, code)
 
 
 async def refuse_by_close(request: HTTPConnection, exc: Refuse) -> Response | None:
@@ -156,6 +161,38 @@ async def _accept(websocket: WebSocket) -> None:
         await websocket.accept(subprotocol=next(names, None))
 
 
+def with_either_class(handlers: Mapping[Any, Any], defaults: Collection[Any]) -> dict[Any, Any]:
+    """Return the handlers, each of those for our exceptions also for FastAPI's of the same name, and the reverse.
+
+    FastAPI's are raised where FastAPI is loaded and its routes are served here, or by code that has not moved yet.
+
+    Args:
+        handlers: by exception class or HTTP status.
+        defaults: those that every application has; one of the program's comes first.
+    """
+    found = dict(handlers)
+    theirs_module = sys.modules.get("fastapi.exceptions")
+    for name in _OF_EITHER if theirs_module is not None else ():
+        ours, theirs = getattr(exceptions, name), getattr(theirs_module, name, None)
+        given = found.get(ours)
+        if theirs in found and (given is None or any(given is each for each in defaults)):
+            found[ours] = found[theirs]
+        elif given is not None and theirs is not None:
+            found.setdefault(theirs, given)
+    return found
+
+
+_OF_EITHER = (
+    "HTTPException",
+    "WebSocketException",
+    "ValidationException",
+    "RequestValidationError",
+    "WebSocketRequestValidationError",
+    "ResponseValidationError",
+    "FastAPIError",
+)
+
+
 def _unprocessable(exc: RequestValidationError | WebSocketRequestValidationError) -> JSONResponse:
     return _Answer({"detail": [_encoded(error) for error in exc.errors()]}, status_code=422)
 
@@ -195,7 +232,11 @@ async def _close(websocket: WebSocket, reason: str, code: int = POLICY_VIOLATION
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Write what the client may have sent: however deep it is, and with null for NaN."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError):
+        return dumps(value).decode()
 
 
 def _sentence(errors: list[Any]) -> str:
