@@ -1,6 +1,7 @@
 """Choosing the route of a connection: Starlette's rule (the first declared that matches), whatever their number."""
 
 cimport cython
+from cpython.object cimport PyObject_GenericGetAttr
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 
 from wirefast._core.gate cimport Gate
@@ -86,7 +87,8 @@ cdef class RouteTable:
         if entry.names_route:
             scope["route"] = entry.route
         if entry.runs_app:
-            return entry.route.app
+            # A route under an include has its own; what its class does for other names is passed by.
+            return PyObject_GenericGetAttr(entry.route, "app")
         # An operation of ours lets the loop turn by itself.
         return entry.route.handle if entry.names_route or entry.methods is None else paced(entry.route.handle)
 
