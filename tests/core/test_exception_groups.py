@@ -14,6 +14,7 @@ from memory import Memory
 from wirefast import App, HTTPException, WebSocket, WebSocketException
 from wirefast._core.errors import blame_peer
 from wirefast._core.groups import only_cause
+from wirefast.messages import MessageError
 from wirefast.testclient import TestClient
 
 if sys.version_info < (3, 11):
@@ -105,6 +106,35 @@ def test_a_socket_ends_as_by_the_plain_exception(case, depth, caplog):
     assert asyncio.run(main()) == code
     tracebacks = [record for record in caplog.records if record.exc_info]
     assert len(tracebacks) == (code == 1011)
+
+
+@pytest.mark.parametrize("concurrent", [False, True])
+@pytest.mark.parametrize("case", [*CASES, "message error"])
+def test_a_handler_of_messages_answers_as_by_the_plain_exception(case, concurrent):
+    make = CASES[case][0] if case in CASES else lambda: MessageError("no", "not now")
+
+    async def answered(depth):
+        app = app_raising(make)
+
+        @app.messages("/messages").on("go", concurrent=concurrent)
+        async def go():
+            raise nested(make(), depth)
+
+        server = Memory(app)
+        peer = server.open("/messages")
+        while b"101" not in peer.transport.written:
+            await asyncio.sleep(0)
+        del peer.transport.written[:]
+        peer.send('{"type": "go", "ref": 1}')
+        while not peer.transport.written:
+            await asyncio.sleep(0)
+        written = bytes(peer.transport.written)
+        peer.close()
+        await server.settled(peer)
+        return written
+
+    answers = [asyncio.run(answered(depth)) for depth in (0, 1, 3)]
+    assert answers[0] and answers == answers[:1] * 3
 
 
 def test_the_server_looks_into_groups_of_any_application(caplog):

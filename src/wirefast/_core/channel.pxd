@@ -20,6 +20,8 @@ cdef enum EventKind:
 cdef class Channel:
     # True once somebody has taken the connect event (the ASGI "websocket.connect" message).
     cdef bint connect_taken
+    # What tells this connection from others, in exceptions and in copies of its scope: see `_core/whose.py`.
+    cdef object mark
     # Messages that wait while the transport takes no more; made when one has to, or when a hub watches the end.
     cdef Outbox outbox
 

@@ -14,6 +14,7 @@ from wirefast._core import scope as keys
 from wirefast._core.close import POLICY_VIOLATION
 from wirefast._core.foreign import is_async_callable
 from wirefast._core.groups import caused_by_client, only_cause
+from wirefast._core.whose import is_anothers, mark_of
 
 Handlers = tuple[dict[type[Exception], Callable[..., Any]], dict[int, Callable[..., Any]]]
 
@@ -74,12 +75,19 @@ async def handle_exception(
             raised.
         RuntimeError: a handler fits, but the response has begun.
     """
-    handler = _handler_for(exc, handlers)
+    handler = handler_for(exc, handlers)
     unhandled = handler is None or handler is handlers[0].get(Exception)
     # Over HTTP a group goes on to the server, as in FastAPI, whose own code relies on that.
     if unhandled and scope["type"] == "websocket" and hasattr(exc, "exceptions"):
-        exc = only_cause(exc, lambda leaf: caused_by_client(leaf) or _is_handled(leaf, handlers))
-        handler = _handler_for(exc, handlers)
+        mark = mark_of(scope)
+
+        def is_expected(leaf: BaseException) -> bool:
+            if _is_handled(leaf, handlers):
+                return True
+            return caused_by_client(leaf) and not is_anothers(leaf, mark)
+
+        exc = only_cause(exc, is_expected)
+        handler = handler_for(exc, handlers)
     traceback = exc.__traceback__
     if handler is None:
         try:
@@ -114,7 +122,7 @@ async def handle_exception(
     exc.__traceback__ = None
 
 
-def _handler_for(exc: BaseException, handlers: Handlers) -> Callable[..., Any] | None:
+def handler_for(exc: BaseException, handlers: Handlers) -> Callable[..., Any] | None:
     by_class, by_status = handlers
     handler = by_status.get(exc.status_code) if isinstance(exc, HTTPException) else None
     if handler is None:
@@ -124,5 +132,5 @@ def _handler_for(exc: BaseException, handlers: Handlers) -> Callable[..., Any] |
 
 def _is_handled(exc: BaseException, handlers: Handlers) -> bool:
     """Whether a handler fits that was not made for every exception."""
-    handler = _handler_for(exc, handlers)
+    handler = handler_for(exc, handlers)
     return handler is not None and handler is not handlers[0].get(Exception)

@@ -13,7 +13,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from wirefast._core import close
 from wirefast._core.foreign import is_async_callable
-from wirefast._core.handlers import Handlers
+from wirefast._core.groups import caused_by_client, only_cause
+from wirefast._core.handlers import Handlers, handler_for
+from wirefast._core.whose import is_anothers
 
 logger = logging.getLogger("wirefast.messages")
 
@@ -75,6 +77,26 @@ def log_failure(failure: BaseException, call: Any) -> None:
     logger.error("%s failed", name, exc_info=(type(failure), failure, failure.__traceback__))
 
 
+def cause_of(exc: Exception, handlers: Handlers, mark: object) -> Exception:
+    """The exception that a group stands for, as task groups raise them; ``exc`` itself in every other case.
+
+    Args:
+        exc: what a handler, a dependency or a validator raised.
+        handlers: those of the application, of which one for groups comes first.
+        mark: of the connection; the disconnect of another is an error.
+    """
+    if not hasattr(exc, "exceptions") or handler_for(exc, handlers) is not None:
+        return exc
+
+    def is_expected(leaf: BaseException) -> bool:
+        if isinstance(leaf, MessageError | WebSocketException) or handler_for(leaf, handlers) is not None:
+            return True
+        return caused_by_client(leaf) and not is_anothers(leaf, mark)
+
+    found: Exception = only_cause(exc, is_expected)
+    return found
+
+
 async def answer_of(
     exc: Exception, websocket: Any, handlers: Handlers, defaults: frozenset[Any]
 ) -> dict[str, Any] | None:
@@ -86,10 +108,7 @@ async def answer_of(
         handlers: those of the application, by class and by HTTP status; the nearest class is asked.
         defaults: the handlers that every application has, which are not asked.
     """
-    by_class, by_status = handlers
-    handler = by_status.get(exc.status_code) if isinstance(exc, HTTPException) else None
-    if handler is None:
-        handler = next((by_class[cls] for cls in type(exc).__mro__ if cls in by_class), None)
+    handler = handler_for(exc, handlers)
     if handler is not None and handler not in defaults:
         try:
             raise exc

@@ -58,7 +58,7 @@ cdef class MessageReader:
             kind[0] = BINARY
             return message["bytes"]
         message = self.websocket.checked(message)
-        raise WebSocketDisconnect(message.get("code", CLOSE_NO_CODE), message.get("reason"))
+        raise self.websocket.own(WebSocketDisconnect(message.get("code", CLOSE_NO_CODE), message.get("reason")))
 
     cdef object known_end(self, object failure):
         """How the peer ended the socket, where a failed write was what showed it; never waits."""
@@ -152,7 +152,7 @@ cdef class MessageReader:
                 if self.watching:
                     self.read_ahead()
                 return
-            failure = WebSocketDisconnect(message.get("code", CLOSE_NO_CODE), message.get("reason"))
+            failure = self.websocket.own(WebSocketDisconnect(message.get("code", CLOSE_NO_CODE), message.get("reason")))
         if self.watching:
             self.interrupt(failure)
         else:

@@ -25,5 +25,6 @@ cdef class MessageSession(MessageReader):
     cdef object start(self, MessageHandler handler, object message, bytes ref, object started)
     cdef object spawn(self, MessageHandler handler, object message, bytes ref)
     cdef bint is_unscoped(self) except -1
+    cdef bint is_its_end(self, object failure) except -1
     cdef object reply(self, MessageHandler handler, object value, bytes ref)
     cdef object write(self, bytes data, EventKind kind)

@@ -32,9 +32,10 @@ from starlette.websockets import WebSocketDisconnect
 from wirefast._core import close, scope as keys
 from wirefast._core.exits import inside_cancel_scope, shielded, unwind
 from wirefast._core.message_errors import (
-    INTERNAL as _INTERNAL, Disconnect, MessageError, answer_of, end_of, log_failure, refused_handshake,
+    INTERNAL as _INTERNAL, Disconnect, MessageError, answer_of, cause_of, end_of, log_failure, refused_handshake,
 )
 from wirefast._core.solver import leave
+from wirefast._core.whose import is_anothers, mark_of
 
 cdef extern from *:
     """
@@ -131,8 +132,12 @@ cdef class MessageSession(MessageReader):
             await pending
         if failure is STREAM_ENDED and websocket.application == CONNECTED:
             await websocket.close(CLOSE_NORMAL)
-        if failure is not None and not isinstance(failure, WebSocketDisconnect):
+        if failure is not None and not self.is_its_end(failure):
             raise failure
+
+    cdef bint is_its_end(self, object failure) except -1:
+        """Whether an exception tells that this socket has ended, not another that a handler used."""
+        return isinstance(failure, WebSocketDisconnect) and not is_anothers(failure, mark_of(self.websocket.scope))
 
     async def stop_running(self, failure):
         """Cancel what runs, but for handlers that a disconnect lets finish, and wait; what ended the socket."""
@@ -364,7 +369,7 @@ cdef class MessageSession(MessageReader):
         if handler is table.ended:
             if not isinstance(failure, Exception):
                 raise failure
-            if not isinstance(failure, WebSocketDisconnect):
+            if not self.is_its_end(failure):
                 log_failure(failure, handler.call)
         elif handler is table.opened:
             raise refused_handshake(failure)
@@ -431,9 +436,11 @@ cdef class MessageSession(MessageReader):
     async def mishap(self, exc, bytes ref):
         """Answer what a handler, a dependency or a validator raised; raises what ends the socket."""
         cdef object scope = self.websocket.scope
-        if isinstance(exc, (WebSocketException, WebSocketDisconnect)):
+        cdef tuple handlers = scope.get(HANDLERS_KEY, NO_HANDLERS)
+        exc = cause_of(exc, handlers, mark_of(scope))
+        if isinstance(exc, WebSocketException) or self.is_its_end(exc):
             raise exc
-        error = await answer_of(exc, self.websocket, scope.get(HANDLERS_KEY, NO_HANDLERS), self.table.default_handlers)
+        error = await answer_of(exc, self.websocket, handlers, self.table.default_handlers)
         if error is None:
             return
         if error is _INTERNAL and self.table.closes_on_error:

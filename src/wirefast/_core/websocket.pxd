@@ -34,7 +34,12 @@ cdef class WebSocketCore:
     # Whether that send was not this task's. For its own task the socket is Starlette's, closed; any other task, above
     # all the handler whose socket it is, has not heard of it: its sends fail by it, its receives tell how the peer left.
     cdef bint is_lost_elsewhere(self) except -1
+    # The exception of the channel's last event; an exception with the mark of this connection (`_core/whose.py`).
     cdef object closed(self, object payload)
+    cdef object own(self, object exc)
+    # A message decoded from JSON; and the exception of a text frame where a binary one was asked for, or the reverse.
+    cdef object decoded(self, object text)
+    cdef object unexpected(self, str key)
 
 
 # Subclasses that add no fields: option is the frame's EventKind with flags, argument the data to send.

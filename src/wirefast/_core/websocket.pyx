@@ -31,6 +31,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from wirefast._core import close as ends  # the class below has a close() of its own
 from wirefast._core.errors import PeerGone, UnexpectedFrame, blame_peer
 from wirefast._core.unicode import utf8
+from wirefast._core.whose import mark_of
 
 try:
     from starlette.websockets import WebSocketDisconnected
@@ -70,13 +71,6 @@ cdef object current_task():
         return asyncio.current_task()
     except RuntimeError:
         return None
-
-
-cdef object decode(object text):
-    try:
-        return json.decode(text)
-    except ValueError as exc:
-        raise blame_peer(exc, ends.MALFORMED_JSON)
 
 
 cdef class WebSocketCore:
@@ -200,7 +194,7 @@ cdef class WebSocketCore:
                     await sending
             except OSError as exc:
                 if kind == "websocket.close":
-                    raise WebSocketDisconnect(code=CLOSE_ABNORMAL)
+                    raise self.own(WebSocketDisconnect(code=CLOSE_ABNORMAL))
                 raise self.lost(exc)
         elif self.application == CONNECTING:
             kind = message["type"]
@@ -232,15 +226,11 @@ cdef class WebSocketCore:
 
     cdef object lost(self, object exc):
         cdef object disconnect = WebSocketDisconnect(code=CLOSE_ABNORMAL)
-        cdef object connection = getattr(exc, "wirefast_connection", None)
         cdef object task = current_task()
         self.application = DISCONNECTED
         self.peer_gone = True
         PyObject_GenericSetAttr(self, "_lost_by", None if task is None else ref(task))
-        if connection is not None:
-            PyObject_GenericSetAttr(self, "_lost_connection", connection)
-            disconnect.wirefast_connection = connection
-        return disconnect
+        return self.own(disconnect)
 
     cdef bint is_lost_elsewhere(self) except -1:
         if not self.peer_gone:
@@ -249,17 +239,17 @@ cdef class WebSocketCore:
         return (None if task is None else task()) is not current_task()
 
     cdef object lost_before(self):
-        cdef object gone = PeerGone()
-        cdef object connection = getattr(self, "_lost_connection", None)
-        if connection is not None:
-            gone.wirefast_connection = connection
-        return gone
+        return self.own(PeerGone())
 
     cdef object closed(self, object payload):
         cdef object disconnect = WebSocketDisconnect(payload[0], payload[1])
         self.client = DISCONNECTED
-        disconnect.wirefast_connection = ref(self.channel)
+        disconnect.wirefast_connection = self.channel.mark
         return disconnect
+
+    cdef object own(self, object exc):
+        exc.wirefast_connection = mark_of(self.scope)
+        return exc
 
     async def _receive_last(self):
         """receive() once a send has found the peer gone: by its own rules a server tells how the peer left."""
@@ -271,7 +261,7 @@ cdef class WebSocketCore:
             receiving.cancel()
         if not done:
             self.client = DISCONNECTED
-            raise WebSocketDisconnect(code=CLOSE_ABNORMAL)
+            raise self.own(WebSocketDisconnect(code=CLOSE_ABNORMAL))
         return receiving.result()
 
     # ---- Opening and closing ----
@@ -329,11 +319,20 @@ cdef class WebSocketCore:
         """The payload of a "websocket.receive" message; raises for any other."""
         cdef object value
         if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message["code"], message.get("reason"))
+            raise self.own(WebSocketDisconnect(message["code"], message.get("reason")))
         value = message.get(key)
         if value is None:
-            raise UnexpectedFrame(key)
+            raise self.unexpected(key)
         return value
+
+    cdef object decoded(self, object text):
+        try:
+            return json.decode(text)
+        except ValueError as exc:
+            raise self.own(blame_peer(exc, ends.MALFORMED_JSON))
+
+    cdef object unexpected(self, str key):
+        return self.own(UnexpectedFrame(key))
 
     def receive_text(self) -> str:
         """The next message, which must be text.
@@ -487,17 +486,17 @@ cdef class ReceiveCall(CompiledCoroutine):
         if self.phase == MESSAGE and type(value) is dict and (<dict> value)["type"] == "websocket.receive":
             value = (<dict> value).get(key)
             if value is None:
-                raise UnexpectedFrame(key)
+                raise websocket.unexpected(key)
         else:
             value = websocket.payload(websocket.checked(value) if self.phase == MESSAGE else value, key)
-        return decode(value) if self.option & AS_JSON else value
+        return websocket.decoded(value) if self.option & AS_JSON else value
 
     cdef object next_event(self, WebSocketCore websocket):
         cdef EventKind kind = NOTHING
         cdef object event = websocket.channel.next_event(&kind)
         if <int> kind == self.option & FRAME:
             if self.option & AS_JSON:
-                return decode(event)
+                return websocket.decoded(event)
             if kind == BINARY:
                 return event
             return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(event), PyBytes_GET_SIZE(event), NULL)
@@ -506,7 +505,7 @@ cdef class ReceiveCall(CompiledCoroutine):
             return self.wait_for(websocket.channel.wait())
         if kind == CLOSED:
             raise websocket.closed(event)
-        raise UnexpectedFrame("text" if self.option & FRAME == TEXT else "bytes")
+        raise websocket.unexpected("text" if self.option & FRAME == TEXT else "bytes")
 
 
 @cython.final

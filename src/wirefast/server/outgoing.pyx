@@ -11,7 +11,6 @@ call, and a transport that raises is a lost connection (`broken`).
 
 import asyncio
 from functools import partial
-from weakref import ref
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.pyport cimport PY_SSIZE_T_MAX
@@ -257,7 +256,7 @@ cdef class Outgoing(FrameStream):
     cdef object gone(self):
         """What is raised to those who use a connection whose peer is gone; it says which connection that is."""
         cdef object exc = ClientDisconnected()
-        exc.wirefast_connection = ref(self)
+        exc.wirefast_connection = self.mark
         return exc
 
     # The transport.

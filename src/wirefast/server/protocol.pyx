@@ -40,6 +40,7 @@ from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remo
 from wirefast._core import scope as keys
 from wirefast._core.groups import only_cause
 from wirefast._core.secrets import hide_query
+from wirefast._core.whose import is_anothers
 from wirefast._core.unicode import utf8
 from wirefast.server.refused import Refused
 from wirefast.server.settings import finish
@@ -103,19 +104,6 @@ cdef bint is_disconnect(object exc):
         if cls.__name__ == "WebSocketDisconnect":
             return True
     return False
-
-
-cdef object connection_of(object exc):
-    """Whose end an exception tells of: a weak reference that ours carries, or one that a framework raised because of
-    ours; None where that is not known."""
-    cdef int depth = 0
-    while exc is not None and depth < 16:
-        found = getattr(exc, "wirefast_connection", None)
-        if found is not None:
-            return found
-        exc = exc.__cause__ or exc.__context__
-        depth += 1
-    return None
 
 
 def is_clients(exc):
@@ -360,6 +348,7 @@ cdef class WebSocketProtocol(Connection):
     cdef dict make_scope(self):
         cdef Head request = self.request
         cdef str path = request.path.decode("ascii")
+        self.mark = {}
         if "%" in path:
             path = unquote(path)
         return {
@@ -376,7 +365,7 @@ cdef class WebSocketProtocol(Connection):
             "headers": request.headers,
             "subprotocols": self.subprotocols or [],
             "state": self.app_state.copy(),
-            "extensions": {DENIAL_KEY: {}, EXTENSION_KEY: self},
+            "extensions": {DENIAL_KEY: self.mark, EXTENSION_KEY: self},
         }
 
     cdef int start_app(self) except -1:
@@ -543,17 +532,20 @@ cdef class WebSocketProtocol(Connection):
             exc = task.exception()
             self.app_ended(exc, None if exc is not None else task.result(), False)
 
+    def is_its_clients(self, exc):
+        """Whether an exception is no error of the application: it says of this connection, or of none, what
+        `is_clients` asks."""
+        return is_clients(exc) and not is_anothers(exc, self.mark)
+
     cdef int app_ended(self, object exc, object result, bint cancelled) except -1:
         """Close whatever the application left open."""
         cdef int kind
-        cdef object cause = exc if exc is None else only_cause(exc, is_clients)
+        cdef object cause = exc if exc is None else only_cause(exc, self.is_its_clients)
         # Set by the core on an exception that the peer's data caused: close code and reason.
         cdef tuple peers_fault = getattr(cause, "wirefast_close", None)
-        cdef bint failed = cause is not None and not is_clients(cause)
-        if cause is not None and not failed and peers_fault is None:
-            # That a peer is gone is a normal end where it is this one.
-            told = connection_of(cause)
-            failed = told is not None and told() is not self
+        cdef bint failed = cause is not None and not self.is_its_clients(cause)
+        if failed:
+            peers_fault = None
         if peers_fault is not None and self.failing is None:
             self.log_fault(peers_fault[0], peers_fault[1])
         if failed:
