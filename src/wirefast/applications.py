@@ -40,6 +40,7 @@ from wirefast.exception_handlers import (
     refuse_by_close,
     request_validation_exception_handler,
     websocket_request_validation_exception_handler,
+    with_either_class,
 )
 from wirefast.exceptions import (
     FastAPIDeprecationWarning,
@@ -58,6 +59,7 @@ from wirefast.routes.frontend import Fallback, PathName, check_directory
 from wirefast.routes.hooks import connections_are_hooked
 from wirefast.routes.http_methods import AppHttpMethods
 from wirefast.routes.websocket_options import SocketOptions, shows_socket_options
+from wirefast.stand_in import stands_in_for
 from wirefast.telemetry import TelemetryConfig
 from wirefast.telemetry.config import config_of
 from wirefast.telemetry.watching import exception_notes, record
@@ -66,11 +68,14 @@ from wirefast.websockets import WebSocket
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_REJECTIONS = {
+_REJECTIONS: dict[str | None, Callable[..., Any]] = {
     None: websocket_request_validation_exception_handler,
     "http": explain_by_http,
     "close": explain_by_close,
 }
+
+
+_DEFAULT_HANDLERS = frozenset((http_exception_handler, request_validation_exception_handler, *_REJECTIONS.values()))
 
 
 @asynccontextmanager
@@ -145,6 +150,8 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
         TypeError: a ``hub`` that is no ``Hub``, ``telemetry`` with unknown settings, or ``origins`` that are none.
         ImportError: ``telemetry`` without OpenTelemetry's API.
     """
+
+    __class__ = stands_in_for("fastapi.applications", "FastAPI")
 
     def __init__(
         self,
@@ -321,7 +328,7 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
         """Return the handler of server errors, or None, and the others by class or status."""
         error_handler = None
         handlers: dict[Any, Any] = {}
-        for key, handler in self.exception_handlers.items():
+        for key, handler in with_either_class(self.exception_handlers, _DEFAULT_HANDLERS).items():
             if key in (500, Exception):
                 error_handler = handler
             else:

@@ -11,6 +11,8 @@ from pydantic_core import core_schema
 from starlette.datastructures import URL, Address, FormData, Headers, QueryParams, State
 from starlette.datastructures import UploadFile as StarletteUploadFile
 
+from wirefast.stand_in import stands_in_for
+
 __all__ = [
     "URL",
     "Address",
@@ -67,6 +69,8 @@ class DefaultPlaceholder:
     True when that value is; equal to another placeholder of an equal value. Lets an inner setting, even one that
     equals the default, win over an outer one. Made by `Default`.
     """
+
+    __class__ = stands_in_for("fastapi.datastructures", "DefaultPlaceholder")
 
     def __init__(self, value: Any) -> None:
         self.value = value

@@ -61,6 +61,7 @@ from wirefast.routes.websocket import get_websocket_app as get_websocket_app
 from wirefast.routes.websocket import websocket_session as websocket_session
 from wirefast.routes.websocket_methods import RouterWebSocketMethods
 from wirefast.sse import _PING_INTERVAL as _PING_INTERVAL
+from wirefast.stand_in import stands_in_for
 from wirefast.utils import generate_unique_id, get_value_or_default
 from wirefast.websockets import WebSocket as WebSocket
 
@@ -123,6 +124,8 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         AssertionError: a prefix that breaks the rule above.
         TypeError, ValueError: ``origins`` is no list of origins.
     """
+
+    __class__ = stands_in_for("fastapi.routing", "APIRouter")
 
     def __init__(
         self,
@@ -235,11 +238,19 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         for parent in filter(None, [reference() for reference in self._parents]):
             parent._thaw()
 
+    # FastAPI's names.
     _mark_routes_changed = _thaw
 
     def _get_routes_version(self, seen: set[int] | None = None) -> int:
         """Return a number that changes with the routes here and below. FastAPI's method; ``seen`` is not needed."""
         return self._routes_version
+
+    def _contains_router(self, router: Any, seen: set[int] | None = None) -> bool:
+        """Refuse to be included in a FastAPI router, which asks this before; its copies would answer nothing."""
+        raise FastAPIError(
+            "A FastAPI router or application cannot include a wirefast router. Mount a wirefast App that includes it: "
+            'fastapi_app.mount("/prefix", app). The reverse works: a wirefast router includes a FastAPI router.'
+        )
 
     def _thaw_if_watched_changed(self) -> None:
         if any(router._get_routes_version() != version for router, version in self._watched):

@@ -20,7 +20,7 @@ LONGEST = 600
 LAYERS = [
     "_core.close _core.foreign _core.scope _core.unicode",
     "_core.secrets",
-    "background concurrency datastructures exceptions lifespan logger routes.hooks routes.live_copy types",
+    "background concurrency datastructures exceptions lifespan logger routes.hooks routes.live_copy stand_in types",
     "middleware requests responses sse staticfiles templating",
     "_core",
     "openapi params websockets encoders rooms",

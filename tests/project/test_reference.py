@@ -41,6 +41,7 @@ INTERNAL = {
     "wirefast.dependencies.planning": "from a Dependant to a plan",
     "wirefast.dependencies.shapes": "what an annotation says of its source",
     "wirefast.dependencies.models": "the Dependant itself",
+    "wirefast.stand_in": "how objects of ours are taken for FastAPI's; moving.md tells of it",
     "wirefast.openapi.document_models": "the models of a document, which openapi.models passes on",
     "wirefast.cli": "the command; its help and deployment.md describe it",
     "wirefast.draining": "what App.on_drain does",

@@ -181,6 +181,44 @@ cdef class RequestResponse:
             await response(request.scope, request.receive, exchange)
 
 
+@cython.final
+cdef class Lender:
+    """What stands in for RequestResponse where FastAPI's own function of that name runs a handler of ours, as in a
+    route that a package has put together anew: its two stacks end what the handler has entered."""
+    cdef Exchange exchange
+
+    async def leave_functions(self, kind, exc, traceback):
+        return await self.left(self.exchange.take_function_exits(), exc)
+
+    async def leave_requests(self, kind, exc, traceback):
+        cdef Exchange exchange = self.exchange
+        if exchange.forms is not None:
+            for form in reversed(exchange.forms):
+                await form.close()
+        return await self.left(exchange.take_request_exits(), exc)
+
+    async def left(self, exits, exc):
+        """Leave what was entered, by an exception or without one; whether the exception was swallowed."""
+        if exits is None:
+            return False
+        if exc is not None:
+            return await unwind(exc, exits)
+        await leave(exits)
+        return False
+
+
+cdef Exchange lent_exchange(object request):
+    cdef Lender lender = Lender.__new__(Lender)
+    cdef object functions = request.scope.get(keys.FUNCTION_STACK)
+    cdef object requests = request.scope.get(keys.REQUEST_STACK)
+    assert functions is not None and requests is not None, "the handler of a route can only be called by its route"
+    lender.exchange = request.scope[EXCHANGE_KEY] = Exchange.__new__(Exchange)
+    lender.exchange.send = request._send
+    functions.push_async_exit(lender.leave_functions)
+    requests.push_async_exit(lender.leave_requests)
+    return lender.exchange
+
+
 class _Threaded:
     def __init__(self, handler):
         self.handler = handler
@@ -216,7 +254,8 @@ cdef class Operation:
         cdef Exchange exchange = request.scope.get(EXCHANGE_KEY)
         cdef Frame frame
         cdef object body = UNDEFINED, result, value
-        assert exchange is not None, "the handler of a route can only be called by its route"
+        if exchange is None:
+            exchange = lent_exchange(request)
         if self.body_kind != NO_BODY:
             try:
                 if self.body_kind == JSON_BODY:

@@ -20,6 +20,9 @@ MAX_BODY_SIZE = "starlette.max_body_size"
 SHARED = "fastapi"
 #: FastAPI's: the recording of the request or the socket, None in applications that are mounted in a recorded one.
 TELEMETRY = "fastapi.telemetry"
+#: FastAPI's: the stack that is left after the response, and the one that is left before it.
+REQUEST_STACK = "fastapi_inner_astack"
+FUNCTION_STACK = "fastapi_function_astack"
 #: ASGI's, in ``scope["extensions"]``: the server can answer a handshake with a response.
 DENIAL_RESPONSE = "websocket.http.response"
 #: Ours, in ``scope["extensions"]``: the server's connection, whose ``configure()`` takes the options of a route and

@@ -213,6 +213,27 @@ def _refuse_message_scope(dependant: Dependant, path: str) -> None:
         _refuse_message_scope(child, path)
 
 
+def adopt_foreign(dependant: Dependant) -> None:
+    """Put one of ours in the place of each Dependant of FastAPI's own that a package has added to a tree.
+
+    Args:
+        dependant: the root of the tree, which is changed.
+    """
+    for index, child in enumerate(dependant.dependencies):
+        if isinstance(child, Dependant):
+            adopt_foreign(child)
+        else:
+            dependant.dependencies[index] = get_dependant(
+                path=child.path or dependant.path or "",
+                call=child.call,
+                name=child.name,
+                own_oauth_scopes=child.own_oauth_scopes,
+                parent_oauth_scopes=child.parent_oauth_scopes,
+                use_cache=child.use_cache,
+                scope=child.scope,
+            )
+
+
 def flat_body_params(dependant: Dependant) -> list[ModelField]:
     """The body fields of a whole tree, a callable's own before those of what it depends on.
 

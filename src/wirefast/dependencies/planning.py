@@ -32,7 +32,7 @@ from wirefast.concurrency import (
     shielded_exit,
 )
 from wirefast.dependencies import forms, shapes
-from wirefast.dependencies.analysis import get_dependant
+from wirefast.dependencies.analysis import adopt_foreign, get_dependant
 from wirefast.dependencies.fields import ModelField, parameter_model, read_names
 from wirefast.dependencies.groups import read_field, read_group, validate_or_default
 from wirefast.dependencies.models import Dependant, cache_key, call_kind, oauth_scopes
@@ -75,6 +75,7 @@ def make_plan(
     Raises:
         AssertionError, FastAPIError, TypeError: an override cannot be analysed.
     """
+    adopt_foreign(dependant)
     planner = _Planner(overrides or {}, connection, read_body, embed_body_fields, from_connection)
     return planner.plan(dependant, make_response or _empty_response, make_background or BackgroundTasks)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from wirefast.dependencies.fields import ModelField
 from wirefast.documents.needs import Needs
@@ -84,8 +84,15 @@ def fields_of_routes(routes: Routes) -> list[ModelField]:
 
 def _described(routes: Routes) -> list[tuple[Any, Needs]]:
     """Return the HTTP operations among routes, as they are under their includes, with what each needs."""
-    effective = (context.effective for context in iter_route_contexts(routes))
-    return [(route, Needs.of(route.dependant)) for route in effective if isinstance(route, APIRoute)]
+    found = map(_operation, (context.effective for context in iter_route_contexts(routes)))
+    return [(route, Needs.of(route.dependant)) for route in found if route is not None]
+
+
+def _operation(route: Any) -> APIRoute | None:
+    """Return a route as an operation; FastAPI's own as one of ours. None for what is no operation."""
+    if isinstance(route, APIRoute):
+        return route
+    return APIRoute.adopted(route) if isinstance(route, Route) and hasattr(route, "dependant") else None
 
 
 def _fields(operations: Iterable[tuple[Any, Needs]]) -> list[ModelField]:

@@ -22,6 +22,7 @@ from collections.abc import (
 from contextvars import ContextVar
 from enum import Enum
 from functools import cached_property
+from types import NoneType
 from typing import Any, cast, get_args, get_origin
 
 from starlette import routing
@@ -47,6 +48,7 @@ from wirefast.routes.include_context import Includable, RouterIncludeContext
 from wirefast.routes.live_copy import OWN, deep_copy, live_copy
 from wirefast.routes.request_handler import Handler, get_request_handler, hooked, hooks_now, request_application
 from wirefast.sse import EventSourceResponse, ServerSentEvent
+from wirefast.stand_in import stands_in_for
 from wirefast.types import IncEx
 from wirefast.utils import generate_unique_id, get_value_or_default, is_body_allowed_for_status_code
 
@@ -82,6 +84,8 @@ class APIRoute(routing.Route, Includable):
     Raises:
         AssertionError, ValueError, FastAPIError: the declaration is wrong; the text says how.
     """
+
+    __class__ = stands_in_for("fastapi.routing", "APIRoute")
 
     def __init__(
         self,
@@ -303,6 +307,8 @@ class APIRoute(routing.Route, Includable):
 
         Subclasses override it to wrap the handler. Called when the route is declared, and for each included copy.
         """
+        if not isinstance(self.__dict__.get("body_field"), (ModelField, NoneType)):
+            del self.__dict__["body_field"]  # a package has put one of FastAPI's there
         options: dict[str, Any] = {name: getattr(self, name) for name in _HANDLER_OPTIONS}
         options["embed_body_fields"] = self._embed_body_fields
         options["form_limits"] = {**self.included_form_limits, **self.form_limits}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +22,7 @@ from wirefast.limits.bodies import limit_included
 from wirefast.routes.adoption import adopt
 from wirefast.routes.hooks import is_replaced
 from wirefast.routes.include_context import RouterIncludeContext
+from wirefast.stand_in import stands_in_for
 
 # What was matched last in this context, for tools that ask an included router for its path after a match.
 _matched: ContextVar[tuple[Any, str | None]] = ContextVar("wirefast_matched", default=(None, None))
@@ -41,7 +41,8 @@ class _IncludedRouter(BaseRoute):
         self.include_context = include_context
         # The copies are made by one thread at a time; whoever makes one may ask for the others.
         self._effective_routes_lock = RLock()
-        self._copies: dict[int, tuple[BaseRoute, BaseRoute | None]] = {}
+        # By the identity of a declared route: the route, what its copy follows from, and the copy.
+        self._copies: dict[int, tuple[BaseRoute, tuple[Any, ...], BaseRoute | None]] = {}
         # Each with the version of the router's routes that it is of.
         self._effective_pairs: list[tuple[BaseRoute, BaseRoute]] = []
         self._effective_candidates: list[BaseRoute] = []
@@ -52,11 +53,7 @@ class _IncludedRouter(BaseRoute):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(prefix={self.include_context.prefix!r}, router={self.original_router!r})"
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type[Any]:
-        """FastAPI's class of this name where FastAPI is loaded: tools ask ``isinstance`` before they look inside."""
-        theirs = getattr(sys.modules.get("fastapi.routing"), "_IncludedRouter", None)
-        return theirs if isinstance(theirs, type) else _IncludedRouter
+    __class__ = stands_in_for("fastapi.routing", "_IncludedRouter")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _IncludedRouter:
         return _IncludedRouter(copy.deepcopy(self.original_router, memo), copy.deepcopy(self.include_context, memo))
@@ -98,6 +95,8 @@ class _IncludedRouter(BaseRoute):
 
     def routes_to_match(self) -> Iterator[BaseRoute]:
         """Return what a table of routes has for this router: its routes, or the router itself where it is custom."""
+        # A package may have changed a declared route meanwhile.
+        self._effective_candidates_version = None
         if self.is_custom:
             yield self
             return
@@ -121,15 +120,16 @@ class _IncludedRouter(BaseRoute):
             version = self._version()
             if self._effective_candidates_version == version:
                 return self._effective_pairs
-            copies: dict[int, tuple[BaseRoute, BaseRoute | None]] = {}
+            copies: dict[int, tuple[BaseRoute, tuple[Any, ...], BaseRoute | None]] = {}
             pairs = []
             for route in self.original_router.routes:
                 known = self._copies.get(id(route))
-                if known is None or known[0] is not route:
-                    known = (route, self._effective(route))
+                declared = _declared(route)
+                if known is None or known[0] is not route or known[1] != declared:
+                    known = (route, declared, self._effective(route))
                 copies[id(route)] = known
-                if known[1] is not None:
-                    pairs.append((route, known[1]))
+                if known[2] is not None:
+                    pairs.append((route, known[2]))
             self._copies = copies
             self._effective_pairs, self._effective_candidates = pairs, [effective for _, effective in pairs]
             self._effective_candidates_version = version
@@ -205,6 +205,11 @@ class _IncludedRouter(BaseRoute):
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         return first_url_path((route for _, route in self.effective_routes()), name, path_params)
+
+
+def _declared(route: Any) -> tuple[Any, ...]:
+    """Return what packages change of a declared route before it serves: its endpoint and its dependencies."""
+    return (id(getattr(route, "endpoint", None)), *map(id, getattr(route, "dependencies", ())))
 
 
 def asked_for(router: Any, scope: Scope) -> _IncludedRouter | None:

@@ -37,7 +37,7 @@ from wirefast.background import BackgroundTasks
 from wirefast.concurrency import run_in_threadpool
 from wirefast.datastructures import Default, DefaultPlaceholder
 from wirefast.dependencies import bodies, shapes
-from wirefast.dependencies.analysis import flat_body_params, get_dependant
+from wirefast.dependencies.analysis import adopt_foreign, flat_body_params, get_dependant
 from wirefast.dependencies.fields import ModelField, located_errors
 from wirefast.dependencies.models import Dependant, call_kind, endpoint_context
 from wirefast.dependencies.planning import Overrides, make_plan
@@ -108,6 +108,7 @@ def get_request_handler(
         form_limits: over those of the scope.
     """
     assert dependant.call is not None, "dependant.call must be a function"
+    adopt_foreign(dependant)
     dump = {
         "include": response_model_include,
         "exclude": response_model_exclude,

@@ -28,6 +28,7 @@ from wirefast.routes.include_context import Includable, RouterIncludeContext
 from wirefast.routes.live_copy import OWN, deep_copy, live_copy
 from wirefast.routes.request_handler import hooked, hooks_now
 from wirefast.routes.websocket_options import SocketOptions, WebSocketOptions, shows_socket_options
+from wirefast.stand_in import stands_in_for
 from wirefast.telemetry.watching import is_watched, watch_plan, watch_refusal
 from wirefast.websockets import WebSocket
 
@@ -47,6 +48,8 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
     Raises:
         AssertionError, TypeError, ValueError, FastAPIError: the declaration is wrong; the text says how.
     """
+
+    __class__ = stands_in_for("fastapi.routing", "APIWebSocketRoute")
 
     @shows_socket_options
     def __init__(
