@@ -7,6 +7,7 @@ from starlette.websockets import WebSocket as _StarletteWebSocket
 from starlette.websockets import WebSocketClose as WebSocketClose
 from starlette.websockets import WebSocketDisconnect as WebSocketDisconnect
 from starlette.websockets import WebSocketState as WebSocketState
+from typing_extensions import TypeVar
 
 try:
     from starlette.websockets import WebSocketDisconnected as WebSocketDisconnected
@@ -15,9 +16,10 @@ except ImportError:  # Starlette before it had a name for this
 
 from wirefast._core import fanout
 from wirefast._core.errors import UnexpectedFrame as UnexpectedFrame
+from wirefast._core.message_scope import MessageScope, MessageScopes
 from wirefast._core.outbox import Policy
 from wirefast._core.sender import Buffered as Buffered
-from wirefast._core.websocket import WebSocketCore
+from wirefast._core.typed_websocket import TypedWebSocketCore
 
 
 class _EqualToStarlettes(type(_StarletteWebSocket)):  # type: ignore[misc]
@@ -40,12 +42,18 @@ class _EqualToStarlettes(type(_StarletteWebSocket)):  # type: ignore[misc]
 _BOTH: set[int] = set()
 
 
-class WebSocket(WebSocketCore, _StarletteWebSocket, metaclass=_EqualToStarlettes):
+#: The type parameter of `WebSocket`: what it sends. Bare, a WebSocket sends anything.
+Sent = TypeVar("Sent", contravariant=True, default=Any)
+
+
+class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualToStarlettes):
     """One WebSocket connection: Starlette's class with its messages compiled.
 
     A real subclass of ``starlette.websockets.WebSocket``: ``isinstance`` holds, the two classes are equal as keys, so
     that a container that injects by type finds the socket under either, attributes can be set, and
     everything of ``HTTPConnection`` (``headers``, ``query_params``, ``cookies``, ``state``, ...) is there.
+
+    ``WebSocket[Said | Joined]`` is the same class: type checkers alone read that ``send_message`` takes these types.
 
     Args:
         scope: the ASGI scope, of type ``websocket``.
@@ -53,8 +61,25 @@ class WebSocket(WebSocketCore, _StarletteWebSocket, metaclass=_EqualToStarlettes
         send: the ASGI send callable.
     """
 
+    # Set where the endpoint has message-scoped dependencies.
+    _message_scopes: MessageScopes | None = None
     # A class with a compiled base shows none of its own.
     __signature__ = inspect.signature(_StarletteWebSocket)
+
+    def message_scope(self) -> MessageScope:
+        """Open the scope of one message, for dependencies declared with ``scope="message"``. wirefast only.
+
+        ``async with websocket.message_scope():`` solves them; inside, the endpoint's parameters stand for what they
+        gave. At the end of the block they are left, or with the exception that the block raised. ``as values`` gives
+        the values themselves, as attributes with the names of the parameters. Tasks may be in scopes of their own.
+
+        Raises:
+            RuntimeError: no dependency of this socket's endpoint has that scope.
+        """
+        scopes = self._message_scopes
+        if scopes is None:
+            raise RuntimeError('no dependency of this endpoint is declared with Depends(..., scope="message")')
+        return scopes.enter()
 
     def try_send(
         self, data: Any, *, policy: str | Policy = "drop_new", key: str | int | None = None

@@ -76,7 +76,10 @@ async def no_such_member(message: Say, text: Annotated[str, Depends(of_message, 
     ("function", "text"),
     [
         (say_too, r"say_too \(.*test_declaring.py:\d+\) and say \(.*test_declaring.py:\d+\) both take .* \"say\""),
-        (untagged, "untagged .* takes Untagged, which has no tag"),
+        (
+            untagged,
+            r"untagged \(.*declaring.py:\d+\) takes Untagged \(.*declaring.py:\d+\), which has no tag",
+        ),
         (nothing, "nothing .* has no parameter for the message"),
         (untyped, "untyped .* has no parameter for the message"),
         (two, "two .* has two parameters that could be the message: 'message' and 'other'"),
@@ -181,12 +184,12 @@ def test_options_of_handlers(room: Messages) -> None:
         room.on("a")(1)  # type: ignore[type-var]
 
 
-def test_message_scope_is_for_messages() -> None:
+def test_message_scope_is_for_sockets() -> None:
     app = App()
     with pytest.raises(DependencyScopeError, match="'per_message' of the route '/plain' has the scope \"message\""):
 
-        @app.websocket("/plain")
-        async def plain(websocket: WebSocket, value: Annotated[int, Depends(per_message, scope="message")]) -> None: ...
+        @app.get("/plain")
+        async def plain(value: Annotated[int, Depends(per_message, scope="message")]) -> None: ...
 
     with pytest.raises(DependencyScopeError, match="'per_message' of the route '/below'"):
 

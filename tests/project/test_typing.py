@@ -1,9 +1,10 @@
-"""The public API as type checkers see it; tests/typing/public_api.py is the program."""
+"""The public API as type checkers see it; the programs are in tests/typing."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests/typing/public_api.py"
+MESSAGES = ROOT / "tests/typing/typed_messages.py"
 
 
 #: What calls into compiled modules give is held against their stubs; stubtest compares names and parameters alone.
@@ -65,8 +67,8 @@ def check(*programs: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_mypy_agrees(tmp_path: Path) -> None:
-    """With the program, and with what calls into compiled modules give."""
-    done = check(PROGRAM, *results(tmp_path))
+    """With the programs, and with what calls into compiled modules give."""
+    done = check(PROGRAM, MESSAGES, *results(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -75,6 +77,17 @@ def test_mypy_refuses_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(text.replace("receive_text(), str)", "receive_text(), bytes)"), encoding="utf-8")
     done = check(tmp_path / "wrong.py")
     assert done.returncode == 1 and 'Expression is of type "str", not "bytes"' in done.stdout
+
+
+def test_mypy_refuses_a_message_of_another_type(tmp_path: Path) -> None:
+    text = MESSAGES.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if "type: ignore" in line]
+    assert len(lines) == 6
+    (tmp_path / "wrong.py").write_text(re.sub(r"  # type: ignore.*", "", text), encoding="utf-8")
+    done = check(tmp_path / "wrong.py")
+    assert done.returncode == 1
+    wrong = {int(number) for number in re.findall(r"wrong\.py:(\d+): error", done.stdout)}
+    assert wrong == {number for number, line in enumerate(text.splitlines(), 1) if line in lines}
 
 
 def test_a_lying_stub_is_found(tmp_path: Path) -> None:

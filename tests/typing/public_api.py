@@ -227,7 +227,7 @@ async def refused(websocket: WebSocket) -> None:
     Hub(policy=1)  # type: ignore[arg-type]
     Policy("drop_old", max_messages="2")  # type: ignore[arg-type]
     websocket.try_send("text", policy=1)  # type: ignore[arg-type]
-    await hub.publish(1, "text")  # type: ignore[arg-type]
+    await hub.publish(1, "text")  # type: ignore[call-overload]
     app.websocket(1)  # type: ignore[arg-type]
     app.include_router("router")  # type: ignore[arg-type]
     Query(gte=1)  # type: ignore[call-arg]

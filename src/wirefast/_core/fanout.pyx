@@ -7,6 +7,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from wirefast._core cimport json
 from wirefast._core.channel cimport BINARY, TEXT
 from wirefast._core.outbox cimport GONE, QUEUED, SENT, WAIT, find_policy
+from wirefast._core.typed_websocket cimport encode_message
 from wirefast._core.websocket cimport CONNECTED, CONNECTING, WebSocketCore
 
 import logging
@@ -59,7 +60,7 @@ cdef OutgoingMessage new_message(EventKind kind, bytes data, str text):
 
 
 def make_message(value):
-    """The message of a value: a str as text, bytes-like as binary, anything else as JSON text.
+    """The message of a value: a str as text, bytes-like as binary, a model as pydantic writes it, else as JSON text.
 
     Raises:
         TypeError: the value has no JSON form.
@@ -72,7 +73,7 @@ def make_message(value):
         return new_message(TEXT, encoded, encoded.decode("utf-8"))
     if isinstance(value, (bytes, bytearray, memoryview)):
         return new_message(BINARY, bytes(value), None)
-    return new_message(TEXT, json.encode(value), None)
+    return new_message(TEXT, json.encode(value) if type(value) is dict else encode_message(value), None)
 
 
 def received_message(bytes data not None, bint is_text):

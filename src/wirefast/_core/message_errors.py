@@ -16,6 +16,7 @@ from wirefast._core.foreign import is_async_callable
 from wirefast._core.groups import caused_by_client, only_cause
 from wirefast._core.handlers import Handlers, handler_for
 from wirefast._core.whose import is_anothers
+from wirefast.exceptions import WebSocketException as _OwnWebSocketException
 
 logger = logging.getLogger("wirefast.messages")
 
@@ -40,6 +41,36 @@ class MessageError(Exception):
         self.code = code
         self.message = message
         self.data = data
+
+
+class InvalidMessage(_OwnWebSocketException, ValueError):
+    """What the client sent is no message that is taken here. Raised by ``receive_message``.
+
+    A ``WebSocketException``: where nobody handles it, the socket is closed with 1008 and the word as the reason, and
+    the log has no traceback. A ``ValueError`` as well, like what ``receive_json`` raises. ``__cause__`` is pydantic's
+    ``ValidationError`` where there is one, with what the client sent; nothing else here holds any of that.
+
+    Attributes:
+        reason: ``"malformed"`` (no JSON, or no object where one has to be), ``"unknown_type"`` (no tag, or one that
+            none of the models has), or ``"invalid"``.
+        errors: of an invalid message at most 20 of type, place (``loc``) and words (``msg``); None otherwise.
+        ref: the message's own ``ref`` as JSON; None where it has none.
+    """
+
+    def __init__(self, reason: str, ref: bytes | None = None, errors: list[Any] | None = None) -> None:
+        super().__init__(code=close.POLICY_VIOLATION, reason=reason)
+        self.errors = errors
+        self.ref = ref
+
+    def reply(self, tag: str = "type") -> dict[str, Any]:
+        """Return the error that handlers of typed messages answer with, for ``send_json``: it carries the ``ref``.
+
+        Args:
+            tag: the name of the member that says that it is an error. Default: ``"type"``.
+        """
+        told = {} if self.ref is None else {"ref": json.loads(self.ref)}
+        told |= {tag: "error", "code": self.reason}
+        return told if self.errors is None else {**told, "errors": self.errors}
 
 
 class Disconnect(NamedTuple):

@@ -4,6 +4,7 @@
 # message-scoped dependency gives has the slots behind them. So one list serves all handlers of a socket, and a handler
 # without such dependencies needs no frame.
 
+from wirefast._core.message_input cimport MessageInput
 from wirefast._core.plan_cache cimport PlanCache
 
 cdef enum HandlerKind:
@@ -36,20 +37,8 @@ cdef class MessageHandler:
     cdef Replies replies
 
 
-cdef class Target:
-    """Where the messages with one tag go."""
-    cdef object validate         # callable(str | bytes) -> message; None: the frame's payload is the message
-    cdef MessageHandler handler
-    cdef bint cut_tag            # the model has no such member: it would refuse it, or keep it
-    cdef bint cut_ref
-
-
 cdef class MessageTable:
-    cdef str tag                 # name of the member; "": there is one kind of message, without a tag
-    cdef dict targets            # the tag's value as JSON (bytes) -> Target
-    cdef Target only             # where there is no tag
-    cdef Target text             # takes whole text frames; or None
-    cdef Target binary
+    cdef MessageInput input      # which messages it takes; the handler of each of its targets is a MessageHandler
     cdef MessageHandler stream   # runs for the socket's life, and what the peer sends is dropped; or None
     cdef MessageHandler opened   # on_connect and on_disconnect; or None
     cdef MessageHandler ended
@@ -58,8 +47,7 @@ cdef class MessageTable:
     cdef int max_invalid
     cdef int in_flight
     cdef bint closes_on_error
-    # From above the core: callable(exception, payload) -> (code, errors); the exception for parameters that are not
-    # valid; and the exception handlers that each App has, which close sockets rather than answer messages.
-    cdef object explain
+    # From above the core: the exception for parameters that are not valid; and the exception handlers that each App
+    # has, which close sockets rather than answer messages.
     cdef object invalid
     cdef frozenset default_handlers

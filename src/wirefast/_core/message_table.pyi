@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from typing import Any, final
 
+from wirefast._core.message_input import MessageInput
 from wirefast._core.plan_cache import PlanCache
 
 @final
@@ -29,21 +30,11 @@ class MessageHandler:
     ) -> None: ...
 
 @final
-class Target:
-    def __init__(
-        self, *, validate: Callable[[Any], Any] | None, handler: MessageHandler, cut_tag: bool, cut_ref: bool
-    ) -> None: ...
-
-@final
 class MessageTable:
     def __init__(
         self,
         *,
-        tag: str,
-        targets: dict[bytes, Target],
-        only: Target | None,
-        text: Target | None,
-        binary: Target | None,
+        input: MessageInput,
         stream: MessageHandler | None,
         opened: MessageHandler | None,
         ended: MessageHandler | None,
@@ -52,7 +43,6 @@ class MessageTable:
         max_invalid: int,
         in_flight: int,
         closes_on_error: bool,
-        explain: Callable[[Any, Any], tuple[str, list[Any] | None]],
         invalid: Callable[[list[Any], Any], Exception],
         default_handlers: frozenset[Any],
     ) -> None: ...

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from wirefast._core.message_input cimport MessageInput
 from wirefast._core.plan_cache cimport PlanCache
 from wirefast._core.tagging cimport with_ref
 
@@ -41,26 +42,13 @@ cdef class MessageHandler:
 
 
 @cython.final
-cdef class Target:
-    def __init__(self, *, validate, MessageHandler handler not None, bint cut_tag, bint cut_ref):
-        self.validate = validate
-        self.handler = handler
-        self.cut_tag = cut_tag
-        self.cut_ref = cut_ref
-
-
-@cython.final
 cdef class MessageTable:
     def __init__(
-        self, *, str tag not None, dict targets not None, Target only, Target text, Target binary,
-        MessageHandler stream, MessageHandler opened, MessageHandler ended, Py_ssize_t given, str on_invalid, int max_invalid, int in_flight,
-        bint closes_on_error, explain, invalid, frozenset default_handlers not None,
+        self, *, MessageInput input not None, MessageHandler stream, MessageHandler opened, MessageHandler ended,
+        Py_ssize_t given, str on_invalid, int max_invalid, int in_flight, bint closes_on_error, invalid,
+        frozenset default_handlers not None,
     ):
-        self.tag = tag
-        self.targets = targets
-        self.only = only
-        self.text = text
-        self.binary = binary
+        self.input = input
         self.stream = stream
         self.opened = opened
         self.ended = ended
@@ -69,6 +57,5 @@ cdef class MessageTable:
         self.max_invalid = max_invalid
         self.in_flight = in_flight
         self.closes_on_error = closes_on_error
-        self.explain = explain
         self.invalid = invalid
         self.default_handlers = default_handlers

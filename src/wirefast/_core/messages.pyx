@@ -6,25 +6,23 @@ leaves generators. While something waits there, the end of the socket is watched
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.exc cimport PyErr_Clear
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
-from wirefast._core.channel cimport BINARY, NOTHING, TEXT, EventKind, utf8_of
+from wirefast._core.channel cimport BINARY, NOTHING, TEXT, EventKind
 from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, CLOSE_POLICY_VIOLATION
-from wirefast._core.csrc cimport MEMBERS_END, members_status
 from wirefast._core.drive cimport begin, begin_compiled, begin_step
+from wirefast._core.message_input cimport Found, MessageInput, Target, whole_text
 from wirefast._core.message_reader cimport MessageReader
-from wirefast._core.message_table cimport ANSWER, AWAITED, CLOSE, THREADED, MessageHandler, MessageTable, Target
+from wirefast._core.message_table cimport ANSWER, AWAITED, CLOSE, THREADED, MessageHandler, MessageTable
 from wirefast._core.plan cimport Plan
 from wirefast._core.solver cimport Frame, new_frame
-from wirefast._core.tagging cimport Tagging, checked_ref, look, plain_value, with_ref, without
+from wirefast._core.tagging cimport with_ref
 from wirefast._core.websocket cimport CONNECTED, CONNECTING, WebSocketCore
 
 import asyncio
 
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocketDisconnect
@@ -32,7 +30,7 @@ from starlette.websockets import WebSocketDisconnect
 from wirefast._core import close, scope as keys
 from wirefast._core.exits import inside_cancel_scope, shielded, unwind
 from wirefast._core.message_errors import (
-    INTERNAL as _INTERNAL, Disconnect, MessageError, answer_of, cause_of, end_of, log_failure, refused_handshake,
+    INTERNAL as _INTERNAL, Disconnect, InvalidMessage, answer_of, cause_of, end_of, log_failure, refused_handshake,
 )
 from wirefast._core.solver import leave
 from wirefast._core.whose import is_anothers, mark_of
@@ -50,7 +48,6 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     object PyObject_CallNoArgs(object callable)
-    object PyObject_CallOneArg(object callable, object arg)
     bint PyAsyncGen_CheckExact(object value)
 
 cdef object CancelledError = asyncio.CancelledError
@@ -58,9 +55,6 @@ cdef object CancelledError = asyncio.CancelledError
 cdef object STREAM_ENDED = WebSocketDisconnect(CLOSE_NORMAL)
 cdef str HANDLERS_KEY = keys.EXCEPTION_HANDLERS
 cdef tuple NO_HANDLERS = ({}, {})
-cdef dict REF_ERROR = {
-    "type": "ref_type", "loc": ["ref"], "msg": "A ref is an integer or a string of at most 64 bytes",
-}
 
 
 def serve_messages(MessageTable table not None, WebSocketCore websocket not None, list values not None):
@@ -159,59 +153,22 @@ cdef class MessageSession(MessageReader):
 
     cdef object dispatch(self, object data, EventKind kind):
         """Validate a message and give it to its handler. What is still to be awaited, or None."""
-        cdef MessageTable table = self.table
-        cdef Target target = table.text if kind == TEXT else table.binary
-        cdef Tagging found
-        cdef members_status status
-        cdef Py_ssize_t size = 0
-        cdef const char* text
-        cdef bytes ref = None, key
+        cdef MessageInput input = self.table.input
+        cdef Target target = input.text if kind == TEXT else input.binary
+        cdef Found found
+        cdef bytes ref = None
         cdef object message
-        if table.stream is not None:
+        if self.table.stream is not None:
             return None
         if target is not None:
-            if kind == TEXT and type(data) is bytes:
-                data = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), NULL)
-            return self.call(target.handler, data, None)
-        if type(data) is bytes:
-            text = PyBytes_AS_STRING(data)
-            size = PyBytes_GET_SIZE(data)
-        else:
-            text = utf8_of(data, &size)
-            if text is NULL:  # a lone surrogate, which only another server can have let through
-                PyErr_Clear()
-                return self.refuse("malformed", None, None)
-        status = look(&found, text, <size_t> size, table.tag)
-        if status == MEMBERS_END and found.ref is not NULL:
-            ref = checked_ref(found.ref, found.ref_size)
-            if ref is None:
-                return self.refuse("invalid", None, [REF_ERROR])
-            if not ref:
-                ref = None
-        if table.only is not None:
-            target = table.only
-        elif status != MEMBERS_END:
-            return self.refuse("malformed", None, None)
-        else:
-            if found.tag is not NULL:
-                key = PyBytes_FromStringAndSize(found.tag, <Py_ssize_t> found.tag_size)
-                target = table.targets.get(key)
-                if target is None:
-                    target = table.targets.get(plain_value(found.tag, found.tag_size))
-            if target is None:
-                return self.refuse("unknown_type", ref, None)
+            return self.call(target.handler, whole_text(data) if kind == TEXT else data, None)
         try:
-            if status == MEMBERS_END and (target.cut_tag or (target.cut_ref and found.ref is not NULL)):
-                message = without(text, <size_t> size, table.tag, target.cut_tag, target.cut_ref)
-                message = PyObject_CallOneArg(target.validate, message)
-            else:
-                message = PyObject_CallOneArg(target.validate, data)
-        except ValidationError as exc:
-            try:
-                code, errors = table.explain(exc, data)
-            except Exception as broken:
-                return self.mishap(broken, ref)
-            return self.refuse(code, ref, errors)
+            input.look(data, &found)
+            ref = input.ref_of(&found)
+            target = input.target_of(&found, ref)
+            message = input.validated(target, data, &found, ref)
+        except InvalidMessage as exc:
+            return self.refuse(exc.reason, ref, exc.errors)
         except Exception as exc:
             return self.mishap(exc, ref)
         self.invalid_in_row = 0
@@ -410,7 +367,7 @@ cdef class MessageSession(MessageReader):
 
     async def tell(self, dict error, bytes ref):
         """Send an error."""
-        cdef bytes data = json.encode({self.table.tag or "type": "error", **error})
+        cdef bytes data = json.encode({self.table.input.tag or "type": "error", **error})
         cdef object pending = self.write(data if ref is None else with_ref(data, ref), TEXT)
         if pending is not None:
             await pending

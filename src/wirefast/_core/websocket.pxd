@@ -7,6 +7,17 @@ cdef enum SocketState:       # starlette.websockets.WebSocketState
     DISCONNECTED = 2
     RESPONSE = 3
 
+cdef enum:             # the option of a ReceiveCall or SendCall
+    FRAME = 15         # the bits of its EventKind, TEXT or BINARY
+    AS_JSON = 16
+    WRONG_MODE = 32
+
+cdef enum:             # its phase: what it waits for
+    CHECKED            # receive() or send(), which know the state
+    MESSAGE            # the ASGI receive callable
+    EVENT              # the channel
+    WRITTEN            # the ASGI send callable, or the channel's drain
+
 
 cdef class WebSocketCore:
     """The state machine of one WebSocket, over ASGI messages or directly over a Channel."""
@@ -51,3 +62,7 @@ cdef class ReceiveCall(CompiledCoroutine):
 cdef class SendCall(CompiledCoroutine):
     cdef dict message(self)
     cdef object write(self, Channel channel)
+
+
+cdef ReceiveCall receiving(str name, WebSocketCore websocket, int option)
+cdef SendCall sending(str name, WebSocketCore websocket, object data, int option)

@@ -6,7 +6,6 @@ the server's own callables arrived unwrapped, the same calls reach its Channel w
 `receive()` and `send()` always speak ASGI; the two ways may be mixed freely.
 """
 
-cimport cython
 from cpython.buffer cimport PyObject_CheckBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject_GenericSetAttr
@@ -17,7 +16,7 @@ from wirefast._core.channel cimport (
     BINARY, CLOSED, NOTHING, TEXT, AsgiReceive, AsgiSend, Channel, EventKind, repaired, utf8_of,
 )
 from wirefast._core.close cimport CLOSE_ABNORMAL
-from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
+from wirefast._core.coroutine cimport mark_coroutine_function, register
 from wirefast._core.drive cimport begin
 
 import asyncio
@@ -45,17 +44,6 @@ cdef extern from "Python.h":
 
 # Seconds in which a server tells how a peer left that a send has found gone.
 LAST_PATIENCE = 5.0
-
-cdef enum:             # the option of a ReceiveCall or SendCall
-    FRAME = 15         # the bits of its EventKind, TEXT or BINARY
-    AS_JSON = 16
-    WRONG_MODE = 32
-
-cdef enum:             # its phase: what it waits for
-    CHECKED            # receive() or send(), which know the state
-    MESSAGE            # the ASGI receive callable
-    EVENT              # the channel
-    WRITTEN            # the ASGI send callable, or the channel's drain
 
 cdef tuple STATES = (
     WebSocketState.CONNECTING, WebSocketState.CONNECTED, WebSocketState.DISCONNECTED, WebSocketState.RESPONSE,
@@ -456,7 +444,6 @@ cdef SendCall sending(str name, WebSocketCore websocket, object data, int option
     return self
 
 
-@cython.final
 cdef class ReceiveCall(CompiledCoroutine):
     """receive_text(), receive_bytes(), receive_json()."""
 
@@ -508,7 +495,6 @@ cdef class ReceiveCall(CompiledCoroutine):
         raise websocket.unexpected("text" if self.option & FRAME == TEXT else "bytes")
 
 
-@cython.final
 cdef class SendCall(CompiledCoroutine):
     """send_text(), send_bytes(), send_json()."""
 

@@ -187,28 +187,33 @@ def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> De
 
 
 def get_endpoint_dependant(
-    *, path: str, call: Callable[..., Any], dependencies: Sequence[params.Depends]
+    *, path: str, call: Callable[..., Any], dependencies: Sequence[params.Depends], has_messages: bool = False
 ) -> tuple[Dependant, list[ModelField], bool]:
     """The Dependant of an endpoint with its route's ``dependencies`` in front.
+
+    Args:
+        path, call, dependencies: of the route.
+        has_messages: whether dependencies may have the scope ``"message"``.
 
     Returns:
         The Dependant, the body fields of the whole tree, and whether the body is an object of those fields.
     """
     dependant = get_dependant(path=path, call=call, scope="function")
     dependant.dependencies[:0] = [get_parameterless_sub_dependant(depends=item, path=path) for item in dependencies]
-    _refuse_message_scope(dependant, path)
+    if not has_messages:
+        _refuse_message_scope(dependant, path)
     body_params = flat_body_params(dependant)
     return dependant, body_params, forms.should_embed(body_params)
 
 
 def _refuse_message_scope(dependant: Dependant, path: str) -> None:
-    """Refuse what is solved for each message where no messages are dispatched."""
+    """Refuse what is solved for each message where there are none."""
     for child in dependant.dependencies:
         if child.scope == "message":
             name = getattr(child.call, "__qualname__", repr(child.call))
             raise DependencyScopeError(
-                f'The dependency {name!r} of the route {path!r} has the scope "message", which only handlers of '
-                "messages have. Declare the route with messages() or websocket_listener(), or leave the scope out."
+                f'The dependency {name!r} of the route {path!r} has the scope "message", but an HTTP operation gets no '
+                "messages. Leave the scope out."
             )
         _refuse_message_scope(child, path)
 

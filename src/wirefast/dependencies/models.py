@@ -54,6 +54,8 @@ class Dependant:
     path: str | None = None
     scope: Literal["function", "request", "message"] | None = None
     concurrency: DependencyConcurrency | None = None
+    #: No signature says this: it is not analysed again where overrides apply; what it depends on is.
+    made_here: bool = False
 
 
 def _unpartial(call: Any) -> Any:

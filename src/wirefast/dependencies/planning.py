@@ -205,7 +205,7 @@ class _Planner:
         return out
 
     def replacement(self, declared: Dependant) -> Dependant:
-        if not self.overrides:
+        if not self.overrides or declared.made_here:
             return declared
         assert declared.call is not None
         return get_dependant(

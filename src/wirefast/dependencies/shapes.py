@@ -11,11 +11,13 @@ import typing
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, Json
 from pydantic.fields import FieldInfo
 from starlette.datastructures import UploadFile
+
+from wirefast._core.unions import is_union as is_union
 
 SEQUENCE_TYPES: tuple[type[Any], ...] = (Sequence, list, tuple, set, frozenset, deque)
 
@@ -35,10 +37,6 @@ def is_subclass(annotation: Any, classes: type[Any] | tuple[type[Any], ...]) -> 
         if isinstance(annotation, _PARAMETRISED):
             return False
         raise
-
-
-def is_union(annotation: Any) -> bool:
-    return get_origin(annotation) in (Union, types.UnionType)
 
 
 def _unannotated(annotation: Any) -> Any:

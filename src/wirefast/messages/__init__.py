@@ -8,4 +8,5 @@ from wirefast.messages.declaring import HandlerOptions as HandlerOptions
 from wirefast.messages.declaring import Messages as Messages
 from wirefast.messages.declaring import RouteOptions as RouteOptions
 from wirefast.messages.errors import Disconnect as Disconnect
+from wirefast.messages.errors import InvalidMessage as InvalidMessage
 from wirefast.messages.errors import MessageError as MessageError

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from wirefast._core.message_errors import Disconnect as Disconnect
+from wirefast._core.message_errors import InvalidMessage as InvalidMessage
 from wirefast._core.message_errors import MessageError as MessageError
+from wirefast.dependencies import message_types
 from wirefast.encoders import jsonable_encoder
 from wirefast.exception_handlers import public_error
 
@@ -22,20 +24,24 @@ class Explain:
     """From pydantic's error to the code and the errors of a reply.
 
     Args:
-        known_names: gives the names of all members that the route's models have. What else stands in the place of an
-            error and is a key of the message is the client's, and is hidden.
+        types: of all messages, whose members' names may be told. What else stands in the place of an error and is a
+            key of the message is the client's, and is hidden.
         include_input: whether each error holds what the client sent there.
     """
 
-    def __init__(self, known_names: Callable[[], frozenset[str]], include_input: bool) -> None:
-        self.known_names = known_names
+    def __init__(self, types: list[Any], include_input: bool) -> None:
+        self.types = types
         self.include_input = include_input
+        # Not before it is needed: each type's JSON schema is read for that.
+        self.known_names: frozenset[str] | None = None
 
     def __call__(self, exc: ValidationError, payload: str | bytes) -> tuple[str, list[dict[str, Any]] | None]:
         errors = exc.errors(include_url=False)
         if any(error["type"] == "json_invalid" and not error["loc"] for error in errors):
             return "malformed", None
-        hidden = set(_keys(payload)) - self.known_names()
+        if self.known_names is None:
+            self.known_names = message_types.property_names(self.types)
+        hidden = set(_keys(payload)) - self.known_names
         return "invalid", [self._told(error, hidden) for error in errors[:MAX_ERRORS]]
 
     def _told(self, error: Any, hidden: set[str]) -> dict[str, Any]:

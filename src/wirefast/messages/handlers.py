@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import create_model
 
 from wirefast import params
+from wirefast.dependencies import message_types
 from wirefast.dependencies.analysis import (
     analyze_param,
     get_dependant,
@@ -21,13 +22,24 @@ from wirefast.dependencies.analysis import (
 from wirefast.dependencies.markers import is_marker
 from wirefast.dependencies.models import Dependant, call_kind
 from wirefast.exceptions import FastAPIError
-from wirefast.messages import schema
 from wirefast.messages.errors import Disconnect
 from wirefast.utils import get_path_param_names
 
 Role = Literal["message", "listener", "stream", "connect", "disconnect"]
 
 _EMPTY = inspect.Signature.empty
+
+
+def place_of(declared: Any) -> str:
+    """Return the name of a function or class with its file and line, for errors."""
+    name = getattr(declared, "__qualname__", None) or getattr(declared, "__name__", None) or repr(declared)
+    code = getattr(inspect.unwrap(declared), "__code__", None) if callable(declared) else None
+    if code is not None:
+        return f"{name} ({code.co_filename}:{code.co_firstlineno})"
+    try:
+        return f"{name} ({inspect.getsourcefile(declared)}:{inspect.getsourcelines(declared)[1]})"
+    except (OSError, TypeError):
+        return name
 
 
 @dataclass
@@ -47,9 +59,7 @@ class Declared:
     @property
     def place(self) -> str:
         """Where it stands, for errors."""
-        code = getattr(inspect.unwrap(self.call), "__code__", None)
-        name = getattr(self.call, "__qualname__", repr(self.call))
-        return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
+        return place_of(self.call)
 
 
 @dataclass
@@ -117,14 +127,14 @@ def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends
             if found.parameter
             else f"{declared.place} gets no message, so its parameter {dependant.body_params[0].name!r} has no source."
         )
-    for model in [*schema.leaves(found.message), *schema.leaves(schema.item_of(returned))]:
-        schema.complete(model, call)
+    for model in [*message_types.leaves(found.message), *message_types.leaves(message_types.item_of(returned))]:
+        message_types.complete(model, call)
     run = _spread(call, found.taken) if found.spread else call
     dependant.call = run
     dependant.dependencies[:0] = [get_parameterless_sub_dependant(depends=item, path=path) for item in dependencies]
     return Handler(
         declared, dependant, run, kind, found.parameter, found.message, found.raw,
-        schema.item_of(returned), (path, list(dependencies)),
+        message_types.item_of(returned), (path, list(dependencies)),
     )  # fmt: skip
 
 
@@ -154,7 +164,9 @@ class _Parameters:
         role, parameters = self.declared.role, list(self.signature.parameters.values())
         if role == "disconnect":
             # What it gets stands in the message's place, but nothing can be read from it.
-            self._take([item for item in parameters if schema.plain(item.annotation) is Disconnect], needed=False)
+            self._take(
+                [item for item in parameters if message_types.plain(item.annotation) is Disconnect], needed=False
+            )
             self.message = None
             return self
         if role in ("connect", "stream"):

@@ -12,12 +12,15 @@ from starlette.routing import compile_path
 from typing_extensions import Unpack
 
 from wirefast import params
-from wirefast._core.message_table import MessageHandler, MessageTable, Target
+from wirefast._core.message_input import MessageInput
+from wirefast._core.message_table import MessageHandler, MessageTable
 from wirefast._core.messages import serve_messages
 from wirefast._core.plan_cache import PlanCache
 from wirefast._core.session import WebSocketSession
+from wirefast.dependencies import message_types
 from wirefast.dependencies.analysis import get_parameterless_sub_dependant
 from wirefast.dependencies.annotations import UnresolvedAnnotation
+from wirefast.dependencies.message_planning import Handshake, make_message_plan
 from wirefast.dependencies.models import Dependant
 from wirefast.dependencies.planning import make_plan
 from wirefast.exception_handlers import (
@@ -28,10 +31,9 @@ from wirefast.exception_handlers import (
     websocket_request_validation_exception_handler,
 )
 from wirefast.exceptions import FastAPIError
-from wirefast.messages import schema
 from wirefast.messages.errors import Explain
-from wirefast.messages.handlers import Declared, Handler, analyse
-from wirefast.messages.planning import Handshake, make_message_plan
+from wirefast.messages.handlers import Declared, Handler, analyse, place_of
+from wirefast.messages.incoming import frame_target, json_target
 from wirefast.routes.live_copy import OWN
 from wirefast.routes.websocket import APIWebSocketRoute
 from wirefast.routes.websocket_options import SocketOptions
@@ -222,7 +224,7 @@ class _Targets:
         if declared.role != "message":
             self._alone(declared.role, handler)
         elif handler.raw:
-            self._alone(schema.name_of(handler.message), handler)
+            self._alone(message_types.name_of(handler.message), handler)
         else:
             for tag, annotation in self._tags(handler).items():
                 if tag in self.by_tag:
@@ -248,29 +250,24 @@ class _Targets:
     def _find_tags(self, handler: Handler) -> dict[bytes, Any]:
         declared, name = handler.declared, self.registry.tag
         if declared.tags:
-            return {schema.tag_key(tag): handler.message for tag in declared.tags}
-        found: dict[bytes, Any] = {}
-        for leaf in schema.leaves(handler.message):
-            tags = schema.tags_of(leaf, name)
-            if not tags:
-                raise FastAPIError(
-                    f"{declared.place} takes {schema.name_of(leaf)}, which has no tag: give the model a member "
-                    f'`{name}: Literal[...]`, or give the tag to the decorator: on("tag").'
-                )
-            for key in map(schema.tag_key, tags):
-                # Models of one handler may share a tag; what tells them apart is for the union's validator.
-                found[key] = handler.message if key in found else leaf
+            return {message_types.tag_key(tag): handler.message for tag in declared.tags}
+        found, untagged = message_types.by_tag(handler.message, name)
+        if untagged:
+            raise FastAPIError(
+                f"{declared.place} takes {place_of(untagged[0])}, which has no tag: give the model a member "
+                f'`{name}: Literal[...]`, or give the tag to the decorator: on("tag").'
+            )
         return found
 
     def _check_replies(self, handler: Handler) -> None:
         if self.registry.sends is None or handler.replies in (None, type(None)):
             return
-        sends = schema.leaves(self.registry.sends)
-        for leaf in schema.leaves(handler.replies):
+        sends = message_types.leaves(self.registry.sends)
+        for leaf in message_types.leaves(handler.replies):
             if leaf not in sends and leaf not in (type(None), str, bytes):
                 raise FastAPIError(
-                    f"{handler.declared.place} returns {schema.name_of(leaf)}, which the route {self.route.path!r} "
-                    f"does not send: sends={' | '.join(map(schema.name_of, sends))}."
+                    f"{handler.declared.place} returns {message_types.name_of(leaf)}, which the route "
+                    f"{self.route.path!r} does not send: sends={' | '.join(map(message_types.name_of, sends))}."
                 )
 
     def table(self) -> MessageTable:
@@ -285,38 +282,32 @@ class _Targets:
         targets = {}
         for key, (annotation, handler) in self.by_tag.items():
             if id(annotation) not in validators:
-                validators[id(annotation)] = schema.validator_of(annotation)
-            targets[key] = self._target(annotation, made[id(handler)], validators[id(annotation)])
-        listener = alone.get("listener")
+                validators[id(annotation)] = message_types.validator_of(annotation)
+            targets[key] = json_target(annotation, made[id(handler)], registry.tag, validators[id(annotation)])
         only = text = binary = None
-        if listener is not None and listener.message is bytes:
-            binary = Target(validate=None, handler=made[id(listener)], cut_tag=False, cut_ref=False)
-        elif listener is not None and listener.message is str:
-            text = Target(validate=None, handler=made[id(listener)], cut_tag=False, cut_ref=False)
-        if listener is not None:
-            only = self._target(listener.message, made[id(listener)], schema.validator_of(listener.message))
-        if "str" in alone:
-            text = Target(validate=None, handler=made[id(alone["str"])], cut_tag=False, cut_ref=False)
-        if "bytes" in alone:
-            binary = Target(validate=None, handler=made[id(alone["bytes"])], cut_tag=False, cut_ref=False)
+        for name in ("listener", "str", "bytes"):
+            if (handler_alone := alone.get(name)) is None:
+                continue
+            if handler_alone.message is str:
+                text = frame_target(made[id(handler_alone)])
+            elif handler_alone.message is bytes:
+                binary = frame_target(made[id(handler_alone)])
+            if name == "listener":
+                only = json_target(handler_alone.message, made[id(handler_alone)], "")
 
         def role(name: str) -> MessageHandler | None:
             return made[id(alone[name])] if name in alone else None
 
         types = list({id(handler.message): handler.message for handler in self.handlers if handler.message}.values())
-        names: list[frozenset[str]] = []
-
-        def known_names() -> frozenset[str]:
-            if not names:
-                names.append(schema.property_names(types))
-            return names[0]
-
         return MessageTable(
-            tag="" if only is not None else registry.tag,
-            targets=targets,
-            only=only,
-            text=text,
-            binary=binary,
+            input=MessageInput(
+                tag="" if only is not None else registry.tag,
+                targets=targets,
+                only=only,
+                text=text,
+                binary=binary,
+                explain=Explain(types, registry.include_input),
+            ),
             stream=role("stream"),
             opened=role("connect"),
             ended=role("disconnect"),
@@ -325,30 +316,15 @@ class _Targets:
             max_invalid=registry.max_invalid,
             in_flight=registry.in_flight,
             closes_on_error=registry.on_error == "close",
-            explain=Explain(known_names, registry.include_input),
             invalid=self.route._validation_error,
             default_handlers=_DEFAULT_HANDLERS,
-        )
-
-    def _target(self, annotation: Any, handler: MessageHandler, validate: Callable[[Any], Any]) -> Target:
-        models = schema.leaves(annotation)
-        tagged = "listener" not in self.alone
-
-        def cuts(name: str) -> bool:
-            return any(
-                schema.keeps_extra(model) and not (schema.is_model(model) and name in schema.member_names(model))
-                for model in models
-            )
-
-        return Target(
-            validate=validate, handler=handler, cut_tag=tagged and cuts(self.registry.tag), cut_ref=cuts("ref")
         )
 
     def _handler(self, handler: Handler) -> MessageHandler:
         declared = handler.declared
         replies = handler.replies if handler.replies is not None else self.registry.sends
-        for model in schema.leaves(replies):
-            schema.complete(model, declared.call)
+        for model in message_types.leaves(replies):
+            message_types.complete(model, declared.call)
         return MessageHandler(
             call=handler.call,
             plans=PlanCache(
@@ -359,7 +335,7 @@ class _Targets:
             kind=handler.kind,
             concurrent=declared.concurrent,
             cancels=declared.cancel_on_disconnect and declared.role not in ("connect", "disconnect"),
-            replies=schema.replies_of(replies, declared.reply_options),
+            replies=message_types.replies_of(replies, declared.reply_options),
         )
 
 

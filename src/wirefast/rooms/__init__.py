@@ -8,3 +8,4 @@ from wirefast.rooms.models import Drop as Drop
 from wirefast.rooms.models import Stats as Stats
 from wirefast.rooms.models import TooManyRooms as TooManyRooms
 from wirefast.rooms.roster import Membership as Membership
+from wirefast.rooms.typed import Room as Room

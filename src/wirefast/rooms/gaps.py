@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from wirefast.rooms.models import Room
+from wirefast.rooms.models import OpenRoom
 
 logger = logging.getLogger("wirefast.rooms")
 
@@ -47,13 +47,13 @@ class Gaps:
         rooms: those of the hub that have members, by name.
     """
 
-    def __init__(self, hook: GapHook | None, rooms: dict[str, Room]) -> None:
+    def __init__(self, hook: GapHook | None, rooms: dict[str, OpenRoom]) -> None:
         self.hook = hook
         self._rooms = rooms
         self._failures = Failures("on_gap")
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tell(self, name: str, room: Room) -> None:
+    def tell(self, name: str, room: OpenRoom) -> None:
         """Call the hook now, or when it is time again."""
         if self.hook is None:
             if not room.gap_logged:
@@ -71,10 +71,10 @@ class Gaps:
         for task in self._tasks:
             task.cancel()
 
-    def _tell_at(self, when: float, name: str, room: Room) -> None:
+    def _tell_at(self, when: float, name: str, room: OpenRoom) -> None:
         room.gap_timer = asyncio.get_running_loop().call_at(when, self._due, name, room)
 
-    def _due(self, name: str, room: Room) -> None:
+    def _due(self, name: str, room: OpenRoom) -> None:
         room.gap_timer = None
         if self._rooms.get(name) is not room:
             return
@@ -83,7 +83,7 @@ class Gaps:
         else:
             self._tell_at(asyncio.get_running_loop().time() + GAP_EVERY, name, room)
 
-    def _call(self, name: str, room: Room) -> None:
+    def _call(self, name: str, room: OpenRoom) -> None:
         room.gap_after = asyncio.get_running_loop().time() + GAP_EVERY
         if self.hook is None:
             return
@@ -103,6 +103,6 @@ class Gaps:
         except Exception:
             self._failures.log()
 
-    def _done(self, room: Room, task: asyncio.Task[None]) -> None:
+    def _done(self, room: OpenRoom, task: asyncio.Task[None]) -> None:
         room.gap_task = None
         self._tasks.discard(task)

@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from starlette.websockets import WebSocket
 
@@ -32,8 +32,9 @@ from wirefast.rooms.brokers.base import make_broker
 from wirefast.rooms.gaps import Failures, Gaps
 from wirefast.rooms.models import (
     Drop,
+    Name,
     Names,
-    Room,
+    OpenRoom,
     check_names,
     check_room_count,
     outlets_of,
@@ -41,9 +42,12 @@ from wirefast.rooms.models import (
 from wirefast.rooms.roster import PolicyChoice, Roster
 from wirefast.rooms.sequence import SequenceLog, hear
 from wirefast.rooms.turn import Turn
+from wirefast.rooms.typed import Room
 from wirefast.rooms.workers import is_first_worker, worker_count
 
 logger = logging.getLogger("wirefast.rooms")
+
+Sends = TypeVar("Sends")
 
 #: Messages and bytes of one turn of the loop, after which publish() lets the sockets be written.
 TURN_MESSAGES, TURN_BYTES = 16, 65536
@@ -177,6 +181,26 @@ class Hub(Roster, FromScope):
 
     # ---- Publishing ----
 
+    @overload
+    async def publish(
+        self,
+        room: Room[Sends],
+        message: Sends,
+        *,
+        exclude: WebSocket | Iterable[WebSocket] | None = None,
+        policy: str | Policy | None = None,
+        key: str | int | None = None,
+    ) -> int: ...
+    @overload
+    async def publish(
+        self,
+        room: str | Iterable[Name],
+        message: Any,
+        *,
+        exclude: WebSocket | Iterable[WebSocket] | None = None,
+        policy: str | Policy | None = None,
+        key: str | int | None = None,
+    ) -> int: ...
     async def publish(
         self,
         room: Names,
@@ -192,8 +216,9 @@ class Hub(Roster, FromScope):
         what was published is written.
 
         Args:
-            room: a name, or several, at most 256.
-            message: a str is sent as text, bytes as binary, anything else (JSON values, pydantic models) as JSON text.
+            room: a name or a typed ``Room``, or several, at most 256.
+            message: a str is sent as text, bytes as binary, a pydantic model as JSON text with its aliases, anything
+                else as JSON text; it is encoded once, however many get it.
             exclude: sockets that do not get it.
             policy: instead of the room's.
             key: for ``"conflate"``: which earlier messages in these rooms this one replaces while they wait. Default:
@@ -203,13 +228,13 @@ class Hub(Roster, FromScope):
             How many members of this process it was sent to or queued for.
 
         Raises:
-            TypeError: the message has no JSON form, or the key or a name is none.
+            TypeError: the message has no JSON form, or is not of a typed room's types, or the key or a name is none.
             ValueError: a malformed name, too many of them, no such policy, a key of more than 1,024 characters or 64
                 bits, or a message larger than the policy's ``max_bytes``.
             RuntimeError: as in ``join``.
         """
         self._bind()
-        names = check_names(room)
+        names = check_names(room, message)
         check_room_count(names)
         prepared = make_message(message)
         chosen = None if policy is None else as_policy(policy)
@@ -262,13 +287,14 @@ class Hub(Roster, FromScope):
             here = None
         if here is loop:
             raise RuntimeError("this is the hub's own event loop: await hub.publish()")
+        names = check_names(room, message)
         prepared = make_message(message)
         given_up = threading.Event()
 
         async def work() -> int:
             if given_up.is_set():
                 return 0
-            return await self.publish(room, prepared, exclude=exclude, policy=policy, key=key)
+            return await self.publish(names, prepared, exclude=exclude, policy=policy, key=key)
 
         future = asyncio.run_coroutine_threadsafe(work(), loop)
         try:
@@ -452,13 +478,13 @@ class Hub(Roster, FromScope):
         # Nobody is here to wait: a member whose outbox is full under "wait" is closed.
         self._fan_out(self._remote_members(name, room, received), message, policy, names, received.key, None, None)
 
-    def _remote_members(self, name: str, room: Room, received: envelope.Envelope) -> list[RoomMember]:
+    def _remote_members(self, name: str, room: OpenRoom, received: envelope.Envelope) -> list[RoomMember]:
         """Who takes a message from this room: it comes by each of its rooms, and a member is in several of them."""
         rooms = received.rooms
         earlier = {other for other in rooms[: rooms.index(name)] if other in self._rooms} if rooms else set()
         return _in_none_of(earlier, _listed(room))
 
-    def _refuse(self, name: str, room: Room, why: ValueError) -> None:
+    def _refuse(self, name: str, room: OpenRoom, why: ValueError) -> None:
         """Count a message that is larger than it may be here, and tell the room that it misses one."""
         self._stats.refused += 1
         if self._stats.refused == 1:
@@ -474,12 +500,12 @@ class Hub(Roster, FromScope):
                 room.heard.clear()
                 self._gap(name, room)
 
-    def _gap(self, name: str, room: Room) -> None:
+    def _gap(self, name: str, room: OpenRoom) -> None:
         self._stats.gaps += 1
         self._gaps.tell(name, room)
 
 
-def _listed(room: Room) -> list[RoomMember]:
+def _listed(room: OpenRoom) -> list[RoomMember]:
     """The members as a list, which is not changed: another one is made when somebody has come or gone."""
     if room.listed is None:
         room.listed = list(room.members)

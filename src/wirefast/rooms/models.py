@@ -13,13 +13,15 @@ from starlette.websockets import WebSocket
 
 from wirefast._core.fanout import RoomMember, outlet_of
 from wirefast._core.outbox import Policy
+from wirefast.rooms.typed import Room
 
 #: Characters of a room's name.
 MAX_NAME = 200
 #: Rooms of one message or closing. Each of them is told all the names, so that a socket in several gets it once.
 MAX_ROOMS_AT_ONCE = 256
 
-Names = str | Iterable[str]
+Name = str | Room[Any]
+Names = Name | Iterable[Name]
 
 
 class TooManyRooms(RuntimeError):
@@ -78,7 +80,7 @@ class Stats:
 
 
 @dataclass(slots=True, eq=False)
-class Room:
+class OpenRoom:
     """A room that has members."""
 
     policy: Policy
@@ -94,9 +96,12 @@ class Room:
     gap_task: asyncio.Task[None] | None = None
 
 
-def check_names(room: Names) -> tuple[str, ...]:
-    """The names, checked, each once."""
-    names = (room,) if isinstance(room, str) else _several(room)
+_NO_MESSAGE = object()
+
+
+def check_names(room: Names, message: object = _NO_MESSAGE) -> tuple[str, ...]:
+    """Return the names, checked, each once; and the message that is for typed rooms among them."""
+    names = (room,) if isinstance(room, str) else _several(room, message)
     if not names:
         raise ValueError("no room is named")
     for name in names:
@@ -115,11 +120,22 @@ def check_room_count(names: Sequence[str]) -> None:
         )
 
 
-def _several(room: Any) -> tuple[Any, ...]:
+def _several(room: Any, message: object) -> tuple[Any, ...]:
+    if isinstance(room, Room):
+        room = (room,)
     if isinstance(room, (bytes, bytearray, memoryview)) or not isinstance(room, Iterable):
         raise TypeError(f"a room's name is a str, not {type(room).__name__}")
-    names = tuple(room)
+    names = tuple(_name_of(name, message) if isinstance(name, Room) else name for name in room)
     return tuple(dict.fromkeys(names)) if all(isinstance(name, str) for name in names) else names
+
+
+def _name_of(room: Room[Any], message: object) -> str:
+    if room.fields:
+        fields = ", ".join(f"{name}=..." for name in sorted(room.fields))
+        raise ValueError(f"{room.name!r} stands for many rooms; name one: room({fields})")
+    if message is not _NO_MESSAGE:
+        room.check(message)
+    return room.name
 
 
 def outlets_of(exclude: WebSocket | Iterable[WebSocket] | None) -> set[Any] | None:

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketState
 from wirefast._core.fanout import RoomMember, outlet_of
 from wirefast._core.outbox import Policy, as_policy
 from wirefast.rooms.brokers.base import Broker, make_broker
-from wirefast.rooms.models import Names, Room, Stats, TooManyRooms, check_names
+from wirefast.rooms.models import Name, Names, OpenRoom, Stats, TooManyRooms, check_names
 
 #: Seconds that join() waits for the broker's word, so that nothing published after it is missed.
 JOIN_PATIENCE = 5.0
@@ -80,7 +80,7 @@ class Roster:
         self._broker: Broker | None = None if url is None else make_broker(url)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running = False
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[str, OpenRoom] = {}
         # By the way to the socket: its channel, or the Sender around its ASGI send.
         self._members: dict[Any, RoomMember] = {}
         self._stats = Stats()
@@ -130,13 +130,13 @@ class Roster:
                     member.rooms[name] = 1
             self._leave(member, names)
 
-    def members(self, room: str) -> list[WebSocket]:
+    def members(self, room: Name) -> list[WebSocket]:
         """The sockets of this process in a room, in the order in which they joined."""
         found = self._rooms.get(check_names(room)[0])
         sockets = [] if found is None else [member.websocket for member in found.members]
         return [websocket for websocket in sockets if websocket is not None]
 
-    def count(self, room: str) -> int:
+    def count(self, room: Name) -> int:
         """How many sockets of this process are in a room."""
         found = self._rooms.get(check_names(room)[0])
         return 0 if found is None else len(found.members)
@@ -167,7 +167,7 @@ class Roster:
             member.rooms[name] = member.rooms.get(name, 0) + 1
             room = self._rooms.get(name)
             if room is None:
-                room = self._rooms[name] = Room(policies[name])
+                room = self._rooms[name] = OpenRoom(policies[name])
                 if self._broker is not None:
                     self._broker.subscribe(name)
             if member not in room.members:

@@ -16,8 +16,10 @@ from wirefast._core import scope as keys
 from wirefast._core.handlers import handle_exception
 from wirefast._core.plan_cache import PlanCache
 from wirefast._core.session import WebSocketSession
-from wirefast.dependencies.analysis import get_endpoint_dependant
+from wirefast.dependencies.analysis import flat_body_params, get_endpoint_dependant
 from wirefast.dependencies.annotations import UnresolvedAnnotation
+from wirefast.dependencies.forms import should_embed
+from wirefast.dependencies.message_scope import divide
 from wirefast.dependencies.models import Dependant, endpoint_context
 from wirefast.dependencies.planning import make_plan, refuse_body
 from wirefast.dependencies.utils import solve_dependencies
@@ -82,8 +84,14 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         #: Set while an annotation has a name that its module may still define.
         self.unresolved: UnresolvedAnnotation | None = None
         try:
-            self.dependant, body_fields, self._embed_body_fields = get_endpoint_dependant(
-                path=self.path_format, call=self.endpoint, dependencies=self.dependencies
+            dependant, _, _ = get_endpoint_dependant(
+                path=self.path_format, call=self.endpoint, dependencies=self.dependencies, has_messages=True
+            )
+            dependant = self.dependant = divide(
+                dependant,
+                path=self.path_format,
+                provider=self.dependency_overrides_provider,
+                invalid=self._validation_error,
             )
         except UnresolvedAnnotation as exc:
             if not exc.may_come:
@@ -92,6 +100,8 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
             self.dependant, self._embed_body_fields = Dependant(call=self.endpoint, path=self.path_format), False
             self.app = self._resolve_and_serve
             return
+        body_fields = flat_body_params(dependant)
+        self._embed_body_fields = should_embed(body_fields)
         refuse_body(body_fields, self.path)
         make_app = hooked("get_websocket_app", get_websocket_app)
         make_session = hooked("websocket_session", websocket_session)

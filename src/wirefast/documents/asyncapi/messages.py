@@ -10,7 +10,7 @@ from typing import Any
 
 from wirefast.documents.asyncapi.schemas import MessageType
 from wirefast.documents.schemas import Mode
-from wirefast.messages import schema
+from wirefast.dependencies import message_types
 from wirefast.messages.handlers import Handler
 from wirefast.messages.route import MessageRoute
 from wirefast.routes.description import Described
@@ -106,8 +106,8 @@ class Operations:
             by_type.setdefault(id(annotation), (annotation, []))[1].append(json.loads(key))
         found = []
         for annotation, tags in by_type.values():
-            for leaf in schema.leaves(annotation):
-                own = self.tag is not None and schema.tags_of(leaf, self.tag)
+            for leaf in message_types.leaves(annotation):
+                own = self.tag is not None and message_types.tags_of(leaf, self.tag)
                 found.append(self._tagged(leaf, "validation", [] if own else tags))
         return found
 
@@ -123,7 +123,7 @@ class Operations:
     def _leaves(self, annotation: Any, mode: Mode, omits: bool = False) -> list[TaggedType]:
         if annotation is None:
             return []
-        kept = [leaf for leaf in schema.leaves(annotation) if leaf not in (None, NoneType)]
+        kept = [leaf for leaf in message_types.leaves(annotation) if leaf not in (None, NoneType)]
         return [self._tagged(leaf, mode, [], omits) for leaf in kept]
 
     def _tagged(self, annotation: Any, mode: Mode, tags: list[Any], omits: bool = False) -> TaggedType:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from enum import Enum
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
@@ -15,34 +14,9 @@ from typing_extensions import get_type_hints, is_typeddict
 
 from wirefast._core import json as core_json
 from wirefast._core.message_table import Replies
-from wirefast.dependencies import shapes
+from wirefast._core.unions import leaves as leaves
+from wirefast._core.unions import plain as plain
 from wirefast.dependencies.annotations import namespace_of
-
-_ALIASES = tuple(
-    kind
-    for module in ("typing", "typing_extensions")
-    if (kind := getattr(sys.modules.get(module), "TypeAliasType", None)) is not None
-)
-
-
-def plain(annotation: Any) -> Any:
-    """Return the annotation without ``Annotated`` and without the name of an alias (PEP 695)."""
-    while True:
-        if _ALIASES and isinstance(annotation, _ALIASES):
-            annotation = annotation.__value__
-        elif get_origin(annotation) is Annotated:
-            annotation = get_args(annotation)[0]
-        else:
-            return annotation
-
-
-def leaves(annotation: Any) -> list[Any]:
-    """Return the members of a union, nested ones too, each once and in order; any other annotation alone."""
-    annotation = plain(annotation)
-    if not shapes.is_union(annotation):
-        return [annotation]
-    found = [leaf for member in get_args(annotation) for leaf in leaves(member)]
-    return list({id(leaf): leaf for leaf in found}.values())
 
 
 def is_model(annotation: Any) -> bool:
@@ -106,6 +80,24 @@ def tags_of(model: Any, tag: str) -> list[Any]:
 def tag_key(value: Any) -> bytes:
     """Return a tag as it is looked up: as JSON."""
     return json.dumps(value).encode()
+
+
+def by_tag(annotation: Any, tag: str) -> tuple[dict[bytes, Any], list[Any]]:
+    """Sort the types of messages by their tags.
+
+    Returns:
+        From each tag, as JSON, to the type to validate by; and the members of the union that have no tag.
+    """
+    found: dict[bytes, Any] = {}
+    untagged = []
+    for leaf in leaves(annotation):
+        tags = tags_of(leaf, tag)
+        if not tags:
+            untagged.append(leaf)
+        for key in map(tag_key, tags):
+            # Models of one union may share a tag; what tells them apart is for the union's validator.
+            found[key] = annotation if key in found else leaf
+    return found, untagged
 
 
 def keeps_extra(model: Any) -> bool:

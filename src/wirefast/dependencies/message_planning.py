@@ -16,11 +16,11 @@ from typing_extensions import is_typeddict
 from wirefast._core.plan import MemberOp, Plan
 from wirefast._core.scope import FromScope
 from wirefast.background import BackgroundTasks
+from wirefast.dependencies import message_types
 from wirefast.dependencies.fields import ModelField
 from wirefast.dependencies.models import Dependant, cache_key
 from wirefast.dependencies.planning import _empty_response, _Planner
 from wirefast.exceptions import DependencyScopeError, FastAPIError
-from wirefast.messages import schema
 
 _PLACES = ("path", "query", "header", "cookie")
 _SPECIAL = ("websocket", "http_connection", "response", "background_tasks")
@@ -34,7 +34,7 @@ class Handshake:
         self._index: dict[Any, int] = {}
         for dependency in dependencies:
             if dependency.scope != "message":
-                _check_connection_scope(dependency, path)
+                check_connection_scope(dependency, path)
                 self._dependant.dependencies.append(dependency)
         self.add(Dependant(path=path, dependencies=[item for item in dependencies if item.scope == "message"]))
 
@@ -58,7 +58,7 @@ class Handshake:
             if child.scope == "message":
                 self.add(child)
                 continue
-            _check_connection_scope(child, dependant.path or "")
+            check_connection_scope(child, dependant.path or "")
             self._note(_dependency_key(child), lambda name, child=child: replace(child, name=name), "dependencies")
         for place in _PLACES:
             for field in getattr(dependant, f"{place}_params"):
@@ -113,8 +113,13 @@ def _renamed(field: ModelField, name: str) -> ModelField:
     return renamed
 
 
-def _check_connection_scope(dependant: Dependant, path: str) -> None:
-    """Refuse a value that is solved once for a socket and needs one that is solved for each message."""
+def check_connection_scope(dependant: Dependant, path: str) -> None:
+    """Refuse a value that is solved once for a socket and needs one that is solved for each message, or the message."""
+    refuse_message_scope_below(dependant, path)
+    _refuse_message(dependant, path)
+
+
+def refuse_message_scope_below(dependant: Dependant, path: str) -> None:
     for child in dependant.dependencies:
         if child.scope == "message":
             raise DependencyScopeError(
@@ -122,7 +127,12 @@ def _check_connection_scope(dependant: Dependant, path: str) -> None:
                 f'cannot depend on {_call_name(child)!r}, which has the scope "message". '
                 f'Give {_call_name(dependant)!r} the scope "message" too.'
             )
-        _check_connection_scope(child, path)
+        refuse_message_scope_below(child, path)
+
+
+def _refuse_message(dependant: Dependant, path: str) -> None:
+    for child in dependant.dependencies:
+        _refuse_message(child, path)
     if dependant.body_params:
         raise DependencyScopeError(
             f"The dependency {_call_name(dependant)!r} of the route {path!r} lives as long as the socket, so its "
@@ -210,17 +220,19 @@ class _MessagePlanner(_Planner):
         where = f"The parameter {field.name!r} of {_call_name(dependant)!r}"
         if self.message is None:
             raise FastAPIError(f"{where} is read from a message, but its handler gets none.")
-        wanted, models = schema.leaves(field.field_info.annotation), schema.leaves(self.message)
+        wanted, models = message_types.leaves(field.field_info.annotation), message_types.leaves(self.message)
         if all(any(_accepts(want, model) for want in wanted) for model in models):
             return self.message_slot
         without = [
-            model for model in models if not schema.is_model(model) or field.name not in schema.attribute_names(model)
+            model
+            for model in models
+            if not message_types.is_model(model) or field.name not in message_types.attribute_names(model)
         ]
         if without and Any in wanted:
             return self.message_slot
         if without:
             raise FastAPIError(
-                f"{where} is read from a message, but {schema.name_of(without[0])!r} has no such member."
+                f"{where} is read from a message, but {message_types.name_of(without[0])!r} has no such member."
             )
         slot = self.new_slot()
         get = (itemgetter if is_typeddict(models[0]) else attrgetter)(field.name)
@@ -232,5 +244,8 @@ def _accepts(wanted: Any, model: Any) -> bool:
     if wanted is model:
         return True
     return (
-        isinstance(wanted, type) and schema.is_model(wanted) and isinstance(model, type) and issubclass(model, wanted)
+        isinstance(wanted, type)
+        and message_types.is_model(wanted)
+        and isinstance(model, type)
+        and issubclass(model, wanted)
     )

@@ -1,0 +1,80 @@
+"""Message-scoped dependencies of an endpoint that reads its messages itself: ``async with websocket.message_scope()``.
+
+They are taken out of the endpoint's dependencies, since there is no message yet when those are solved. In their place
+stand two things: one dependency that makes ready what each scope needs of the handshake, and for each parameter an
+object that stands for the value of the scope that the running task is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from wirefast._core.message_scope import MessageScopes
+from wirefast._core.plan_cache import PlanCache
+from wirefast.dependencies.message_planning import Handshake, make_message_plan, refuse_message_scope_below
+from wirefast.dependencies.models import Dependant
+from wirefast.dependencies.scoped_value import ScopedValue
+
+Current = ContextVar["dict[str, Any] | None"]
+
+
+def divide(
+    dependant: Dependant, *, path: str, provider: Any, invalid: Callable[[list[Any], Any], Exception]
+) -> Dependant:
+    """Return the endpoint's Dependant without its message-scoped dependencies, and with what stands in their place.
+
+    Args:
+        dependant: of the endpoint; it is returned as it is where it has none.
+        path: of the route, for errors.
+        provider: its ``dependency_overrides`` apply, or None.
+        invalid: makes the exception for parameters that are not valid.
+
+    Raises:
+        DependencyScopeError: a dependency that lives as long as the socket needs one of a message.
+        FastAPIError: a dependency reads from the message, which nobody gives it.
+    """
+    children = [child for child in dependant.dependencies if child.scope == "message"]
+    for child in dependant.dependencies:
+        if child.scope != "message":
+            refuse_message_scope_below(child, path)
+    if not children:
+        return dependant
+    handshake = Handshake(path, [])
+    of_message = Dependant(call=_arguments, path=path, dependencies=children)
+    handshake.add(of_message)
+    make_plan = partial(make_message_plan, handshake, None, None)
+    make_plan(of_message)  # an error in what they need is the declaration's
+    names = handshake.names
+    current: Current = ContextVar("wirefast.message_scope", default=None)
+    plans = PlanCache(dependant=of_message, make_plan=make_plan, provider=provider)
+
+    async def prepare(websocket: Any, **values: Any) -> None:
+        websocket._message_scopes = MessageScopes(
+            websocket=websocket, plans=plans, values=[values[name] for name in names], invalid=invalid, current=current
+        )
+
+    stand_ins = [
+        _stand_in(child, path, current) if child.scope == "message" else child for child in dependant.dependencies
+    ]
+    divided = replace(dependant, dependencies=[child for child in stand_ins if child is not None])
+    divided.dependencies.append(replace(handshake.dependant(prepare), made_here=True))
+    return divided
+
+
+def _arguments(**values: Any) -> dict[str, Any]:
+    return values
+
+
+def _stand_in(child: Dependant, path: str, current: Current) -> Dependant | None:
+    if child.name is None:
+        return None
+    value = ScopedValue(child.name, current)
+
+    async def give() -> ScopedValue:
+        return value
+
+    return Dependant(call=give, name=child.name, path=path, made_here=True)
