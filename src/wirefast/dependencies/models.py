@@ -166,6 +166,18 @@ def cache_key(dependant: Dependant) -> tuple[Any, tuple[str, ...], str]:
     return dependant.call, scopes, computed_scope(dependant) or ""
 
 
+def place_of(declared: Any) -> str:
+    """Return the name of a function or class with its file and line, for errors."""
+    name = getattr(declared, "__qualname__", None) or getattr(declared, "__name__", None) or repr(declared)
+    code = getattr(inspect.unwrap(declared), "__code__", None) if callable(declared) else None
+    if code is not None:
+        return f"{name} ({code.co_filename}:{code.co_firstlineno})"
+    try:
+        return f"{name} ({inspect.getsourcefile(declared)}:{inspect.getsourcelines(declared)[1]})"
+    except (OSError, TypeError):
+        return name
+
+
 @lru_cache(maxsize=4096)
 def _source_of(identity: _ByIdentity) -> EndpointContext:
     call = identity.call

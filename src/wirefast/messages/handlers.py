@@ -20,7 +20,7 @@ from wirefast.dependencies.analysis import (
     typed_signature,
 )
 from wirefast.dependencies.markers import is_marker
-from wirefast.dependencies.models import Dependant, call_kind
+from wirefast.dependencies.models import Dependant, call_kind, place_of
 from wirefast.exceptions import FastAPIError
 from wirefast.messages.errors import Disconnect
 from wirefast.utils import get_path_param_names
@@ -28,18 +28,6 @@ from wirefast.utils import get_path_param_names
 Role = Literal["message", "listener", "stream", "connect", "disconnect"]
 
 _EMPTY = inspect.Signature.empty
-
-
-def place_of(declared: Any) -> str:
-    """Return the name of a function or class with its file and line, for errors."""
-    name = getattr(declared, "__qualname__", None) or getattr(declared, "__name__", None) or repr(declared)
-    code = getattr(inspect.unwrap(declared), "__code__", None) if callable(declared) else None
-    if code is not None:
-        return f"{name} ({code.co_filename}:{code.co_firstlineno})"
-    try:
-        return f"{name} ({inspect.getsourcefile(declared)}:{inspect.getsourcelines(declared)[1]})"
-    except (OSError, TypeError):
-        return name
 
 
 @dataclass

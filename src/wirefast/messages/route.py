@@ -20,9 +20,9 @@ from wirefast._core.session import WebSocketSession
 from wirefast.dependencies import message_types
 from wirefast.dependencies.analysis import get_parameterless_sub_dependant
 from wirefast.dependencies.annotations import UnresolvedAnnotation
+from wirefast.dependencies.long_lived import NamingPlanner
 from wirefast.dependencies.message_planning import Handshake, make_message_plan
-from wirefast.dependencies.models import Dependant
-from wirefast.dependencies.planning import make_plan
+from wirefast.dependencies.models import Dependant, place_of
 from wirefast.exception_handlers import (
     explain_by_close,
     explain_by_http,
@@ -32,7 +32,7 @@ from wirefast.exception_handlers import (
 )
 from wirefast.exceptions import FastAPIError
 from wirefast.messages.errors import Explain
-from wirefast.messages.handlers import Declared, Handler, analyse, place_of
+from wirefast.messages.handlers import Declared, Handler, analyse
 from wirefast.messages.incoming import frame_target, json_target
 from wirefast.routes.live_copy import OWN
 from wirefast.routes.websocket import APIWebSocketRoute
@@ -114,7 +114,7 @@ class MessageRoute(APIWebSocketRoute):
         name: for ``url_path_for``.
         dependencies: run before those of the handlers; message-scoped ones for each message.
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
-        per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`.
+        per_message_deflate, max_size, send_timeout, origins, warn_long_lived: see `WebSocketOptions`.
     """
 
     def __init__(
@@ -179,9 +179,10 @@ class MessageRoute(APIWebSocketRoute):
             return serve_messages(targets.table(), websocket, [values[name] for name in names])
 
         self.dependant = handshake.dependant(start)
+        planner = NamingPlanner(self.path, self.dependency_overrides_provider, self.options.warn_long_lived)
         self.app = WebSocketSession(
             websocket_class=WebSocket,
-            plans=PlanCache(dependant=self.dependant, make_plan=make_plan, provider=self.dependency_overrides_provider),
+            plans=PlanCache(dependant=self.dependant, make_plan=planner, provider=self.dependency_overrides_provider),
             invalid=self._validation_error,
             options=self.options.given(),
         )

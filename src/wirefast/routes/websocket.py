@@ -19,9 +19,10 @@ from wirefast._core.session import WebSocketSession
 from wirefast.dependencies.analysis import flat_body_params, get_endpoint_dependant
 from wirefast.dependencies.annotations import UnresolvedAnnotation
 from wirefast.dependencies.forms import should_embed
+from wirefast.dependencies.long_lived import NamingPlanner
 from wirefast.dependencies.message_scope import divide
 from wirefast.dependencies.models import Dependant, endpoint_context
-from wirefast.dependencies.planning import make_plan, refuse_body
+from wirefast.dependencies.planning import refuse_body
 from wirefast.dependencies.utils import solve_dependencies
 from wirefast.exceptions import WebSocketRequestValidationError
 from wirefast.limits.admission import Admission
@@ -46,6 +47,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
         per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`. wirefast only.
         tags, summary, description, operation_id, deprecated, include_in_schema, receives, sends: the same.
+        warn_long_lived: the same.
 
     Raises:
         AssertionError, TypeError, ValueError, FastAPIError: the declaration is wrong; the text says how.
@@ -116,7 +118,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
                 )
             )
             return
-        planner: Any = make_plan
+        planner: Any = NamingPlanner(self.path, self.dependency_overrides_provider, self.options.warn_long_lived)
         invalid: Any = self._validation_error
         if is_watched(self.dependency_overrides_provider):
             planner, invalid = watch_plan(self.dependant, planner), watch_refusal(invalid)

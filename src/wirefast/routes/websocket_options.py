@@ -32,6 +32,7 @@ class CommonOptions(TypedDict, total=False):
     max_size: int | None
     send_timeout: float | None
     origins: Origins | None
+    warn_long_lived: bool | None
     tags: Tags | None
     summary: str | None
     description: str | None
@@ -59,6 +60,8 @@ class WebSocketOptions:
         send_timeout: seconds that a send may wait for the peer to read; one that waits longer ends the connection, with
             1013. Default: none.
         origins: the web pages that may connect; see ``App``. Default: as the router is set. On every server.
+        warn_long_lived: whether the log names, once, each dependency with ``yield`` that lasts as long as the socket.
+            Default: as ``App(warn_long_lived=...)``. On every server.
         tags: in documents, behind those of the routers above. Default: none.
         summary: in documents. Default: the route's name in words.
         description: in documents, CommonMark. Default: the docstring of the endpoint, up to a form feed.
@@ -79,6 +82,7 @@ class WebSocketOptions:
     max_size: int | None = None
     send_timeout: float | None = None
     origins: Origins | None = None
+    warn_long_lived: bool | None = None
     tags: Tags | None = None
     summary: str | None = None
     description: str | None = None
@@ -92,6 +96,8 @@ class WebSocketOptions:
         deflate, size, seconds = self.per_message_deflate, self.max_size, self.send_timeout
         if deflate is not None and not isinstance(deflate, bool):
             raise TypeError(f"per_message_deflate takes True, False or None, not {deflate!r}")
+        if self.warn_long_lived is not None and not isinstance(self.warn_long_lived, bool):
+            raise TypeError(f"warn_long_lived takes True, False or None, not {self.warn_long_lived!r}")
         if size is not None and (not isinstance(size, int) or isinstance(size, bool)):
             raise TypeError(f"max_size takes a number of bytes, not {size!r}")
         if size is not None and size < 1:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any
 
+from wirefast.dependencies import message_types
 from wirefast.documents.asyncapi.schemas import MessageType
 from wirefast.documents.schemas import Mode
-from wirefast.dependencies import message_types
 from wirefast.messages.handlers import Handler
 from wirefast.messages.route import MessageRoute
 from wirefast.routes.description import Described
