@@ -143,6 +143,8 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
             Needs the extra ``telemetry``.
         hub: started before the lifespan and stopped after it; endpoints and dependencies get it by the annotation
             ``Hub``, those of applications mounted here too. Default: none.
+        warn_long_lived: whether the log names, once, each dependency with ``yield`` that a socket holds as long as it
+            is open, such as a database session. Default False.
 
     Raises:
         AssertionError: an ``openapi_url`` without ``title`` or ``version``.
@@ -202,6 +204,7 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
         hub: Hub | None = None,
         origins: Origins | None = None,
         secret_parameters: Collection[str] | None = None,
+        warn_long_lived: bool = False,
     ) -> None:
         secrets.hide_in_logs(secret_parameters)
         if explain_rejections not in _REJECTIONS:
@@ -266,6 +269,7 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
             form_limits=form_limits,
             origins=origins,
         )
+        self.warn_long_lived = warn_long_lived
         self.hub = hub
         if hub is not None:
             self.router.lifespan_context = merge(lambda _: _running(hub), self.router.lifespan_context)
@@ -402,6 +406,8 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
                 Default: that.
             send_timeout: seconds that a send may wait for the peer to read, then close 1013. Default: for ever.
             origins: the web pages that may connect. Default: those of the router.
+            warn_long_lived: whether the log names dependencies with ``yield``, which last as long as the socket.
+                Default: as the application.
             tags, summary, description, operation_id, deprecated, include_in_schema, receives, sends: for documents;
                 see `WebSocketOptions`.
 

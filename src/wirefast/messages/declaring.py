@@ -22,7 +22,7 @@ class RouteOptions(CommonOptions, total=False):
     Attributes:
         name: for ``url_path_for``. Default: the function's name; of ``messages`` the path, with ``_`` for the rest.
         dependencies: run before those of the handlers, for their effect; those of scope ``"message"`` for each message.
-        per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`.
+        per_message_deflate, max_size, send_timeout, origins, warn_long_lived: see `WebSocketOptions`.
         tags, summary, description, operation_id, deprecated, include_in_schema: the same.
         on_invalid: what happens to a message that is not valid, has no known tag or is no JSON: ``"reply"`` an error,
             ``"close"`` with 1008, or ``"ignore"``. Default: ``"reply"``.

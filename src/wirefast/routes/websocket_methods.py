@@ -67,7 +67,7 @@ class RouterWebSocketMethods:
             path: below the router's prefix.
             name: for ``url_path_for``. Default: the function's name.
             dependencies: run before the endpoint, for their effect.
-            per_message_deflate, max_size, send_timeout, origins: see `WebSocketOptions`.
+            per_message_deflate, max_size, send_timeout, origins, warn_long_lived: see `WebSocketOptions`.
             tags, summary, description, operation_id, deprecated, include_in_schema, receives, sends: the same.
         """
 
