@@ -38,6 +38,7 @@ INTERNAL = {
     "wirefast.dependencies.forms": "how body fields share a body",
     "wirefast.dependencies.groups": "a group of parameters read into one model",
     "wirefast.dependencies.markers": "recognises markers",
+    "wirefast.dependencies.long_lived": "names what sockets hold for their life",
     "wirefast.dependencies.message_planning": "from the handlers of messages to their plans",
     "wirefast.dependencies.message_scope": "message-scoped dependencies of plain endpoints",
     "wirefast.dependencies.message_types": "what the types of messages say",
