@@ -9,6 +9,7 @@ import pytest
 from wirefast._core import gate
 from wirefast._core.gate import Gate, refuse
 from wirefast._core.scope import ORIGINS
+from wirefast.limits.origins import OriginPolicy
 
 
 class Policy:
@@ -90,3 +91,34 @@ def test_what_is_set_around_a_mounted_application() -> None:
     scope = {"headers": [(b"origin", b"a")]}
     Gate(Policy(False), hands_on=True).choose(scope, app)
     assert ORIGINS not in scope
+
+
+HOSTS = [
+    b"a", b"example.com", b"example.com:8000", b"127.0.0.1:8000", b"a:80", b"a:443", b"a:65535", b"a:99999", b"a:08",
+    b"a:0", b"a:", b":80", b"a:b", b"a:8:0", b"a..b", b".a", b"a.", b"-a", b"a_b", b"A", b"[::1]", b"[::1]:80", b"a/b",
+    b"a b", b"", b"a@b", b"\xe9", b"a" * 255, b"a" * 256, b"a" * 600, b"a%41",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss", "http", "https", None])
+def test_the_short_way_of_an_own_page_is_the_policys_answer(scheme: str | None) -> None:
+    """A page of the very host is let in without a parse; in whatever case that differs, the policy decides."""
+    short = 0
+    for host in HOSTS:
+        for other in (host, host + b":80", host + b".evil", b"evil." + host, host.upper(), host[:-1]):
+            for prefix in (b"http://", b"https://", b"ws://", b"http:/", b"", b"HTTP://", b"null"):
+                for more in (
+                    [],
+                    [(b"host", host)],
+                    [(b"origin", b"http://evil")],
+                    [(b"sec-fetch-site", b"cross-site")],
+                ):
+                    headers = [(b"origin", prefix + other), (b"host", host), (b"cookie", b"a=b"), *more]
+                    scope = {"headers": headers, "scheme": scheme, "path": "/"}
+                    sent = tuple(value for name, value in headers if name == b"origin")
+                    policy = OriginPolicy()
+                    right = policy.judge(scope, sent)
+                    asked = Policy(False, right)
+                    assert Gate(asked).choose(scope, app) is (app if right else refuse), (headers, scheme)
+                    short += not asked.asked
+    assert short

@@ -4,6 +4,7 @@ Compiled because each handshake passes here: one look at its headers finds the f
 """
 
 cimport cython
+from cpython.tuple cimport PyTuple_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 
 from libc.string cimport memcmp
@@ -14,6 +15,9 @@ from wirefast._core import scope as keys
 cdef object POLICY_KEY = keys.ORIGINS
 REASON = close.ORIGIN_NOT_ALLOWED
 
+cdef enum:
+    LONGEST_PLAIN_HOST = 255
+
 
 cdef bint is_bearer(object value):
     """Whether an Authorization header is one that no browser adds by itself."""
@@ -22,6 +26,43 @@ cdef bint is_bearer(object value):
         return False
     scheme = (<bytes> value)[:7]
     return scheme.lower() == b"bearer "
+
+
+cdef bint is_own_page(bytes origin, object host, object scheme) except -1:
+    """Whether an origin names the very host that the handshake asks for, both in the plainest form: the handshakes of
+    an application's own pages. What is not of that form is for the policy to parse."""
+    cdef const char* text = PyBytes_AS_STRING(origin)
+    cdef const char* name
+    cdef Py_ssize_t size, position, start, colon = -1
+    cdef char letter
+    if type(host) is not bytes:
+        return False
+    name = PyBytes_AS_STRING(<bytes> host)
+    size = PyBytes_GET_SIZE(<bytes> host)
+    start = PyBytes_GET_SIZE(origin) - size
+    if size == 0 or size > LONGEST_PLAIN_HOST or start < 7 or memcmp(text + start, name, <size_t> size) != 0:
+        return False
+    if start == 8:
+        if memcmp(text, b"https://", 8) != 0:
+            return False
+    elif start != 7 or memcmp(text, b"http://", 7) != 0 or scheme != "ws":
+        return False
+    for position in range(size):
+        letter = name[position]
+        if letter == b":":
+            if colon >= 0 or position == 0:
+                return False
+            colon = position
+        elif colon >= 0:
+            # A port of at most four digits cannot be too large.
+            if not (b"0" <= letter <= b"9") or position - colon > 4 or (position == colon + 1 and letter == b"0"):
+                return False
+        elif letter == b".":
+            if position == 0 or name[position - 1] == b".":
+                return False
+        elif not (b"a" <= letter <= b"z" or b"0" <= letter <= b"9" or letter == b"-"):
+            return False
+    return colon != size - 1
 
 
 async def refuse(scope, receive, send):
@@ -54,7 +95,8 @@ cdef class Gate:
 
     cdef object enter(self, object scope, object app):
         cdef tuple origins = None
-        cdef bint credentials = False
+        cdef object host = None
+        cdef bint credentials = False, told = False
         cdef object name, value, policy, answer
         cdef Py_ssize_t size
         cdef Judged judged
@@ -71,6 +113,13 @@ cdef class Gate:
                     origins = (value,) if origins is None else origins + (value,)
                 elif memcmp(PyBytes_AS_STRING(name), b"cookie", 6) == 0:
                     credentials = True
+            elif size == 4:
+                if memcmp(PyBytes_AS_STRING(name), b"host", 4) == 0:
+                    told = told or host is not None
+                    host = value
+            elif size == 14:
+                if memcmp(PyBytes_AS_STRING(name), b"sec-fetch-site", 14) == 0:
+                    told = True
             elif size == 13 and memcmp(PyBytes_AS_STRING(name), b"authorization", 13) == 0:
                 credentials = credentials or not is_bearer(value)
         if origins is None:  # no page
@@ -82,6 +131,11 @@ cdef class Gate:
                 if not credentials:
                     return app
                 policy = self.policy
+                if (
+                    not told and PyTuple_GET_SIZE(origins) == 1 and type(origins[0]) is bytes
+                    and is_own_page(<bytes> origins[0], host, scope.get("scheme"))
+                ):
+                    return app
         answer = policy.judge(scope, origins)
         if answer is True:
             return app
