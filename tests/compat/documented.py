@@ -319,6 +319,16 @@ def t(a: Thing, b: Tag): ...
 app.include_router(r)
 app.include_router(s, prefix="/s", generate_unique_id_function=lambda route: f"i-{route.name}")
 """,
+    "bodies of one operation id": """
+app = App()
+app.post("/a", operation_id="fixed")(lambda: None)
+@app.get("/b", operation_id="fixed")
+def b(x: Annotated[Thing, Body(embed=True)]): ...
+@app.get("/c", operation_id="fixed")
+def c(x: Annotated[str, Form()]): ...
+@app.get("/d", operation_id="fixed")
+def d(x: Annotated[Thing, Form()], y: Annotated[Tag | None, Form()] = None): ...
+""",
     "routers": """
 app = App(dependencies=[Depends(lambda a: 1)])
 inner = APIRouter(prefix="/inner", tags=["inner"], deprecated=True, dependencies=[Depends(lambda x_y=Header(): 1)])

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from compat.documented import CASES, MODELS, REFUSED
 from compat.generate import cases
+from compat.generate_documents import documented_sources
 from compat.harness import Framework, Trace, frameworks
 from compat.source import define
 
@@ -165,3 +166,16 @@ def sources(draw: st.DrawFn) -> str:
 def test_random_applications(source: str) -> None:
     note(source)
     compare(source, may_refuse=True)
+
+
+@settings(
+    max_examples=int(EXAMPLES or 60),
+    derandomize=EXAMPLES is None,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(documented_sources(), st.booleans())
+def test_random_documents(source: str, mixed: bool) -> None:
+    note(source)
+    compare(source, may_refuse=True, mixed=mixed)

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from copy import copy
 from typing import Any, get_args
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined as Undefined
 from starlette.datastructures import FormData, UploadFile
 
@@ -29,7 +29,7 @@ from wirefast.dependencies.fields import (
     model_fields,
     read_names,
 )
-from wirefast.dependencies.form_schemas import flat_form_model, is_optional_form_model
+from wirefast.dependencies.form_schemas import body_model, flat_form_model, is_optional_form_model
 from wirefast.dependencies.forms import form_models, should_embed
 from wirefast.dependencies.groups import multidict_extras, multidict_value, validate_or_default
 from wirefast.dependencies.markers import is_marker
@@ -189,7 +189,7 @@ def body_field(fields: list[ModelField], name: str, embed: bool) -> ModelField |
     if any(map(form_models, fields)):
         model = flat_form_model(fields, f"Body_{name}")
     else:
-        model = create_model(f"Body_{name}", **{f.name: (f.field_info.annotation, f.field_info) for f in fields})  # type: ignore[call-overload]
+        model = body_model(f"Body_{name}", {f.name: (f.field_info.annotation, f.field_info) for f in fields})
     if not embed:
         own: Any = copy(fields[0].field_info)
         own.annotation, own.metadata, own.discriminator = model, [], None

@@ -16,7 +16,23 @@ from pydantic import AliasChoices, BaseModel, GetJsonSchemaHandler, GetPydanticS
 from wirefast.dependencies.fields import ModelField, model_fields, read_names
 from wirefast.dependencies.forms import form_models
 
-__all__ = ["flat_form_model", "is_optional_form_model"]
+__all__ = ["body_model", "flat_form_model", "is_optional_form_model"]
+
+#: The module of the models of bodies. Where a document has two of one name, as of one ``operation_id``, their modules
+#: become part of the names of their schemas, and clients are generated from these: it is FastAPI's.
+_MODULE = "fastapi._compat.v2"
+
+
+def body_model(name: str, members: dict[str, Any], config: Any = None) -> type[BaseModel]:
+    """The model of a whole body.
+
+    Args:
+        name: of the model.
+        members: annotation and ``FieldInfo`` of each field.
+        config: pydantic's.
+    """
+    made: type[BaseModel] = create_model(name, __config__=config, __module__=_MODULE, **members)
+    return made
 
 
 def is_optional_form_model(field: ModelField) -> bool:
@@ -46,8 +62,7 @@ def flat_form_model(fields: Sequence[ModelField], name: str) -> type[BaseModel]:
         info.title = info.title or field.name.replace("_", " ").title()
         members[key] = info.annotation, info
     config = {"json_schema_extra": partial(_lay_flat, fields)}
-    found: type[BaseModel] = create_model(name, __config__=config, **members)  # type: ignore[call-overload]
-    return found
+    return body_model(name, members, config)
 
 
 def _under_request_names(model: type[BaseModel], core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
