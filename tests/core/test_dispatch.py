@@ -1,15 +1,21 @@
 """The frozen table of one router: the first route declared among those that match, and what the scope says then."""
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette._utils import get_route_path
+from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 
 from asgi import websocket_scope
+from wirefast import APIRouter, App
 from wirefast._core import dispatch as module
 from wirefast._core.dispatch import Entry, Opaque, RouteTable
 from wirefast._core.pace import PacedApp
+from wirefast.routing import APIRoute
+from wirefast.testclient import TestClient
 
 
 async def endpoint(websocket):
@@ -126,10 +132,11 @@ def test_http_prefers_the_right_method():
     table = http_table(get, post)
     assert target(table, http_scope("/a", "POST")) == post.handle
     assert target(table, http_scope("/a", "HEAD")) == get.handle
-    # No route has the method: the first answers 405.
+    # No route has the method: the first is in the scope, and 405 is answered for both.
     scope = http_scope("/a", "DELETE")
-    assert target(table, scope) == get.handle
+    assert table.select_http(scope).allow == "GET, HEAD, POST"
     assert scope["endpoint"] is endpoint
+    assert target(http_table(get), http_scope("/a", "DELETE")) == get.handle
 
 
 @pytest.mark.parametrize("first", ["asked", "route"])
@@ -176,3 +183,31 @@ def test_what_a_route_keeps_under_fastapi_is_merged_into_the_scope():
     assert websocket_table(Noting(Match.FULL)).select_websocket(scope) is not None
     assert scope["fastapi"] == {"form_limits": {"max_fields": 1}, "custom": True}
     assert above == {"form_limits": {"max_fields": 1}}
+
+
+@pytest.mark.parametrize("included", [False, True])
+def test_405_names_every_method_of_the_path(included: bool) -> None:
+    class Own(APIRoute):
+        async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+            await PlainTextResponse("own", 400)(scope, receive, send)
+
+    app, router = App(openapi_url=None), APIRouter()
+    routes: Any = router if included else app
+    routes.get("/items/{n}")(lambda n: n)
+    routes.put("/items/{n:int}")(lambda n: n)
+    routes.add_route("/items/{n}", lambda request: PlainTextResponse("x"), methods=["DELETE", "GET"])
+    routes.get("/alone")(lambda: 1)
+    routes.websocket("/alone")(lambda websocket: None)
+    routes.add_api_route("/own", lambda: 1, methods=["GET"])
+    (router if included else app.router).routes.append(Own("/own", lambda: 1, methods=["PUT"]))
+    if included:
+        app.include_router(router)
+    client = TestClient(app)
+    allowed = {path: client.request("PATCH", path).headers["allow"] for path in ("/items/7", "/items/x", "/alone")}
+    assert allowed == {"/items/7": "GET, PUT, DELETE, HEAD", "/items/x": "GET, DELETE, HEAD", "/alone": "GET"}
+    # A class of the user's that answers by itself is asked as before, and does not speak for others.
+    assert client.request("PATCH", "/own").headers["allow"] == "GET"
+    assert client.put("/own").text == "own" and client.put("/items/7").json() == 7
+    # A router without an application answers by itself.
+    refused = TestClient(router if included else app.router).request("PATCH", "/items/7")
+    assert refused.status_code == 405 and refused.headers["allow"] == "GET, PUT, DELETE, HEAD"

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import socket
 import struct
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where annotations find the module's names
     spec.loader.exec_module(module)
     return module
 
@@ -214,3 +216,22 @@ def test_orders(tmp_path: Path) -> None:
         assert websocket.receive_json() == {**ordered, "ref": "b"}
         websocket.send_json({"type": "find", "id": 2, "ref": "c"})
         assert websocket.receive_json()["code"] == "unknown_order"
+
+
+def test_store() -> None:
+    client = TestClient(load("store").app)
+    assert client.post("/items", json={"name": "lamp", "price": 5}).status_code == 401
+    assert client.post("/token", data={"username": "ada", "password": "x"}).status_code == 401
+    token = client.post("/token", data={"username": "ada", "password": "lovelace"}).json()["access_token"]
+    client.headers["authorization"] = f"Bearer {token}"
+    added = client.post("/items", json={"name": "lamp", "price": 5.0, "tags": ["old"]})
+    assert (added.status_code, added.json()) == (201, {"id": 1, "name": "lamp", "price": 5, "tags": ["old"]})
+    assert client.get("/items/1/photo").status_code == 204
+    octets = {"content-type": "application/octet-stream"}
+    assert client.put("/items/1/photo", content=b"\x00\xff", headers=octets).status_code == 204
+    assert client.put("/items/1/photo", content=b"x" * 65_537, headers=octets).status_code == 413
+    assert client.get("/items/1/photo").content == b"\x00\xff"
+    assert client.get("/export").text.count("\n") == 1
+    assert client.put("/items/1", json={"name": "lamp", "price": "5"}).status_code == 422
+    assert client.delete("/items/1").status_code == 204 and client.get("/items/1").status_code == 404
+    assert client.patch("/items/1").headers["allow"] == "GET, PUT, DELETE"

@@ -11,11 +11,14 @@ from wirefast._core.pace cimport paced
 from starlette.routing import Match, WebSocketRoute
 
 from wirefast._core import scope as keys
+from wirefast._core.not_allowed import MethodNotAllowed
 from wirefast.routes.hooks import is_replaced
 
 cdef object SHARED_KEY = keys.SHARED
 cdef object FULL = Match.FULL
 cdef object NONE = Match.NONE
+# Where the ``handle`` of a route that no class of the user's has changed is written.
+cdef tuple PLAIN = ("starlette.routing", "wirefast.routes.http")
 # It only calls the route's app. None where a tool has put another in its place.
 cdef object HANDLE = None if is_replaced(WebSocketRoute, "handle") else WebSocketRoute.handle
 
@@ -65,6 +68,11 @@ cdef int update(object scope, object child_scope) except -1:
 def update_scope(scope, child_scope):
     """Add what a route's ``matches`` gave to a scope; see update()."""
     update(scope, child_scope)
+
+
+cdef bint refuses_plainly(Entry entry) except -1:
+    """Whether a route answers a method that it does not have as every route does, by 405."""
+    return getattr(type(entry.route).handle, "__module__", None) in PLAIN
 
 
 @cython.final
@@ -137,6 +145,7 @@ cdef class RouteTable:
         cdef str path = route_path(scope)
         cdef str method = scope["method"]
         cdef dict params, partial_params = None
+        cdef list others = None
         cdef Entry entry, partial = None
         cdef object asked, partial_asked = None
         while True:
@@ -156,10 +165,18 @@ cdef class RouteTable:
                 break
             if not entry.methods or method in entry.methods:
                 return self.enter(entry, params, scope)
-            if partial is None and partial_asked is None:
+            if partial is not None:
+                others = [] if others is None else others
+                others.append(entry)
+            elif partial_asked is None:
                 partial, partial_params = entry, params
         if partial is not None:
-            return self.enter(partial, partial_params, scope)
+            asked = self.enter(partial, partial_params, scope)
+            if others is not None and refuses_plainly(partial):
+                return MethodNotAllowed([
+                    method for entry in [partial, *others] if refuses_plainly(entry) for method in sorted(entry.methods)
+                ])
+            return asked
         if partial_asked is not None:
             update(scope, partial_asked[1])
             return paced((<Opaque> partial_asked[2]).route.handle)
