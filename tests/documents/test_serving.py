@@ -238,3 +238,24 @@ def test_endpoints_take_a_request() -> None:
     for name in ("document", "swagger_ui", "redoc", "oauth2_redirect", "file"):
         signature = inspect.signature(getattr(serving._Served, name), eval_str=True)
         assert signature.parameters["request"].annotation is Request
+
+
+@pytest.mark.parametrize("assets", ["0", "1"])
+@pytest.mark.parametrize("has_socket", [False, True])
+@pytest.mark.parametrize("has_console", [False, True])
+def test_pages_link_to_the_console_of_sockets(
+    monkeypatch: pytest.MonkeyPatch, assets: str, has_socket: bool, has_console: bool
+) -> None:
+    monkeypatch.setenv("WIREFAST_DOCS_ASSETS", assets)
+    path = "/so&ckets"
+    app, router = App(asyncapi_docs_url=path), APIRouter()
+    app.include_router(router)
+    app.router.routes[:] = [route for route in app.routes if getattr(route, "path", None) != path]
+    if has_console:
+        app.add_route(path, lambda request: None, include_in_schema=False)
+    if has_socket:
+        router.websocket("/ws")(lambda websocket: None)
+    client = TestClient(app, root_path="/in")
+    for page in ("/docs", "/redoc"):
+        link = '<nav><a href="/in/so&amp;ckets">Sockets</a></nav>'
+        assert (link in client.get(f"/in{page}").text) is (has_socket and has_console)

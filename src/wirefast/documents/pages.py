@@ -154,6 +154,17 @@ def oauth2_redirect_page(script: str) -> HTMLResponse:
     return _page("Swagger UI: OAuth2 Redirect", "", script)
 
 
+def with_link(page: HTMLResponse, url: str, text: str) -> HTMLResponse:
+    """Return a page with a link above what it shows.
+
+    Args:
+        page: one of this module.
+        url, text: of the link.
+    """
+    link = f'<nav><a href="{html.escape(url)}">{html.escape(text, quote=False)}</a></nav>'
+    return HTMLResponse(bytes(page.body).decode("utf-8").replace("<body>\n", f"<body>\n{link}\n", 1))
+
+
 def script_element(url: str) -> str:
     """Return the element that runs the script at an address."""
     return f'<script src="{html.escape(url)}"></script>'

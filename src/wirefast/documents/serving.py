@@ -12,9 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import WebSocketRoute
 
 from wirefast.documents import pages
 from wirefast.documents.assets import find_assets, wants_assets
+from wirefast.routes.inclusion import iter_route_contexts
 
 __all__ = ["MAX_ROOT_PATHS", "add_routes"]
 
@@ -79,16 +81,18 @@ class _Served:
     async def swagger_ui(self, request: Request) -> HTMLResponse:
         title = f"{self.app.title} - Swagger UI"
         if self.files is None:
-            return pages.get_swagger_ui_html(
+            page = pages.get_swagger_ui_html(
                 openapi_url=_root_path(request) + self.app.openapi_url,
                 title=title,
                 oauth2_redirect_url=self._oauth2_redirect_url(request),
                 init_oauth=self.app.swagger_ui_init_oauth,
                 swagger_ui_parameters=self.app.swagger_ui_parameters,
             )
+            return self._with_link(request, page)
         start = pages.script_element(self._url(request, "swagger-initializer.js"))
         script, style = self._url(request, "swagger-ui-bundle.js"), self._url(request, "swagger-ui.css")
-        return pages.swagger_page(title, script, style, self._url(request, "favicon.png"), start)
+        page = pages.swagger_page(title, script, style, self._url(request, "favicon.png"), start)
+        return self._with_link(request, page)
 
     async def oauth2_redirect(self, request: Request) -> HTMLResponse:
         if self.files is None:
@@ -98,10 +102,19 @@ class _Served:
     async def redoc(self, request: Request) -> HTMLResponse:
         openapi_url, title = _root_path(request) + self.app.openapi_url, f"{self.app.title} - ReDoc"
         if self.files is None:
-            return pages.get_redoc_html(openapi_url=openapi_url, title=title)
+            return self._with_link(request, pages.get_redoc_html(openapi_url=openapi_url, title=title))
         style = pages.style_element(self._url(request, "redoc.css"))
         script, icon = self._url(request, "redoc.standalone.js"), self._url(request, "favicon.png")
-        return pages.redoc_page(openapi_url, title, script, icon, style)
+        return self._with_link(request, pages.redoc_page(openapi_url, title, script, icon, style))
+
+    def _with_link(self, request: Request, page: HTMLResponse) -> HTMLResponse:
+        """Return a page with a link to the console of the application's sockets, where it has both."""
+        path, routes = self.app.asyncapi_docs_url, self.app.router.routes
+        if not path or not any(getattr(route, "path", None) == path for route in routes):
+            return page
+        if not any(isinstance(found.route, WebSocketRoute) for found in iter_route_contexts(routes)):
+            return page
+        return pages.with_link(page, _root_path(request) + path, "Sockets")
 
     async def file(self, request: Request) -> Response:
         """One of the package's files, or of those that a page without files has inside."""
