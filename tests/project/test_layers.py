@@ -39,12 +39,15 @@ LAYERS = [
     "server testclient",
     "__init__",
     "as_fastapi",
+    "testing",
     "cli",
     "__main__",
 ]
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 
-PYTHON = sorted(SOURCE.rglob("*.py")) + sorted(SOURCE.rglob("*.pyi"))
+# The plugin of pytest stands beside the package, above all of it.
+PLUGIN = SOURCE / "pytest_wirefast.py"
+PYTHON = sorted(set(SOURCE.rglob("*.py")) - {PLUGIN}) + sorted(SOURCE.rglob("*.pyi"))
 CYTHON = sorted(SOURCE.rglob("*.pyx")) + sorted(SOURCE.rglob("*.pxd"))
 COMPILED = sorted(SOURCE.rglob("*.pyx"))
 C = sorted((ROOT / "csrc").glob("*.[ch]"))

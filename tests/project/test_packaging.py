@@ -19,7 +19,7 @@ def is_editable() -> bool:
 def installed() -> set[PurePosixPath]:
     """Files of the package, as they lie beside the package that is imported; an editable install has the source's."""
     if is_editable():
-        tracked = (ROOT / "src").rglob("wirefast/**/*")
+        tracked = [*(ROOT / "src").rglob("wirefast/**/*"), ROOT / "src" / "pytest_wirefast.py"]
         return {PurePosixPath(path.relative_to(ROOT / "src").as_posix()) for path in tracked if path.is_file()}
     return {PurePosixPath(str(file)) for file in DISTRIBUTION.files or []}
 
@@ -50,8 +50,11 @@ def test_metadata() -> None:
     assert {"server", "test", "dev"} <= set(metadata.get_all("Provides-Extra") or [])
     needed = [name for name in DISTRIBUTION.requires or [] if "extra ==" not in name]
     assert not [name for name in needed if name.startswith(("fastapi", "uvicorn", "uvloop"))]
-    commands = {entry.name: entry.value for entry in DISTRIBUTION.entry_points}
-    assert commands == {"wirefast": "wirefast.cli:main"}
+    entries = {(entry.group, entry.name): entry.value for entry in DISTRIBUTION.entry_points}
+    assert entries == {
+        ("console_scripts", "wirefast"): "wirefast.cli:main",
+        ("pytest11", "wirefast"): "pytest_wirefast",
+    }
 
 
 def test_the_package_that_is_tested_is_the_one_installed() -> None:

@@ -59,7 +59,7 @@ INTERNAL = {
 }
 # Their packages' names are their interface.
 WITHIN = re.compile(
-    r"wirefast\.(cli|clients|server|rooms|documents|limits|messages|metrics|routes|telemetry)\.\w+(\.\w+)?"
+    r"wirefast\.(cli|clients|server|rooms|documents|limits|messages|metrics|routes|telemetry|testing)\.\w+(\.\w+)?"
 )
 
 ORIGIN = re.compile(

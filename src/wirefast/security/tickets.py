@@ -16,12 +16,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from time import monotonic
 from typing import Any
 
 from starlette.requests import HTTPConnection
 
 from wirefast._core import json
+from wirefast._core.clock import monotonic
 from wirefast.exceptions import Refuse
 from wirefast.openapi.models import APIKey, APIKeyIn
 from wirefast.rooms.hub import Hub

@@ -39,7 +39,6 @@ cdef class Reactor:
     cdef object timer
     cdef double timer_at
     cdef object on_tick
-    cdef object loop_time
 
     # Ask for the waiter's task to be run in the next turn.
     cdef int wake(self, Waiter waiter) except -1

@@ -8,7 +8,6 @@ named to the other hubs in a notice, which travels in a room of its own, the one
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 
 import orjson
@@ -128,7 +127,7 @@ class OutgoingQueue:
     def _note_lost(self, room: str) -> None:
         """Count a dropped payload and keep its room for the next notice."""
         self.dropped += 1
-        self._lost_at = time.monotonic()
+        self._lost_at = asyncio.get_running_loop().time()
         if not self._lost_all:
             self.lost[room] = None
             if len(self.lost) > ROOMS_IN_A_NOTICE:
@@ -157,7 +156,7 @@ class OutgoingQueue:
         """Return the notice of what was lost, where something was and it is time."""
         if not self.lost and not self._lost_all:
             return []
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         if now < self._notice_at:
             if self._notice_timer is None:
                 loop = asyncio.get_running_loop()

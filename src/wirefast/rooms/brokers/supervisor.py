@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -144,10 +143,10 @@ class SupervisedBroker(Broker):
             while True:
                 reason = await self._serve(link)
                 self._link_lost(reason)
-                if time.monotonic() - self._ready_at > 2 * self.limits.longest_delay:
+                if asyncio.get_running_loop().time() - self._ready_at > 2 * self.limits.longest_delay:
                     attempt = 0  # the link held for a while; a broker whose links fail at once is not asked more often
                 link, attempt = await self._reopen(reason, attempt)
-                seconds = time.monotonic() - self._lost_at
+                seconds = asyncio.get_running_loop().time() - self._lost_at
                 self._link_ready(link)
                 rooms = len(self.subscriptions.wanted)
                 logger.warning("%s is back after %.1f s, %d rooms to subscribe", self.name, seconds, rooms)
@@ -187,13 +186,13 @@ class SupervisedBroker(Broker):
 
     def _link_ready(self, link: BrokerLink) -> None:
         self._link = link
-        self._ready_at = time.monotonic()
+        self._ready_at = asyncio.get_running_loop().time()
         self.subscriptions.link_ready()
         self.outgoing.link_ready()
 
     def _link_lost(self, reason: str) -> None:
         self._link = None
-        self._lost_at = time.monotonic()
+        self._lost_at = asyncio.get_running_loop().time()
         self.subscriptions.link_lost()
         logger.warning("%s is lost: %s; members of this process are served, connecting again", self.name, reason)
 
@@ -252,7 +251,7 @@ class SupervisedBroker(Broker):
                 logger.warning("%s delivered a notice that no hub has sent: %s", self.name, one_line(error))
             return
         # What was lost before this link was ready is covered by the gap that the link began with.
-        if sender != self._identity and time.monotonic() - age > self._ready_at:
+        if sender != self._identity and asyncio.get_running_loop().time() - age > self._ready_at:
             self._owed.add(None if rooms is None else self.subscriptions.wanted.intersection(rooms))
 
 

@@ -1,0 +1,22 @@
+"""Tests of an application over its real wire, on the loop of the test, with a clock, slow peers and a broken broker.
+
+``async with live(app) as server`` anywhere, or the fixture ``live`` of the pytest plugin; ``fuzz(app)`` sends what no
+test thought of.
+
+wirefast only.
+"""
+
+from wirefast.testing.broker import Broker as Broker
+from wirefast.testing.client import Client as Client
+from wirefast.testing.clock import Clock as Clock
+from wirefast.testing.errors import ConnectionLost as ConnectionLost
+from wirefast.testing.errors import Leaked as Leaked
+from wirefast.testing.errors import NotExpected as NotExpected
+from wirefast.testing.errors import NotOnTheWire as NotOnTheWire
+from wirefast.testing.errors import Refused as Refused
+from wirefast.testing.errors import StartFailed as StartFailed
+from wirefast.testing.errors import TimedOut as TimedOut
+from wirefast.testing.peer import Peer as Peer
+from wirefast.testing.running import Live as Live
+from wirefast.testing.running import live as live
+from wirefast.testing.transcript import Transcript as Transcript

@@ -1,0 +1,124 @@
+"""Somebody who connects to a server of a test, and what opens a connection. wirefast only."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from wirefast.testing.errors import Refused
+from wirefast.testing.peer import Peer
+from wirefast.testing.requesting import Headers, pairs_of, target_of
+
+if TYPE_CHECKING:
+    import httpx2 as httpx
+
+    from wirefast.testing.running import Live
+
+__all__ = ["Acting", "Client", "Connecting"]
+
+Acting = Mapping[Callable[..., Any], Any]
+
+
+class Connecting:
+    """What ``live.connect`` returns: ``async with`` it, or ``await`` it and close the peer yourself."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Peer]]) -> None:
+        self._connect = connect
+        self._peer: Peer | None = None
+
+    def __await__(self) -> Any:
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> Peer:
+        self._peer = await self._connect()
+        return self._peer
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._peer is not None
+        await self._peer.leave(kind is not None)
+
+
+class Client:
+    """Somebody who connects; ``live.client`` makes it.
+
+    Args:
+        live: the server.
+        headers: of each connection and request, as pairs.
+        acting: the dependencies that have a value of their own for this client.
+        name: of its peers.
+    """
+
+    def __init__(self, live: Live, headers: list[tuple[str, str]], acting: Acting | None, name: str | None) -> None:
+        self._live = live
+        self._headers = headers
+        self._acting = {dependency: _gives(value) for dependency, value in (acting or {}).items()}
+        self._name = name
+        self._http: httpx.AsyncClient | None = None
+
+    def connect(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Headers = (),
+        subprotocols: Sequence[str] = (),
+        compress: bool = False,
+        name: str | None = None,
+        within: float | None = None,
+    ) -> Connecting:
+        """Open a WebSocket: ``async with`` what is returned, or await it and close the peer yourself.
+
+        Args:
+            path: with a query or without.
+            params: added to the query.
+            headers: besides those of the client.
+            subprotocols: that the peer offers, in order.
+            compress: offer permessage-deflate (RFC 7692). The server agrees where its settings or the route do.
+            name: in transcripts and failures. Default: the path, numbered.
+            within: real seconds of each wait. Default: 2.
+
+        Raises:
+            Refused: the handshake was answered otherwise than by 101.
+            ConnectionLost: it was not answered.
+        """
+        lines = [*self._headers, *pairs_of(headers)]
+        if subprotocols:
+            lines.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
+        if compress:
+            lines.append(("Sec-WebSocket-Extensions", "permessage-deflate"))
+        target = target_of(path, params)
+        return Connecting(lambda: self._live._connect(target, lines, self._acting, name or self._name, within))
+
+    async def expect_refused(self, status: int, path: str, **options: Any) -> Refused:
+        """Open a WebSocket that has to be refused; the arguments are those of `connect`.
+
+        Returns:
+            The refusal.
+
+        Raises:
+            AssertionError: it is accepted, or refused by another status.
+        """
+        try:
+            peer = await self.connect(path, **options)
+        except Refused as exc:
+            if exc.status != status:
+                raise AssertionError(f"expected {path} to be refused with {status}, but it was with {exc}") from exc
+            if status == 500:
+                self._live.exceptions.know(self._live._last_port)
+            return exc
+        await peer.close()
+        raise AssertionError(f"expected {path} to be refused with {status}, but it was accepted")
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """A client of httpx2 whose requests go to this application, with the same headers and the same user."""
+        if self._http is None:
+            self._http = self._live._make_http(self._headers, self._acting)
+        return self._http
+
+
+def _gives(value: Any) -> Callable[[], Any]:
+    return lambda: value

@@ -1,0 +1,97 @@
+"""What the application raises while it serves a test: nothing of it is lost, and none is told twice.
+
+wirefast only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wirefast.testing.wire import CURRENT
+
+__all__ = ["Exceptions"]
+
+LOGGERS = ("uvicorn.error", "wirefast")
+
+
+@dataclass(slots=True)
+class Raised:
+    """One exception, and the port of the connection that it belongs to; None where that is not known."""
+
+    exc: BaseException
+    port: int | None
+    known: bool = False
+
+
+class Exceptions(logging.Handler):
+    """The exceptions of an application: those that leave it, and those that are logged with a traceback.
+
+    What a test has not said that it expects is raised at the end of the test.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._raised: list[Raised] = []
+        #: What was logged at the level of a warning or above.
+        self.records: list[logging.LogRecord] = []
+
+    def begin(self) -> None:
+        """Listen to the loggers of the server and of wirefast."""
+        for name in LOGGERS:
+            logging.getLogger(name).addHandler(self)
+
+    def stop(self) -> None:
+        """Listen no more."""
+        for name in LOGGERS:
+            logging.getLogger(name).removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+        if record.exc_info and record.exc_info[1] is not None and record.levelno >= logging.ERROR:
+            self.add(record.exc_info[1], CURRENT.get(None))
+
+    def add(self, exc: BaseException, port: int | None) -> None:
+        """Note an exception, once."""
+        if not any(raised.exc is exc for raised in self._raised):
+            self._raised.append(Raised(exc, port))
+
+    def know(self, port: int | None) -> None:
+        """Note that the test expects what this connection has raised."""
+        for raised in self._raised:
+            if raised.port == port or raised.port is None:
+                raised.known = True
+
+    def cause(self, port: int) -> BaseException | None:
+        """Return the latest exception of a connection, which may be why a test fails."""
+        return next((raised.exc for raised in reversed(self._raised) if raised.port in (port, None)), None)
+
+    @property
+    def any(self) -> bool:
+        """Tell whether there was any, whose traceback holds frames and what is in them."""
+        return bool(self._raised)
+
+    @property
+    def unknown(self) -> list[BaseException]:
+        """Those that the test has not said that it expects."""
+        return [raised.exc for raised in self._raised if not raised.known]
+
+    @contextlib.contextmanager
+    def expecting(self, kind: type[BaseException], match: str | None) -> Iterator[None]:
+        """Within the block, or before it, an exception of this kind is raised.
+
+        Raises:
+            AssertionError: none was.
+        """
+        yield
+        for raised in self._raised:
+            if not raised.known and isinstance(raised.exc, kind) and re.search(match or "", str(raised.exc)):
+                raised.known = True
+                return
+        found = ", ".join(repr(exc) for exc in self.unknown) or "none"
+        raise AssertionError(
+            f"the application raised no {kind.__name__}{f' that matches {match!r}' if match else ''}: {found}"
+        )

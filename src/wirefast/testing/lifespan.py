@@ -1,0 +1,95 @@
+"""The lifespan of an application, in a task of its own on the loop of the test. wirefast only."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from wirefast.testing.errors import StartFailed
+
+__all__ = ["Lifespan"]
+
+
+class Lifespan:
+    """Starts an application, and ends it.
+
+    What the application raises comes out where the test waits for it. An application without a lifespan, which raises
+    before it has received anything, is served without one, as uvicorn does.
+
+    Args:
+        app: an ASGI application.
+        within: seconds that each of the two may take.
+    """
+
+    def __init__(self, app: Any, within: float) -> None:
+        self.app = app
+        self.within = within
+        #: What the lifespan has put there for every scope.
+        self.state: dict[str, Any] = {}
+        self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._received = False
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Run the application's start.
+
+        Raises:
+            StartFailed: the application said so. What it raised itself comes as it is.
+        """
+        self._events.put_nowait({"type": "lifespan.startup"})
+        self.task = asyncio.get_running_loop().create_task(self._run(), name="wirefast.testing: the lifespan")
+        await self._started
+
+    async def stop(self) -> None:
+        """Run the application's end."""
+        if self.task is None or self.task.done():
+            return
+        self._events.put_nowait({"type": "lifespan.shutdown"})
+        await self._ended
+        await asyncio.wait([self.task])
+
+    async def _run(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        try:
+            await self.app(scope, self._receive, self._send)
+        except BaseException as exc:
+            if not self._received and isinstance(exc, Exception):
+                self._finish(self._started, None)
+            self._finish(self._started, exc)
+            self._finish(self._ended, exc)
+            if isinstance(exc, asyncio.CancelledError):
+                raise
+        else:
+            self._finish(self._started, None)
+            self._finish(self._ended, None)
+
+    async def _receive(self) -> dict[str, Any]:
+        self._received = True
+        return await self._events.get()
+
+    async def _send(self, message: Any) -> None:
+        kind = message["type"]
+        if kind == "lifespan.startup.complete":
+            self._finish(self._started, None)
+        elif kind == "lifespan.shutdown.complete":
+            self._finish(self._ended, None)
+        elif kind == "lifespan.startup.failed":
+            # The application raises its exception after this, where it has one; a turn later, it has.
+            asyncio.get_running_loop().call_soon(self._failed, self._started, message.get("message", ""))
+        elif kind == "lifespan.shutdown.failed":
+            asyncio.get_running_loop().call_soon(self._failed, self._ended, message.get("message", ""))
+
+    def _failed(self, future: asyncio.Future[None], text: str) -> None:
+        self._finish(future, StartFailed(text or "the application's lifespan failed"))
+
+    @staticmethod
+    def _finish(future: asyncio.Future[None], exc: BaseException | None) -> None:
+        if future.done():
+            return
+        if exc is None:
+            future.set_result(None)
+        else:
+            future.set_exception(RuntimeError(exc) if isinstance(exc, StopIteration) else exc)
+            future.exception()  # it may be that nothing waits for it

@@ -1,0 +1,185 @@
+"""Messages, and what a test may expect of one: a type, a value, a predicate or a matcher. wirefast only."""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+
+__all__ = ["ABSENT", "Message", "Mismatch", "cut", "described", "match", "matches", "to_payload"]
+
+ABSENT: Any = object()
+PLAIN = (dict, list, int, float, bool, type(None))
+
+
+class Mismatch(Exception):
+    """Why a message is not what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A whole message from the server.
+
+    Attributes:
+        data: str for a text message, bytes for a binary one.
+    """
+
+    data: str | bytes
+
+    @property
+    def json(self) -> Any:
+        """The JSON value; `ABSENT` where it is none."""
+        try:
+            return orjson.loads(self.data)
+        except ValueError:
+            return ABSENT
+
+
+def match(wanted: Any, message: Message) -> Any:
+    """Return the message as what was expected.
+
+    Args:
+        wanted: a type (``str`` for text, ``bytes`` for binary, a pydantic model, a union, whatever a TypeAdapter
+            takes), a str or bytes (the message as it is), a model (the same type and value), a predicate that gets the
+            JSON value, the text or the bytes, or anything that ``==`` compares with those, such as a dict or one of
+            dirty-equals' matchers.
+        message: what came.
+
+    Raises:
+        Mismatch: the message is something else; the text says why.
+    """
+    data = message.data
+    if isinstance(wanted, (str, bytes)):
+        if wanted != data:
+            raise Mismatch(f"it is not {wanted!r}")
+        return data
+    if wanted is str or wanted is bytes:
+        if type(data) is not wanted:
+            raise Mismatch(f"it is a {'text' if isinstance(data, str) else 'binary'} message")
+        return data
+    if isinstance(wanted, BaseModel):
+        found = _validated(type(wanted), message)
+        if found != wanted:
+            raise Mismatch(f"it is {found!r}, not {wanted!r}")
+        return found
+    if wanted is not Any and _is_type(wanted):
+        return _validated(wanted, message)
+    value = message.json
+    if value is ABSENT:
+        value = data
+    if wanted is Any:
+        return value
+    if isinstance(wanted, PLAIN):
+        if wanted != value or isinstance(wanted, bool) != isinstance(value, bool):
+            raise Mismatch(f"it is not {wanted!r}")
+        return value
+    if isinstance(wanted, (types.FunctionType, types.MethodType, types.BuiltinFunctionType)):
+        if not wanted(value):
+            raise Mismatch(f"{described(wanted)} is not true of it")
+        return value
+    if wanted == value:
+        return value
+    if wanted == data:
+        return data
+    if callable(wanted) and type(wanted).__dict__.get("__eq__") is None and wanted(value):
+        return value
+    raise Mismatch(f"it is not {wanted!r}")
+
+
+def _is_type(wanted: Any) -> bool:
+    if isinstance(wanted, type):
+        # A matcher of dirty-equals may stand as its class.
+        return not _is_matcher_class(wanted)
+    return (
+        isinstance(wanted, TypeAdapter) or typing.get_origin(wanted) is not None or isinstance(wanted, types.UnionType)
+    )
+
+
+def _is_matcher_class(wanted: type) -> bool:
+    return type(wanted).__eq__ is not type.__eq__
+
+
+@lru_cache(maxsize=256)
+def _adapter(wanted: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(wanted)
+
+
+def _validated(wanted: Any, message: Message) -> Any:
+    try:
+        adapter = wanted if isinstance(wanted, TypeAdapter) else _adapter(wanted)
+    except TypeError:  # not hashable
+        adapter = TypeAdapter(wanted)
+    try:
+        found = adapter.validate_json(message.data)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise Mismatch(f"it is no {described(wanted)}: {place + ': ' if place else ''}{first['msg']}") from None
+    _check_tags(found, message)
+    return found
+
+
+def _check_tags(found: Any, message: Message) -> None:
+    """Return a tag that the message has not got is not made up by the model's default."""
+    if isinstance(found, BaseModel):
+        value = message.json
+        for name, field in type(found).model_fields.items():
+            if typing.get_origin(field.annotation) is typing.Literal:
+                key = field.serialization_alias or field.alias or name
+                if isinstance(value, dict) and key not in value and name not in value:
+                    raise Mismatch(f"it is no {type(found).__name__}: {key}: the message has no such member")
+
+
+def described(wanted: Any) -> str:
+    """Return what was expected, in words."""
+    if isinstance(wanted, type):
+        return wanted.__name__
+    if isinstance(wanted, types.FunctionType):
+        name = wanted.__qualname__.rpartition(".<locals>.")[2]
+        return f"the predicate at line {wanted.__code__.co_firstlineno}" if "<lambda>" in name else name
+    text = repr(wanted)
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def to_payload(value: Any, ref: int | str | None = None, *, as_json: bool = False) -> tuple[bool, bytes]:
+    """Return a value as a message of the client: whether it is text, and its bytes.
+
+    Args:
+        value: a str (text), bytes (binary), or what has a JSON form: models, dicts, lists, numbers.
+        ref: put into the JSON object as ``"ref"``.
+        as_json: a str as a JSON string.
+
+    Raises:
+        TypeError: a ``ref`` for what is no JSON object.
+    """
+    if not as_json and isinstance(value, (str, bytes, bytearray, memoryview)):
+        if ref is not None:
+            raise TypeError("only a JSON object can carry a ref, not text or bytes")
+        return isinstance(value, str), value.encode() if isinstance(value, str) else bytes(value)
+    plain = to_jsonable_python(value, by_alias=True)
+    if ref is not None:
+        if not isinstance(plain, dict):
+            raise TypeError(f"only a JSON object can carry a ref, not {type(plain).__name__}")
+        plain = {**plain, "ref": ref}
+    return True, orjson.dumps(plain)
+
+
+def matches(wanted: Any, message: Message) -> bool:
+    """Tell whether a message is what is expected; see `match`."""
+    try:
+        match(wanted, message)
+    except Mismatch:
+        return False
+    return True
+
+
+def cut(data: str | bytes) -> str:
+    """Return a message as a failure shows it."""
+    text = repr(data)
+    return text if len(text) <= 500 else f"{text[:500]}… ({len(data)} in all)"

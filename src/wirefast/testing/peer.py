@@ -1,0 +1,499 @@
+"""A WebSocket client that a test holds in its hand: it sends anything, and says what it expects. wirefast only."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from wirefast.testing.errors import ConnectionLost, NotExpected, Refused, TimedOut
+from wirefast.testing.frames import BINARY, CLOSE, CONTINUATION, PING, TEXT, Response, close_body
+from wirefast.testing.lines import Ended, Line
+from wirefast.testing.matching import Message, Mismatch, cut, described, match, matches, to_payload
+from wirefast.testing.transcript import Transcript
+
+if TYPE_CHECKING:
+    from wirefast.testing.running import Live
+
+__all__ = ["Peer", "WITHIN"]
+
+T = TypeVar("T")
+
+#: Seconds that a peer waits for what a test expects.
+WITHIN = 2.0
+
+
+class Peer:
+    """One client of a `Live` server; ``live.connect`` makes it.
+
+    What the server sends is read at once, as clients do, and waits here until a test asks for it. Pings and a
+    close frame are answered. Every wait has a time limit of real seconds, whatever the clock shows, and fails with the
+    transcripts of all peers.
+
+    Args:
+        live: the server.
+        line: the connection.
+        name: in transcripts.
+        path: that it asked for.
+        within: real seconds of each wait.
+    """
+
+    def __init__(self, live: Live, line: Line, name: str, path: str, within: float) -> None:
+        self._live = live
+        self._line = line
+        self.name = name
+        self.path = path
+        self.within = within
+        self._unread: deque[Message] = deque()
+        self._pongs: deque[bytes] = deque()
+        self._end: Ended | None = None
+        self._waiting: asyncio.Future[None] | None = None
+        self._refs = itertools.count(1)
+
+    def __repr__(self) -> str:
+        return f"<Peer {self.name!r} {self.path}, {self._state()}>"
+
+    def _state(self) -> str:
+        return "open" if self._end is None else f"ended {self._end.code}"
+
+    # What has come.
+
+    @property
+    def transcript(self) -> Transcript:
+        """What went over this connection."""
+        return self._live.transcript.of(self.name)
+
+    @property
+    def response(self) -> Response:
+        """The answer to the handshake."""
+        assert self._line.response is not None
+        return self._line.response
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that the server chose."""
+        return self.response.header("sec-websocket-protocol")
+
+    @property
+    def unread(self) -> list[str | bytes]:
+        """The messages that no test has asked for yet."""
+        return [message.data for message in self._unread]
+
+    @property
+    def closed(self) -> tuple[int, str] | None:
+        """Return code (1005: none, 1006: no frame) and reason of the end; None while it is open."""
+        return None if self._end is None else (self._end.code, self._end.reason)
+
+    # The line's side.
+
+    def on_message(self, message: Message) -> None:
+        """Hear that a whole message has come."""
+        self._unread.append(message)
+        self._wake()
+
+    def on_pong(self, data: bytes) -> None:
+        """Hear that a pong has come, with its ``data``."""
+        self._pongs.append(data)
+        self._wake()
+
+    def on_end(self, end: Ended) -> None:
+        """Hear of the ``end``: the server's close frame has come, or the connection has ended without one."""
+        if self._end is None:
+            self._end = end
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    # Sending.
+
+    async def send(self, value: Any, *, ref: int | str | bool | None = None) -> int | str | None:
+        """Send a message.
+
+        Args:
+            value: a str (a text message), bytes (a binary one), or a model, dict, list ... (JSON text).
+            ref: put into the message as ``"ref"``, for `expect_reply`; True for the next number.
+
+        Returns:
+            The ref.
+
+        Raises:
+            ConnectionLost: the connection has ended.
+            TypeError: a ref for what is no JSON object.
+        """
+        number: int | str | None = next(self._refs) if ref is True else None if ref is None or ref is False else ref
+        await self._send(*to_payload(value, number))
+        return number
+
+    async def send_json(self, value: Any) -> None:
+        """Send any value as JSON text, a str as a JSON string."""
+        await self._send(*to_payload(value, as_json=True))
+
+    async def send_fragments(self, *parts: str | bytes) -> None:
+        """Send one message in several frames; the first part says whether it is text. TypeError: no parts."""
+        if not parts:
+            raise TypeError("send_fragments takes the parts of a message")
+        for at, part in enumerate(parts):
+            opcode = CONTINUATION if at else TEXT if isinstance(part, str) else BINARY
+            await self.send_frame(opcode, part.encode() if isinstance(part, str) else part, fin=at == len(parts) - 1)
+
+    async def send_frame(
+        self,
+        opcode: int,
+        data: bytes = b"",
+        *,
+        fin: bool = True,
+        rsv: int = 0,
+        mask: bytes | None = b"\x01\x02\x03\x04",
+    ) -> None:
+        """Send any frame, legal or not.
+
+        Args:
+            opcode: 0 to 15.
+            data: the payload.
+            fin: whether it ends its message.
+            rsv: the reserved bits as they stand in the first byte: 0x40, 0x20, 0x10.
+            mask: four bytes; None for a frame without a mask.
+        """
+        await self._begin()
+        self._line.send_frame(opcode, data, fin, rsv, mask)
+        await asyncio.sleep(0)
+
+    async def send_raw(self, data: bytes) -> None:
+        """Send ``data`` as it is."""
+        await self._begin()
+        self._line.send_raw(data)
+        await asyncio.sleep(0)
+
+    async def ping(self, data: bytes = b"") -> None:
+        """Send a ping with ``data``, and wait for its pong."""
+        await self.send_frame(PING, data)
+        await self._until(lambda: data in self._pongs, f"the pong of {data!r}")
+        self._pongs.remove(data)
+
+    async def _begin(self) -> None:
+        await self._live.clock.arrived()
+        if self._end is not None:
+            raise ConnectionLost(f"{self.name} cannot send: the connection has ended with {self._end}")
+
+    async def _send(self, is_text: bool, data: bytes) -> None:
+        await self._begin()
+        self._line.send_message(is_text, data)
+        await asyncio.sleep(0)
+
+    # Expecting.
+
+    @overload
+    async def expect(self, wanted: type[T], *, skip: Any = False, within: float | None = None) -> T: ...
+
+    @overload
+    async def expect(self, wanted: Any, *, skip: Any = False, within: float | None = None) -> Any: ...
+
+    async def expect(self, wanted: Any, *, skip: Any = False, within: float | None = None) -> Any:
+        """Wait for the next message, which has to be the one expected.
+
+        Args:
+            wanted: a type, a value, a predicate or a matcher; see `wirefast.testing.matching.match`.
+            skip: messages that may come before it: True for any, or what is expected of each of them.
+            within: real seconds. Default: those of ``live.connect``, 2.
+
+        Returns:
+            The message: as the type, where one is given; else the JSON value, or the text or bytes.
+
+        Raises:
+            NotExpected: another message came, or the end.
+            TimedOut: nothing came in time.
+        """
+        __tracebackhide__ = True
+        what = described(wanted)
+        while True:
+            await self._until(lambda: bool(self._unread) or self._end is not None, what, within)
+            if not self._unread:
+                raise self._failed(f"expected {what}, but the connection ended with {self._end}")
+            message = self._unread.popleft()
+            try:
+                return match(wanted, message)
+            except Mismatch as exc:
+                if skip is True or (skip is not False and matches(skip, message)):
+                    continue
+                raise self._failed(f"expected {what}, but {exc}: {cut(message.data)}") from None
+
+    async def receive(self, *, within: float | None = None) -> str | bytes:
+        """Wait for the next message, ``within`` so many real seconds, and return it as it is."""
+        __tracebackhide__ = True
+        await self._until(lambda: bool(self._unread) or self._end is not None, "a message", within)
+        if not self._unread:
+            raise self._failed(f"expected a message, but the connection ended with {self._end}")
+        return self._unread.popleft().data
+
+    async def expect_nothing(self, for_: float = 0.05) -> None:
+        """Make sure that nothing is unread, and that nothing comes ``for_`` so many real seconds; no end either.
+
+        Raises:
+            NotExpected: something came.
+        """
+        __tracebackhide__ = True
+        await self._live.clock.arrived()
+        await self._live.clock.settle()
+        if not self._unread and self._end is None and for_ > 0:
+            await self._wait(lambda: bool(self._unread) or self._end is not None, for_)
+        if self._unread:
+            raise self._failed(f"expected nothing, but a message came: {cut(self._unread[0].data)}")
+        if self._end is not None:
+            raise self._failed(f"expected nothing, but the connection ended with {self._end}")
+
+    @overload
+    async def expect_reply(self, ref: Any, wanted: type[T], *, within: float | None = None) -> T: ...
+
+    @overload
+    async def expect_reply(self, ref: Any, wanted: Any = ..., *, within: float | None = None) -> Any: ...
+
+    async def expect_reply(self, ref: Any, wanted: Any = None, *, within: float | None = None) -> Any:
+        """Wait for the message that carries a ref; what comes before it stays unread.
+
+        Args:
+            ref: of the message that it answers.
+            wanted: what it has to be besides. Default: anything but an error.
+            within: real seconds. Default: those of ``live.connect``, 2.
+
+        Raises:
+            NotExpected: it is something else, or an error where none was expected.
+            TimedOut: it has not come in time.
+        """
+        __tracebackhide__ = True
+        what = f"a reply to {ref!r}"
+        await self._until(lambda: self._reply(ref) is not None or self._end is not None, what, within)
+        message = self._reply(ref)
+        if message is None:
+            raise self._failed(f"expected {what}, but the connection ended with {self._end}")
+        self._unread.remove(message)
+        if wanted is None:
+            value = message.json
+            if value.get("type") == "error":
+                raise self._failed(f"expected {what}, but it is an error: {cut(message.data)}")
+            return value
+        try:
+            return match(wanted, message)
+        except Mismatch as exc:
+            raise self._failed(f"expected {what} that is {described(wanted)}, but {exc}: {cut(message.data)}") from None
+
+    def _reply(self, ref: Any) -> Message | None:
+        for message in self._unread:
+            value = message.json
+            if isinstance(value, dict) and "ref" in value and value["ref"] == ref:
+                return message
+        return None
+
+    async def expect_error(self, code: str, *, ref: Any = None, within: float | None = None) -> Any:
+        """Wait for the next message, an error of typed messages; the test knows of the exception behind ``internal``.
+
+        Args:
+            code: ``invalid``, ``unknown_type``, ``malformed``, ``internal``, or that of a ``MessageError``.
+            ref: of the message that caused it; what comes before the error then stays unread.
+            within: real seconds. Default: those of ``live.connect``, 2.
+
+        Returns:
+            The error as a dict.
+        """
+        __tracebackhide__ = True
+
+        def is_error(value: Any) -> bool:
+            return isinstance(value, dict) and value.get("type") == "error" and value.get("code") == code
+
+        if ref is None:
+            what = f"the error {code!r}"
+            await self._until(lambda: bool(self._unread) or self._end is not None, what, within)
+            if not self._unread:
+                raise self._failed(f"expected {what}, but the connection ended with {self._end}")
+            message = self._unread.popleft()
+            if not is_error(message.json):
+                raise self._failed(f"expected {what}, but it is another message: {cut(message.data)}")
+            value = message.json
+        else:
+            value = await self.expect_reply(ref, is_error, within=within)
+        if code == "internal":
+            self._live.exceptions.know(self._line.port)
+        return value
+
+    async def expect_close(
+        self,
+        code: int | None = None,
+        reason: str | Any = None,
+        *,
+        skip: bool = True,
+        within: float | None = None,
+    ) -> tuple[int, str]:
+        """Wait for the end of the connection. A peer that is stalled reads on.
+
+        Args:
+            code: 1005 for a close frame without one, 1006 for an end without a close frame. Default: any.
+            reason: a str, or what is compared with it. Default: any.
+            skip: False where no message may be unread before the end.
+            within: real seconds. Default: those of ``live.connect``, 2.
+
+        Returns:
+            Code and reason.
+
+        Raises:
+            NotExpected: it ended otherwise, or messages were unread.
+            TimedOut: it is still open.
+        """
+        __tracebackhide__ = True
+        await self._live.clock.arrived()
+        self._line.release()
+        what = "the end of the connection" if code is None else f"the close code {code}"
+        await self._until(lambda: self._end is not None or (not skip and bool(self._unread)), what, within)
+        if not skip and self._unread:
+            raise self._failed(f"expected {what}, but a message came before it: {cut(self._unread[0].data)}")
+        assert self._end is not None
+        self._unread.clear()
+        if code is not None and self._end.code != code:
+            raise self._failed(f"expected {what}, but it is {self._end}")
+        if reason is not None and not (reason == self._end.reason):
+            raise self._failed(f"expected the reason {reason!r}, but it is {self._end.reason!r}")
+        if self._end.code == 1011 and code == 1011:
+            self._live.exceptions.know(self._line.port)
+        await self._finish(within)
+        return self._end.code, self._end.reason
+
+    # What becomes of the connection.
+
+    def stall(self) -> None:
+        """Read nothing from now on, as if the network were full: the server is told that no more can be written."""
+        self._note("stalls")
+        self._line.stall()
+
+    def slow(self, bytes_per_second: float) -> None:
+        """Read ``bytes_per_second`` of the clock. ValueError: not more than 0."""
+        if not bytes_per_second > 0:
+            raise ValueError(f"slow takes bytes in a second, more than 0, not {bytes_per_second!r}")
+        self._note(f"reads {bytes_per_second:g} bytes/s")
+        self._line.slow(bytes_per_second)
+
+    def resume(self) -> None:
+        """Read on, at full speed."""
+        self._note("reads on")
+        self._line.release()
+
+    def mute(self) -> None:
+        """Answer no ping from now on."""
+        self._note("mutes")
+        self._line.answers_pings = False
+
+    def unmute(self) -> None:
+        """Answer pings again."""
+        self._line.answers_pings = True
+
+    def half_close(self) -> None:
+        """End the peer's side of the TCP stream, and go on reading."""
+        self._note("half-closes")
+        self._line.half_close()
+
+    def reset(self) -> None:
+        """Break the connection, as a reset does."""
+        self._note("resets")
+        self._line.reset()
+
+    def _note(self, text: str) -> None:
+        self._live.note(self.name, "!", text)
+
+    # The end.
+
+    async def close(self, code: int | None = 1000, reason: str = "", *, within: float | None = None) -> tuple[int, str]:
+        """Close with ``code`` and ``reason``; wait, ``within`` real seconds, for the answer and for the handler's end.
+
+        Returns:
+            Code and reason of the end: what the server answered, or what it said before.
+        """
+        await self._live.clock.arrived()
+        self._line.release()
+        if self._end is None:
+            self._line.send_frame(CLOSE, close_body(code, reason), True, 0, b"\x01\x02\x03\x04")
+            await self._until(lambda: self._end is not None, "the answer to the close frame", within)
+        await self._finish(within)
+        assert self._end is not None
+        return self._end.code, self._end.reason
+
+    async def _finish(self, within: float | None = None) -> None:
+        """Wait for the end of the connection and of what serves it."""
+        await self._wait(lambda: self._line.over, self.within if within is None else within)
+        self._line.close()
+        await self._live.served(self._line.port, self.within if within is None else within)
+
+    async def leave(self, failed: bool) -> None:
+        """Close at the end of ``async with``; abruptly, and without a word, where the test has failed."""
+        if not failed and self._end is None and not self._line.over:
+            await self.close()
+            return
+        self._line.release()
+        if not self._line.over:
+            if failed:
+                self._line.reset()
+            else:
+                await self._wait(lambda: self._line.over, self.within)
+        self._line.close()
+        await self._live.served(self._line.port, self.within)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is there, closing or not."""
+        return not self._line.over
+
+    # Waiting.
+
+    async def handshake(self, within: float | None = None) -> None:
+        """Wait for the answer to the request, ``within`` real seconds.
+
+        Raises:
+            Refused: it is not 101.
+            ConnectionLost: the connection ended before it.
+        """
+        within = self.within if within is None else within
+        await self._until(
+            lambda: self._line.response is not None or self._line.over, "the answer to the handshake", within
+        )
+        if self._line.response is None:
+            raise ConnectionLost(f"{self.name}: the connection ended before the handshake was answered")
+        if self._line.response.status != 101:
+            await self._finish(within)
+            raise Refused(self._line.response) from self._live.exceptions.cause(self._line.port)
+
+    def on_response(self) -> None:
+        """Hear that the answer to the handshake has come."""
+        self._wake()
+
+    async def _until(self, condition: Callable[[], bool], what: str, within: float | None = None) -> None:
+        __tracebackhide__ = True
+        await self._live.clock.arrived()
+        within = self.within if within is None else within
+        if not await self._wait(condition, within):
+            raise self._failed(f"expected {what} within {within:g} s, but nothing came", TimedOut)
+
+    async def _wait(self, condition: Callable[[], bool], within: float) -> bool:
+        """Wait real seconds for a condition, which is looked at whenever something has come."""
+        if condition():
+            return True
+        clock = self._live.clock
+        until = clock.real_time() + within
+        while not condition():
+            left = until - clock.real_time()
+            if left <= 0:
+                return False
+            if self._waiting is not None:
+                raise RuntimeError(f"two tasks wait for {self.name}")
+            self._waiting = asyncio.get_running_loop().create_future()
+            timer = clock.real_call_later(left, self._wake)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        return True
+
+    def _failed(self, text: str, kind: type[NotExpected] = NotExpected) -> NotExpected:
+        failure = kind(f"{self.name} {text}\n\n{self._live.told(self.name)}")
+        failure.__cause__ = self._live.exceptions.cause(self._line.port)
+        return failure

@@ -1,0 +1,124 @@
+"""The handshake of a client: its target, its header lines, its bytes, or its ASGI scope. wirefast only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+
+from wirefast._core.scope import DENIAL_RESPONSE, EXTENSION
+from wirefast.testing.serving import ADDRESS, next_port
+from wirefast.testing.wire import CURRENT
+
+__all__ = ["Headers", "ByClient", "pairs_of", "request_of", "scope_of", "target_of"]
+
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+#: Characters that a path of a test may have as they are.
+SAFE = "/?&=%:;,@+$!*'()~-._[]|{}\"<>\\^`"
+#: Twenty-two characters and two signs, as 16 random bytes in base64 have them; the same in each run.
+KEY = "d2lyZWZhc3QtdGVzdGluZw=="
+
+
+def pairs_of(headers: Headers) -> list[tuple[str, str]]:
+    """Header lines in their order."""
+    items: Iterable[tuple[str, str]] = headers.items() if isinstance(headers, Mapping) else headers
+    return [(str(name), str(value)) for name, value in items]
+
+
+def target_of(path: str, params: Mapping[str, Any] | None) -> str:
+    """Return the target of a request: what is no ASCII, or a blank, is percent-encoded."""
+    if not path.startswith("/"):
+        raise ValueError(f"a path begins with /, not {path!r}")
+    target = quote(path, safe=SAFE)
+    if params:
+        target += ("&" if "?" in target else "?") + urlencode(params, doseq=True)
+    return target
+
+
+def request_of(target: str, headers: list[tuple[str, str]]) -> bytes:
+    """Return the bytes of a handshake. A header of the test takes the place of the standard one of its name."""
+    standard = [
+        ("Host", "testserver"),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Key", KEY),
+        ("Sec-WebSocket-Version", "13"),
+    ]
+    given = {name.lower() for name, _ in headers}
+    lines = [(name, value) for name, value in standard if name.lower() not in given] + headers
+    text = "".join(f"{name}: {value}\r\n" for name, value in lines)
+    return f"GET {target} HTTP/1.1\r\n{text}\r\n".encode("latin-1")
+
+
+def scope_of(target: str, headers: list[tuple[str, str]], state: dict[str, Any]) -> dict[str, Any]:
+    """Return the ASGI scope of a handshake that goes over no wire."""
+    path, _, query = target.partition("?")
+    offered = [value for name, value in headers if name.lower() == "sec-websocket-protocol"]
+    sent = [("Host", "testserver"), *headers]
+    return {
+        "type": "websocket",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "scheme": "ws",
+        "server": ADDRESS,
+        "client": ("127.0.0.1", next_port()),
+        "root_path": "",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent],
+        "subprotocols": offered[0].split(", ") if offered else [],
+        "state": state.copy(),
+        "extensions": {DENIAL_RESPONSE: {}, EXTENSION: Explained()},
+    }
+
+
+class Explained:
+    """What our server has in ``scope["extensions"]``, as far as there is no wire: the reason of a refusal in full."""
+
+    def __init__(self) -> None:
+        self._refusal: dict[str, Any] = {}
+
+    def configure(self, **options: Any) -> None:
+        """Take the options of a route, which are about the wire."""
+
+    def explain_refusal(self, closing: str, reason: str, errors: list[Any]) -> None:
+        """Give what a 403 says in place of a close reason; see `wirefast.server.WebSocketProtocol`."""
+        self._refusal = {"for": closing, "reason": reason, "errors": errors}
+
+    def answer(self, code: int, reason: str) -> dict[str, Any]:
+        """Return the JSON of the 403 for a handshake that the application closed."""
+        if self._refusal.get("for") != reason:
+            return {"code": code, "reason": reason}
+        return {"code": code, "reason": self._refusal["reason"], "errors": self._refusal["errors"]}
+
+
+class ByClient(dict[Any, Any]):
+    """``dependency_overrides`` of which some depend on the client that is served.
+
+    Args:
+        plain: those for all clients.
+        acting: by the port of a client, what it acts as: a dependency, and what takes its place.
+    """
+
+    def __init__(self, plain: dict[Any, Any], acting: dict[int, dict[Any, Any]]) -> None:
+        super().__init__(plain)
+        self.acting = acting
+
+    def _own(self) -> dict[Any, Any]:
+        return self.acting.get(CURRENT.get(-1), {})
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return what takes the place of a dependency."""
+        own = self._own()
+        return own[key] if key in own else super().get(key, default)
+
+    def __getitem__(self, key: Any) -> Any:
+        own = self._own()
+        return own[key] if key in own else super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._own() or super().__contains__(key)
+
+    def __bool__(self) -> bool:
+        return True
