@@ -9,7 +9,7 @@ bounded and dropped: merged into the header section, they would pass by a proxy 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.bytearray cimport PyByteArray_AS_STRING
 
-from wirefast.server.head cimport check_field_line
+from wirefast.server.header_lines cimport check_field_line
 
 from wirefast.server.refused import Refused
 

@@ -7,7 +7,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
-from wirefast.server.head cimport BASE64, TOKEN, Head, all_of
+from wirefast.server.head cimport Head
+from wirefast.server.header_lines cimport BASE64, TOKEN, all_of
 
 from wirefast.server.refused import Refused
 

@@ -5,19 +5,10 @@ from libc.stdint cimport int64_t, uint8_t
 
 
 cdef enum:
-    LINE_LIMIT = 8192        # bytes of the request line or of one header line
     HEAD_LIMIT = 65536       # bytes of the whole head
     HEADERS_LIMIT = 100      # header lines
     METHOD_LIMIT = 32        # bytes of the method
     EMPTY_LINES = 2          # before a request line (RFC 9112 section 2.2)
-
-# Character classes.
-cdef enum:
-    TOKEN = 1           # of a method, a header name or a subprotocol (RFC 9110 section 5.6.2)
-    FIELD = 2           # of a header value: no control but tab
-    TARGET = 4          # of a request target
-    AUTHORITY = 8       # of a Host header (RFC 3986 section 3.2.2)
-    BASE64 = 16
 
 
 cdef class Head:
@@ -70,10 +61,3 @@ cdef class HeadReader:
     cdef int keep(self, const uint8_t* data, size_t size) except -1
     cdef int take_line(self, const uint8_t* line, size_t length) except -1
     cdef int finish(self) except -1
-
-
-# Whether all bytes are of a class.
-cdef bint all_of(const uint8_t* data, size_t size, uint8_t wanted) noexcept
-
-# Check one line of a trailer section or another field line; Refused with 400.
-cdef int check_field_line(const uint8_t* line, size_t size) except -1

@@ -1,8 +1,3 @@
-from typing import final
-
-@final
-class HeaderLine: ...
-
 class Head:
     @property
     def method(self) -> bytes: ...

@@ -7,7 +7,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
-from wirefast.server.head cimport FIELD, TOKEN, all_of
+from wirefast.server.header_lines cimport FIELD, TOKEN, all_of
 
 cdef dict status_lines = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
