@@ -1,6 +1,6 @@
 """What one WebSocket route may ask of the server: the options that FastAPI does not have, in one place.
 
-A new option is a field here, a line in `SocketOptions`, and what `WebSocketProtocol.configure` makes of it.
+A new option is a field here, a line in `SocketOptions`, and what `configure()` of server/opening.pyx makes of it.
 """
 
 from __future__ import annotations

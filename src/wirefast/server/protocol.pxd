@@ -1,45 +1,17 @@
-# The asyncio protocol of one WebSocket: handshake, ASGI application, end.
+# The asyncio protocol of one WebSocket: what comes, the ASGI application, and its end.
 
-from libc.stddef cimport size_t
-
-from wirefast.server.connection cimport Connection
 from wirefast.server.head cimport Head, HeadReader
+from wirefast.server.opening cimport Opening
 
 
-cdef class WebSocketProtocol(Connection):
+cdef class WebSocketProtocol(Opening):
     cdef object __weakref__
-    cdef dict app_state
-
-    # Until the handshake is answered: what reads the head, where no HttpProtocol has; the head; the bytes that came
-    # before their time; the scope, for the log line.
+    # Reads the head, where no HttpProtocol has.
     cdef HeadReader reader
-    cdef Head request
-    cdef bytearray early
-    cdef dict scope
-    # The extensions that the client offers, None without.
-    cdef list offers
     # The subprotocols that the client offers, until the scope has them.
     cdef list subprotocols
-    # What explain_refusal() was told, for the body of a 403.
-    cdef dict refusal
 
-    # A denial response under way: its status, header lines and body so far.
-    cdef int denial_status
-    # Whether permessage-deflate is agreed to where it is offered. Here, where it costs no memory.
-    cdef bint agree_to_deflate
-    cdef list denial_lines
-    cdef list denial_body
-
-    cdef int limit_messages(self, size_t size) except -1
     cdef int read_head(self, bytes data) except -1
     cdef int handshake(self, Head head) except -1
-    # Answer a Refused.
-    cdef int refuse_request(self, object refused) except -1
-    cdef dict make_scope(self)
     cdef int start_app(self) except -1
-    cdef int log_response(self, str outcome) except -1
-    # Answer the handshake with an error and end the connection.
-    cdef int refuse(self, int status, list lines, bytes body) except -1
-    cdef int refuse_text(self, int status, str text) except -1
-    cdef int finish_denial(self) except -1
     cdef int app_ended(self, object exc, object result, bint cancelled) except -1

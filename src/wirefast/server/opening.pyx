@@ -1,0 +1,231 @@
+"""The answer to a handshake: accepted, refused, or a response of the application's own.
+
+What the application asks of the server before it answers (the ASGI extension `wirefast`) is set here too.
+"""
+
+import json
+from urllib.parse import quote
+
+from cpython.buffer cimport PyObject_CheckBuffer
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t
+
+from wirefast._core.close cimport CLOSE_ABNORMAL
+from wirefast.server.connection cimport Connection
+from wirefast.server.csrc cimport FRAME_RSV1
+from wirefast.server.deflate cimport Deflate, negotiate
+from wirefast.server.handshake cimport subprotocol_line, switching_protocols
+from wirefast.server.outgoing cimport CLOSED, CONNECTING, OPEN
+from wirefast.server.responses cimport header_line, header_pairs, response
+
+from wirefast._core.secrets import hide_query
+from wirefast._core.unicode import utf8
+
+# Header names that are the server's in a 101 response.
+cdef frozenset reserved_names = frozenset((
+    b"upgrade", b"connection", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-version",
+    b"content-length", b"transfer-encoding",
+))
+
+# How a refused connection ends: no code and no reason, since no close frame is seen.
+cdef tuple REFUSED_END = (CLOSE_ABNORMAL, None)
+
+
+cdef class Opening(Connection):
+    cdef dict make_scope(self):
+        raise NotImplementedError
+
+    # ---- The extension `wirefast`, until the handshake is answered ----
+
+    def configure(self, *, per_message_deflate=None, max_size=None, send_timeout=None):
+        """Set what this connection is to do, in place of the server's settings.
+
+        Args:
+            per_message_deflate: whether permessage-deflate (RFC 7692) is agreed to where the client offers it.
+                Default: ``ws_per_message_deflate``.
+            max_size: bytes of a message from the client, above which the connection fails with 1009. Only a bound below
+                ``ws_max_size`` counts. Default: that.
+            send_timeout: seconds that a send may wait for the peer to read. One that waits longer ends the connection
+                with 1013 and a line in the log. Default: for ever.
+
+        Raises:
+            RuntimeError: the handshake is answered.
+            TypeError, ValueError: a bound below 1, or seconds that are not positive.
+        """
+        cdef size_t bound
+        if self.state != CONNECTING:
+            raise RuntimeError("the options of a WebSocket are set before its handshake is answered")
+        if per_message_deflate is not None:
+            self.agree_to_deflate = per_message_deflate
+        if max_size is not None:
+            if max_size < 1:
+                raise ValueError(f"max_size must be at least 1 byte, not {max_size}")
+            bound = min(max_size, self.settings.max_size)
+            self.limit_messages(bound)
+        if send_timeout is not None:
+            if not send_timeout > 0:
+                raise ValueError(f"send_timeout must be a positive number of seconds, not {send_timeout}")
+            self.send_timeout = send_timeout
+
+    def __deepcopy__(self, memo):
+        # In a copy of a scope it stands for the same connection.
+        return self
+
+    def explain_refusal(self, str closing not None, str reason not None, list errors not None):
+        """Give what a 403 says in place of a close reason that is a list of errors as text.
+
+        Args:
+            closing: the reason that ``websocket.close`` will have. With another one, which a middleware may set, this
+                explanation is not used.
+            reason: the same in words.
+            errors: the same as values of JSON.
+        """
+        self.refusal = {"for": closing, "reason": reason, "errors": errors}
+
+    cdef int limit_messages(self, size_t size) except -1:
+        self.max_size = size
+        self.max_packed = size + (size >> 8) + 1024
+        return 0
+
+    # ---- The three answers ----
+
+    cdef int accept(self, object subprotocol, object headers) except -1:
+        cdef list lines
+        cdef bytearray early
+        cdef Deflate deflate = None
+        if self.state != CONNECTING or self.denial_status:
+            if self.state == CONNECTING:
+                raise RuntimeError(
+                    "Expected ASGI message 'websocket.http.response.body' but got 'websocket.accept'."
+                )
+            if self.state == OPEN:
+                raise RuntimeError(
+                    "Expected ASGI message 'websocket.send' or 'websocket.close', but got 'websocket.accept'."
+                )
+            return self.not_open("websocket.accept")
+        lines = [switching_protocols(self.request)]
+        if self.offers is not None and self.agree_to_deflate:
+            deflate = negotiate(self.offers)
+            if deflate is not None:
+                lines.append(f"Sec-WebSocket-Extensions: {deflate.response}\r\n".encode())
+        lines.append(self.settings.header_lines())
+        for name, value in header_pairs(headers, "websocket.accept") if headers else ():
+            if name.lower() in reserved_names:
+                raise ValueError(f"header {name!r} is the server's to send")
+            lines.append(header_line(name, value))
+        if subprotocol is not None:
+            lines.append(subprotocol_line(subprotocol))
+        lines.append(b"\r\n")
+        if self.is_gone():
+            self.lost()
+            raise self.gone()
+        self.log_response("[accepted]")
+        self.state = OPEN
+        self.queue(b"".join(lines))
+        self.request = None
+        self.scope = None
+        self.app_state = None
+        self.offers = None
+        self.refusal = None
+        self.resume_reading()
+        if deflate is not None:
+            self.deflate = deflate
+            self.allowed_rsv = FRAME_RSV1
+        if self.state == OPEN:
+            self.start_keepalive()
+        if self.early is not None:
+            early = self.early
+            self.early = None
+            self.feed(<uint8_t*> early, <size_t> len(early))
+            if self.ring_count:
+                # A task may wait for it since before the accept.
+                self.wake()
+        return 0
+
+    cdef int close(self, int code, str reason) except -1:
+        if self.state != CONNECTING:
+            return Connection.close(self, code, reason)
+        if self.denial_status:
+            raise RuntimeError("Expected ASGI message 'websocket.http.response.body' but got 'websocket.close'.")
+        answer = {"code": code, "reason": reason}
+        # Where the reason is a list of errors as text, which is all that a close message can hold, the core says the
+        # same here as it is. A middleware may have changed the reason meanwhile: that counts then.
+        if self.refusal is not None and self.refusal.pop("for") == reason:
+            answer.update(self.refusal)
+        body = utf8(json.dumps(answer, ensure_ascii=False))
+        self.app_closed = True
+        self.log_response("403")
+        return self.refuse(403, [b"content-type: application/json\r\n"], body)
+
+    cdef object send_other(self, dict message):
+        cdef str kind = message["type"]
+        cdef list lines
+        if self.state == OPEN:
+            raise RuntimeError(f"Expected ASGI message 'websocket.send' or 'websocket.close', but got '{kind}'.")
+        if self.state != CONNECTING:
+            self.not_open(kind)
+        if self.denial_status:
+            if kind != "websocket.http.response.body":
+                raise RuntimeError(f"Expected ASGI message 'websocket.http.response.body' but got '{kind}'.")
+            body = message.get("body", b"")
+            if not PyObject_CheckBuffer(body):
+                raise TypeError(f'"body" of {kind} takes bytes, not {type(body).__name__}')
+            self.denial_body.append(bytes(body))
+            if not message.get("more_body", False):
+                self.app_closed = True
+                self.finish_denial()
+            return None
+        if kind != "websocket.http.response.start":
+            self.not_open(kind)
+        status = message["status"]
+        if not isinstance(status, int):
+            raise TypeError(f'"status" of {kind} takes an int, not {type(status).__name__}')
+        if not 200 <= status < 600:
+            raise RuntimeError("Invalid HTTP status code '%d' in response." % status)
+        lines = []
+        for name, value in header_pairs(message.get("headers") or (), kind):
+            # The length is ours to say, and the connection ends with the response.
+            if name.lower() not in (b"content-length", b"transfer-encoding", b"connection"):
+                lines.append(header_line(name, value))
+        self.denial_status = status
+        self.denial_lines = lines
+        self.denial_body = []
+        self.log_response(str(status))
+        return None
+
+    cdef int finish_denial(self) except -1:
+        return self.refuse(self.denial_status, self.denial_lines, b"".join(self.denial_body))
+
+    cdef int refuse_text(self, int status, str text) except -1:
+        return self.refuse(status, [b"content-type: text/plain; charset=utf-8\r\n"], text.encode())
+
+    cdef int refuse_request(self, object refused) except -1:
+        if self.request is not None:
+            self.scope = self.make_scope()
+            self.log_response(str(refused.status))
+        lines = [*refused.lines, b"content-type: text/plain; charset=utf-8\r\n"]
+        return self.refuse(refused.status, lines, refused.reason.encode())
+
+    cdef int refuse(self, int status, list lines, bytes body) except -1:
+        lines = [self.settings.header_lines(), *lines, b"connection: close\r\n"]
+        if status not in (204, 304):
+            lines.append(b"content-length: %d\r\n" % len(body))
+        self.end = REFUSED_END
+        self.state = CLOSED
+        self.end_stream()
+        self.request = None
+        self.early = None
+        self.queue(response(status, lines, body))
+        self.close_transport()
+        return self.wake()
+
+    cdef int log_response(self, str outcome) except -1:
+        cdef dict scope = self.scope
+        cdef object logger = self.settings.logger
+        if self.settings.access_log and logger.isEnabledFor(20):
+            client = scope["client"]
+            path = quote(scope["path"])
+            if scope["query_string"]:
+                path = f"{path}?{hide_query(scope['query_string'].decode('ascii'))}"
+            logger.info('%s - "WebSocket %s" %s', "%s:%d" % client if client else "", path, outcome)
+        return 0
