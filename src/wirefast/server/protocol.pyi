@@ -2,8 +2,8 @@ from asyncio import AbstractEventLoop, BaseTransport, Task
 from collections.abc import Awaitable
 from typing import Any
 
-from wirefast.server.opening import Opening
 from wirefast.server.head import Head
+from wirefast.server.opening import Opening
 from wirefast.server.refused import Refused
 
 class WebSocketProtocol(Opening):
