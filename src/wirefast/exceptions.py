@@ -18,6 +18,7 @@ from typing import Any, TypedDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.exceptions import WebSocketException as StarletteWebSocketException
 
+from wirefast._core import close
 from wirefast._core.secrets import hide_input
 
 __all__ = [
@@ -83,11 +84,16 @@ class Refuse(HTTPException):
     """
 
     def __init__(
-        self, status_code: int, detail: Any = None, *, code: int = 1008, headers: Mapping[str, str] | None = None
+        self,
+        status_code: int,
+        detail: Any = None,
+        *,
+        code: int = close.POLICY_VIOLATION,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         if not 300 <= status_code <= 599:
             raise ValueError(f"a refusal has a status from 300 to 599, not {status_code}")
-        if not (3000 <= code <= 4999 or (1000 <= code <= 1014 and code not in (1004, 1005, 1006))):
+        if not close.is_frame_code(code):
             raise ValueError(f"{code} is no code of a close frame; 4000 to 4999 are free for applications")
         if status_code == 401 and not any(name.lower() == "www-authenticate" for name in headers or ()):
             headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}

@@ -16,7 +16,7 @@ import anyio
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from wirefast._core import json
+from wirefast._core import close, json
 from wirefast.exceptions import Refuse
 from wirefast.openapi.models import HTTPBearer as HTTPBearerModel
 from wirefast.security.base import SecurityBase
@@ -159,7 +159,7 @@ class WebSocketBearer(SecurityBase):
                 raise Refuse(401, f"no token within {self.first_message:g} seconds", code=UNAUTHORIZED)
             return None
         if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+            raise WebSocketDisconnect(message.get("code", close.NO_CODE), message.get("reason"))
         token = _of_payload(message)
         if token is None and not self.auto_error:
             _push_back(websocket, message)
