@@ -7,7 +7,8 @@
     Exception ────── ValidationException ┬ RequestValidationError             HTTP input
                                          ├ WebSocketRequestValidationError    handshake input
                                          └ ResponseValidationError            what an endpoint returned
-    UserWarning ──── FastAPIDeprecationWarning
+    UserWarning ──┬─ FastAPIDeprecationWarning
+                  └─ DeclarationWarning                        a declaration that FastAPI accepts and that cannot work
 
 A leaf module: it imports nothing of wirefast but the list of secret names.
 """
@@ -22,6 +23,7 @@ from wirefast._core import close
 from wirefast._core.secrets import hide_input
 
 __all__ = [
+    "DeclarationWarning",
     "DependencyScopeError",
     "EndpointContext",
     "FastAPIDeprecationWarning",
@@ -126,6 +128,10 @@ class DependencyScopeError(FastAPIError):
 
 class PydanticV1NotSupportedError(FastAPIError):
     """A ``pydantic.v1`` model was used where a pydantic 2 model is needed."""
+
+
+class DeclarationWarning(UserWarning):
+    """A declaration that FastAPI accepts without a word, and that cannot do what it says. wirefast only."""
 
 
 class FastAPIDeprecationWarning(UserWarning):

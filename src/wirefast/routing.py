@@ -33,6 +33,7 @@ from wirefast.limits.admission import NOTHING_SET, Admission, Gates, warn_of_ope
 from wirefast.limits.bodies import inherit_form_limits, limit_body, validate_form_limits, validate_max_body_size
 from wirefast.limits.origins import Origins
 from wirefast.messages.declaring import MessageDeclarations
+from wirefast.routes.advice import advise_of_path, advise_of_repetition
 from wirefast.routes.frontend import Fallback, FrontendRoutes, PathName, check_directory, first_match
 from wirefast.routes.hooks import is_replaced
 from wirefast.routes.http import APIRoute as APIRoute
@@ -158,6 +159,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         self.on_startup: list[Callable[[], Any]] = list(on_startup or ())
         self.on_shutdown: list[Callable[[], Any]] = list(on_shutdown or ())
         self._parents: list[ref[APIRouter]] = []
+        self._declared_paths: set[str] = set()
         self._tables_lock = Lock()
         self._websocket_table: RouteTable | None = None
         self._http_table: RouteTable | None = None
@@ -390,6 +392,21 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             starlette.routing.NoMatchFound: no route has that name and exactly these parameters.
         """
         return first_url_path(self.routes, name, path_params)
+
+    def _advise(self, path: str, methods: Collection[str] | None, endpoint: Any) -> None:
+        """Warn of a path that cannot match, or that an earlier route of this router has.
+
+        Args:
+            path: below the prefix.
+            methods: HTTP methods; None for a socket.
+            endpoint: of the new route.
+        """
+        whole = self.prefix + path
+        if whole:  # an include will say what is before an empty one
+            advise_of_path(whole, endpoint)
+        if whole in self._declared_paths:
+            advise_of_repetition(self.routes, whole, methods, endpoint)
+        self._declared_paths.add(whole)
 
     # ---- Declaring Starlette's routes and frontends ----
 

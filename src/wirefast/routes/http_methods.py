@@ -7,7 +7,7 @@ their types, for type checkers) in `OperationOptions`. FastAPI: the methods of t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 from typing import Any, cast
 
@@ -149,6 +149,7 @@ class RouterHttpMethods(HttpMethods):
     route_class: type[APIRoute]
     max_body_size: int | None
     form_limits: FormLimits
+    _advise: Callable[[str, Collection[str] | None, Any], None]
 
     def add_api_route(
         self,
@@ -189,6 +190,7 @@ class RouterHttpMethods(HttpMethods):
         }
         if merged.get("form_limits") is None:  # a route class of the user's may not know them
             merged.pop("form_limits", None)
+        self._advise(path, {method.upper() for method in given.get("methods") or ("GET",)}, endpoint)
         route_class = route_class_override or self.route_class
         self.routes.append(route_class(self.prefix + path, endpoint=endpoint, **merged))
 

@@ -26,6 +26,7 @@ from wirefast.dependencies.planning import refuse_body
 from wirefast.dependencies.utils import solve_dependencies
 from wirefast.exceptions import WebSocketRequestValidationError
 from wirefast.limits.admission import Admission
+from wirefast.routes.advice import advise_of_socket_endpoint
 from wirefast.routes.description import Described
 from wirefast.routes.include_context import Includable, RouterIncludeContext
 from wirefast.routes.live_copy import OWN, deep_copy, live_copy
@@ -77,6 +78,12 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         #: What documents say of the route.
         self.described = Described.of(self.options)
         self._analyse()
+        self._advise()
+
+    def _advise(self) -> None:
+        """Warn of an endpoint that cannot work."""
+        if self.unresolved is None:
+            advise_of_socket_endpoint(self.path, self.endpoint, self.dependant)
 
     def _analyse(self) -> None:
         """Derive everything that follows from what was declared, down to the ASGI application."""
@@ -190,7 +197,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
 OWN[APIWebSocketRoute] = lambda: APIWebSocketRoute("/", _no_endpoint)
 
 
-def _no_endpoint() -> None:
+async def _no_endpoint() -> None:
     """Do nothing: an endpoint that nothing calls."""
 
 

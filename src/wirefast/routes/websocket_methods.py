@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from starlette import routing
@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 
 from wirefast import params
 from wirefast.limits.admission import Admission
+from wirefast.routes.advice import advise_of_missing_parentheses
 from wirefast.routes.websocket import APIWebSocketRoute
 from wirefast.routes.websocket_options import SocketOptions, shows_socket_options
 
@@ -27,6 +28,7 @@ class RouterWebSocketMethods:
     prefix: str
     dependencies: list[params.Depends]
     dependency_overrides_provider: Any
+    _advise: Callable[[str, Collection[str] | None, Any], None]
     admission: Admission
 
     @shows_socket_options
@@ -40,6 +42,7 @@ class RouterWebSocketMethods:
         **options: Unpack[SocketOptions],
     ) -> None:
         """Add a WebSocket route; see ``websocket``."""
+        self._advise(path, None, endpoint)
         route = APIWebSocketRoute(
             self.prefix + path,
             endpoint=endpoint,
@@ -70,6 +73,8 @@ class RouterWebSocketMethods:
             per_message_deflate, max_size, send_timeout, origins, warn_long_lived: see `WebSocketOptions`.
             tags, summary, description, operation_id, deprecated, include_in_schema, receives, sends: the same.
         """
+
+        advise_of_missing_parentheses("app.websocket", path)
 
         def decorator(function: Decorated) -> Decorated:
             self.add_api_websocket_route(path, function, name=name, dependencies=dependencies, **options)

@@ -1,0 +1,139 @@
+"""Mistakes in declarations that FastAPI accepts without a word: a warning where they stand, when they are declared.
+
+wirefast behaves as FastAPI does all the same, so each is a `DeclarationWarning` and no error. Its place is the line of
+the endpoint, so Python shows it once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from wirefast.dependencies.models import Dependant
+from wirefast.exceptions import DeclarationWarning
+
+__all__ = ["advise_of_missing_parentheses", "advise_of_path", "advise_of_repetition", "advise_of_socket_endpoint"]
+
+_PARAMETER = re.compile(r"{[a-zA-Z_][a-zA-Z0-9_]*(:[a-zA-Z_][a-zA-Z0-9_]*)?}")
+#: Code that has one of these names may read path parameters by itself.
+_READS_PATH = frozenset({"path_params", "scope"})
+
+
+def place_of(function: Any) -> tuple[str, int]:
+    """Return file and line of a function, of what it wraps, or of a class or object's call; unknown ones as line 0."""
+    function = inspect.unwrap(function) if callable(function) else function
+    for found in (function, getattr(function, "func", None), vars(type(function)).get("__call__")):
+        code = getattr(found, "__code__", None)
+        if code is not None:
+            return code.co_filename, code.co_firstlineno
+    return getattr(function, "__module__", None) or "unknown", 0
+
+
+def describe(function: Any) -> str:
+    """Return a function in words: ``room() in main.py, line 12``."""
+    file, line = place_of(function)
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return f"{name}() in {file}, line {line}"
+
+
+def _advise(function: Any, text: str) -> None:
+    file, line = place_of(function)
+    warnings.warn_explicit(f"{describe(function)}: {text}", DeclarationWarning, file, line)
+
+
+def advise_of_missing_parentheses(decorator: str, function: Any) -> None:
+    """Warn of a decorator that got the function where the path should be.
+
+    Args:
+        decorator: its name.
+        function: what stands in the path's place.
+    """
+    if callable(function):
+        _advise(function, f'nothing was declared; write @{decorator}("/path") with parentheses and a path')
+
+
+def advise_of_path(path: str, endpoint: Any) -> None:
+    """Warn of a path that no request can have.
+
+    Args:
+        path: the whole path.
+        endpoint: of the route.
+    """
+    if not path.startswith("/"):
+        _advise(endpoint, f"the path {path!r} matches no request; begin it with a slash: {'/' + path!r}")
+    rest = _PARAMETER.sub("", path)
+    if "{" in rest or "}" in rest:
+        _advise(endpoint, f"a brace in the path {path!r} is no parameter's; write {{name}} or {{name:convertor}}")
+
+
+def advise_of_socket_endpoint(path: str, endpoint: Callable[..., Any], dependant: Dependant) -> None:
+    """Warn of a socket's endpoint that cannot be called, or whose parameters are not what they seem.
+
+    Args:
+        path: the whole path.
+        endpoint: as declared.
+        dependant: what the endpoint and its dependencies need.
+    """
+    inner = inspect.unwrap(endpoint)
+    if inspect.isfunction(inner) and inner.__name__ != "<lambda>" and not inspect.iscoroutinefunction(inner):
+        if inspect.signature(inner).return_annotation in (inspect.Signature.empty, None, "None"):
+            _advise(endpoint, "a socket's endpoint is a coroutine function; write async def")
+    if dependant.request_param_name:
+        name = dependant.request_param_name
+        _advise(endpoint, f"a socket has no Request, so {name!r} is missing in each call; write {name}: WebSocket")
+    tree = list(_tree(dependant))
+    declared = {field.alias for each in tree for field in each.path_params}
+    if not any(each.websocket_param_name or each.http_connection_param_name for each in tree):
+        first = next(iter(inspect.signature(inner).parameters.values()), None) if inspect.isfunction(inner) else None
+        if first is not None and first.annotation is first.empty and first.default is first.empty:
+            if first.name in {field.alias for field in dependant.query_params}:
+                _advise(
+                    endpoint,
+                    f"{first.name!r} has no annotation, so it is a required query parameter; "
+                    f"write {first.name}: WebSocket for the socket",
+                )
+    missing = set(dependant_path_names(path)) - declared
+    if missing and not any(_reads_path(each.call) for each in tree):
+        names = ", ".join(sorted(map(repr, missing)))
+        _advise(endpoint, f"the path {path!r} has a parameter that is not taken: {names}")
+
+
+def dependant_path_names(path: str) -> list[str]:
+    """Return the names of a path's parameters, in order."""
+    return [found.group()[1:-1].partition(":")[0] for found in _PARAMETER.finditer(path)]
+
+
+def _tree(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for child in dependant.dependencies:
+        yield from _tree(child)
+
+
+def _reads_path(call: Any) -> bool:
+    code = getattr(inspect.unwrap(call), "__code__", None) if callable(call) else None
+    return code is None or not _READS_PATH.isdisjoint(code.co_names)
+
+
+def advise_of_repetition(routes: Iterable[BaseRoute], path: str, methods: Iterable[str] | None, endpoint: Any) -> None:
+    """Warn of a route that an earlier one hides: the same path and, of HTTP, the same method.
+
+    Args:
+        routes: those that were declared before.
+        path: the whole path.
+        methods: HTTP methods; None for a socket.
+        endpoint: of the new route.
+    """
+    for route in routes:
+        if getattr(route, "path", None) != path or not hasattr(route, "endpoint"):
+            continue
+        known = getattr(route, "methods", None)
+        both = known is None if methods is None else known is not None and not known.isdisjoint(methods)
+        if both:
+            first: Any = route.endpoint
+            _advise(endpoint, f"the route {path!r} is declared already, and only the first is used: {describe(first)}")
+            return

@@ -1,0 +1,169 @@
+"""Mistakes in declarations: each a warning with function, file and line, and everything else as FastAPI has it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Annotated, Any
+
+import pytest
+from starlette.requests import HTTPConnection
+
+from wirefast import APIRouter, App, Depends, Header, Request, WebSocket
+from wirefast.exceptions import DeclarationWarning
+
+HERE = __file__
+
+
+def advice(declare: Callable[[Any], Any], make: Callable[[], Any] = App) -> list[str]:
+    """The texts of what is said while something is declared."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        declare(make())
+    assert all(item.category is DeclarationWarning and item.filename == HERE for item in caught)
+    return [str(item.message) for item in caught]
+
+
+def line_of(function: Any) -> str:
+    return f"{function.__qualname__}() in {HERE}, line {function.__code__.co_firstlineno}: "
+
+
+async def good(websocket: WebSocket) -> None: ...
+
+
+def plain(websocket: WebSocket): ...
+
+
+async def with_request(request: Request) -> None: ...
+
+
+async def unannotated(websocket): ...
+
+
+async def without_the_room(websocket: WebSocket) -> None: ...
+
+
+@pytest.mark.parametrize("make", [App, APIRouter])
+@pytest.mark.parametrize(
+    ("path", "endpoint", "said"),
+    [
+        ("/x", plain, "a socket's endpoint is a coroutine function; write async def"),
+        ("/x", with_request, "a socket has no Request, so 'request' is missing in each call; write request: WebSocket"),
+        (
+            "/x",
+            unannotated,
+            "'websocket' has no annotation, so it is a required query parameter; "
+            "write websocket: WebSocket for the socket",
+        ),
+        ("x", good, "the path 'x' matches no request; begin it with a slash: '/x'"),
+        ("/x{a", good, "a brace in the path '/x{a' is no parameter's; write {name} or {name:convertor}"),
+        ("/x/{a b}", good, "a brace in the path '/x/{a b}' is no parameter's; write {name} or {name:convertor}"),
+        ("/{room}", without_the_room, "the path '/{room}' has a parameter that is not taken: 'room'"),
+        (
+            "/{room}/{a:int}",
+            without_the_room,
+            "the path '/{room}/{a:int}' has a parameter that is not taken: 'a', 'room'",
+        ),
+    ],
+)
+def test_a_mistake_is_told_where_it_stands(make: Any, path: str, endpoint: Any, said: str) -> None:
+    assert advice(lambda app: app.websocket(path)(endpoint), make) == [line_of(endpoint) + said]
+    assert advice(lambda app: app.add_api_websocket_route(path, endpoint), make) == [line_of(endpoint) + said]
+
+
+@pytest.mark.parametrize("make", [App, APIRouter])
+def test_parentheses_are_missing(make: Any) -> None:
+    (text,) = advice(lambda app: app.websocket(good), make)
+    assert text == line_of(good) + 'nothing was declared; write @app.websocket("/path") with parentheses and a path'
+
+
+def test_what_an_earlier_route_hides() -> None:
+    async def later(websocket: WebSocket) -> None: ...
+
+    async def read() -> None: ...
+
+    async def read_again() -> None: ...
+
+    def declare(app: Any) -> None:
+        app.websocket("/x")(good)
+        app.get("/x")(read)
+        app.post("/x")(read_again)
+        app.websocket("/x")(later)
+        app.api_route("/x", methods=["GET", "PUT"])(read_again)
+
+    first, second = advice(declare)
+    said = "the route '/x' is declared already, and only the first is used: "
+    assert first == line_of(later) + said + line_of(good).removesuffix(": ")
+    assert second == line_of(read_again) + said + line_of(read).removesuffix(": ")
+
+
+def test_prefixes_count() -> None:
+    def declare(router: Any) -> None:
+        router.websocket("/x")(good)
+        router.websocket("/y")(good)
+        router.websocket("")(good)
+
+    assert advice(declare, partial(APIRouter, prefix="/a")) == []
+    assert advice(lambda router: router.websocket("y")(good), partial(APIRouter, prefix="/a")) == []
+
+
+async def from_the_scope(websocket: WebSocket) -> None:
+    websocket.path_params["room"]
+
+
+async def room_of(connection: HTTPConnection) -> str:
+    return str(connection.path_params["room"])
+
+
+async def by_a_dependency(websocket: WebSocket, room: Annotated[str, Depends(room_of)]) -> None: ...
+
+
+async def taken_below(room: str) -> str:
+    return room
+
+
+async def by_a_parameter_below(websocket: WebSocket, found: Annotated[str, Depends(taken_below)]) -> None: ...
+
+
+async def no_socket_at_all(room: str, agent: Annotated[str, Header()]) -> None: ...
+
+
+def wrapped(function: Any) -> Any:
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+class Handler:
+    async def __call__(self, websocket: WebSocket, room: str) -> None: ...
+
+
+async def with_more(word: str, websocket: WebSocket, room: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        from_the_scope,
+        by_a_dependency,
+        by_a_parameter_below,
+        no_socket_at_all,
+        wrapped(from_the_scope),
+        Handler(),
+        partial(with_more, "word"),
+        lambda websocket, room="x": with_more("word", websocket, room),
+    ],
+)
+def test_what_works_is_left_alone(endpoint: Any) -> None:
+    assert advice(lambda app: app.websocket("/{room}")(endpoint)) == [] or "lambda" in repr(endpoint)
+
+
+def test_a_thousand_routes_cost_no_search() -> None:
+    """The paths are looked up; only a repeated one is searched for."""
+    router = APIRouter()
+    for number in range(1000):
+        router.websocket(f"/{number}")(good)
+    assert len(router._declared_paths) == 1000
