@@ -167,3 +167,21 @@ def test_a_thousand_routes_cost_no_search() -> None:
     for number in range(1000):
         router.websocket(f"/{number}")(good)
     assert len(router._declared_paths) == 1000
+
+
+def test_depends_with_parentheses() -> None:
+    async def user() -> str:
+        return "ann"
+
+    def number() -> int:
+        return 1
+
+    app = App()
+    for given, shown in ((user(), "coroutine object"), (number(), "1 ")):
+
+        async def endpoint(websocket: WebSocket, x: Any = Depends(given)) -> None: ...  # noqa: B008
+
+        with pytest.raises(TypeError, match=f"{shown}.*is not a callable object") as caught:
+            app.websocket("/x")(endpoint)
+        said = "Depends() of the parameter 'x' takes the function itself: leave out the parentheses behind it."
+        assert getattr(caught.value, "__notes__", [said]) == [said]

@@ -27,6 +27,7 @@ from weakref import ref
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from wirefast._core.places import note
 from wirefast._core import close as ends  # the class below has a close() of its own
 from wirefast._core.errors import PeerGone, UnexpectedFrame, blame_peer
 from wirefast._core.unicode import utf8
@@ -193,9 +194,12 @@ cdef class WebSocketCore:
             elif kind == "websocket.http.response.start":
                 self.application = RESPONSE
             else:
-                raise RuntimeError(
-                    'Expected ASGI message "websocket.accept", "websocket.close" or '
-                    f'"websocket.http.response.start", but got {kind!r}'
+                raise note(
+                    RuntimeError(
+                        'Expected ASGI message "websocket.accept", "websocket.close" or '
+                        f'"websocket.http.response.start", but got {kind!r}'
+                    ),
+                    "Nothing can be sent before the handshake is answered: call await websocket.accept() first.",
                 )
             sending = begin(self.send_callable(message), &done)
             if not done:

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from wirefast import params
+from wirefast._core.places import note
 from wirefast._core.scope import FromScope
 from wirefast.concurrency import DependencyConcurrency
 from wirefast.dependencies import forms, shapes
@@ -151,6 +152,14 @@ def get_dependant(
 
 def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, oauth_scopes: list[str]) -> Dependant:
     assert depends.dependency
+    if not callable(depends.dependency):
+        given = depends.dependency
+        if inspect.iscoroutine(given):
+            given.close()  # so that Python does not add that it was never awaited
+        raise note(
+            TypeError(f"{given!r} is not a callable object"),
+            f"Depends() of the parameter {name!r} takes the function itself: leave out the parentheses behind it.",
+        )
     if depends.scope == "function" and is_generator_kind(parent.call) and computed_scope(parent) == "request":
         parent_name = getattr(parent.call, "__name__", "<unnamed_callable>")
         raise DependencyScopeError(

@@ -138,6 +138,9 @@ class MessageRoute(APIWebSocketRoute):
             **options,
         )
 
+    def _advise(self) -> None:
+        """Say nothing: the handlers come later, and registering one says what is wrong with it."""
+
     def _analyse(self) -> None:
         """Analyse the handlers; called again with each one that is declared, and for each include."""
         self.path_regex, self.path_format, self.param_convertors = compile_path(self.path)

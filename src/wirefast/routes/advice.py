@@ -14,6 +14,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from wirefast._core.places import describe, place_of
 from wirefast.dependencies.models import Dependant
 from wirefast.exceptions import DeclarationWarning
 
@@ -22,23 +23,6 @@ __all__ = ["advise_of_missing_parentheses", "advise_of_path", "advise_of_repetit
 _PARAMETER = re.compile(r"{[a-zA-Z_][a-zA-Z0-9_]*(:[a-zA-Z_][a-zA-Z0-9_]*)?}")
 #: Code that has one of these names may read path parameters by itself.
 _READS_PATH = frozenset({"path_params", "scope"})
-
-
-def place_of(function: Any) -> tuple[str, int]:
-    """Return file and line of a function, of what it wraps, or of a class or object's call; unknown ones as line 0."""
-    function = inspect.unwrap(function) if callable(function) else function
-    for found in (function, getattr(function, "func", None), vars(type(function)).get("__call__")):
-        code = getattr(found, "__code__", None)
-        if code is not None:
-            return code.co_filename, code.co_firstlineno
-    return getattr(function, "__module__", None) or "unknown", 0
-
-
-def describe(function: Any) -> str:
-    """Return a function in words: ``room() in main.py, line 12``."""
-    file, line = place_of(function)
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return f"{name}() in {file}, line {line}"
 
 
 def _advise(function: Any, text: str) -> None:

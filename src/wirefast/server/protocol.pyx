@@ -34,6 +34,7 @@ from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remo
 
 from wirefast._core import scope as keys
 from wirefast._core.groups import only_cause
+from wirefast._core.places import unanswered
 from wirefast._core.whose import is_anothers
 from wirefast.server.refused import Refused
 from wirefast.server.settings import finish
@@ -351,7 +352,9 @@ cdef class WebSocketProtocol(Opening):
                 self.finish_denial()
             else:
                 if exc is None and not cancelled:
-                    self.settings.logger.error("ASGI callable returned without completing handshake.")
+                    self.settings.logger.error(
+                        "ASGI callable returned without completing handshake. %s", unanswered(self.scope)
+                    )
                 self.refuse_text(500, "Internal Server Error")
         elif self.state == OPEN:
             while self.ring_count:
