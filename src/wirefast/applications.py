@@ -32,7 +32,7 @@ from wirefast.datastructures import Default, DefaultPlaceholder
 from wirefast.documents.application import AppDocuments
 from wirefast.documents.asyncapi.application import AppSocketDocuments
 from wirefast.documents.asyncapi.serving import add_socket_routes
-from wirefast.draining import DrainDeclarations, DrainHook, TellsOfDrain
+from wirefast.draining import DrainHook, TellsOfDrain
 from wirefast.exception_handlers import (
     explain_by_close,
     explain_by_http,
@@ -53,6 +53,7 @@ from wirefast.limits.bodies import AppBodyLimitMiddleware
 from wirefast.limits.origins import Origins
 from wirefast.messages.declaring import MessageDeclarations
 from wirefast.middleware.asyncexitstack import AsyncExitStackMiddleware
+from wirefast.operating import OperatingDeclarations, metrics_route
 from wirefast.rooms.brokers import BrokerUnavailable
 from wirefast.rooms.hub import Hub
 from wirefast.routes.frontend import Fallback, PathName, check_directory
@@ -99,7 +100,7 @@ def _in_one_line(lifespan: ASGIApp) -> ASGIApp:
     return reporting
 
 
-class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations, DrainDeclarations, Starlette):
+class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations, OperatingDeclarations, Starlette):
     """The application: routes, dependencies, exception handlers, middleware and lifespan in one ASGI callable.
 
     Every argument of FastAPI's is here under its name and with its default.
@@ -145,6 +146,8 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
             ``Hub``, those of applications mounted here too. Default: none.
         warn_long_lived: whether the log names, once, each dependency with ``yield`` that a socket holds as long as it
             is open, such as a database session. Default False.
+        metrics: the path of a page with Prometheus's metrics, of all workers of this machine. None (default) is off,
+            and costs nothing. Needs the extra ``metrics``.
 
     Raises:
         AssertionError: an ``openapi_url`` without ``title`` or ``version``.
@@ -205,6 +208,7 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
         origins: Origins | None = None,
         secret_parameters: Collection[str] | None = None,
         warn_long_lived: bool = False,
+        metrics: str | None = None,
     ) -> None:
         secrets.hide_in_logs(secret_parameters)
         if explain_rejections not in _REJECTIONS:
@@ -287,6 +291,8 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
             raise AssertionError("An OpenAPI document needs a title and a version; give them, or openapi_url=None")
         self.setup()
         add_socket_routes(self)
+        if metrics is not None:
+            self.router.routes.append(metrics_route(metrics))
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A tool that builds the stack again, such as OpenTelemetry's instrumentation when it is taken off, assigns it.

@@ -50,6 +50,9 @@ INTERNAL = {
     "wirefast.openapi.document_models": "the models of a document, which openapi.models passes on",
     "wirefast.cli": "the command; its help and deployment.md describe it",
     "wirefast.draining": "what App.on_drain does",
+    "wirefast.operating": "what App.readiness and metrics= do",
+    "wirefast.metrics": "counters; operating.md lists what they count",
+    "wirefast.control": "the local socket; operating.md describes it",
     "wirefast.limits": "what max_body_size and form_limits do",
     "wirefast.routes": "the kinds of routes and their decorators, which App, APIRouter and wirefast.routing pass on",
     "wirefast.clients": "what `wirefast client` writes; docs/clients.md describes it",
@@ -59,7 +62,7 @@ INTERNAL = {
 }
 # Their packages' names are their interface.
 WITHIN = re.compile(
-    r"wirefast\.(cli|clients|server|rooms|documents|limits|messages|metrics|routes|telemetry|testing)\.\w+(\.\w+)?"
+    r"wirefast\.(cli|clients|server|control|rooms|documents|limits|messages|metrics|routes|telemetry|testing)\.\w+(\.\w+)?"
 )
 
 ORIGIN = re.compile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import socket
 import stat
@@ -130,3 +131,26 @@ def check_settings(options: dict[str, Any]) -> None:
     check_tls(options)
     if options.get("http2") and options["http"] != "zttp":
         raise CommandError("--http2 needs --http zttp, which is `pip install zttp`")
+
+
+def check_observing(options: dict[str, Any]) -> None:
+    """Check what operators ask for, and complete it.
+
+    Raises:
+        CommandError: a path does not begin with a slash, two are the same, or an extra is missing.
+    """
+    if options["health_path"] is not None and options["ready_path"] is None:
+        options["ready_path"] = "/readyz"
+    for option, name in (("--health", "health_path"), ("--ready", "ready_path")):
+        path = options[name]
+        if path is not None and (not path.startswith("/") or not path.isascii() or "?" in path):
+            raise CommandError(f"{option} {path!r} is no path; write one such as /healthz")
+    if options["health_path"] is not None and options["health_path"] == options["ready_path"]:
+        raise CommandError("--health and --ready are two questions, which need two paths")
+    if options["metrics_port"] is not None:
+        if not options["control"]:
+            raise CommandError("--metrics-port asks the workers by the control socket; leave --no-control out")
+        if importlib.util.find_spec("prometheus_client") is None:
+            raise CommandError("--metrics-port needs prometheus-client: pip install 'wirefast[metrics]'", REFUSED)
+    if options["log_format"] == "json" and options["log_config"] is not None:
+        raise CommandError("--log-format and --log-config both say how lines look; leave one out")

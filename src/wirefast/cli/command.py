@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wirefast.cli.errors import REFUSED, USAGE, CommandError
 from wirefast.cli.schema import schema
 from wirefast.cli.serving import run
+from wirefast.cli.top import commands
 
 if TYPE_CHECKING:
     import click
@@ -84,6 +85,8 @@ def make_command() -> click.Group:
             short_help="Write an application's OpenAPI document.",
         )
     )
+    for command in commands():
+        group.add_command(command)
     return group
 
 

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wirefast.cli.checks import check_address, check_numbers, check_settings
+from wirefast.cli.checks import check_address, check_numbers, check_observing, check_settings
 from wirefast.cli.errors import NOT_STARTED, REFUSED, CommandError
 from wirefast.cli.options import CONFIG_ATTRIBUTES
 from wirefast.cli.target import Target, find_target
@@ -39,7 +39,10 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
     Raises:
         CommandError: a header without a colon, or a file or variable that the configuration itself reads is bad.
     """
+    from uvicorn.config import LOGGING_CONFIG
+
     from wirefast.server.config import Config
+    from wirefast.server.lines import json_logging
 
     settings = {name: options[name] for name in inspect.signature(Config).parameters if name in options}
     for header in options["headers"]:
@@ -50,6 +53,8 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
         settings[name] = list(options[name]) or None
     if options["log_config"] is None:
         del settings["log_config"]  # uvicorn's own, which is not None
+        if options["log_format"] == "json":
+            settings["log_config"] = json_logging(LOGGING_CONFIG)
     watched = target.file if options["reload"] and settings["reload_dirs"] is None else None
     if watched is not None and Path.cwd() not in watched.parents:
         settings["reload_dirs"] = [str(target.directory)]
@@ -61,6 +66,10 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
         config = Config(served, **settings)
         for name in CONFIG_ATTRIBUTES:
             setattr(config, name, options[name])
+        config.watched = options["control"]
+        config.log_ends = options["access_log"]
+        config.request_ids = options["request_id"]
+        config.counts = options["metrics_port"] is not None
     except (configparser.Error, ImportError, KeyError, OSError, RuntimeError, ValueError) as exc:
         raise CommandError(f"uvicorn refuses these settings: {exc.__cause__ or exc}") from None
     if config.workers < 1 and not config.should_reload:  # --workers was checked
@@ -68,20 +77,24 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
     return config
 
 
-def serve(config: uvicorn.Config, *, pin: bool = False) -> int:
+def serve(
+    config: uvicorn.Config, *, pin: bool = False, control: bool = True, metrics: tuple[str, int] | None = None
+) -> int:
     """Run the server, its workers or its reloader until a signal ends it; return the exit code."""
     from uvicorn.supervisors import ChangeReload
 
+    from wirefast.cli.attending import Alone
     from wirefast.cli.workers import Supervisor
     from wirefast.server.serving import Server
 
     server = Server(config)
+    server.attendants = [Alone(metrics, control=control)]
     try:
         if config.should_reload:
             ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
             return 0
         if config.workers > 1:
-            supervisor = Supervisor(config, pin=pin)
+            supervisor = Supervisor(config, pin=pin, control=control, metrics=metrics)
             supervisor.run()
             return NOT_STARTED if supervisor.failed else 0
         server.run()
@@ -103,6 +116,7 @@ def run(target: str, app_dir: str, **options: Any) -> int:
         CommandError: something is wrong with the command line, the application or the address.
     """
     check_numbers(options)
+    check_observing(options)
     if options["reload"] and is_default("timeout_graceful_shutdown"):
         options["timeout_graceful_shutdown"] = RELOAD_TIMEOUT
     found = find_target(target, app_dir)
@@ -115,7 +129,9 @@ def run(target: str, app_dir: str, **options: Any) -> int:
         if options["as_fastapi"]:
             _stand_in_for_fastapi()
         found.load()
-    return serve(config, pin=options["pin"])
+    port = options["metrics_port"]
+    metrics = None if port is None else (options["host"], port)
+    return serve(config, pin=options["pin"], control=options["control"], metrics=metrics)
 
 
 def _stand_in_for_fastapi() -> None:

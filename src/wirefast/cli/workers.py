@@ -23,11 +23,15 @@ import threading
 import time
 from collections import deque
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any
 
 from uvicorn._subprocess import get_subprocess
 
+from wirefast.cli.attending import ControlThread, Joined, run_directory
 from wirefast.cli.errors import NOT_STARTED
+from wirefast.control.paths import CONTROL, ROOMS, remove
+from wirefast.rooms.workers import ROOMS_VARIABLE
 from wirefast.server.ending import END_WITHIN
 from wirefast.server.listening import Shares, balanced_sockets, choose_by_shares, one_more, queue_length, waits
 from wirefast.server.serving import Server
@@ -40,6 +44,8 @@ TICK = 0.1
 ASK_EVERY = 0.5
 #: Seconds that connections may wait for a worker that starts; after that they go to the others.
 START_PATIENCE = 3.0
+#: The same while the service starts, when most of its workers may be as slow.
+FIRST_PATIENCE = 15.0
 #: Seconds without a turn of its loop after which a worker gets no more connections.
 STUCK_AFTER = 1.0
 #: How the supervisor's words reach a worker.
@@ -57,15 +63,23 @@ class Worker:
         index: its place among the workers.
         load: shared memory, two numbers for each place: open sockets, and turns of the loop.
         cpu: the only core that it may run on; None for all.
+        directory: of the service's sockets; None where there is none.
     """
 
     def __init__(
-        self, config: Any, sockets: list[socket.socket], index: int, load: Any, cpu: int | None = None
+        self,
+        config: Any,
+        sockets: list[socket.socket],
+        index: int,
+        load: Any,
+        cpu: int | None = None,
+        directory: Path | None = None,
     ) -> None:
         self.config = config
         self.index = index
         self.load = load
         self.cpu = cpu
+        self.directory = directory
         self.ours, self.theirs = multiprocessing.get_context("spawn").Pipe()
         self.process = get_subprocess(config, self.target, sockets)
         self.ready = False
@@ -76,7 +90,7 @@ class Worker:
 
     def __getstate__(self) -> dict[str, Any]:
         """Give the process what it needs: not the supervisor's side."""
-        names = ("config", "index", "load", "cpu", "theirs")
+        names = ("config", "index", "load", "cpu", "directory", "theirs")
         return {name: self.__dict__[name] for name in names}
 
     # In the worker.
@@ -87,6 +101,9 @@ class Worker:
             os.sched_setaffinity(0, {self.cpu})
         server = Server(self.config)
         server.report = self.report
+        if self.directory is not None:
+            os.environ[ROOMS_VARIABLE] = str(self.directory / ROOMS)
+            server.attendants = [Joined(self.directory / CONTROL, self.index)]
         threading.Thread(target=self.listen, args=(server,), daemon=True).start()
         server.run(sockets)
 
@@ -169,13 +186,28 @@ class Supervisor:
     Args:
         config: the server's.
         pin: whether each worker runs on a core of its own.
+        control: whether there is a control socket.
+        metrics: host and port for metrics; None for none.
 
     Attributes:
         failed: whether a worker could not start, so that none would.
     """
 
-    def __init__(self, config: Any, *, pin: bool = False) -> None:
+    def __init__(
+        self,
+        config: Any,
+        *,
+        pin: bool = False,
+        control: bool = True,
+        metrics: tuple[str, int] | None = None,
+    ) -> None:
         self.config = config
+        self.directory = run_directory() if control else None
+        self.thread = (
+            None
+            if self.directory is None
+            else ControlThread(self.directory, metrics, lambda: self.signals.append(signal.SIGTERM))
+        )
         self.failed = False
         self.cpus = sorted(os.sched_getaffinity(0)) if pin and hasattr(os, "sched_getaffinity") else []
         balanced = balanced_sockets(config)
@@ -193,6 +225,7 @@ class Supervisor:
         self.coming: Worker | None = None
         self.signals: deque[int] = deque()
         self.stopping = False
+        self.all_ready = False
 
     # Workers.
 
@@ -200,7 +233,7 @@ class Supervisor:
         """Make and start the worker of a place."""
         sockets = [self.sockets[index]] if self.balanced else self.sockets
         cpu = self.cpus[index % len(self.cpus)] if self.cpus else None
-        worker = Worker(self.config, sockets, index, self.load, cpu)
+        worker = Worker(self.config, sockets, index, self.load, cpu, self.directory)
         worker.start()
         return worker
 
@@ -223,6 +256,8 @@ class Supervisor:
         logger.info("Started parent process [%d]", os.getpid())
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
             signal.signal(number, lambda number, frame: self.signals.append(number))
+        if self.thread is not None:
+            self.thread.start()
         for index in range(self.config.workers):
             self.workers[index] = self.make(index)
         while not self.stopping or self.leaving:
@@ -232,6 +267,10 @@ class Supervisor:
         logger.info("Stopping parent process [%d]", os.getpid())
         for made in self.sockets:
             made.close()
+        if self.thread is not None:
+            self.thread.stop()
+        if self.directory is not None:
+            remove(self.directory)
 
     def rest(self) -> None:
         """Wait for the next tick, or the end of a worker."""
@@ -301,6 +340,7 @@ class Supervisor:
 
     def share_out(self, now: float) -> None:
         """Tell the kernel which workers lack connections."""
+        self.all_ready = self.all_ready or all(worker.ready for worker in self.workers.values())
         counts: list[int | None] = []
         for index, listener in enumerate(self.sockets):
             worker = self.workers.get(index)
@@ -314,7 +354,7 @@ class Supervisor:
     def takes(self, worker: Worker, now: float) -> bool:
         """Whether connections may wait for a worker: it runs, or has begun to start a moment ago."""
         if not worker.ready:
-            return now - worker.started < START_PATIENCE
+            return now - worker.started < (START_PATIENCE if self.all_ready else FIRST_PATIENCE)
         turns = self.load[2 * worker.index + 1]
         before, since = self.turns.get(worker.index, (-1, now))
         if turns != before:

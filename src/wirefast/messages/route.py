@@ -34,6 +34,7 @@ from wirefast.exceptions import FastAPIError
 from wirefast.messages.errors import Explain
 from wirefast.messages.handlers import Declared, Handler, analyse
 from wirefast.messages.incoming import frame_target, json_target
+from wirefast.messages.measuring import measured
 from wirefast.routes.live_copy import OWN
 from wirefast.routes.websocket import APIWebSocketRoute
 from wirefast.routes.websocket_options import SocketOptions
@@ -325,6 +326,7 @@ class _Targets:
         )
 
     def _handler(self, handler: Handler) -> MessageHandler:
+        handler = measured(handler, self.route.path)
         declared = handler.declared
         replies = handler.replies if handler.replies is not None else self.registry.sends
         for model in message_types.leaves(replies):

@@ -30,6 +30,7 @@ from wirefast._core.unicode import utf8
 from wirefast.rooms import envelope
 from wirefast.rooms.brokers.base import make_broker
 from wirefast.rooms.gaps import Failures, Gaps
+from wirefast.rooms.metering import count_dropped
 from wirefast.rooms.models import (
     Drop,
     Name,
@@ -411,6 +412,7 @@ class Hub(Roster, FromScope):
     def _dropped(self, member: RoomMember, names: tuple[str, ...], policy: Policy, messages: int, size: int) -> None:
         self._stats.dropped += messages
         self._stats.dropped_bytes += size
+        count_dropped(policy.name, messages)
         if self.on_drop is not None:
             try:
                 self.on_drop(Drop(member.websocket, names, policy.name, messages, size))

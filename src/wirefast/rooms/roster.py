@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketState
 from wirefast._core.fanout import RoomMember, outlet_of
 from wirefast._core.outbox import Policy, as_policy
 from wirefast.rooms.brokers.base import Broker, make_broker
+from wirefast.rooms.metering import note_hub
 from wirefast.rooms.models import Name, Names, OpenRoom, Stats, TooManyRooms, check_names
 
 #: Seconds that join() waits for the broker's word, so that nothing published after it is missed.
@@ -86,6 +87,7 @@ class Roster:
         self._stats = Stats()
         # What processes say to each other beside rooms, by names that no room can have.
         self._services: dict[str, Callable[[bytes], None]] = {}
+        note_hub(self)
 
     def _bind(self, starting: bool = False) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()

@@ -6,6 +6,9 @@ import os
 import sys
 from typing import Any
 
+#: Where the supervisor of workers tells them the path of the socket that joins their hubs.
+ROOMS_VARIABLE = "WIREFAST_ROOMS"
+
 
 def _process() -> Any:
     """What multiprocessing knows of this process; None where nobody has imported it, so that it started no worker."""

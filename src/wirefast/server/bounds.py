@@ -31,6 +31,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "limit_max_requests_jitter": (0, COUNT),
     "timeout_keep_alive": (0, LONG),  # 0: one request a connection
     "timeout_body": (0.001, LONG),
+    "metrics_port": (0, 65535),  # 0: any
     "drain_batch": (1, COUNT),
     "drain_every": (0.0, 3600),  # 0: all at once
     "timeout_graceful_shutdown": (0, LONG),  # 0: cancelled at once

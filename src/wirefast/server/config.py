@@ -6,8 +6,14 @@ import gc
 
 import uvicorn
 
+from wirefast.metrics import counters
 from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY
 from wirefast.server.ending import end_in_time
+from wirefast.server.health import HealthHttpProtocol
+from wirefast.server.http import HttpProtocol
+from wirefast.server.measured import MeasuredWebSocketProtocol
+from wirefast.server.protocol import WebSocketProtocol
+from wirefast.server.request_ids import with_request_ids
 
 
 class Config(uvicorn.Config):
@@ -17,11 +23,24 @@ class Config(uvicorn.Config):
         timeout_body: seconds that the body of a request may take without progress. Default: 60.
         drain_batch: sockets that are closed together when the server drains. Default: 500.
         drain_every: seconds between two batches. Default: 0.5.
+        log_ends: whether the end of each socket is a line in the log. Default: False.
+        health_path, ready_path: of probes that the server answers by itself. Default: none.
+        serves: whether the server has started and does not drain; the server sets it.
+        request_ids: whether each connection gets an id. Default: False.
+        counts: whether metrics are on whatever the application says. Default: False.
+        watched: whether sockets are counted for `wirefast top`. Default: False.
     """
 
     timeout_body: float = TIMEOUT_BODY
     drain_batch: int = DRAIN_BATCH
     drain_every: float = DRAIN_EVERY
+    log_ends: bool = False
+    watched: bool = False
+    health_path: str | None = None
+    ready_path: str | None = None
+    serves: bool = False
+    request_ids: bool = False
+    counts: bool = False
 
     def load(self) -> None:
         """Load the application, and set the process up to serve and to end.
@@ -30,7 +49,16 @@ class Config(uvicorn.Config):
         long as the process. A collection that walks through them, as each large JSON document causes some, takes many
         times longer than one through what requests have made.
         """
+        if self.counts:
+            counters.turn_on()  # before the application is imported
         super().load()
+        kind: object = self.ws_protocol_class
+        if kind is WebSocketProtocol and (self.log_ends or self.watched or counters.is_on()):
+            self.ws_protocol_class = MeasuredWebSocketProtocol  # type: ignore[assignment]
+        if self.http_protocol_class is HttpProtocol and (self.health_path or self.ready_path):
+            self.http_protocol_class = HealthHttpProtocol
+        if self.request_ids:
+            self.loaded_app = with_request_ids(self.loaded_app)
         end_in_time(self)
         gc.collect()
         gc.freeze()

@@ -20,7 +20,9 @@ from typing import Any
 
 from wirefast._core.leaving import farewells
 from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY
+from wirefast.server.health import HealthHttpProtocol
 from wirefast.server.http import HttpProtocol
+from wirefast.server.measured import MeasuredWebSocketProtocol
 from wirefast.server.protocol import WebSocketProtocol
 from wirefast.server.refused import Refused
 
@@ -40,7 +42,7 @@ LEAST_WINDOW, MOST_WINDOW, WINDOW_EACH = 500, 10_000, 1
 logger = logging.getLogger("uvicorn.error")
 
 
-class RefusingWebSocketProtocol(WebSocketProtocol):
+class RefusingWebSocketProtocol(MeasuredWebSocketProtocol):
     """Takes the place of the WebSocket protocol while a server drains: every handshake is answered 503."""
 
     def begin(self, head: Any, rest: bytes) -> None:
@@ -48,7 +50,7 @@ class RefusingWebSocketProtocol(WebSocketProtocol):
         self.refuse_handshake(head, Refused(503, "Service Unavailable", b"retry-after: %d\r\n" % RETRY_AFTER))
 
 
-class ClosingHttpProtocol(HttpProtocol):
+class ClosingHttpProtocol(HealthHttpProtocol):
     """Takes the place of the HTTP protocol while a server drains: each new connection ends after one response."""
 
     def serve(self, head: Any) -> None:
@@ -63,7 +65,7 @@ def refuse_newcomers(config: Any) -> None:
     kind = config.ws_protocol_class
     if kind is not None and issubclass(kind, WebSocketProtocol):
         config.ws_protocol_class = RefusingWebSocketProtocol
-    if config.http_protocol_class is HttpProtocol:
+    if config.http_protocol_class in (HttpProtocol, HealthHttpProtocol):
         config.http_protocol_class = ClosingHttpProtocol
 
 

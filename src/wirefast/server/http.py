@@ -304,7 +304,7 @@ class HttpProtocol(asyncio.Protocol):
             "raw_path": config.root_path.encode("ascii") + head.path,
             "query_string": head.query,
         }
-        app, limit = config.loaded_app, config.limit_concurrency
+        app, limit = self.application(head), config.limit_concurrency
         if limit is not None and (len(server_state.connections) >= limit or len(server_state.tasks) >= limit):
             self.logger.warning("Exceeded concurrency limit.")
             app = service_unavailable
@@ -339,6 +339,10 @@ class HttpProtocol(asyncio.Protocol):
             task = contextvars.Context().run(self.loop.create_task, coroutine)
         server_state.tasks.add(task)
         task.add_done_callback(server_state.tasks.discard)
+
+    def application(self, head: Head) -> Any:
+        """Return what answers a request."""
+        return self.config.loaded_app
 
     def disconnect(self) -> None:
         """Tell the application that the client is gone."""

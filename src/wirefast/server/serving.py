@@ -6,7 +6,8 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -14,9 +15,12 @@ import uvicorn
 
 from wirefast.server.drain import Drain, refuse_newcomers
 from wirefast.server.ending import end_process
+from wirefast.server.health import is_ready
 
 __all__ = ["Server"]
 
+#: Seconds between two ticks of uvicorn's main loop.
+TICK = 0.1
 #: Seconds from the second signal to the end of the process.
 END_AT_ONCE = 1.0
 
@@ -59,8 +63,25 @@ class Server(uvicorn.Server):
         self._captured_signals.append(sig)
         self.should_exit = True
 
+    #: What runs beside the server: objects with ``start(server)`` and ``stop()``, both coroutine functions.
+    attendants: Sequence[Any] = ()
+    #: Seconds that the loop was late in the last second, and the share of a core that the process used then.
+    lag = busy = 0.0
+    _lag = _ticked = _wall = _used = 0.0
+
+    async def is_ready(self) -> bool:
+        """Whether the server has started, does not drain, and the application has no reason to say no."""
+        return await is_ready(self.config)
+
     async def on_tick(self, counter: int) -> bool:
         """Report, and do what uvicorn does ten times a second."""
+        now = time.monotonic()
+        self._lag = max(self._lag, now - self._ticked - TICK if self._ticked else 0.0)
+        self._ticked = now
+        if counter % 10 == 0:
+            used = time.process_time()
+            self.busy = (used - self._used) / (now - self._wall) if self._wall else 0.0
+            self.lag, self._lag, self._wall, self._used = self._lag, 0.0, now, used
         if self.report is not None:
             self.report(len(self.server_state.connections))
         return await super().on_tick(counter)
@@ -69,6 +90,9 @@ class Server(uvicorn.Server):
         """Start the lifespan and listen."""
         self.shares_sockets = sockets is not None or self.config.fd is not None
         await super().startup(sockets)
+        for attendant in self.attendants:
+            await attendant.start(self)
+        self.config.serves = True  # type: ignore[attr-defined]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain the sockets, then shut down as uvicorn does."""
@@ -76,6 +100,7 @@ class Server(uvicorn.Server):
         config: Any = self.config
         seconds = config.timeout_graceful_shutdown
         ends = None if seconds is None else loop.time() + seconds
+        config.serves = False
         refuse_newcomers(config)
         if self.shares_sockets and not self.ends_for_all:
             for server in self.servers:
@@ -100,3 +125,5 @@ class Server(uvicorn.Server):
             for task in list(self.server_state.tasks):
                 task.cancel()
         await super().shutdown(sockets)
+        for attendant in reversed(self.attendants):
+            await attendant.stop()

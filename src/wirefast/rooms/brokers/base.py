@@ -39,9 +39,16 @@ class Broker(ABC):
     Attributes:
         malformed: what was delivered to the broker's own ends, such as its notices, and makes no sense. The payloads of
             rooms are the hub's to check.
+        reconnects: how often a lost connection was made again.
     """
 
     malformed: int = 0
+    reconnects: int = 0
+
+    @property
+    def lag(self) -> float:
+        """Seconds that the broker took to take the last batch of payloads; 0 where that is not known."""
+        return 0.0
 
     @abstractmethod
     async def start(self, deliver: Deliver, gap: Gap) -> None:

@@ -41,6 +41,7 @@ class OutgoingQueue:
         self.max_payloads = max_payloads
         self.max_bytes = max_bytes
         self.dropped = 0
+        self.lag = 0.0  # seconds that the broker took to take the last batch
         self.queue: deque[tuple[str, bytes]] = deque()
         self._queued_bytes = 0
         self._wake = asyncio.Event()
@@ -97,6 +98,7 @@ class OutgoingQueue:
             self._wake.clear()
             while (notice := self._take_notice()) or self.queue:
                 batch = self._take_batch()
+                began = asyncio.get_running_loop().time()
                 try:
                     # A publish that does not come back is found by the check, which has to wait behind it: a deadline
                     # of its own would cost two tasks for each batch.
@@ -110,6 +112,7 @@ class OutgoingQueue:
                     raise
                 finally:
                     self._settle(len(batch))
+                self.lag = asyncio.get_running_loop().time() - began
                 for room, reason in refused:
                     self._note_refused(room, reason)
             if self._overflow and not self.queue:

@@ -104,6 +104,10 @@ class SupervisedBroker(Broker):
         return self._link is not None and not self.subscriptions.missed
 
     @property
+    def lag(self) -> float:
+        return self.outgoing.lag
+
+    @property
     def dropped(self) -> int:
         return self.outgoing.dropped
 
@@ -146,6 +150,7 @@ class SupervisedBroker(Broker):
                 if asyncio.get_running_loop().time() - self._ready_at > 2 * self.limits.longest_delay:
                     attempt = 0  # the link held for a while; a broker whose links fail at once is not asked more often
                 link, attempt = await self._reopen(reason, attempt)
+                self.reconnects += 1
                 seconds = asyncio.get_running_loop().time() - self._lost_at
                 self._link_ready(link)
                 rooms = len(self.subscriptions.wanted)

@@ -1,0 +1,43 @@
+"""What an application says when its server is asked whether it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["CHECK_SECONDS", "add_check", "passes_checks"]
+
+#: Seconds that all checks together have for one question.
+CHECK_SECONDS = 2.0
+
+logger = logging.getLogger("uvicorn.error")
+_checks: list[Callable[[], Any]] = []
+
+
+def add_check(check: Callable[[], Any]) -> None:
+    """Have a function asked; it says no by a false value that is not None, or by raising."""
+    _checks.append(check)
+
+
+async def passes_checks() -> bool:
+    """Ask all checks; one that raises or takes too long says no."""
+    try:
+        return await asyncio.wait_for(_ask(), CHECK_SECONDS)
+    except asyncio.TimeoutError:
+        logger.warning("The readiness checks took more than %g seconds", CHECK_SECONDS)
+    except Exception as exc:
+        logger.warning("A readiness check failed: %s: %s", type(exc).__name__, exc)
+    return False
+
+
+async def _ask() -> bool:
+    for check in _checks:
+        answer = check()
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer is not None and not answer:
+            return False
+    return True

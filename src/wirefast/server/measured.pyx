@@ -1,0 +1,252 @@
+"""``MeasuredWebSocketProtocol``: a WebSocket that counts, for metrics, ``wirefast top`` and the line at its end.
+
+It takes the place of `WebSocketProtocol` where somebody looks, so that a socket nobody looks at costs no instruction
+more. What a socket carries is counted in its own object; routes get it when the socket ends, or when they are read.
+"""
+
+import weakref
+
+from cpython.bytes cimport PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uint64_t
+
+from wirefast._core.channel cimport EventKind
+from wirefast._core.outbox cimport GONE, Policy
+from wirefast.metrics.counters cimport SERIES_MAX, Counter, Histogram
+from wirefast.server.connection cimport Connection
+from wirefast.server.outgoing cimport OPEN, Outgoing
+from wirefast.server.protocol cimport WebSocketProtocol
+
+from wirefast.metrics import counters
+from wirefast.metrics.catalogue import FAMILIES, code_label
+from wirefast.server.lines import log_end
+
+cdef object closes = FAMILIES["wirefast_closes_total"]
+cdef object handshakes = FAMILIES["wirefast_handshakes_total"]
+cdef object messages = FAMILIES["wirefast_messages_total"]
+cdef object message_bytes = FAMILIES["wirefast_message_bytes_total"]
+cdef Histogram pings = FAMILIES["wirefast_ping_seconds"].of()
+cdef Counter accepted = handshakes.of("accepted")
+
+#: The sets of connections of the servers in this process that have measured sockets.
+servers = weakref.WeakValueDictionary()
+
+
+# The state of the server whose socket was accepted last: one that is in `servers`.
+cdef object latest = None
+# route -> RouteTotals; close code and side -> Counter.
+cdef dict routes = {}
+cdef dict ends = {}
+
+
+cdef class RouteTotals:
+    def __init__(self, str route not None):
+        self.route = route
+        self.messages_in, self.messages_out = messages.of("in", route), messages.of("out", route)
+        self.bytes_in, self.bytes_out = message_bytes.of("in", route), message_bytes.of("out", route)
+
+
+cdef RouteTotals totals_of(dict scope):
+    """The totals of a connection's route, by its path as it was declared, which is no client's to choose."""
+    cdef object path = getattr(scope.get("route"), "path", None)
+    cdef RouteTotals totals = routes.get(path)
+    if totals is None:
+        if type(path) is not str or len(routes) >= SERIES_MAX:
+            path = "other"
+            totals = routes.get(path)
+        if totals is None:
+            totals = routes[path] = RouteTotals(path)
+    return totals
+
+
+cdef Counter close_counter(int code, bint by_client):
+    """The counter of a kind of end. A code is two bytes, and the codes of a kind share a counter."""
+    cdef object key = code * 2 + by_client
+    cdef Counter counter = ends.get(key)
+    if counter is None:
+        counter = closes.of(code_label(code), "client" if by_client else "server")
+        if code < 3000:
+            ends[key] = counter
+    return counter
+
+
+cdef str outcome_of(int status):
+    if status == 403:
+        return "refused"
+    if status == 503:
+        return "unavailable"
+    return "failed" if status >= 500 else "invalid" if status in (400, 408, 413, 414, 426, 431, 501) else "refused"
+
+
+cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
+    """`WebSocketProtocol` that counts.
+
+    Args:
+        config, server_state, app_state: uvicorn's, as in `WebSocketProtocol`.
+    """
+
+    # The handshake.
+
+    cdef int accept(self, object subprotocol, object headers) except -1:
+        global latest
+        cdef dict about = self.scope
+        WebSocketProtocol.accept(self, subprotocol, headers)
+        self.about = about
+        self.totals = totals_of(about)
+        self.opened_at = self.reactor.now()
+        if self.settings.server_state is not latest:
+            latest = self.settings.server_state
+            servers[id(latest)] = latest
+        accepted.value += 1
+        return 0
+
+    cdef int refuse(self, int status, list lines, bytes body) except -1:
+        handshakes.of(outcome_of(status)).add()
+        return WebSocketProtocol.refuse(self, status, lines, body)
+
+    # Messages.
+
+    cdef int on_message(self) except -1:
+        cdef size_t last = (self.ring_start + self.ring_count - 1) & (self.ring_capacity - 1)
+        self.messages_in += 1
+        self.bytes_in += <uint64_t> PyBytes_GET_SIZE(<object> self.ring[last].payload)
+        return Connection.on_message(self)
+
+    cdef int send_frame(self, EventKind kind, const char* data, Py_ssize_t size) except -1:
+        Outgoing.send_frame(self, kind, data, size)
+        self.messages_out += 1
+        self.bytes_out += <uint64_t> size
+        return 0
+
+    cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1:
+        cdef int outcome = Outgoing.offer(self, frame, policy, key, first)
+        if outcome != GONE:
+            self.messages_out += 1
+            self.bytes_out += <uint64_t> PyBytes_GET_SIZE(frame)
+        return outcome
+
+    cdef int on_control(self, unsigned opcode, const uint8_t* data, size_t size) except -1:
+        cdef bint pending = self.ping_pending
+        Connection.on_control(self, opcode, data, size)
+        if pending and not self.ping_pending:
+            pings.note(self.reactor.now() - self.ping_sent_at)
+        return 0
+
+    # The end.
+
+    cdef int count_end(self) except -1:
+        cdef RouteTotals totals = self.totals
+        cdef Counter counter
+        cdef int code = 1006
+        cdef double opened_at = self.opened_at
+        if opened_at == 0:
+            return 0
+        self.opened_at = 0
+        if self.end is not None:
+            code = self.end[0]
+        counter = close_counter(code, self.peer_ended)
+        counter.value += 1
+        totals.messages_in.value += self.messages_in
+        totals.messages_out.value += self.messages_out
+        totals.bytes_in.value += self.bytes_in
+        totals.bytes_out.value += self.bytes_out
+        if getattr(self.settings.config, "log_ends", False):
+            side = "client" if self.peer_ended else "server"
+            log_end(self.peer(), self.about, code, side, self.reactor.now() - opened_at, self.carried())
+        return 0
+
+    cdef int lost(self) except -1:
+        Connection.lost(self)
+        self.count_end()
+        self.about = None
+        return 0
+
+    # What is told of an open socket.
+
+    def carried(self):
+        """Return messages received, messages sent, bytes received, bytes sent."""
+        return self.messages_in, self.messages_out, self.bytes_in, self.bytes_out
+
+    def describe(self):
+        """Return what is known of an open socket, as JSON can have it; None where it is not open."""
+        cdef dict scope = self.about
+        cdef object outbox = self.outbox
+        if self.state != OPEN or scope is None:
+            return None
+        return {
+            "route": self.totals.route,
+            "path": scope["path"],
+            "client": self.peer(),
+            "user": user_of(scope),
+            "seconds": self.reactor.now() - self.opened_at,
+            "messages_in": self.messages_in,
+            "messages_out": self.messages_out,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "waiting_bytes": 0 if outbox is None else outbox.size,
+            "waiting_seconds": self.waiting_for(),
+        }
+
+    def user(self):
+        """Return the name of the socket's user; None where the application has set none."""
+        return None if self.about is None else user_of(self.about)
+
+    def kick(self, int code, str reason not None):
+        """Close the socket from outside the application; whether it was open."""
+        if self.state != OPEN:
+            return False
+        self.dismiss(code, reason)
+        return True
+
+
+def user_of(scope):
+    """Return the name of a connection's user: of ``scope["user"]``, as Starlette's authentication sets it, or of
+    ``websocket.state.user``; a string, or an object's identity, name or id. None where there is none."""
+    for user in (scope.get("user"), (scope.get("state") or {}).get("user")):
+        if isinstance(user, (str, int)):
+            return str(user)
+        for name in ("identity", "username", "name", "id", "display_name"):
+            try:
+                found = user.get(name) if isinstance(user, dict) else getattr(user, name, None)
+            except Exception:
+                continue
+            if isinstance(found, (str, int)) and found != "":
+                return str(found)
+    return None
+
+
+def read_sockets():
+    """Give the numbers of all open sockets of this process, by route; a reader of metrics."""
+    cdef MeasuredWebSocketProtocol socket
+    cdef dict totals = {}
+    cdef list numbers
+    cdef Py_ssize_t waiting = 0
+    cdef double oldest = 0.0
+    for server_state in list(servers.values()):
+        for connection in server_state.connections:
+            if type(connection) is not MeasuredWebSocketProtocol:
+                continue
+            socket = <MeasuredWebSocketProtocol> connection
+            if socket.opened_at == 0:
+                continue
+            numbers = totals.get(socket.totals.route)
+            if numbers is None:
+                numbers = totals[socket.totals.route] = [0, 0, 0, 0, 0]
+            numbers[0] += socket.state == OPEN
+            numbers[1] += socket.messages_in
+            numbers[2] += socket.messages_out
+            numbers[3] += socket.bytes_in
+            numbers[4] += socket.bytes_out
+            if socket.outbox is not None and socket.outbox.count:
+                waiting += socket.outbox.size
+                oldest = max(oldest, socket.waiting_for())
+    for route, numbers in totals.items():
+        yield "wirefast_sockets_open", (route,), numbers[0]
+        yield "wirefast_messages_total", ("in", route), numbers[1]
+        yield "wirefast_messages_total", ("out", route), numbers[2]
+        yield "wirefast_message_bytes_total", ("in", route), numbers[3]
+        yield "wirefast_message_bytes_total", ("out", route), numbers[4]
+    yield "wirefast_outbox_bytes", (), waiting
+    yield "wirefast_outbox_age_seconds", (), oldest
+
+
+counters.add_reader(read_sockets)

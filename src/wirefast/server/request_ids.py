@@ -1,0 +1,73 @@
+"""``--request-id``: an id for each request and socket, in the response, in the scope and in the log."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Awaitable
+from contextvars import ContextVar
+from typing import Any
+
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+__all__ = ["KEY", "RequestIds", "current", "with_request_ids"]
+
+#: Where the id is in the scope.
+KEY = "wirefast.request_id"
+#: What a client may give: what is otherwise could forge lines of a log.
+ACCEPTED = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+
+#: The id of the request or socket whose task this is; None outside of one.
+current: ContextVar[str | None] = ContextVar("wirefast_request_id", default=None)
+
+
+def request_id(scope: Any) -> str:
+    """Return the client's ``X-Request-ID`` where it is well formed, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and ACCEPTED.fullmatch(value):
+            return str(value, "ascii")
+    return uuid.uuid4().hex
+
+
+class RequestIds:
+    """An application whose connections have ids.
+
+    Args:
+        app: the application below.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+        """Serve one connection (ASGI 3)."""
+        if scope["type"] == "websocket":
+            scope[KEY] = request_id(scope)
+            return self._socket(scope, receive, send)
+        if scope["type"] == "http":
+            scope[KEY] = request_id(scope)
+            return self._request(scope, receive, send)
+        return self.app(scope, receive, send)  # type: ignore[no-any-return]
+
+    async def _socket(self, scope: Any, receive: Any, send: Any) -> None:
+        current.set(scope[KEY])
+        await self.app(scope, receive, send)
+
+    async def _request(self, scope: Any, receive: Any, send: Any) -> None:
+        current.set(scope[KEY])
+        header = (b"x-request-id", scope[KEY].encode())
+
+        async def answer(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), header]}
+            await send(message)
+
+        await self.app(scope, receive, answer)
+
+
+def with_request_ids(app: Any) -> Any:
+    """Return an application with ids, below uvicorn's ProxyHeadersMiddleware where that is outside."""
+    if type(app) is ProxyHeadersMiddleware:
+        app.app = RequestIds(app.app)
+        return app
+    return RequestIds(app)
