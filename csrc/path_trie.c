@@ -1,10 +1,11 @@
 #include "path_trie.h"
 
+#include "path_slots.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-/* No such node, edge or slot; also the `first` of a node without patterns. */
-#define NIL UINT32_MAX
+/* NIL, of path_slots.h, is also the `first` of a node without patterns. */
 
 /*
  * A point between two segments. Patterns under it have indexes from `first` to `last`; those that end
@@ -43,14 +44,6 @@ typedef struct {
 
 /* What hangs at a node under a text: the target of a literal edge, or the first edge of a group. */
 typedef enum { LITERAL_EDGE = 0, PATTERN_GROUP = 1 } role;
-
-typedef struct {
-    uint32_t hash;
-    uint32_t owner; /* node * 2 + role; NIL in a free slot */
-    const char *text;
-    uint32_t size;
-    uint32_t value;
-} slot;
 
 /* The tokens of one pattern as they are cut, and their texts behind them. */
 typedef struct block {
@@ -125,35 +118,6 @@ void path_trie_free(path_trie *trie) {
 }
 
 /* ---- The hash table of what hangs at nodes ---- */
-
-static uint32_t hash_text(uint32_t owner, const char *text, size_t size) {
-    const uint64_t factor = 0x9E3779B97F4A7C15u;
-    uint64_t hash = (uint64_t)owner * factor + size;
-    uint64_t word;
-    for (; size >= 8; text += 8, size -= 8) {
-        memcpy(&word, text, 8);
-        hash = (hash ^ word) * factor;
-        hash ^= hash >> 32;
-    }
-    word = 0;
-    for (size_t i = 0; i < size; i++)
-        word |= (uint64_t)(unsigned char)text[i] << (8 * i);
-    hash = (hash ^ word) * factor;
-    return (uint32_t)(hash >> 32);
-}
-
-/* The slot of this key, or the free one where it belongs; there always is a free one. */
-static slot *find_slot(slot *slots, uint32_t room, uint32_t hash, uint32_t owner, const char *text, size_t size) {
-    uint32_t at = hash & (room - 1);
-    while (slots[at].owner != NIL) {
-        slot *found = &slots[at];
-        if (found->hash == hash && found->owner == owner && found->size == size &&
-            (size == 0 || memcmp(found->text, text, size) == 0))
-            return found;
-        at = (at + 1) & (room - 1);
-    }
-    return &slots[at];
-}
 
 static uint32_t lookup(const path_trie *trie, uint32_t at, role role, const char *text, size_t size) {
     if (trie->slots == NULL)
