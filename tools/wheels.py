@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OLDEST = (3, 10)
 
 #: What may lie beside compiled code in a wheel.
-ALLOWED = {".py", ".pyi", ".so", ".pyd", ".typed"}
+ALLOWED = {".py", ".pyi", ".so", ".pyd", ".typed", ".ts", ".js", ".css", ".html"}
 #: What lies in its ``.dist-info``.
 METADATA = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
 
@@ -51,7 +51,7 @@ QUICK = (
 )
 
 #: Programs that tests start, found outside the environment; no compiler among them.
-PROGRAMS = ("sh", "env", "git", "openssl", "node", "nginx", "uname", "redis-server", "nats-server")
+PROGRAMS = ("sh", "env", "git", "openssl", "node", "npm", "nginx", "uname", "redis-server", "nats-server")
 COMPILERS = ("cc", "c99", "gcc", "g++", "clang", "cython", "cythonize", "c++", "x86_64-linux-gnu-gcc")
 
 
@@ -211,7 +211,7 @@ def check_wheel(wheel: Path, tree: Path) -> int:
         raise Wrong(f"{wheel.name} is not stripped: {', '.join(sorted(unstripped))}")
     wanted = {
         path.relative_to(source).as_posix()
-        for pattern in ("*.py", "*.pyi", "py.typed")
+        for pattern in ("*.py", "*.pyi", "py.typed", "*.ts", "*.js", "*.css", "*.html")
         for path in source.rglob(pattern)
     }
     missing = wanted - package

@@ -33,7 +33,7 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for
 
 FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL)
 #: What a fence may hold; a new language needs a test below.
-LANGUAGES = {"python", "sh", "diff", "text", "nginx", "ini", "dockerfile", "javascript"}
+LANGUAGES = {"python", "sh", "diff", "text", "nginx", "ini", "dockerfile", "javascript", "typescript"}
 
 
 class Snippet(NamedTuple):
@@ -115,14 +115,14 @@ def test_every_section_with_code_shows_what_it_does(page: str) -> None:
 # ---- Shell ----
 
 
-def run_options() -> set[str]:
-    command = make_command().commands["run"]
+def options_of(name: str) -> set[str]:
+    command = make_command().commands[name]
     return {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)} | {
         "--help"
     }
 
 
-OPTIONS = run_options()
+OPTIONS = options_of("run")
 
 
 def commands_of(code: str) -> list[list[str]]:
@@ -151,7 +151,8 @@ def check_wirefast(words: list[str]) -> None:
     for word in words:
         if word.startswith("--"):
             option = word.partition("=")[0]
-            assert option in OPTIONS | {"--version"}, f"wirefast run has no {option}"
+            known = OPTIONS | {"--version"} if words[1] == "run" else options_of(words[1])
+            assert option in known, f"wirefast {words[1]} has no {option}"
 
 
 def check_files(words: list[str]) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from wirefast.cli.client import LANGUAGES, client
 from wirefast.cli.errors import REFUSED, USAGE, CommandError
 from wirefast.cli.schema import schema
 from wirefast.cli.serving import run
@@ -80,9 +81,37 @@ def make_command() -> click.Group:
                 ),
                 click.Option(["--app-dir"], default="", help="Look for TARGET in this directory. Default: this one."),
                 click.Option(["--factory"], is_flag=True, help="TARGET is a function that returns the application."),
+                click.Option(["--asyncapi"], is_flag=True, help="Write the AsyncAPI document, which has the sockets."),
             ],
             help="Write the OpenAPI document of TARGET, which is named as for `run`, without starting a server.",
-            short_help="Write an application's OpenAPI document.",
+            short_help="Write an application's OpenAPI or AsyncAPI document.",
+        )
+    )
+    group.add_command(
+        click.Command(
+            "client",
+            callback=client,
+            params=[
+                click.Argument(["target"], metavar="TARGET"),
+                click.Option(
+                    ["--lang"],
+                    type=click.Choice(list(LANGUAGES)),
+                    help="Of the client. Default: by the ending of the output.",
+                ),
+                click.Option(
+                    ["-o", "--output"],
+                    default="-",
+                    metavar="FILE",
+                    help="Where to write the client. Default: the standard output.",
+                ),
+                click.Option(["--app-dir"], default="", help="Look for TARGET in this directory. Default: this one."),
+                click.Option(["--factory"], is_flag=True, help="TARGET is a function that returns the application."),
+            ],
+            help=(
+                "Write a typed client of the sockets of TARGET, which is named as for `run` or is an AsyncAPI "
+                "document in a .json file, without starting a server."
+            ),
+            short_help="Write a typed client of an application's sockets.",
         )
     )
     for command in commands():

@@ -58,7 +58,7 @@ def make_asyncapi(
         document["servers"] = described
     document |= {"defaultContentType": "application/json", "channels": channels, "operations": operations}
     components = {
-        "schemas": dict(sorted(definitions.items())),
+        "schemas": {name: definitions[name] for name in sorted(_named(channels, definitions))},
         "securitySchemes": security.schemes,
         "correlationIds": {"ref": REF_CORRELATION} if "/correlationIds/ref" in _references(channels) else {},
     }
@@ -97,6 +97,23 @@ def _operation_name(socket: Socket, suffix: str, taken: dict[str, Any]) -> str:
         number += 1
         key = f"{name}_{number}"
     return key
+
+
+def _named(channels: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
+    """Return the models that the channels need, those below them too; a copied payload needs no original."""
+    found: set[str] = set()
+    waiting: list[Any] = [channels]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            name = str(value.get("$ref", "")).rpartition("/components/schemas/")[2]
+            if name in definitions and name not in found:
+                found.add(name)
+                waiting.append(definitions[name])
+            waiting.extend(item for item in value.values() if isinstance(item, (dict, list)))
+    return found
 
 
 def _references(channels: dict[str, Any]) -> str:

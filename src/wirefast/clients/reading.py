@@ -1,0 +1,254 @@
+"""What a client has to know of an AsyncAPI document: the sockets, and the types by the names they get in a program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Channel", "Message", "Names", "Reading", "UnreadableDocument", "quoted", "read", "without_controls"]
+
+
+class UnreadableDocument(ValueError):
+    """The document is not what a client can be made of; the text says why."""
+
+
+@dataclass
+class Message:
+    """One message of a socket.
+
+    Attributes:
+        name: of its type in the program; None for one of any type.
+        content: its media type.
+        tags: the values of its tag, none where it has none.
+        schema: the payload.
+    """
+
+    name: str | None
+    content: str
+    tags: list[Any]
+    schema: Any
+
+
+@dataclass
+class Channel:
+    """One socket.
+
+    Attributes:
+        name, address, title, description: as the document has them.
+        tag: the name of the member that tells messages apart, empty where there is none.
+        params, query: a JSON Schema for each, by name; those of the query that are required.
+        slashes: the parameters that may have slashes.
+        sends, hears: messages, as the client sees it.
+        replies: for each tag that is sent, the messages that answer it.
+        token: where a browser puts the token: a place, or a parameter of the query.
+        program_token: where a program puts it.
+    """
+
+    name: str
+    address: str
+    title: str
+    description: str
+    tag: str
+    params: dict[str, Any]
+    query: dict[str, Any]
+    required: list[str]
+    slashes: list[str]
+    sends: list[Message] = field(default_factory=list)
+    hears: list[Message] = field(default_factory=list)
+    replies: dict[Any, list[Message]] = field(default_factory=dict)
+    token: str | dict[str, str] = "subprotocol"
+    program_token: str | dict[str, str] = "header"
+
+
+class Names:
+    """Names for a program, each given once.
+
+    Args:
+        taken: those that the program has already.
+    """
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._given: dict[str, str] = {}
+
+    def of(self, key: str) -> str:
+        """Return the name of what the document calls ``key``, the same each time."""
+        if key not in self._given:
+            self._given[key] = self.new(key)
+        return self._given[key]
+
+    def new(self, key: str) -> str:
+        """Return a name that resembles ``key`` and that nothing has yet."""
+        words = re.findall(r"[A-Za-z0-9]+", key)
+        name = "".join(word[0].upper() + word[1:] for word in words) or "Model"
+        name = name if not name[0].isdigit() else f"Model{name}"
+        found, number = name, 1
+        while found in self._taken:
+            number += 1
+            found = f"{name}{number}" if number > 2 else f"{name}Model"
+        self._taken.add(found)
+        return found
+
+
+@dataclass
+class Reading:
+    """A document as a client reads it.
+
+    Attributes:
+        title, version: of the application.
+        channels: those with an address, each address once.
+        models: a JSON Schema for each name of the program; references lead to ``#/models/NAME``.
+    """
+
+    title: str
+    version: str
+    channels: list[Channel]
+    models: dict[str, Any]
+
+
+def read(document: Mapping[str, Any], taken: Iterable[str]) -> Reading:
+    """Read a document.
+
+    Args:
+        document: AsyncAPI 3, as `App.asyncapi` makes it.
+        taken: names that the program has already.
+
+    Raises:
+        UnreadableDocument: it is something else.
+    """
+    if not str(document.get("asyncapi", "")).startswith("3."):
+        raise UnreadableDocument("this is no AsyncAPI 3 document: it has no member `asyncapi` that begins with 3.")
+    try:
+        return _Reader(document, Names(taken)).read()
+    except (KeyError, AttributeError, TypeError) as exc:
+        raise UnreadableDocument(f"the document is damaged or uses what wirefast does not write: {exc!r}") from exc
+
+
+class _Reader:
+    def __init__(self, document: Mapping[str, Any], names: Names) -> None:
+        self.document = document
+        self.names = names
+        self.models: dict[str, Any] = {}
+
+    def read(self) -> Reading:
+        components = self.document.get("components", {})
+        for key, schema in components.get("schemas", {}).items():
+            self.models[self.names.of(key)] = schema
+        by_address: dict[str, Channel] = {}
+        for name, channel in self.document["channels"].items():
+            if channel.get("address") is not None and channel["address"] not in by_address:
+                by_address[channel["address"]] = self.channel(name, channel)
+        info = self.document["info"]
+        models = {name: self.renamed(schema) for name, schema in sorted(self.models.items())}
+        for found in by_address.values():
+            found.params = {name: self.renamed(schema) for name, schema in found.params.items()}
+            found.query = {name: self.renamed(schema) for name, schema in found.query.items()}
+        title, version = (" ".join(without_controls(info[part]).split()) for part in ("title", "version"))
+        return Reading(title, version, list(by_address.values()), models)
+
+    def channel(self, name: str, channel: Mapping[str, Any]) -> Channel:
+        parameters = channel.get("parameters", {})
+        query = channel.get("bindings", {}).get("ws", {}).get("query", {})
+        found = Channel(
+            name=name,
+            address=channel["address"],
+            title=channel.get("title", name),
+            description=channel.get("description", ""),
+            tag=channel.get("x-tag", ""),
+            params={key: value.get("x-schema", {"type": "string"}) for key, value in parameters.items()},
+            query=query.get("properties", {}),
+            required=query.get("required", []),
+            slashes=[key for key, value in parameters.items() if value.get("x-slashes")],
+        )
+        messages = {key: self.message(value, found.tag) for key, value in channel.get("messages", {}).items()}
+        place = f"#/channels/{name}"
+
+        def those(references: Iterable[Mapping[str, str]]) -> list[Message]:
+            return [messages[reference["$ref"].rpartition("/")[2]] for reference in references]
+
+        sends: list[Message] = []
+        hears: list[Message] = []
+        for operation in self.document["operations"].values():
+            if operation["channel"]["$ref"] != place:
+                continue
+            found.token = self.token(operation.get("security", []), found.token)
+            found.program_token = self.token(operation.get("security", []), found.program_token, program=True)
+            own = those(operation.get("messages", []))
+            if operation["action"] == "send":
+                hears += own
+                continue
+            sends += own
+            answers = those(operation.get("reply", {}).get("messages", []))
+            hears += answers
+            replies = [item for item in answers if item.tags != ["error"]]
+            for message in own:
+                for tag in message.tags or [""]:
+                    if replies:
+                        found.replies[tag] = replies
+        found.sends = list({id(item): item for item in sends}.values())
+        found.hears = list({id(item): item for item in hears}.values())
+        return found
+
+    def message(self, message: Mapping[str, Any], tag: str) -> Message:
+        content = message.get("contentType", "application/json")
+        if "payload" not in message:
+            return Message(None, content, [], {})
+        schema = message["payload"]
+        if content != "application/json":
+            return Message(None, content, [], schema)
+        if set(schema) == {"$ref"}:
+            name = self.names.of(schema["$ref"].rpartition("/")[2])
+        else:
+            name = self.names.new(message.get("title") or message.get("name") or "Message")
+            self.models[name] = schema
+        member = self.models[name].get("properties", {}).get(tag, {}) if tag else {}
+        tags = [member["const"]] if "const" in member else list(member.get("enum", ()))
+        return Message(name, content, tags, schema)
+
+    def token(self, security: list[Mapping[str, Any]], before: Any, program: bool = False) -> Any:
+        """Return where the token goes, by the first scheme that says so; browsers cannot set headers."""
+        schemes = self.document.get("components", {}).get("securitySchemes", {})
+        for item in security:
+            scheme = schemes[item["$ref"].rpartition("/")[2]] if "$ref" in item else item
+            if scheme["type"] == "httpApiKey" and scheme["in"] == "query":
+                return {"query": scheme["name"]}
+            sources = scheme.get("x-sources", ())
+            for place in ("header", "subprotocol", "message", "query")[0 if program else 1 :]:
+                if place in sources:
+                    return {"query": "token"} if place == "query" else place
+            if scheme["type"] in ("http", "oauth2", "openIdConnect"):
+                before = "header"
+        return before
+
+    def renamed(self, schema: Any) -> Any:
+        """Return the schema with references to the names of the program."""
+        if isinstance(schema, list):
+            return [self.renamed(item) for item in schema]
+        if not isinstance(schema, dict):
+            return schema
+        made = {}
+        for key, value in schema.items():
+            if key == "$ref" and isinstance(value, str) and value.startswith("#/components/schemas/"):
+                made[key] = "#/models/" + self.names.of(value.rpartition("/")[2])
+            elif key in ("const", "enum", "default", "examples"):
+                made[key] = value
+            else:
+                made[key] = self.renamed(value)
+        return made
+
+
+def without_controls(text: str) -> str:
+    """Return text without control characters other than line breaks, which a source file cannot have everywhere."""
+    return "".join(
+        letter for letter in text if letter == "\n" or (letter.isprintable() and letter not in "\u2028\u2029")
+    )
+
+
+def quoted(value: Any) -> str:
+    """Return a Python literal, in double quotes as formatters write strings."""
+    text = repr(value)
+    if not isinstance(value, str) or '"' in text or text[0] == '"':
+        return text
+    return '"' + text[1:-1].replace("\\'", "'") + '"'
