@@ -27,6 +27,7 @@ from typing_extensions import deprecated as deprecated_decorator
 from wirefast import params, routing
 from wirefast._core import secrets
 from wirefast._core.handlers import DenialByClose
+from wirefast._core.hooks import connections_are_hooked
 from wirefast._core.session import WebSocketPipeline, call_application
 from wirefast.datastructures import Default, DefaultPlaceholder
 from wirefast.documents.application import AppDocuments
@@ -57,7 +58,6 @@ from wirefast.operating import OperatingDeclarations, metrics_route
 from wirefast.rooms.brokers import BrokerUnavailable
 from wirefast.rooms.hub import Hub
 from wirefast.routes.frontend import Fallback, PathName, check_directory
-from wirefast.routes.hooks import connections_are_hooked
 from wirefast.routes.http_methods import AppHttpMethods
 from wirefast.routes.websocket_options import SocketOptions, shows_socket_options
 from wirefast.stand_in import stands_in_for

@@ -98,7 +98,7 @@ def install() -> None:
             f"fastapi is imported already, from {origin}: import wirefast.as_fastapi before anything that imports "
             "fastapi, or start the service by `wirefast run --as-fastapi`"
         )
-    from wirefast import applications
+    from wirefast import applications  # once the alias is in place
     from wirefast.telemetry.config import follow_fastapi
 
     follow_fastapi(FASTAPI_VERSION)

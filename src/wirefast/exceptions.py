@@ -216,7 +216,7 @@ class ResponseValidationError(ValidationException):
 def __getattr__(name: str) -> Any:
     # FastAPI's empty models, made when they are asked for.
     if name in ("RequestErrorModel", "WebSocketErrorModel"):
-        from pydantic import create_model
+        from pydantic import create_model  # made when it is asked for
 
         return globals().setdefault(name, create_model(name.removesuffix("ErrorModel")))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,6 +24,7 @@ from wirefast import params
 from wirefast._core import scope as keys
 from wirefast._core.dispatch import Entry, Opaque, RouteTable
 from wirefast._core.foreign import get_route_path
+from wirefast._core.hooks import is_replaced
 from wirefast._core.operation import RequestResponse as request_response  # noqa: F401, N813
 from wirefast._core.pace import PacedApp
 from wirefast.datastructures import Default
@@ -35,7 +36,6 @@ from wirefast.limits.origins import Origins
 from wirefast.messages.declaring import MessageDeclarations
 from wirefast.routes.advice import advise_of_path, advise_of_repetition
 from wirefast.routes.frontend import Fallback, FrontendRoutes, PathName, check_directory, first_match
-from wirefast.routes.hooks import is_replaced
 from wirefast.routes.http import APIRoute as APIRoute
 from wirefast.routes.http import _effective_route_context_var as _effective_route_context_var
 from wirefast.routes.http_methods import RouterHttpMethods

@@ -21,7 +21,7 @@ LAYERS = [
     "_core.close _core.foreign _core.scope _core.unicode",
     "metrics",
     "_core.secrets",
-    "background concurrency datastructures exceptions lifespan logger routes.hooks routes.live_copy stand_in types",
+    "background concurrency datastructures exceptions lifespan logger _core.hooks routes.live_copy stand_in types",
     "middleware requests responses sse staticfiles templating",
     "_core",
     "openapi params websockets encoders rooms",

@@ -12,7 +12,7 @@ from starlette.routing import Match, WebSocketRoute
 
 from wirefast._core import scope as keys
 from wirefast._core.not_allowed import MethodNotAllowed
-from wirefast.routes.hooks import is_replaced
+from wirefast._core.hooks import is_replaced
 
 cdef object SHARED_KEY = keys.SHARED
 cdef object FULL = Match.FULL

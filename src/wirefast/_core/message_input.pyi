@@ -1,15 +1,13 @@
 from collections.abc import Callable
 from typing import Any, final
 
-from wirefast._core.message_table import MessageHandler
-
 KNOWN_TYPES: int
 UNHASHABLE_TYPES: int
 
 @final
 class Target:
     def __init__(
-        self, *, validate: Callable[[Any], Any] | None, handler: MessageHandler | None, cut_tag: bool, cut_ref: bool
+        self, *, validate: Callable[[Any], Any] | None, handler: Any, cut_tag: bool, cut_ref: bool
     ) -> None: ...
 
 @final

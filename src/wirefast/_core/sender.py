@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import ref
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -19,9 +19,6 @@ from wirefast._core import close
 from wirefast._core.channel import AsgiSend
 from wirefast._core.outbox import Outbox, Outcome, Policy
 from wirefast._core.websocket import WebSocketCore
-
-if TYPE_CHECKING:
-    from wirefast._core.fanout import OutgoingMessage
 
 logger = logging.getLogger("wirefast.rooms")
 
@@ -44,6 +41,16 @@ class Buffered(NamedTuple):
     bytes: int
     age: float
     dropped: int
+
+
+class AsgiMessage(Protocol):
+    """A message that is published (`OutgoingMessage`), as this module needs it."""
+
+    @property
+    def size(self) -> int: ...
+
+    def asgi(self) -> dict[str, Any]:
+        """Return a new ``websocket.send`` message."""
 
 
 class Sender:
@@ -78,7 +85,7 @@ class Sender:
         since = self.outbox.since()
         return 0.0 if since is None else max(0.0, self.loop.time() - since)
 
-    def offer(self, message: OutgoingMessage, policy: Policy, key: Any, first: bool) -> int:
+    def offer(self, message: AsgiMessage, policy: Policy, key: Any, first: bool) -> int:
         """Queue a message, or leave it to the policy; the number of an ``Outcome``, never SENT."""
         if not self.is_open():
             return Outcome.GONE

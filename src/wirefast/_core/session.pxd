@@ -13,7 +13,7 @@ cdef class WebSocketSession:
 
 cdef class WebSocketPipeline:
     """The ASGI application around a router where no middleware was added: exception handlers, then the routes."""
-    cdef readonly object router
+    cdef readonly object router      # a SocketRouter
     cdef tuple tables            # (handlers by class, handlers by status), as Starlette keeps them in the scope
     cdef object other_protocols  # the ASGI application for HTTP and the lifespan
     cdef object outer_websocket  # class of the WebSocket that handlers get when no session made one

@@ -4,6 +4,7 @@ from typing import Any, final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast._core.plan_cache import PlanCache
+from wirefast._core.socket_router import SocketRouter
 
 @final
 class WebSocketSession:
@@ -25,11 +26,11 @@ async def call_application(self: Any, scope: Scope, receive: Receive, send: Send
 
 @final
 class WebSocketPipeline:
-    router: Any
+    router: SocketRouter
     def __init__(
         self,
         *,
-        router: Any,
+        router: SocketRouter,
         tables: tuple[dict[Any, Any], dict[int, Any]],
         outer_websocket: type[Any],
         other_protocols: ASGIApp,

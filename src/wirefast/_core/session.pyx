@@ -12,7 +12,7 @@ from wirefast._core import scope as keys
 from wirefast._core.exits import unwind
 from wirefast._core.handlers import handle_exception
 from wirefast._core.solver import leave
-from wirefast.routes.hooks import is_replaced
+from wirefast._core.hooks import is_replaced
 
 from starlette.applications import Starlette
 

@@ -101,7 +101,7 @@ def check_numbers(options: dict[str, Any]) -> None:
         CommandError: one is out of bounds.
     """
     # Not at the top: the server needs the extra of that name, and its absence is one line of the command's.
-    from wirefast.server.bounds import BOUNDS, check
+    from wirefast.server.bounds import BOUNDS, check  # the command's packages, when it runs
 
     for name in BOUNDS:
         if (value := options.get(name)) is not None:  # not every uvicorn has every option
@@ -117,7 +117,7 @@ def check_settings(options: dict[str, Any]) -> None:
     Raises:
         CommandError: an implementation cannot be imported, there is none for WebSockets, or TLS cannot be set up.
     """
-    from uvicorn.config import HTTP_PROTOCOLS, LOOP_FACTORIES, WS_PROTOCOLS
+    from uvicorn.config import HTTP_PROTOCOLS, LOOP_FACTORIES, WS_PROTOCOLS  # the command's packages, when it runs
     from uvicorn.importer import ImportFromStringError, import_from_string
 
     for name, known in (("http", HTTP_PROTOCOLS), ("ws", WS_PROTOCOLS), ("loop", LOOP_FACTORIES)):

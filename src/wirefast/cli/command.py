@@ -25,10 +25,10 @@ PROTOCOLS = {"http": "HttpProtocol", "ws": "WebSocketProtocol"}
 
 def make_command() -> click.Group:
     """Build the command line: our group and ``run``, whose options are those of uvicorn's command."""
-    import click
+    import click  # the command's packages, when it runs
     from uvicorn.main import main as uvicorn_command
 
-    from wirefast.cli.options import own_options
+    from wirefast.cli.options import own_options  # the command's packages, when it runs
 
     defaults = dict(OWN_DEFAULTS)
     ours = importlib.import_module("wirefast.server")
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        import click
+        import click  # the command's packages, when it runs
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as exc:
         if exc.name not in ("click", "uvicorn"):

@@ -13,9 +13,9 @@ CONFIG_ATTRIBUTES = ("timeout_body", "drain_batch", "drain_every", "health_path"
 
 def own_options() -> list[click.Parameter]:
     """Build the options; click is an extra's."""
-    import click
+    import click  # the command's packages, when it runs
 
-    from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY
+    from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY  # the command's packages, when it runs
 
     return [
         click.Option(

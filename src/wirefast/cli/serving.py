@@ -25,7 +25,7 @@ RELOAD_TIMEOUT = 3
 
 def is_default(name: str) -> bool:
     """Return whether neither the command line nor the environment sets an option."""
-    import click
+    import click  # the command's packages, when it runs
     from click.core import ParameterSource
 
     context = click.get_current_context(silent=True)
@@ -39,9 +39,9 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
     Raises:
         CommandError: a header without a colon, or a file or variable that the configuration itself reads is bad.
     """
-    from uvicorn.config import LOGGING_CONFIG
+    from uvicorn.config import LOGGING_CONFIG  # the command's packages, when it runs
 
-    from wirefast.server.config import Config
+    from wirefast.server.config import Config  # the command's packages, when it runs
     from wirefast.server.lines import json_logging
 
     settings = {name: options[name] for name in inspect.signature(Config).parameters if name in options}
@@ -81,9 +81,9 @@ def serve(
     config: uvicorn.Config, *, pin: bool = False, control: bool = True, metrics: tuple[str, int] | None = None
 ) -> int:
     """Run the server, its workers or its reloader until a signal ends it; return the exit code."""
-    from uvicorn.supervisors import ChangeReload
+    from uvicorn.supervisors import ChangeReload  # the command's packages, when it runs
 
-    from wirefast.cli.attending import Alone
+    from wirefast.cli.attending import Alone  # the command's packages, when it runs
     from wirefast.cli.workers import Supervisor
     from wirefast.server.serving import Server
 

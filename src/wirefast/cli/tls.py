@@ -42,7 +42,7 @@ def check_tls(options: dict[str, Any]) -> None:
         return
     if any(path and Path(path).is_fifo() for path in (certificate, key, authorities)):
         return  # a pipe can be read once, which is for the server to do
-    import ssl
+    import ssl  # the command's packages, when it runs
 
     files = [read_pem(options, name) for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs")]
     asked = False
@@ -53,7 +53,7 @@ def check_tls(options: dict[str, Any]) -> None:
         if not options["ssl_keyfile_password"]:
             if sys.stdin is None or not sys.stdin.isatty():
                 raise CommandError(f"the key in '{key or certificate}' is encrypted; add --ssl-keyfile-password")
-            import click
+            import click  # the command's packages, when it runs
 
             try:
                 given = click.prompt(f"Pass phrase of '{key or certificate}'", hide_input=True)

@@ -155,7 +155,7 @@ async def watch(path: Path, every: float, rounds: int | None = None) -> None:
 
 def commands() -> list[click.Command]:
     """Build the commands; click is an extra's."""
-    import click
+    import click  # the command's packages, when it runs
 
     place = click.Option(
         ["--socket"],

@@ -53,7 +53,7 @@ def signature(call: Callable[..., Any]) -> inspect.Signature:
     except Exception:
         pass  # a name that does not exist, or not yet, or a type that refuses its arguments
     if sys.version_info >= (3, 14):
-        from annotationlib import Format
+        from annotationlib import Format  # Python 3.14 has it
 
         return inspect.signature(call, annotation_format=Format.FORWARDREF)
     return inspect.signature(call)

@@ -33,7 +33,7 @@ multipart_incorrect_install_error = (
 def require_multipart() -> None:
     """Raise RuntimeError with the command to run when python-multipart is missing or the wrong package is there."""
     try:
-        from python_multipart import __version__
+        from python_multipart import __version__  # an extra
 
         if __version__ > "0.0.12":
             return
@@ -45,7 +45,7 @@ def require_multipart() -> None:
         advice = multipart_not_installed_error
     else:
         try:
-            from multipart.multipart import parse_options_header  # noqa: F401
+            from multipart.multipart import parse_options_header  # noqa: F401 - an extra
 
             return
         except ImportError:

@@ -76,7 +76,7 @@ class AppDocuments:
         return self.router._routes_version, self.webhooks._routes_version, foreign
 
     def _make_document(self) -> dict[str, Any]:
-        from wirefast.documents.openapi import make_document
+        from wirefast.documents.openapi import make_document  # the document is made when it is asked for
 
         described = {
             "summary": self.summary,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from wirefast.metrics import counters
 from wirefast.metrics.catalogue import FAMILIES
 
-if TYPE_CHECKING:
-    from wirefast.rooms.roster import Roster
+#: A hub's `Roster`, which imports this module.
+Roster: TypeAlias = Any
 
 __all__ = ["busiest_rooms", "count_dropped", "note_hub", "read_hubs"]
 

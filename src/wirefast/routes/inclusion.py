@@ -17,10 +17,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast._core import scope as keys
 from wirefast._core.dispatch import update_scope
+from wirefast._core.hooks import is_replaced
 from wirefast.limits.admission import Gates
 from wirefast.limits.bodies import limit_included
 from wirefast.routes.adoption import adopt
-from wirefast.routes.hooks import is_replaced
 from wirefast.routes.include_context import RouterIncludeContext
 from wirefast.stand_in import stands_in_for
 

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from wirefast._core import scope as keys
 from wirefast._core.dumping import dumped
 from wirefast._core.foreign import is_async_callable
+from wirefast._core.hooks import is_replaced
 from wirefast._core.json import dumps
 from wirefast._core.jsonable import unchanged
 from wirefast._core.operation import Operation, RequestResponse
@@ -45,7 +46,6 @@ from wirefast.dependencies.utils import solve_dependencies
 from wirefast.encoders import jsonable_encoder
 from wirefast.exceptions import EndpointContext, RequestValidationError, ResponseValidationError
 from wirefast.limits.bodies import FormLimits, body_limit_error, inherited_form_limits
-from wirefast.routes.hooks import is_replaced
 from wirefast.routes.streaming import StreamedAnswer
 from wirefast.sse import EventSourceResponse
 from wirefast.telemetry.watching import is_watched, watch_handler, watch_operation, watch_plan

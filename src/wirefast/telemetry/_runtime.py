@@ -103,16 +103,18 @@ def _registration_provider(provider: Any) -> Any:
 def _component(signal: str, endpoint: str) -> Any:
     """Return what hands one signal to an exporter, from OpenTelemetry's SDK."""
     if signal == "TRACES":
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # only where telemetry is on
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         return BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint))
     if signal == "METRICS":
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # only where telemetry is on
+            OTLPMetricExporter,
+        )  # only where telemetry is on
+        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader  # only where telemetry is on
 
         return PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=endpoint))
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # only where telemetry is on
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
     return BatchLogRecordProcessor(OTLPLogExporter(endpoint=endpoint))
@@ -121,17 +123,17 @@ def _component(signal: str, endpoint: str) -> Any:
 def _new_provider(signal: str, component: Any) -> Any:
     """Return a provider of the SDK with one component. This module closes it, not the SDK."""
     if signal == "METRICS":
-        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics import MeterProvider  # only where telemetry is on
 
         return MeterProvider(metric_readers=[component], shutdown_on_exit=False)
     provider: Any
     if signal == "TRACES":
-        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace import TracerProvider  # only where telemetry is on
 
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(component)
     else:
-        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk._logs import LoggerProvider  # only where telemetry is on
 
         provider = LoggerProvider(shutdown_on_exit=False)
         provider.add_log_record_processor(component)

@@ -19,14 +19,14 @@ def is_watched(provider: Any) -> bool:
 
 def record(stack: ASGIApp, config: dict[str, Any]) -> ASGIApp:
     """Return a middleware stack whose requests and connections are recorded; one that is so already, as it is."""
-    from wirefast.telemetry.connections import Telemetry
+    from wirefast.telemetry.connections import Telemetry  # only where telemetry is on
 
     return stack if isinstance(stack, Telemetry) else Telemetry(stack, config)
 
 
 def exception_notes() -> Any:
     """Return the class of the middleware that notes an exception before its response is made."""
-    from wirefast.telemetry.connections import ExceptionNotes
+    from wirefast.telemetry.connections import ExceptionNotes  # only where telemetry is on
 
     return ExceptionNotes
 
@@ -42,7 +42,7 @@ def watch_plan(root: Dependant, make_plan: Callable[..., Any]) -> Callable[..., 
     """
 
     def make(dependant: Dependant, overrides: Any) -> Any:
-        from wirefast.telemetry.operations import watched
+        from wirefast.telemetry.operations import watched  # only where telemetry is on
 
         return make_plan(watched(dependant) if dependant is root else dependant, overrides)
 
@@ -51,7 +51,7 @@ def watch_plan(root: Dependant, make_plan: Callable[..., Any]) -> Callable[..., 
 
 def watch_refusal(refuse: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that makes the error of invalid input as ``refuse`` does, and notes it."""
-    from wirefast.telemetry.operations import watched_refusal
+    from wirefast.telemetry.operations import watched_refusal  # only where telemetry is on
 
     return watched_refusal(refuse)
 
@@ -63,7 +63,7 @@ def watch_operation(parts: dict[str, Any], endpoint: Dependant) -> dict[str, Any
         parts: ``validate``, ``to_json``, ``prepare``, ``refuse`` and ``refuse_body``, as `Operation` takes them.
         endpoint: as it was declared.
     """
-    from wirefast.telemetry.operations import WatchedResult, watched_refusal
+    from wirefast.telemetry.operations import WatchedResult, watched_refusal  # only where telemetry is on
 
     result = WatchedResult(endpoint.call, parts["validate"])
     return {
@@ -77,6 +77,6 @@ def watch_operation(parts: dict[str, Any], endpoint: Dependant) -> dict[str, Any
 
 def watch_handler(handler: Any) -> Any:
     """Return a handler of requests whose operations end with it."""
-    from wirefast.telemetry.operations import watched_handler
+    from wirefast.telemetry.operations import watched_handler  # only where telemetry is on
 
     return watched_handler(handler)
