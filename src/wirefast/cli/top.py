@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wirefast._core.close import POLICY_VIOLATION
 from wirefast.cli.errors import REFUSED, CommandError
 from wirefast.control.lines import LINE_MAX, Line, LineError
 from wirefast.control.paths import running
@@ -205,7 +206,7 @@ def commands() -> list[click.Command]:
             params=[
                 place,
                 click.Option(["--user"], required=True, help="As scope['user'] or websocket.state.user names it."),
-                click.Option(["--code"], type=int, default=1008, show_default=True, help="Of the close."),
+                click.Option(["--code"], type=int, default=POLICY_VIOLATION, show_default=True, help="Of the close."),
                 click.Option(["--reason"], default="", help="Of the close."),
             ],
             help="Close all sockets of a user in a running service.",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wirefast._core.close import is_frame_code
+from wirefast._core.close import check_code
 from wirefast.control.lines import LINE_MAX, Line, LineError
 from wirefast.limits.counters import refusals
 from wirefast.metrics import counters
@@ -143,8 +143,12 @@ class Agent:
         Raises:
             LineError: the code is none that a close frame may have.
         """
-        if not isinstance(code, int) or not is_frame_code(code):
-            raise LineError(f"{code} is not a close code that may be sent: 1000 to 1003, 1007 to 1014, 3000 to 4999")
+        if not isinstance(code, int):
+            raise LineError(f"{code} is not a close code")
+        try:
+            check_code(code)
+        except ValueError as error:
+            raise LineError(str(error)) from None
         ended = 0
         for connection in list(self.server.server_state.connections):
             if hasattr(connection, "kick") and connection.user() == user:

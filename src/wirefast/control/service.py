@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wirefast._core.close import POLICY_VIOLATION
 from wirefast.control.lines import LINE_MAX, Line, LineError
 from wirefast.metrics.merging import Snapshot, lasting, merged
 
@@ -162,5 +163,5 @@ class Service:
         user = arguments.get("user")
         if not isinstance(user, str) or not user:
             raise LineError("kick takes the name of a user")
-        code, reason = arguments.get("code", 1008), arguments.get("reason", "")
+        code, reason = arguments.get("code", POLICY_VIOLATION), arguments.get("reason", "")
         return sum(answer for _, answer in await self._all("kick", user=user, code=code, reason=reason))

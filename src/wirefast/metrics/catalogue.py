@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from wirefast._core.close import CODES
 from wirefast.metrics.counters import Family
 
 __all__ = ["BY_NAME", "METRICS", "Metric", "code_label"]
@@ -154,5 +155,5 @@ FAMILIES = {
 def code_label(code: int) -> str:
     """Return a close code as a label: the codes a client may choose freely have one word for all."""
     if code < 3000:
-        return str(code) if 1000 <= code <= 1015 else "other"
+        return str(code) if code in CODES else "other"
     return "library" if code < 4000 else "private"

@@ -10,6 +10,7 @@ from cpython.bytes cimport PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint64_t
 
 from wirefast._core.channel cimport EventKind
+from wirefast._core.close cimport CLOSE_ABNORMAL
 from wirefast._core.outbox cimport GONE, Policy
 from wirefast.metrics.counters cimport SERIES_MAX, Counter, Histogram
 from wirefast.server.connection cimport Connection
@@ -136,7 +137,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
     cdef int count_end(self) except -1:
         cdef RouteTotals totals = self.totals
         cdef Counter counter
-        cdef int code = 1006
+        cdef int code = CLOSE_ABNORMAL
         cdef double opened_at = self.opened_at
         if opened_at == 0:
             return 0
