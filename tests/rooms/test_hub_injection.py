@@ -185,7 +185,8 @@ def test_the_hub_of_an_application_is_a_hub(given: Any, said: str) -> None:
 def test_a_hub_of_one_process_under_several_workers_warns_once(workers: str, tmp_path: Path) -> None:
     source = "from wirefast import App\nfrom wirefast.rooms import Hub\n\napp = App(hub=Hub())\n"
     (tmp_path / "served.py").write_text(source)
-    with running("served.py", "--workers", workers, "--port", "0", cwd=tmp_path) as server:
+    # Without the private directory there is no relay either.
+    with running("served.py", "--workers", workers, "--port", "0", "--no-control", cwd=tmp_path) as server:
         for _ in range(int(workers)):
             server.wait_for("Application startup complete")
         server.end()

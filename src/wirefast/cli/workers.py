@@ -30,6 +30,7 @@ from uvicorn._subprocess import get_subprocess
 
 from wirefast.cli.attending import ControlThread, Joined, run_directory
 from wirefast.cli.errors import NOT_STARTED
+from wirefast.cli.relaying import RelayProcess
 from wirefast.control.paths import CONTROL, ROOMS, remove
 from wirefast.rooms.workers import ROOMS_VARIABLE
 from wirefast.server.ending import END_WITHIN
@@ -102,7 +103,7 @@ class Worker:
         server = Server(self.config)
         server.report = self.report
         if self.directory is not None:
-            os.environ[ROOMS_VARIABLE] = str(self.directory / ROOMS)
+            os.environ[ROOMS_VARIABLE] = str(self.directory / ROOMS)  # before the application starts its hub
             server.attendants = [Joined(self.directory / CONTROL, self.index)]
         threading.Thread(target=self.listen, args=(server,), daemon=True).start()
         server.run(sockets)
@@ -215,6 +216,7 @@ class Supervisor:
         self.sockets: list[socket.socket] = balanced or [config.bind_socket()]
         if not self.balanced:
             self.sockets[0].listen(config.backlog)
+        self.relay = None if self.directory is None else RelayProcess(self.directory / ROOMS)
         self.load = multiprocessing.get_context("spawn").RawArray("q", 2 * max(64, 2 * config.workers))
         self.shares = Shares(config.workers)
         self.turns: dict[int, tuple[int, float]] = {}
@@ -267,6 +269,8 @@ class Supervisor:
         logger.info("Stopping parent process [%d]", os.getpid())
         for made in self.sockets:
             made.close()
+        if self.relay is not None:
+            self.relay.stop()
         if self.thread is not None:
             self.thread.stop()
         if self.directory is not None:
@@ -274,9 +278,13 @@ class Supervisor:
 
     def rest(self) -> None:
         """Wait for the next tick, or the end of a worker."""
-        processes = [worker.process.sentinel for worker in [*self.workers.values(), *self.leaving]]
+        waited: list[Any] = [worker.process.sentinel for worker in [*self.workers.values(), *self.leaving]]
+        if self.relay is not None:
+            waited += self.relay.waited()
         if not self.signals:
-            wait(processes, TICK)
+            wait(waited, TICK)
+        if self.relay is not None:
+            self.relay.look()
 
     def look(self) -> None:
         """Do what is to be done in one tick."""

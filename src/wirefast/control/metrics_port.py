@@ -13,7 +13,8 @@ from wirefast.metrics.exposition import render
 __all__ = ["MetricsPort"]
 
 #: Bytes of a request's head, and seconds for it.
-HEAD_MAX, HEAD_SECONDS = 8192, 5.0
+HEAD_MAX = 8192
+HEAD_SECONDS = 5.0
 #: Connections at the same time.
 CONNECTIONS_MAX = 64
 

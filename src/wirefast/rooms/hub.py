@@ -44,7 +44,7 @@ from wirefast.rooms.roster import PolicyChoice, Roster
 from wirefast.rooms.sequence import SequenceLog, hear
 from wirefast.rooms.turn import Turn
 from wirefast.rooms.typed import Room
-from wirefast.rooms.workers import is_first_worker, worker_count
+from wirefast.rooms.workers import is_first_worker, relay_url, worker_count
 
 logger = logging.getLogger("wirefast.rooms")
 
@@ -60,7 +60,8 @@ class Hub(Roster, FromScope):
     """Rooms that sockets join and messages are published to.
 
     In an ``App(hub=hub)`` it starts and stops with the lifespan, and endpoints and dependencies get it by their
-    annotation; anywhere else ``async with hub`` does. A hub without a URL works in its process alone, also unstarted.
+    annotation; anywhere else ``async with hub`` does. A hub without a URL reaches the other workers
+    of ``wirefast run --workers N``, and works in its process alone elsewhere, also unstarted.
 
     What is promised: each message reaches a member at most once, those of one publisher to one room in their order. A
     member that reads too slowly, or a broken link between processes, may miss some; policies, counters and ``on_gap``
@@ -75,6 +76,8 @@ class Hub(Roster, FromScope):
         on_drop: a plain function, called with a ``Drop`` when a policy has dropped messages.
         on_gap: called with the name of a room whose messages from other processes may have been lost; may be a
             coroutine function. Default: one log line for a room.
+        local: whether a hub without a URL reaches the other workers of ``wirefast run --workers N`` on this machine.
+            Default: True.
 
     A hook that fails is logged with its traceback the first, tenth, hundredth ... time.
 
@@ -95,8 +98,12 @@ class Hub(Roster, FromScope):
         max_rooms: int = 100,
         on_drop: Callable[[Drop], Any] | None = None,
         on_gap: Callable[[str], Awaitable[None] | None] | None = None,
+        local: bool = True,
     ) -> None:
         super().__init__(url, policy, max_rooms)
+        if not isinstance(local, bool):
+            raise TypeError(f"local takes True or False, not {local!r}")
+        self._local = local
         for name, hook in (("on_drop", on_drop), ("on_gap", on_gap)):
             if hook is not None and not callable(hook):
                 raise TypeError(f"{name} takes a function, not {type(hook).__name__}")
@@ -133,9 +140,12 @@ class Hub(Roster, FromScope):
         self._loop = None if not self._members else self._loop
         self._bind(starting=True)
         self._running = True
-        if self._url is None:
+        url = self._url
+        if url is None and self._local:
+            url = relay_url()
+        if url is None:
             workers = worker_count()
-            if workers > 1 and is_first_worker():
+            if workers > 1 and self._local and is_first_worker():
                 logger.warning(
                     "The hub of this application has no broker, so each of the %d workers has rooms of its own; "
                     'give it one: Hub("redis://...") or Hub("nats://...")',
@@ -144,7 +154,7 @@ class Hub(Roster, FromScope):
             return
         try:
             if self._broker is None:
-                self._broker = make_broker(self._url)
+                self._broker = make_broker(url)
             await self._broker.start(self._deliver, self._lost)
         except BaseException:
             self._running, self._broker, self._loop = False, None, None

@@ -29,6 +29,12 @@ def worker_count() -> int:
         return 1
 
 
+def relay_url() -> str | None:
+    """Return the URL of the relay that joins the workers of this service; None where there is none."""
+    path = os.environ.get(ROOMS_VARIABLE)
+    return f"local://{path}" if path else None
+
+
 def is_first_worker() -> bool:
     """Whether this is the one that speaks for all where each would say the same."""
     name = getattr(_process(), "name", "MainProcess")

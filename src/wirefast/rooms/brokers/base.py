@@ -134,6 +134,7 @@ _BROKERS = {
     "unix": (".redis", "RedisBroker"),
     "nats": (".nats", "NatsBroker"),
     "tls": (".nats", "NatsBroker"),
+    "local": (".local", "LocalBroker"),
 }
 
 

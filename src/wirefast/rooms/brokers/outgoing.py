@@ -76,7 +76,7 @@ class OutgoingQueue:
             if not self._overflow:
                 logger.warning("%s: the queue is full, payloads are dropped", self.name)
             self._overflow += 1
-            self._note_lost(room)
+            self.note_lost(room)
             return
         self.queue.append((room, payload))
         self._queued_bytes += len(payload)
@@ -106,7 +106,7 @@ class OutgoingQueue:
                 except BaseException:
                     # The batch may have arrived: sent again, it could arrive twice.
                     for room, _ in batch:
-                        self._note_lost(room)
+                        self.note_lost(room)
                     if notice:
                         self._lost_all = True
                     raise
@@ -127,7 +127,7 @@ class OutgoingQueue:
             if not done.done():
                 done.set_result(None)
 
-    def _note_lost(self, room: str) -> None:
+    def note_lost(self, room: str) -> None:
         """Count a dropped payload and keep its room for the next notice."""
         self.dropped += 1
         self._lost_at = asyncio.get_running_loop().time()
@@ -143,7 +143,7 @@ class OutgoingQueue:
             self._refusals.add(reason)
             logger.warning("%s refused a payload of room %r: %s (said once)", self.name, room, reason)
         if room != NOTICES:
-            self._note_lost(room)
+            self.note_lost(room)
 
     def _take_batch(self) -> list[tuple[str, bytes]]:
         batch: list[tuple[str, bytes]] = []
