@@ -30,13 +30,13 @@ enum { FRAME_HEADER_MAX = 14, FRAME_CONTROL_MAX = 125 };
 
 /* What frame_parse returns besides the size of the header. */
 enum {
-    FRAME_MORE = 0,               /* the header is not complete */
-    FRAME_BAD_RESERVED_BIT = -1,  /* a reserved bit that nothing negotiated */
+    FRAME_MORE = 0,              /* the header is not complete */
+    FRAME_BAD_RESERVED_BIT = -1, /* a reserved bit that nothing negotiated */
     FRAME_BAD_OPCODE = -2,
-    FRAME_BAD_CONTROL = -3,       /* a control frame that is fragmented or longer than 125 bytes */
+    FRAME_BAD_CONTROL = -3, /* a control frame that is fragmented or longer than 125 bytes */
     FRAME_NOT_MASKED = -4,
-    FRAME_BAD_LENGTH = -5,        /* not minimal, or its top bit is set */
-    FRAME_TOO_LONG = -6,          /* a data frame longer than the caller takes */
+    FRAME_BAD_LENGTH = -5, /* not minimal, or its top bit is set */
+    FRAME_TOO_LONG = -6,   /* a data frame longer than the caller takes */
 };
 
 typedef struct {

@@ -219,9 +219,8 @@ static bool ends_with(const path_token *token, const char *path, size_t start, s
 }
 
 /* Fills the rows of tokens[0:count] over path[start:end], the last one being that of the end. */
-static void fill_table(
-    const path_token *tokens, size_t count, const char *path, size_t start, size_t end, bool final,
-    uint64_t *table) {
+static void fill_table(const path_token *tokens, size_t count, const char *path, size_t start, size_t end, bool final,
+                       uint64_t *table) {
     size_t size = end - start;
     size_t words = path_pattern_row_words(size);
     uint64_t *row = table + count * words;
@@ -233,9 +232,8 @@ static void fill_table(
         fill_row(&tokens[j], path + start, size, row, row - words);
 }
 
-bool path_pattern_match(
-    const path_token *tokens, size_t count, const char *path, size_t start, size_t end, bool final,
-    uint64_t *table, path_span *spans) {
+bool path_pattern_match(const path_token *tokens, size_t count, const char *path, size_t start, size_t end, bool final,
+                        uint64_t *table, path_span *spans) {
     size_t at = start;
     size_t first = count; /* the token of the table's first row, once there is a table */
     size_t base = 0;      /* the byte of its first column */

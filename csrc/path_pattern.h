@@ -56,8 +56,7 @@ static inline size_t path_pattern_row_words(size_t size) {
  * last byte may be left over. `table` has path_pattern_prepare() rows for end - start bytes and need not be cleared.
  * `spans` receives one entry per parameter, and on a mismatch may have been written in part.
  */
-bool path_pattern_match(
-    const path_token *tokens, size_t count, const char *path, size_t start, size_t end, bool final,
-    uint64_t *table, path_span *spans);
+bool path_pattern_match(const path_token *tokens, size_t count, const char *path, size_t start, size_t end, bool final,
+                        uint64_t *table, path_span *spans);
 
 #endif

@@ -454,9 +454,8 @@ static void walk(search *search, uint32_t at, size_t start, size_t params) {
                 if (!is_worth(search, tried->target))
                     continue;
                 bool whole = tried->tail || final;
-                if (!path_pattern_match(
-                        tried->tokens, tried->count, path, start, tried->tail ? search->size : end, whole,
-                        search->table, search->taken + params))
+                if (!path_pattern_match(tried->tokens, tried->count, path, start, tried->tail ? search->size : end,
+                                        whole, search->table, search->taken + params))
                     continue;
                 if (whole)
                     arrive(search, tried->target, params + tried->params);
@@ -468,8 +467,8 @@ static void walk(search *search, uint32_t at, size_t start, size_t params) {
     }
 }
 
-uint32_t path_trie_match(
-    const path_trie *trie, const char *path, size_t size, uint32_t lowest, void *work, path_span *spans) {
+uint32_t path_trie_match(const path_trie *trie, const char *path, size_t size, uint32_t lowest, void *work,
+                         path_span *spans) {
     search search = {.trie = trie, .path = path, .size = size, .lowest = lowest, .best = PATH_TRIE_NONE};
     search.taken = work;
     search.table = (uint64_t *)((char *)work + trie->max_params * sizeof(path_span));

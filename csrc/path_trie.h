@@ -76,7 +76,7 @@ size_t path_trie_work_size(const path_trie *trie, size_t size);
  * which the winner's come first, one per parameter in pattern order. `path` is UTF-8; bytes that
  * are not do no harm, but where captures may end in them is not said.
  */
-uint32_t path_trie_match(
-    const path_trie *trie, const char *path, size_t size, uint32_t lowest, void *work, path_span *spans);
+uint32_t path_trie_match(const path_trie *trie, const char *path, size_t size, uint32_t lowest, void *work,
+                         path_span *spans);
 
 #endif

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,10 @@ def test_sections_have_one_mark(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in WRITTEN if path.suffix in (".pyx", ".pxd")], ids=label)
 def test_constants_are_enums(path: Path) -> None:
     assert not re.search(r"^\s*DEF\s", path.read_text(encoding="utf-8"), re.MULTILINE), "Cython deprecates DEF"
+
+
+@pytest.mark.skipif(shutil.which("clang-format") is None, reason="clang-format is not installed")
+def test_c_is_formatted() -> None:
+    files = sorted(str(path) for path in (ROOT / "csrc").glob("*.[ch]"))
+    done = subprocess.run(["clang-format", "--dry-run", "--Werror", *files], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[:2000]

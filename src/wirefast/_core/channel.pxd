@@ -18,7 +18,7 @@ cdef enum EventKind:
 
 
 cdef class Channel:
-    # True once somebody has taken the connect event (the ASGI "websocket.connect" message).
+    # True once the connect event was taken (the ASGI "websocket.connect" message).
     cdef bint connect_taken
     # What tells this connection from others, in exceptions and in copies of its scope: see `_core/whose.py`.
     cdef object mark

@@ -3,7 +3,7 @@
 # A coroutine that Cython compiles costs three objects and some two thousand instructions per call, most of it
 # around the one await that a message needs. A CompiledCoroutine is one object from a free list; awaiting it calls
 # start(), and where that had nothing to wait for, it is over. For everyone else it is a coroutine: await, send,
-# throw, close, create_task, wait_for, gather, and the warning when nobody ever awaited it.
+# throw, close, create_task, wait_for, gather, and the warning when it was never awaited.
 #
 # A subclass adds no fields, or it does not share the free list.
 

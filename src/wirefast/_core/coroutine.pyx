@@ -18,7 +18,7 @@ cdef extern from *:
         return (PySendResult) coroutine_step(self, value, result);
     }
 
-    /* One StopIteration that is used again and again, as long as nobody kept it or let it pass through a frame. */
+    /* One StopIteration that is used again and again, as long as it was not kept and passed through no frame. */
     static PyObject *coroutine_spare_stop;
 
     static int coroutine_spare_is_clean(void)
@@ -267,7 +267,7 @@ cdef class CompiledCoroutine:
         raise StopIteration(outcome)
 
     def close(self):
-        """End it where it waits; one that never began never will, and nobody is warned of it."""
+        """End the coroutine where it waits. One that never began never will, without a warning."""
         cdef object inner = self.inner
         cdef bint waits = self.stage == SUSPENDED
         if self.stage == FINISHED and inner is not None:
@@ -284,7 +284,7 @@ cdef class CompiledCoroutine:
 
     @property
     def cr_running(self):
-        """Always False: nobody can ask while it runs."""
+        """Return False: while a coroutine runs, no other code of its thread can ask."""
         return False
 
     @property
@@ -321,7 +321,7 @@ cdef int never_awaited(str name) noexcept:
 
 
 cdef int mark_coroutine_function(object function) except -1:
-    # inspect looks at the flags of the code object, which Cython sets for `async def` alone and lets nobody set.
+    # inspect looks at the flags of the code object, which Cython sets for `async def` alone, and which are read-only.
     cdef PyObject** place
     cdef object code, before
     if type(function) is not type(_awaiting):

@@ -1,4 +1,4 @@
-"""Choosing the route of a connection: Starlette's rule (the first declared that matches), whatever their number."""
+"""Choosing the route of a connection: Starlette's rule (the first declared that matches), at one cost for any number."""
 
 cimport cython
 from cpython.object cimport PyObject_GenericGetAttr
@@ -19,7 +19,7 @@ cdef object FULL = Match.FULL
 cdef object NONE = Match.NONE
 # Where the ``handle`` of a route that no class of the user's has changed is written.
 cdef tuple PLAIN = ("starlette.routing", "wirefast.routes.http")
-# It only calls the route's app. None where a tool has put another in its place.
+# Starlette's handle() of a WebSocket route, which only calls the route's app. None where a tool has replaced it.
 cdef object HANDLE = None if is_replaced(WebSocketRoute, "handle") else WebSocketRoute.handle
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def dumped(dump: Callable[..., Any], **options: Any) -> Any:
-    """What ``dump(mode="json")`` gives, or ``mode="python"`` where pydantic cannot: half a pair in a key, deep values.
+    """Return ``dump(mode="json")``, or ``mode="python"`` where pydantic cannot: half a pair in a key, deep values.
 
     Args:
         dump: ``model_dump`` of a model, or ``dump_python`` with its value.

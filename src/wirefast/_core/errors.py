@@ -15,7 +15,7 @@ except ImportError:  # Starlette before it had a name for this
 def blame_peer(exc: Exception, reason: str) -> Exception:
     """Mark an exception as caused by what the peer sent.
 
-    It is raised to the application as it is. When nobody handles it, our server closes with 1003 (RFC 6455,
+    It is raised to the application as it is. Where no handler takes it, our server closes with 1003 (RFC 6455,
     section 7.4.1: data that cannot be accepted) and this reason, and logs a line instead of a traceback.
     """
     exc.wirefast_close = (UNSUPPORTED_DATA, reason)  # type: ignore[attr-defined]

@@ -40,7 +40,7 @@ async def unwind(exc: BaseException, entered: list[Any]) -> bool:
         True when one of them swallowed the exception.
 
     Raises:
-        BaseException: whatever a generator raised instead.
+        BaseException: what a generator raised instead.
     """
     stack = AsyncExitStack()
     for item in entered:
@@ -63,7 +63,7 @@ async def unwind(exc: BaseException, entered: list[Any]) -> bool:
 
 
 def _without_contextlib(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback without the frames of the exit stack, which hold the exception and themselves: cycles again."""
+    """Return the traceback without the frames of the exit stack, which hold the exception and themselves: cycles."""
     kept: list[TracebackType] = []
     while traceback is not None:
         if traceback.tb_frame.f_globals is vars(contextlib):
@@ -77,7 +77,7 @@ def _without_contextlib(traceback: TracebackType | None) -> TracebackType | None
 
 
 def _started(generator: Any) -> Any:
-    """A context manager that is already inside its block, at the generator's yield."""
+    """Return a context manager that is already inside its block, at the generator's yield."""
     return asynccontextmanager(lambda: generator)()
 
 

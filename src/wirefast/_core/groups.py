@@ -25,7 +25,7 @@ def caused_by_client(exc: BaseException) -> bool:
 
 
 def only_cause(exc: Any, is_expected: Callable[[BaseException], bool] = caused_by_client) -> Any:
-    """The exception that a group of one kind stands for; ``exc`` itself in every other case.
+    """Return the exception that a group of one kind stands for; ``exc`` itself in every other case.
 
     Disconnects beside another kind do not count: the other kind says more.
 

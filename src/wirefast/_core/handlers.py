@@ -118,7 +118,7 @@ async def handle_exception(
             # The same cycle, where what is raised now comes out of this exception.
             del exc
             raise
-    # And again.
+    # The traceback of this call holds its frame, and so the exception: a cycle once more.
     exc.__traceback__ = None
 
 

@@ -1,5 +1,5 @@
 # distutils: sources = csrc/path_trie.c csrc/path_pattern.c
-"""Path matching: the first declared route whose pattern matches, whatever the number of routes.
+"""Path matching: the first declared route whose pattern matches, at one cost for any number of routes.
 
 The patterns are Starlette's (``starlette.routing.compile_path``), and so is the answer. Patterns made of literals
 and Starlette's own five convertors are compiled into a trie (csrc/path_trie.h), where no path

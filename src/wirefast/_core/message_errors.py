@@ -20,7 +20,7 @@ from wirefast.exceptions import WebSocketException as _OwnWebSocketException
 
 logger = logging.getLogger("wirefast.messages")
 
-#: The error for what nobody expected; the log has the rest.
+#: The error for an unexpected exception; the log has the rest.
 INTERNAL = {"code": "internal"}
 
 
@@ -46,7 +46,7 @@ class MessageError(Exception):
 class InvalidMessage(_OwnWebSocketException, ValueError):
     """What the client sent is no message that is taken here. Raised by ``receive_message``.
 
-    A ``WebSocketException``: where nobody handles it, the socket is closed with 1008 and the word as the reason, and
+    A ``WebSocketException``: where no handler takes it, the socket is closed with 1008 and the word as the reason, and
     the log has no traceback. A ``ValueError`` as well, like what ``receive_json`` raises. ``__cause__`` is pydantic's
     ``ValidationError`` where there is one, with what the client sent; nothing else here holds any of that.
 
@@ -88,7 +88,7 @@ class Disconnect(NamedTuple):
 
 
 def end_of(failure: BaseException | None) -> tuple[int, str]:
-    """The code and the reason of a socket that ended with this exception, or with none."""
+    """Return the code and the reason of a socket that ended with this exception, or with none."""
     if failure is None:
         return close.NORMAL, ""
     if isinstance(failure, (WebSocketDisconnect, WebSocketException)):
@@ -97,7 +97,7 @@ def end_of(failure: BaseException | None) -> tuple[int, str]:
 
 
 def refused_handshake(failure: BaseException) -> BaseException:
-    """What ``on_connect`` raised, as a socket that is not open knows it."""
+    """Return what ``on_connect`` raised, as a socket that is not open knows it."""
     if isinstance(failure, MessageError):
         return WebSocketException(code=close.POLICY_VIOLATION, reason=failure.message or failure.code)
     return failure
@@ -109,7 +109,7 @@ def log_failure(failure: BaseException, call: Any) -> None:
 
 
 def cause_of(exc: Exception, handlers: Handlers, mark: object) -> Exception:
-    """The exception that a group stands for, as task groups raise them; ``exc`` itself in every other case.
+    """Return the exception that a group stands for, as task groups raise them; ``exc`` itself in every other case.
 
     Args:
         exc: what a handler, a dependency or a validator raised.
@@ -131,7 +131,7 @@ def cause_of(exc: Exception, handlers: Handlers, mark: object) -> Exception:
 async def answer_of(
     exc: Exception, websocket: Any, handlers: Handlers, defaults: frozenset[Any]
 ) -> dict[str, Any] | None:
-    """The error that a client is sent for an exception; None where an exception handler has done what is to be done.
+    """Return the error that a client is sent for an exception; None where an exception handler has done its work.
 
     Args:
         exc: what a handler, a dependency or a validator raised.
@@ -179,7 +179,7 @@ def _told(exc: MessageError) -> dict[str, Any]:
 
 
 def _of_response(response: Any) -> dict[str, Any] | None:
-    """What an exception handler returned, which for HTTP is a response."""
+    """Return what an exception handler returned, which for HTTP is a response."""
     if response is None:
         return None
     if not isinstance(response, Response):

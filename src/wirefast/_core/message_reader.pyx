@@ -159,7 +159,7 @@ cdef class MessageReader:
             self.ahead.append(failure)
 
     cdef int interrupt(self, object failure) except -1:
-        """End the socket for this reason, whatever the session's task waits for."""
+        """End the socket for this reason, also while the session's task waits."""
         if self.failure is None:
             self.failure = failure
             if (self.watching or self.idle) and self.task is not None:

@@ -399,7 +399,7 @@ async def read_bytes(request):
 async def read_json(request, bint strict_content_type):
     """The parsed JSON, the bytes of another content type, or PydanticUndefined for an empty body.
 
-    Raises json.JSONDecodeError and whatever else ``json.loads(body)`` raises.
+    Raises json.JSONDecodeError and what else ``json.loads(body)`` raises.
     """
     cdef bytes body = await read_bytes(request)
     if not body:

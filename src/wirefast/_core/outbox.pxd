@@ -58,7 +58,7 @@ cdef class Outbox:
 
     # Take a message in, or say why not: an Outcome. `first`: it is the turn of a publisher that waited.
     cdef int admit(self, object payload, Py_ssize_t size, Policy policy, object key, bint first, double now) except -1
-    # Take in what a plain send gave, whatever the bounds.
+    # Take in what a plain send gave, past every bound.
     cdef int keep(self, object payload, Py_ssize_t size, double now) except -1
     # The oldest payloads, of about `limit` bytes together; at least one while something waits.
     cdef list take(self, Py_ssize_t limit)

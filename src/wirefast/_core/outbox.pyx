@@ -252,7 +252,7 @@ cdef class Outbox:
         return self.admit(payload, size, policy, key, first, now)
 
     def hold(self, payload, Py_ssize_t size, double now):
-        """Take in what a plain send gave, whatever the bounds."""
+        """Take in what a plain send gave, past every bound."""
         self.keep(payload, size, now)
 
     def pop(self):

@@ -48,7 +48,7 @@ cdef class FieldOp(Op):
     # What becomes of it.
     cdef Shortcut shortcut
     cdef long long low, high     # inclusive bounds of length or value for the shortcut
-    cdef bint counted            # STRING: the bounds are somebody's, not the widest
+    cdef bint counted            # STRING: the bounds are declared, not the widest
     cdef object validate         # callable(value) -> value, raises pydantic.ValidationError
     cdef bint from_attributes    # validate takes from_attributes=True
     # When it is absent.
@@ -110,7 +110,7 @@ cdef class Plan:
     # What the frame prepares before the first operation.
     cdef dict cache_slots        # what makes two dependencies the same -> slot of their result
     cdef dict header_index       # lower-case header name (bytes) -> index into Frame.headers; None: no header asked for
-    cdef int connection_slot     # -1 where nobody asks
+    cdef int connection_slot     # -1 where no callable asks
     cdef int response_slot
     cdef int background_slot
     cdef object make_response

@@ -113,7 +113,7 @@ class Sender:
         self.task.add_done_callback(lambda _: timer.cancel())
 
     def finish(self) -> None:
-        """The socket has ended: plain sends that wait here fail, the rest is forgotten."""
+        """End, since the socket has: plain sends that wait here fail, the rest is forgotten."""
         rest = self.last if self.last is not None else deque(iter(self.outbox.pop, None))
         self.last = deque()
         for payload in rest:
@@ -122,7 +122,7 @@ class Sender:
         self.outbox.finish()
 
     def _gone(self) -> OSError:
-        """What a plain send raises once the socket has ended; our server reads from it whose end that was."""
+        """Return what a plain send raises once the socket has ended; our server reads from it whose end that was."""
         error = OSError("the socket has ended")
         if self.connection is not None:
             error.wirefast_connection = self.connection  # type: ignore[attr-defined]
@@ -182,7 +182,7 @@ class Sender:
             raise
 
     async def __call__(self, message: Any) -> None:
-        """A plain send, in its turn; or what waited, given by the task through the WebSocket."""
+        """Send a message in its turn, or what waited, given by the task through the WebSocket."""
         by_task = self.task is not None and asyncio.current_task() is self.task
         if self.last is not None and not by_task:
             # Closed by a policy or a hub, or found dead: to its handler the peer is gone.

@@ -32,7 +32,7 @@ cdef extern from "Python.h":
     bint PyAsyncGen_CheckExact(object value)
     bint PyUnicode_IS_ASCII(object text)
 
-# The value of a slot that nobody has filled.
+# The value of a slot that is not filled.
 cdef object ABSENT = object()
 
 

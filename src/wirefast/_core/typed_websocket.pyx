@@ -60,7 +60,7 @@ cdef class TypedWebSocketCore(WebSocketCore):
 
         Raises:
             InvalidMessage: no JSON, no known tag, or not valid; the socket stays open, and the next call gives the next
-                message. A ``ValueError``. Where nobody handles it, the socket is closed with 1008.
+                message. A ``ValueError``. Where no handler takes it, the socket is closed with 1008.
             pydantic.PydanticSchemaGenerationError: no type of messages. Otherwise as receive_text().
         """
         return receiving_message(self, input_of(model, tag))

@@ -68,7 +68,7 @@ cdef class WebSocketCore:
         self.scope = scope
         self.receive_callable = receive
         self.send_callable = send
-        # A subclass may have its own, or somebody may have put one on a class, which the shortcuts would pass by.
+        # A subclass may have its own, or a tool may have put one on a class, which the shortcuts would pass by.
         cdef object cls = type(self)
         self.patched = cls.receive is not OWN_RECEIVE or cls.send is not OWN_SEND
         if not self.patched:
@@ -471,7 +471,7 @@ cdef class ReceiveCall(CompiledCoroutine):
         cdef WebSocketCore websocket = <WebSocketCore> self.owner
         cdef str key
         if self.phase == EVENT:
-            # Somebody may have replaced receive() in the meantime.
+            # receive() may have been replaced in the meantime.
             return self.start() if websocket.channel is None else self.next_event(websocket)
         key = "text" if self.option & FRAME == TEXT else "bytes"
         if self.phase == MESSAGE and type(value) is dict and (<dict> value)["type"] == "websocket.receive":

@@ -28,7 +28,7 @@ def is_anothers(exc: BaseException, mark: object) -> bool:
     """Tell whether an exception was raised because of another connection than that with this mark.
 
     Args:
-        exc: a disconnect, or an exception that blames a peer. What a program raises by itself is nobody's.
+        exc: a disconnect, or an exception that blames a peer. What a program raises by itself belongs to no connection.
         mark: of the connection that is served; None where it has none, and then nothing is another's.
     """
     if mark is None:

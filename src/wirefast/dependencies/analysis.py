@@ -43,12 +43,12 @@ _TYPE_ALIAS_TYPES = tuple(
 
 
 def typed_annotation(annotation: Any, namespace: dict[str, Any]) -> Any:
-    """The annotation, evaluated in ``namespace`` where it holds strings; unknown names stay forward references."""
+    """Return the annotation, its strings evaluated in ``namespace``; unknown names stay forward references."""
     return evaluated(annotation, namespace)
 
 
 def typed_signature(call: Callable[..., Any]) -> inspect.Signature:
-    """The signature of ``call`` with string annotations evaluated as far as their names can be found."""
+    """Return the signature of ``call`` with string annotations evaluated as far as their names can be found."""
     found = signature(call)
     namespace: dict[str, Any] | None = None
     parameters = []
@@ -66,7 +66,7 @@ def typed_signature(call: Callable[..., Any]) -> inspect.Signature:
 
 
 def typed_return_annotation(call: Callable[..., Any]) -> Any:
-    """The evaluated return annotation of ``call``, None where there is none."""
+    """Return the evaluated return annotation of ``call``, None where there is none."""
     annotation = signature(call).return_annotation
     if annotation is _EMPTY:
         return None
@@ -179,7 +179,7 @@ def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, oauth_
 
 
 def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> Dependant:
-    """The Dependant of one entry of a ``dependencies=[...]`` list.
+    """Return the Dependant of one entry of a ``dependencies=[...]`` list.
 
     Args:
         depends: the entry. Its ``use_cache`` is not read, as in FastAPI.
@@ -198,7 +198,7 @@ def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> De
 def get_endpoint_dependant(
     *, path: str, call: Callable[..., Any], dependencies: Sequence[params.Depends], has_messages: bool = False
 ) -> tuple[Dependant, list[ModelField], bool]:
-    """The Dependant of an endpoint with its route's ``dependencies`` in front.
+    """Return the Dependant of an endpoint with its route's ``dependencies`` in front.
 
     Args:
         path, call, dependencies: of the route.
@@ -249,7 +249,7 @@ def adopt_foreign(dependant: Dependant) -> None:
 
 
 def flat_body_params(dependant: Dependant) -> list[ModelField]:
-    """The body fields of a whole tree, a callable's own before those of what it depends on.
+    """Return the body fields of a whole tree, a callable's own before those of what it depends on.
 
     Args:
         dependant: the root of the tree.
@@ -388,7 +388,7 @@ def _annotated_field_info(marker: FieldInfo, annotation: Any, name: str, value: 
 
 
 def _inferred_field_info(annotation: Any, type_annotation: Any, value: Any, in_path: bool) -> FieldInfo:
-    """The marker of a parameter that has none: path name, file, body for what is no scalar, else query."""
+    """Return the marker of a parameter that has none: path name, file, body for what is no scalar, else query."""
     default = Undefined if value is _EMPTY else value
     field_info: FieldInfo
     if in_path:
@@ -441,7 +441,7 @@ def _create_field(
 
 
 def _resolve_path_alias(field_info: FieldInfo, path_param_names: set[str]) -> FieldInfo:
-    """A ``Path`` with ``AliasChoices`` is read under the choice that stands in the path."""
+    """Read a ``Path`` with ``AliasChoices`` under the choice that stands in the path."""
     alias = field_info.validation_alias
     if is_marker(field_info, "Path") and isinstance(alias, AliasChoices):
         if all(isinstance(choice, str) for choice in alias.choices):

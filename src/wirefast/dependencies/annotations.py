@@ -44,7 +44,7 @@ class UnresolvedAnnotation(FastAPIError):
 
 
 def signature(call: Callable[..., Any]) -> inspect.Signature:
-    """The signature, with strings evaluated where all of them can be."""
+    """Return the signature, with strings evaluated where all of them can be."""
     try:
         return inspect.signature(call, eval_str=True)
     except (TypeError, ValueError):
@@ -68,7 +68,7 @@ def _has_no_signature(call: Callable[..., Any]) -> bool:
 
 
 def evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
-    """The annotation with its strings evaluated, those inside (``Optional["Item"]``) too, as far as possible."""
+    """Return the annotation with its strings evaluated, those inside (``Optional["Item"]``) too, as far as possible."""
     if not isinstance(annotation, str):
         if not any(True for _ in _unknown(annotation)):
             return annotation
@@ -88,7 +88,7 @@ def is_unresolved(annotation: Any) -> bool:
 
 
 def _unknown(annotation: Any) -> Iterator[Any]:
-    """The forward references in an annotation, those of ``list["Item"]`` included."""
+    """Return the forward references in an annotation, those of ``list["Item"]`` included."""
     if isinstance(annotation, ForwardRef):
         yield annotation
         return
@@ -107,7 +107,7 @@ def _unknown(annotation: Any) -> Iterator[Any]:
 
 
 def _names(annotation: Any) -> Iterator[str]:
-    """The names at the roots of everything in an annotation that is not evaluated."""
+    """Return the names at the roots of everything in an annotation that is not evaluated."""
     for item in [annotation] if isinstance(annotation, str) else _unknown(annotation):
         text = item if isinstance(item, str) else item.__forward_arg__
         try:
@@ -122,7 +122,7 @@ def _names(annotation: Any) -> Iterator[str]:
 
 
 def function_of(call: Any) -> Any:
-    """The function whose signature a callable has: behind partial, wraps, a class or an object with ``__call__``."""
+    """Return the function whose signature a callable has: behind partial, wraps, a class, or ``__call__``."""
     while True:
         if isinstance(call, partial):
             call = call.func
@@ -141,7 +141,7 @@ def function_of(call: Any) -> Any:
 
 
 def namespace_of(call: Any) -> dict[str, Any]:
-    """The names that the annotations of a callable can use: its module's, and those its closure holds."""
+    """Return the names that the annotations of a callable can use: its module's, and those its closure holds."""
     function = function_of(call)
     names: dict[str, Any] = {}
     if isinstance(call, type):

@@ -49,7 +49,7 @@ class BodyFields:
         self._plain_form_fields = [field for field, _, models in self._fields if not models]
 
     async def __call__(self, body: Any) -> tuple[dict[str, Any], Errors]:
-        """The values by field name, and the errors of the client, none of which means that every value is there.
+        """Return the values by field name, and the errors of the client, none of which means that every value is there.
 
         Args:
             body: parsed JSON, ``FormData``, bytes of another type, or ``PydanticUndefined`` for none.
@@ -144,7 +144,7 @@ def _is_sequence(value: Any) -> bool:
 
 
 async def read_upload(file: UploadFile) -> bytes:
-    """The bytes of an upload, whose position stays where it was for others who read it."""
+    """Return the bytes of an upload, whose position stays where it was for others who read it."""
     position = file.file.tell()
     try:
         return await file.read()
@@ -153,7 +153,7 @@ async def read_upload(file: UploadFile) -> bytes:
 
 
 async def _model_input(field: ModelField, models: list[type[BaseModel]], form: FormData) -> Any:
-    """What a form model is validated from; Undefined when an optional one was not sent at all."""
+    """Return what a form model is validated from; Undefined when an optional one was not sent at all."""
     optional = type(None) in get_args(field.field_info.annotation)
     if optional and not any(_is_supplied(model, form) for model in models):
         return Undefined
@@ -174,7 +174,7 @@ def is_form_body(fields: list[ModelField], embed: bool) -> bool:
 
 
 def body_field(fields: list[ModelField], name: str, embed: bool) -> ModelField | None:
-    """The whole body as one field, which describes it to OpenAPI. None without a body.
+    """Return the whole body as one field, which describes it to OpenAPI. None without a body.
 
     Args:
         fields: the body fields of the operation.

@@ -83,13 +83,13 @@ class ModelField:
         return self.get_default()
 
     def get_default(self) -> Any:
-        """The default, a fresh one from its factory, or ``PydanticUndefined`` for a required parameter."""
+        """Return the default, a fresh one from its factory, or ``PydanticUndefined`` for a required parameter."""
         if self.field_info.is_required():
             return Undefined
         return self.field_info.get_default(call_default_factory=True)
 
     def validate(self, value: Any, values: dict[str, Any] | None = None, *, loc: Location = ()) -> tuple[Any, Errors]:
-        """The validated value and no errors, or None and pydantic's errors below ``loc``."""
+        """Return the validated value and no errors, or None and pydantic's errors below ``loc``."""
         try:
             return self.type_adapter.validate_python(value, from_attributes=True), []
         except ValidationError as exc:
@@ -107,12 +107,12 @@ def located_errors(exc: ValidationError, loc: Location) -> Errors:
 
 
 def missing_error(loc: Location) -> dict[str, Any]:
-    """The error of a required parameter that the client did not send."""
+    """Return the error of a required parameter that the client did not send."""
     return {"type": "missing", "loc": loc, "msg": "Field required", "input": None}
 
 
 def merge_annotation(field_info: FieldInfo, annotation: Any) -> FieldInfo:
-    """A copy of the marker with type and metadata of the whole ``Annotated[...]`` it stands in."""
+    """Return a copy of the marker with type and metadata of the whole ``Annotated[...]`` it stands in."""
     merged = type(field_info).from_annotation(annotation)
     result = copy(field_info)
     for name, value in _attributes(merged).items():
@@ -168,7 +168,7 @@ def create_model_field(
 
 @lru_cache(maxsize=1024)
 def model_fields(model: type[BaseModel]) -> tuple[ModelField, ...]:
-    """The fields of a model that groups parameters (``Annotated[Filters, Query()]``)."""
+    """Return the fields of a model that groups parameters (``Annotated[Filters, Query()]``)."""
     return tuple(_model_fields(model))
 
 
@@ -181,7 +181,7 @@ def _model_fields(model: type[BaseModel]) -> Iterator[ModelField]:
 
 
 def parameter_model(field: ModelField) -> type[BaseModel] | None:
-    """The model when a whole group (query, headers, cookies) is read into one model, else None."""
+    """Return the model when a whole group (query, headers, cookies) is read into one model, else None."""
     annotation: Any = field.field_info.annotation
     if is_marker(field.field_info, "Query", "Header", "Cookie"):
         annotation = shapes.model_of(annotation)
@@ -191,7 +191,7 @@ def parameter_model(field: ModelField) -> type[BaseModel] | None:
 
 
 def read_names(field: ModelField, *, convert_underscores: bool = False) -> list[tuple[str, str]]:
-    """The names a value may come under, best first: pairs of (name in the error, name in the request)."""
+    """Return the names a value may come under, best first: pairs of (name in the error, name in the request)."""
     alias = field.validation_alias or field.alias
     request_alias = alias.replace("_", "-") if convert_underscores and alias == field.name else alias
     names = [(alias, request_alias)]

@@ -24,7 +24,7 @@ _MODULE = "fastapi._compat.v2"
 
 
 def body_model(name: str, members: dict[str, Any], config: Any = None) -> type[BaseModel]:
-    """The model of a whole body.
+    """Return the model of a whole body.
 
     Args:
         name: of the model.
@@ -41,7 +41,7 @@ def is_optional_form_model(field: ModelField) -> bool:
 
 
 def flat_form_model(fields: Sequence[ModelField], name: str) -> type[BaseModel]:
-    """The model of a whole form. Its schema describes the form; nothing is validated by it.
+    """Return the model of a whole form. Its schema describes the form; nothing is validated by it.
 
     Args:
         fields: of the form; at least one holds a model.
@@ -66,7 +66,7 @@ def flat_form_model(fields: Sequence[ModelField], name: str) -> type[BaseModel]:
 
 
 def _under_request_names(model: type[BaseModel], core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-    """The schema of a model whose properties have the names that a form is read under (see ``read_names``)."""
+    """Return the schema of a model whose properties have the names that a form is read under (see ``read_names``)."""
     schema = handler(core_schema)
     whole = handler.resolve_ref_schema(schema)
     required = whole.get("required", [])
@@ -119,7 +119,7 @@ def _lay_flat(fields: Sequence[ModelField], schema: dict[str, Any]) -> None:
 
 
 def _conditions(field: ModelField, models: Sequence[type[BaseModel]], own: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a form must fulfil for one field of models, whose schema is ``own``."""
+    """Return what a form must fulfil for one field of models, whose schema is ``own``."""
     own.pop("default", None)
     if not is_optional_form_model(field):
         return [own]
@@ -132,7 +132,7 @@ def _conditions(field: ModelField, models: Sequence[type[BaseModel]], own: dict[
 
 
 def _none_of(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
-    """The schema of a form without any key that one of the models takes."""
+    """Return the schema of a form without any key that one of the models takes."""
     if any(model.model_config.get("extra") in ("allow", "forbid") for model in models):
         return {"maxProperties": 0}
     names = {name for model in models for field in model_fields(model) for name, _ in read_names(field)}

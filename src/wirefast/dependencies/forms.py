@@ -55,7 +55,7 @@ def require_multipart() -> None:
 
 
 def union_models(annotation: Any) -> list[type[BaseModel]]:
-    """The models of ``A | B`` (more than one, nothing but models and None), else an empty list."""
+    """Return the models of ``A | B`` (more than one, nothing but models and None), else an empty list."""
     if not shapes.is_union(annotation):
         return []
     members = [member for member in get_args(annotation) if member is not type(None)]
@@ -66,7 +66,7 @@ def union_models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def form_models(field: ModelField) -> list[type[BaseModel]]:
-    """The models a form field spreads over the whole form: one, the members of a union, or none."""
+    """Return the models a form field spreads over the whole form: one, the members of a union, or none."""
     info = field.field_info
     if not is_marker(info, "Form") or getattr(info, "embed", None) or shapes.is_json(info):
         return []

@@ -35,12 +35,12 @@ _GROUPS: dict[str, Callable[[HTTPConnection], Mapping[str, Any]]] = {
 
 
 def read_group(field: ModelField, connection: HTTPConnection) -> tuple[Any, Errors]:
-    """The validated model of a group on this connection, or None and the errors, located as FastAPI does."""
+    """Return the validated model of a group on this connection, or None and the errors, located as FastAPI does."""
     return read_received_group(field, _GROUPS[field.field_info.in_.value](connection))  # type: ignore[attr-defined]
 
 
 def read_received_group(field: ModelField, received: Mapping[str, Any]) -> tuple[Any, Errors]:
-    """The same from a multi-dict."""
+    """Return the same from a multi-dict."""
     model = parameter_model(field)
     assert model is not None
     place: str = field.field_info.in_.value  # type: ignore[attr-defined]
@@ -65,7 +65,7 @@ class _GroupReader:
         self.header_spelling: dict[str, str] = {}
 
     def value(self) -> Any:
-        """The dict for the model, or Undefined when an optional model was not sent at all."""
+        """Return the dict for the model, or Undefined when an optional model was not sent at all."""
         headers = isinstance(self.received, Headers)
         convert_by_default = getattr(self.field.field_info, "convert_underscores", True)
         found: dict[str, Any] = {}
@@ -95,12 +95,12 @@ class _GroupReader:
 
 
 def read_field(field: ModelField, connection: HTTPConnection) -> tuple[Any, Errors]:
-    """The value of one parameter by what the connection object answers, which may be no more than an object like it."""
+    """Return the value of one parameter as the connection object, or one that is like it, answers."""
     return read_received(field, _GROUPS[field.field_info.in_.value](connection))  # type: ignore[attr-defined]
 
 
 def read_received(field: ModelField, received: Mapping[str, Any]) -> tuple[Any, Errors]:
-    """The value of one parameter, a whole group included, from a multi-dict."""
+    """Return the value of one parameter, a whole group included, from a multi-dict."""
     if parameter_model(field) is not None:
         return read_received_group(field, received)
     names = [name for _, name in read_names(field)]
@@ -110,7 +110,7 @@ def read_received(field: ModelField, received: Mapping[str, Any]) -> tuple[Any, 
 
 
 def validate_or_default(field: ModelField, value: Any, loc: Location) -> tuple[Any, Errors]:
-    """The validated value, or for an absent one the default or the ``missing`` error."""
+    """Return the validated value, or for an absent one the default or the ``missing`` error."""
     if value is Undefined:
         if field.field_info.is_required():
             return None, [missing_error(loc)]
@@ -125,7 +125,7 @@ def _is_empty_file(value: Any) -> bool:
 
 
 def multidict_value(field: ModelField, values: Mapping[str, Any], name: str) -> Any:
-    """The value under one name, a list for a sequence field, Undefined where nothing counts as sent."""
+    """Return the value under one name, a list for a sequence field, Undefined where nothing counts as sent."""
     sequence = shapes.is_sequence(field.field_info.annotation)
     form = isinstance(values, FormData)
     value: Any
@@ -141,7 +141,7 @@ def multidict_value(field: ModelField, values: Mapping[str, Any], name: str) -> 
 
 
 def multidict_extras(received: Mapping[str, Any], processed: set[str]) -> Iterator[tuple[str, Any]]:
-    """The keys no field claimed; a repeated key gives a list. They matter for ``extra="forbid"`` and ``"allow"``."""
+    """Return the keys no field claimed, a list for a repeated one: for ``extra="forbid"`` and ``"allow"``."""
     if isinstance(received, ImmutableMultiDict):
         items = received.multi_items()
     elif isinstance(received, Headers):

@@ -35,7 +35,7 @@ def divide(
 
     Raises:
         DependencyScopeError: a dependency that lives as long as the socket needs one of a message.
-        FastAPIError: a dependency reads from the message, which nobody gives it.
+        FastAPIError: a dependency reads from the message, which it is not given.
     """
     children = [child for child in dependant.dependencies if child.scope == "message"]
     for child in dependant.dependencies:

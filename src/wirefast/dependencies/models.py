@@ -136,14 +136,14 @@ def is_generator_kind(call: Callable[..., Any] | None) -> bool:
 
 
 def computed_scope(dependant: Dependant) -> str | None:
-    """The declared scope, else ``"request"`` for generators, else None."""
+    """Return the declared scope, else ``"request"`` for generators, else None."""
     if dependant.scope:
         return dependant.scope
     return "request" if is_generator_kind(dependant.call) else None
 
 
 def oauth_scopes(dependant: Dependant) -> list[str]:
-    """The scopes along the chain, parents first, without repetition."""
+    """Return the scopes along the chain, parents first, without repetition."""
     scopes = list(dependant.parent_oauth_scopes or ())
     scopes.extend(scope for scope in dict.fromkeys(dependant.own_oauth_scopes or ()) if scope not in scopes)
     return scopes
@@ -161,7 +161,7 @@ def uses_scopes(dependant: Dependant) -> bool:
 
 
 def cache_key(dependant: Dependant) -> tuple[Any, tuple[str, ...], str]:
-    """What makes two appearances of a dependency the same one on a connection."""
+    """Return what makes two appearances of a dependency the same one on a connection."""
     scopes = tuple(sorted(set(oauth_scopes(dependant)))) if uses_scopes(dependant) else ()
     return dependant.call, scopes, computed_scope(dependant) or ""
 

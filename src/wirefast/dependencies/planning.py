@@ -99,7 +99,7 @@ class _Planner:
         self.nodes = 0
         self.cache_slots: dict[Any, int] = {}
         self.header_index: dict[bytes, int] = {}
-        # Special values have one slot each, taken when somebody asks for them.
+        # Special values have one slot each, taken when a callable asks for them.
         self.special: dict[str, int] = {}
 
     def plan(
@@ -218,7 +218,7 @@ class _Planner:
         )
 
     def replace_again(self, declared: Dependant, connection: Any) -> tuple[None, list[Any]]:
-        """A ReadOp that raises what ``replacement`` raised."""
+        """Raise what ``replacement`` raised; the ``read`` of a ReadOp."""
         self.replacement(declared)
         return None, []
 
@@ -329,7 +329,7 @@ def _read_scope(
 
 
 async def _absent_body(fields: list[ModelField], embed: bool, body: Any) -> tuple[dict[str, Any], list[Any]]:
-    """A WebSocket has no body: each field has its default or is missing."""
+    """Give each field its default, or the error that it is missing: a WebSocket has no body."""
     values: dict[str, Any] = {}
     errors: list[Any] = []
     for field in fields:
@@ -344,7 +344,7 @@ async def _absent_body(fields: list[ModelField], embed: bool, body: Any) -> tupl
 
 
 def _lone_dependant(declared: Dependant) -> Dependant:
-    """The Dependant of an endpoint that depends on one thing and gets it as ``value``."""
+    """Return the Dependant of an endpoint that depends on one thing and gets it as ``value``."""
     return Dependant(call=_lone_dependant, path=declared.path, dependencies=[replace(declared, name="value")])
 
 
@@ -365,7 +365,7 @@ async def _call_limited(
 def _open_generator(
     call: Callable[..., Any], concurrency: DependencyConcurrency | None, frame: Frame, values: dict[str, Any]
 ) -> Any:
-    """A synchronous generator: both ends run in threads, the exit is shielded."""
+    """Open a synchronous generator: both ends run in threads, the exit is shielded."""
     manager = contextmanager_in_threadpool(contextmanager(call)(**values))
     return manager if concurrency is None else limited(manager, concurrency.get_semaphore())
 
@@ -373,7 +373,7 @@ def _open_generator(
 def _open_async_generator(
     call: Callable[..., Any], concurrency: DependencyConcurrency | None, frame: Frame, values: dict[str, Any]
 ) -> Any:
-    """An asynchronous generator whose exit is shielded from anyio's cancellation.
+    """Open an asynchronous generator, whose exit is shielded from anyio's cancellation.
 
     One scope for all of a connection, entered before the first of them: a scope entered at the exit would
     be crossed by those that a generator holds open across its yield.
@@ -411,7 +411,7 @@ def _is_plain(annotation: Any) -> bool:
 
 
 def _is_repeatable(dependant: Dependant) -> bool:
-    """Whether solving this dependency again, with its result cached, could do nothing that anybody sees.
+    """Whether solving this dependency again, with its result cached, could do nothing that is seen.
 
     FastAPI solves the parameters and sub-dependencies of a cached dependency again at each appearance. That
     shows where one of them is not cached or runs code of the user's (validators, default factories).

@@ -129,7 +129,7 @@ def is_json(field_info: FieldInfo) -> bool:
 
 
 def model_of(annotation: Any) -> type[BaseModel] | None:
-    """The model of ``Model`` or ``Model | None``, else None."""
+    """Return the model of ``Model`` or ``Model | None``, else None."""
     if is_union(annotation):
         members = get_args(annotation)
         if len(members) == 2 and type(None) in members:

@@ -148,7 +148,7 @@ async def solve_dependencies(
 def request_params_to_args(
     fields: Sequence[ModelField], received: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[Any]]:
-    """The values of the ``fields`` from one multi-dict, ``received``, and the errors. Routes use their plan instead."""
+    """Return the values of the ``fields`` from one multi-dict, and the errors. Routes use their plan instead."""
     values: dict[str, Any] = {}
     errors: list[Any] = []
     for field in fields:
@@ -161,7 +161,7 @@ def request_params_to_args(
 
 
 def _get_body_field(*, body_params: list[ModelField], name: str, embed_body_fields: bool) -> ModelField | None:
-    """The whole body as one field, None without one. FastAPI's function of this name.
+    """Return the whole body as one field, None without one. FastAPI's function of this name.
 
     Args:
         body_params: the fields of the body.
@@ -174,7 +174,7 @@ def _get_body_field(*, body_params: list[ModelField], name: str, embed_body_fiel
 async def request_body_to_args(
     body_fields: list[ModelField], received_body: Any, embed_body_fields: bool
 ) -> tuple[dict[str, Any], list[Any]]:
-    """The values of body fields from parsed JSON or a form, and the errors.
+    """Return the values of body fields from parsed JSON or a form, and the errors.
 
     Args:
         body_fields: what is declared.

@@ -53,7 +53,7 @@ class Envelope:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The payload for the broker."""
+    """Return the payload for the broker."""
     e = envelope
     head: list[Any] = [e.hub, e.sequence, e.previous, e.kind, e.rooms, e.policy, e.key]
     while len(head) > 4 and head[-1] in (None, []):
@@ -64,7 +64,7 @@ def encode(envelope: Envelope) -> bytes:
 def decode(payload: bytes, max_data: int | None = None) -> Envelope:
     """Read the envelope in a payload, and check each of its fields as ``Hub.publish`` and ``Hub.close`` check theirs.
 
-    A broker delivers what anybody may have published there, so nothing is parsed before its size is known.
+    A broker delivers what any of its clients may have published there, so nothing is parsed before its size is known.
 
     Args:
         payload: as the broker delivered it.

@@ -487,7 +487,7 @@ class Hub(Roster, FromScope):
             return
         self._stats.received += 1
         names = tuple(dict.fromkeys(received.rooms)) or (name,)
-        # Nobody is here to wait: a member whose outbox is full under "wait" is closed.
+        # No publisher is here to wait: a member whose outbox is full under "wait" is closed.
         self._fan_out(self._remote_members(name, room, received), message, policy, names, received.key, None, None)
 
     def _remote_members(self, name: str, room: OpenRoom, received: envelope.Envelope) -> list[RoomMember]:
@@ -504,7 +504,7 @@ class Hub(Roster, FromScope):
         self._gap(name, room)
 
     def _lost(self, names: list[str]) -> None:
-        """The broker's link was down."""
+        """Tell rooms that may have missed payloads, since the broker's link was down."""
         for name in names:
             room = self._rooms.get(name)
             if room is not None:
@@ -518,7 +518,7 @@ class Hub(Roster, FromScope):
 
 
 def _listed(room: OpenRoom) -> list[RoomMember]:
-    """The members as a list, which is not changed: another one is made when somebody has come or gone."""
+    """Return the members as a list, which is not changed: another one is made when a member has come or gone."""
     if room.listed is None:
         room.listed = list(room.members)
     return room.listed

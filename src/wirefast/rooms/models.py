@@ -139,7 +139,7 @@ def _name_of(room: Room[Any], message: object) -> str:
 
 
 def outlets_of(exclude: WebSocket | Iterable[WebSocket] | None) -> set[Any] | None:
-    """The ways to some sockets, by which a hub knows them."""
+    """Return the ways to some sockets, by which a hub knows them."""
     if exclude is None:
         return None
     sockets = (exclude,) if isinstance(exclude, HTTPConnection) else exclude

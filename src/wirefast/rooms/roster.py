@@ -133,7 +133,7 @@ class Roster:
             self._leave(member, names)
 
     def members(self, room: Name) -> list[WebSocket]:
-        """The sockets of this process in a room, in the order in which they joined."""
+        """Return the sockets of this process in a room, in the order in which they joined."""
         found = self._rooms.get(check_names(room)[0])
         sockets = [] if found is None else [member.websocket for member in found.members]
         return [websocket for websocket in sockets if websocket is not None]

@@ -25,7 +25,7 @@ class SequenceLog:
     def letters(
         self, names: tuple[str, ...], kind: str, data: bytes, policy: str | None = None, key: str | int | None = None
     ) -> Iterator[tuple[str, bytes]]:
-        """The payload for each of the rooms that one message goes to."""
+        """Yield the payload for each of the rooms that one message goes to."""
         self._sequence += 1
         rooms = list(names) if len(names) > 1 else []
         for name in names:

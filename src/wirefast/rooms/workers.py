@@ -11,13 +11,13 @@ ROOMS_VARIABLE = "WIREFAST_ROOMS"
 
 
 def _process() -> Any:
-    """What multiprocessing knows of this process; None where nobody has imported it, so that it started no worker."""
+    """Return multiprocessing's object of this process; None where it is not imported, and so started no worker."""
     module = sys.modules.get("multiprocessing.process")
     return None if module is None else module.current_process()
 
 
 def worker_count() -> int:
-    """The number of workers: uvicorn's, or ``WEB_CONCURRENCY``, which uvicorn, gunicorn and hosts share; at least 1."""
+    """Return the number of workers, at least 1: uvicorn's, or ``WEB_CONCURRENCY`` of the environment."""
     # uvicorn starts each worker with its Config; the process object keeps what it was started with.
     config = getattr(_process(), "_kwargs", {}).get("config")
     workers = getattr(config, "workers", None)

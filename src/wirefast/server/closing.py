@@ -60,7 +60,7 @@ TRANSITIONS: dict[tuple[WireState, Event], frozenset[WireState]] = {
     # CLOSED: a fault of the peer's was waiting, and is the end.
     (OPEN, Event.APP_CLOSES): frozenset({CLOSING, CLOSED}),
     (OPEN, Event.APP_ENDS): frozenset({CLOSING, CLOSED}),  # 1000, or 1011
-    (OPEN, Event.APP_CANCELLED): frozenset({CLOSED}),  # 1012; nobody waits for the answer
+    (OPEN, Event.APP_CANCELLED): frozenset({CLOSED}),  # 1012; the answer is not awaited
     (OPEN, Event.DISMISSED): frozenset({CLOSING, CLOSED}),
     (OPEN, Event.PEER_CLOSES): frozenset({CLOSED}),
     (OPEN, Event.PEER_FAULT): frozenset({CLOSED}),

@@ -27,7 +27,7 @@ class Config(uvicorn.Config):
         health_path, ready_path: of probes that the server answers by itself. Default: none.
         serves: whether the server has started and does not drain; the server sets it.
         request_ids: whether each connection gets an id. Default: False.
-        counts: whether metrics are on whatever the application says. Default: False.
+        counts: whether metrics are on, also where the application says no. Default: False.
         watched: whether sockets are counted for `wirefast top`. Default: False.
     """
 

@@ -1,7 +1,7 @@
 # distutils: sources = csrc/frame.c csrc/utf8.c
 """One open WebSocket, between the frames that arrive and the application's calls.
 
-Whatever a peer does, reading goes on while the application is busy, so that its pings, pongs and close
+Reading goes on while the application is busy, so that its pings, pongs and close
 are heard; what is unread is bounded in bytes, and only past that bound reading pauses (and keepalive with
 it, for a peer that cannot be heard is not dead).
 """
@@ -28,7 +28,7 @@ from wirefast._core import close
 from wirefast.server.deflate import MessageTooBig, TooManyFinalBlocks
 
 cdef enum:
-    # Unread bytes at which reading pauses, whatever the number of messages; and at which it pauses once
+    # Unread bytes at which reading pauses with any number of messages; and at which it pauses once
     # ws_max_queue messages wait. It goes on below the third.
     UNREAD_HIGH = 1048576
     UNREAD_QUEUE = 65536
@@ -267,7 +267,7 @@ cdef class Connection(Outgoing):
     cdef int peer_closed(self, const uint8_t* data, size_t size) except -1:
         cdef unsigned code = CLOSE_NO_CODE
         cdef str reason = ""
-        # Whatever it holds, it is the peer's last frame.
+        # The peer's last frame, also where its content is malformed.
         self.ended = True
         if size == 1:
             return self.malformed(CLOSE_PROTOCOL_ERROR, close.MALFORMED_CLOSE)
@@ -456,7 +456,7 @@ cdef class Connection(Outgoing):
     cdef int give_up(self) except -1:
         """End a connection whose peer shows no life."""
         self.fail(CLOSE_INTERNAL_ERROR, close.PING_TIMEOUT)
-        # Nobody is expected to read why: no waiting for an answer, and LINGER for what is unsent.
+        # The peer is not expected to read why: no waiting for an answer, and LINGER for what is unsent.
         if self.state != LOST:
             try:
                 self.transport.close()

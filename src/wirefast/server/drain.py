@@ -144,7 +144,7 @@ class Drain:
             await asyncio.wait(leaving)
         for socket in sockets:  # those that were waited for in vain, or never came to their batch
             self.close(socket)
-        # Each has a timer now. Whoever ends first, the peer or the timer, the transport is gone then.
+        # Each has a timer now. When the peer or the timer ends first, the transport is gone.
         while self.left and not self.forced() and loop.time() < self.ends:
             await asyncio.sleep(LOOK_EVERY)
 

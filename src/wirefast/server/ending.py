@@ -1,4 +1,4 @@
-"""The end of a serving process, which comes in time whatever the application's tasks and threads do."""
+"""The end of a serving process, which comes in time also where the application's tasks and threads go on."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 The stream may be cut anywhere: any split of the same bytes gives the same calls in the same order. A
 message in one frame and one read, the common case, costs one copy, from the read buffer into its bytes
 object; everything else grows one object and is never joined from pieces, so that what a peer can make
-us hold is what it sent, whatever the number of fragments. Text is checked as it arrives.
+us hold is what it sent, in any number of fragments. Text is checked as it arrives.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE

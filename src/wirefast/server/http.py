@@ -352,7 +352,7 @@ class HttpProtocol(asyncio.Protocol):
             self.cycle.message_event.set()
 
     def watch_body(self) -> None:
-        """The application waits for bytes of the body."""
+        """Read on, since the application waits for bytes of the body."""
         if self.body is not None:
             self.body_progress = self.loop.time()
             if self.body_timer is None:
@@ -374,7 +374,7 @@ class HttpProtocol(asyncio.Protocol):
             self.body_timer = None
 
     def response_complete(self) -> None:
-        """The response is written: go on to the rest of the body, to what came behind it, or to the next request."""
+        """Go on after a response: to the rest of the body, to what came behind it, or to the next request."""
         self.server_state.total_requests += 1
         self.stop_body_timer()
         if self.transport.is_closing():
@@ -391,7 +391,7 @@ class HttpProtocol(asyncio.Protocol):
                 self.refuse(exc)
 
     def request_ended(self) -> None:
-        """The application has returned. Where it failed, the connection is closing."""
+        """Note that the application has returned. Where it failed, the connection is closing."""
         if self.transport.is_closing() and self.state is REQUEST:
             self.enter(CLOSING, self.body_seconds())
 

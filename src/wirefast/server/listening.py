@@ -132,7 +132,7 @@ def queue_length(listener: socket.socket) -> int:
 
 
 def waits(shares: Sequence[float]) -> bool:
-    """Whether somebody may take connections at all."""
+    """Whether any process may take connections at all."""
     return any(share > 0 for share in shares)
 
 

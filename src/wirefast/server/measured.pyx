@@ -1,6 +1,6 @@
 """``MeasuredWebSocketProtocol``: a WebSocket that counts, for metrics, ``wirefast top`` and the line at its end.
 
-It takes the place of `WebSocketProtocol` where somebody looks, so that a socket nobody looks at costs no instruction
+It takes the place of `WebSocketProtocol` where metrics are read, so that a socket without them costs no instruction
 more. What a socket carries is counted in its own object; routes get it when the socket ends, or when they are read.
 """
 

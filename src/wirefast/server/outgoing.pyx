@@ -91,7 +91,7 @@ cdef class Outgoing(FrameStream):
         if self.state != OPEN or self.failing is not None:
             return GONE
         if not self.write_paused and (policy.rule != WAIT or first or outbox is None or outbox.waiters is None):
-            # Uncompressed, which is legal whatever was negotiated (RFC 7692, section 6).
+            # Uncompressed, which is legal with every agreement (RFC 7692, section 6).
             self.queue(frame)
             return SENT
         outbox = self.own_outbox()
@@ -229,7 +229,7 @@ cdef class Outgoing(FrameStream):
             self.release_drainers()
 
     cdef int release_drainers(self) except -1:
-        """Let the waiting senders go on, or fail when there is nobody left to send to."""
+        """Let the waiting senders go on, or fail when the peer is gone."""
         cdef list drainers = self.drainers
         self.drainers = None
         if self.outbox is not None and self.state != OPEN:

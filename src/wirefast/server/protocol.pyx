@@ -332,7 +332,7 @@ cdef class WebSocketProtocol(Opening):
         return is_clients(exc) and not is_anothers(exc, self.mark)
 
     cdef int app_ended(self, object exc, object result, bint cancelled) except -1:
-        """Close whatever the application left open."""
+        """Close what the application left open."""
         cdef int kind
         cdef object cause = exc if exc is None else only_cause(exc, self.is_its_clients)
         # Set by the core on an exception that the peer's data caused: close code and reason.

@@ -41,7 +41,7 @@ class Server(uvicorn.Server):
     drain: Drain | None = None
     #: Whether this server was given sockets that another process keeps.
     shares_sockets = False
-    #: Whether the process that keeps the sockets ends too, so that nobody else will take what waits there.
+    #: Whether the process that keeps the sockets ends too, so that no other process will take what waits there.
     ends_for_all = False
     #: Is told the number of open connections ten times a second.
     report: Callable[[int], None] | None = None

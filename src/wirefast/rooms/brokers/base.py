@@ -3,7 +3,7 @@
 A broker carries payloads, which are opaque to it, between the hubs of several processes. It promises: each payload is
 delivered at most once to a hub that was subscribed to its room, those of one publisher and room in the order of
 publishing. Where payloads may have been lost, the room is named to ``gap``. A hub may hear its own payloads as well;
-its members need no broker: they are served before it, and whatever becomes of it.
+its members need no broker: they are served before it, and also while it is away.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Broker(ABC):
 
 
 def make_broker(url: str) -> Broker:
-    """The broker for a URL: ``redis://``, ``rediss://`` (TLS), ``unix://`` (Redis), ``nats://``, ``tls://`` (NATS).
+    """Make the broker of a URL: ``redis://``, ``rediss://`` (TLS), ``unix://`` (Redis), ``nats://``, ``tls://`` (NATS).
 
     Each begins the names of its channels or subjects with ``wirefast``; ``?prefix=`` in the URL takes another word, so
     that two applications can share a broker. Other options of a Redis URL go to its client.
@@ -139,7 +139,7 @@ _BROKERS = {
 
 
 def take_prefix(url: str) -> tuple[str, str]:
-    """A URL without its ``prefix`` option, and the prefix: words of letters, digits, ``_`` and ``-`` joined by dots."""
+    """Return a URL without its ``prefix``, and that: words of letters, digits, ``_`` and ``-`` joined by dots."""
     base, mark, query = url.partition("?")
     options = parse_qsl(query, keep_blank_values=True)
     prefixes = [value for name, value in options if name == "prefix"]

@@ -62,7 +62,7 @@ class BrokerLink(ABC):
 
 
 def one_line(error: object) -> str:
-    """The text of an error as one line of at most 200 characters; its class where it has none."""
+    """Return the text of an error as one line of at most 200 characters; its class where it has none."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else f"{text[:199]}…"
 

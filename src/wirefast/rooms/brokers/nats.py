@@ -36,7 +36,7 @@ NEVER = 10**9
 
 
 def token(room: str) -> str:
-    """The name of a room as one token of a subject; the room without a name is the one token no name gives."""
+    """Return the name of a room as one token of a subject; the room without a name is the one token no name gives."""
     return quote(room, safe="").replace(".", "%2E") or "%"
 
 

@@ -43,7 +43,7 @@ def read_notice(notice: bytes) -> tuple[str, float, list[str] | None]:
 class Owed:
     """The rooms that notices have named and that are to be told of a gap: some in each turn of the event loop.
 
-    Anybody who may publish at the broker can send notices, each of which may mean every room here. So the first is
+    Every client of the broker that may publish can send notices, each for every room here. So the first is
     acted on at once, and what comes within ``NOTICES_EVERY`` of it is acted on together.
 
     Args:

@@ -135,7 +135,7 @@ class RedisLink(BrokerLink):
             if not pong.done():
                 pong.set_result(None)
         else:
-            raise LinkError(f"a reply to nothing: {str(reply)[:60]}")
+            raise LinkError(f"a reply that no command waits for: {str(reply)[:60]}")
 
     async def change(self, add: Sequence[str], drop: Sequence[str]) -> None:
         commands: list[Sequence[str | bytes]] = []
