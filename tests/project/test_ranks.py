@@ -39,10 +39,10 @@ ROWS = {
         "serving",
     ],
     "rooms": [
-        "brokers.base brokers.link brokers.notices metering turn typed workers",
-        "brokers brokers.outgoing brokers.subscriptions models",
+        "brokers.base brokers.frames brokers.link brokers.notices metering turn typed workers",
+        "brokers brokers.outgoing brokers.relay brokers.subscriptions models",
         "brokers.supervisor envelope gaps roster",
-        "brokers.nats brokers.redis sequence",
+        "brokers.local brokers.nats brokers.redis sequence",
         "hub",
         "__init__",
     ],

@@ -150,7 +150,7 @@ class Socket(Generic[Sent, Heard]):
     def _is_closed(self) -> bool:
         return self._change.state == "closed"
 
-    # Sending --------------------------------------------------------------------------------------
+    # ---- Sending ----
 
     async def _put(self, item: Waiting) -> Outcome:
         if self._is_closed():
@@ -180,7 +180,7 @@ class Socket(Generic[Sent, Heard]):
         self._emit("dropped", Dropped(item.message, why))
         return "dropped"
 
-    # The connection -------------------------------------------------------------------------------
+    # ---- The connection ----
 
     async def _run(self) -> None:
         while self.state != "closed":
