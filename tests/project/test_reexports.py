@@ -17,7 +17,6 @@ REEXPORTS = [
     "requests",
     "staticfiles",
     "templating",
-    "testclient",
 ]
 
 
@@ -31,6 +30,11 @@ def test_same_objects_as_fastapi(path: str) -> None:
 @pytest.mark.filterwarnings("ignore:starlette.middleware.wsgi is deprecated")
 def test_wsgi() -> None:
     test_same_objects_as_fastapi("middleware.wsgi")
+
+
+def test_the_test_client_is_starlettes_with_an_option() -> None:
+    ours, theirs = importlib.import_module("wirefast.testclient"), importlib.import_module("fastapi.testclient")
+    assert issubclass(ours.TestClient, theirs.TestClient)
 
 
 def test_background_tasks_are_starlettes() -> None:

@@ -7,6 +7,7 @@ options of ``wirefast run``, extras, scripts, files, make-like switches.
 
 from __future__ import annotations
 
+import asyncio
 import configparser
 import importlib.util
 import os
@@ -18,13 +19,14 @@ import sys
 import types
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from wirefast import App
 from wirefast.cli import make_command
 from wirefast.testclient import TestClient
+from wirefast.testing import live
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -82,10 +84,17 @@ def needs_missing_fastapi(code: str) -> bool:
     )
 
 
+async def with_live(app: Any, test: Any) -> None:
+    """Run a test of the kit as its plugin does."""
+    async with live(app) as served:
+        await test(served)
+
+
 @pytest.mark.parametrize("page", PYTHON_PAGES)
 def test_python_snippets(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other, in an empty directory: a snippet may leave files for the next."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
     snippets = [snippet for snippet in snippets_of(page) if snippet.language == "python"]
     if any(needs_missing_fastapi(snippet.code) for snippet in snippets):
         pytest.skip("FastAPI is not installed")
@@ -99,6 +108,8 @@ def test_python_snippets(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             exec(compile("\n" * (snippet.line - 1) + snippet.code, str(ROOT / page), "exec"), vars(module))
             for name in re.findall(r"^def (test_\w+)\(\)", snippet.code, re.MULTILINE):
                 getattr(module, name)()
+            for name in re.findall(r"^async def (test_\w+)\(live\)", snippet.code, re.MULTILINE):
+                asyncio.run(with_live(module.app, getattr(module, name)))
 
 
 @pytest.mark.parametrize("page", PYTHON_PAGES)

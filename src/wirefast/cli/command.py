@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wirefast.cli.client import LANGUAGES, client
 from wirefast.cli.errors import REFUSED, USAGE, CommandError
+from wirefast.cli.fuzzing import fuzz_command
 from wirefast.cli.schema import schema
 from wirefast.cli.serving import run
 from wirefast.cli.top import commands
@@ -116,6 +117,7 @@ def make_command() -> click.Group:
     )
     for command in commands():
         group.add_command(command)
+    group.add_command(fuzz_command())
     return group
 
 

@@ -6,6 +6,8 @@ test thought of.
 wirefast only.
 """
 
+from typing import TYPE_CHECKING
+
 from wirefast.testing.broker import Broker as Broker
 from wirefast.testing.client import Client as Client
 from wirefast.testing.clock import Clock as Clock
@@ -20,3 +22,16 @@ from wirefast.testing.peer import Peer as Peer
 from wirefast.testing.running import Live as Live
 from wirefast.testing.running import live as live
 from wirefast.testing.transcript import Transcript as Transcript
+
+if TYPE_CHECKING:
+    from wirefast.testing.fuzzing import FuzzReport as FuzzReport
+    from wirefast.testing.fuzzing import fuzz as fuzz
+
+
+def __getattr__(name: str) -> object:
+    # Hypothesis, which fuzz needs, is for those who use it.
+    if name in ("fuzz", "FuzzReport"):
+        from wirefast.testing import fuzzing
+
+        return getattr(fuzzing, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

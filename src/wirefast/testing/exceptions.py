@@ -59,6 +59,11 @@ class Exceptions(logging.Handler):
         if not any(raised.exc is exc for raised in self._raised):
             self._raised.append(Raised(exc, port))
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._raised.clear()
+        self.records.clear()
+
     def know(self, port: int | None) -> None:
         """Note that the test expects what this connection has raised."""
         for raised in self._raised:

@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket
 from wirefast.rooms.hub import Hub
 from wirefast.testing.clock import Clock
 
-__all__ = ["Watch", "members_left"]
+__all__ = ["Watch", "members_left", "of_task"]
 
 #: Real seconds that what ends by itself has for that.
 PATIENCE = 1.0
@@ -57,15 +57,19 @@ class Watch:
         """Note the server's end of a connection, which nothing may keep once it has ended."""
         self._protocols.append((weakref.ref(protocol), what))
 
+    def forget_generators(self) -> None:
+        """Take those that are open now for what there is at the beginning."""
+        self._generators.clear()
+
     def stop(self) -> None:
         """Watch no more."""
         if sys.get_asyncgen_hooks().firstiter == self._first:
             sys.set_asyncgen_hooks(firstiter=self._hooks.firstiter)
 
-    async def wait(self, condition: Callable[[], object]) -> None:
+    async def wait(self, condition: Callable[[], object], within: float | None = None) -> None:
         """Give what ends by itself some real time."""
         await self.clock.settle()
-        until = self.clock.real_time() + PATIENCE
+        until = self.clock.real_time() + (PATIENCE if within is None else within)
         while condition() and self.clock.real_time() < until:
             await self.clock.real_sleep(0.001)
 
@@ -86,8 +90,8 @@ class Watch:
         """Name what is left, and cancel the tasks among it."""
         await self.wait(self.tasks)
         tasks = self.tasks()
-        left = [f"a task: {_of_task(task)}" for task in tasks]
-        left += self._exits(bool(tasks))
+        left = [f"a task: {of_task(task)}" for task in tasks]
+        left += self.exits(bool(tasks))
         for task in tasks:
             task.cancel()
         if tasks:
@@ -95,7 +99,7 @@ class Watch:
         left += [f"a socket: {text}" for text in self._open_sockets()]
         return left
 
-    def _exits(self, deep: bool) -> list[str]:
+    def exits(self, deep: bool) -> list[str]:
         """Return generators that have begun and not ended: dependencies whose exit has not run."""
         started: list[Any] = list(self._generators)
         found = [generator for generator in started if generator.ag_frame is not None]
@@ -148,7 +152,8 @@ def _path(websocket: WebSocket | None) -> str:
     return f"{websocket.scope['path']}?{query}" if query else str(websocket.scope["path"])
 
 
-def _of_task(task: asyncio.Task[Any]) -> str:
+def of_task(task: asyncio.Task[Any]) -> str:
+    """Name a task, and where it stands."""
     frames = task.get_stack(limit=1)
     coroutine: Any = task.get_coro()
     name = getattr(coroutine, "__qualname__", None) or repr(coroutine)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from wirefast.testing.errors import ConnectionLost, NotExpected, Refused, TimedOut
+from wirefast.testing.faults import Faults
 from wirefast.testing.frames import BINARY, CLOSE, CONTINUATION, PING, TEXT, Response, close_body
 from wirefast.testing.lines import Ended, Line
 from wirefast.testing.matching import Message, Mismatch, cut, described, match, matches, to_payload
@@ -25,7 +26,7 @@ T = TypeVar("T")
 WITHIN = 2.0
 
 
-class Peer:
+class Peer(Faults):
     """One client of a `Live` server; ``live.connect`` makes it.
 
     What the server sends is read at once, as clients do, and waits here until a test asks for it. Pings and a
@@ -171,7 +172,10 @@ class Peer:
     async def ping(self, data: bytes = b"") -> None:
         """Send a ping with ``data``, and wait for its pong."""
         await self.send_frame(PING, data)
-        await self._until(lambda: data in self._pongs, f"the pong of {data!r}")
+        what = f"the pong of {data!r}"
+        await self._until(lambda: data in self._pongs or self._end is not None, what)
+        if data not in self._pongs:
+            raise self._ended(what)
         self._pongs.remove(data)
 
     async def _begin(self) -> None:
@@ -212,7 +216,7 @@ class Peer:
         while True:
             await self._until(lambda: bool(self._unread) or self._end is not None, what, within)
             if not self._unread:
-                raise self._failed(f"expected {what}, but the connection ended with {self._end}")
+                raise self._ended(what)
             message = self._unread.popleft()
             try:
                 return match(wanted, message)
@@ -226,7 +230,7 @@ class Peer:
         __tracebackhide__ = True
         await self._until(lambda: bool(self._unread) or self._end is not None, "a message", within)
         if not self._unread:
-            raise self._failed(f"expected a message, but the connection ended with {self._end}")
+            raise self._ended("a message")
         return self._unread.popleft().data
 
     async def expect_nothing(self, for_: float = 0.05) -> None:
@@ -268,7 +272,7 @@ class Peer:
         await self._until(lambda: self._reply(ref) is not None or self._end is not None, what, within)
         message = self._reply(ref)
         if message is None:
-            raise self._failed(f"expected {what}, but the connection ended with {self._end}")
+            raise self._ended(what)
         self._unread.remove(message)
         if wanted is None:
             value = message.json
@@ -307,7 +311,7 @@ class Peer:
             what = f"the error {code!r}"
             await self._until(lambda: bool(self._unread) or self._end is not None, what, within)
             if not self._unread:
-                raise self._failed(f"expected {what}, but the connection ended with {self._end}")
+                raise self._ended(what)
             message = self._unread.popleft()
             if not is_error(message.json):
                 raise self._failed(f"expected {what}, but it is another message: {cut(message.data)}")
@@ -358,47 +362,6 @@ class Peer:
             self._live.exceptions.know(self._line.port)
         await self._finish(within)
         return self._end.code, self._end.reason
-
-    # What becomes of the connection.
-
-    def stall(self) -> None:
-        """Read nothing from now on, as if the network were full: the server is told that no more can be written."""
-        self._note("stalls")
-        self._line.stall()
-
-    def slow(self, bytes_per_second: float) -> None:
-        """Read ``bytes_per_second`` of the clock. ValueError: not more than 0."""
-        if not bytes_per_second > 0:
-            raise ValueError(f"slow takes bytes in a second, more than 0, not {bytes_per_second!r}")
-        self._note(f"reads {bytes_per_second:g} bytes/s")
-        self._line.slow(bytes_per_second)
-
-    def resume(self) -> None:
-        """Read on, at full speed."""
-        self._note("reads on")
-        self._line.release()
-
-    def mute(self) -> None:
-        """Answer no ping from now on."""
-        self._note("mutes")
-        self._line.answers_pings = False
-
-    def unmute(self) -> None:
-        """Answer pings again."""
-        self._line.answers_pings = True
-
-    def half_close(self) -> None:
-        """End the peer's side of the TCP stream, and go on reading."""
-        self._note("half-closes")
-        self._line.half_close()
-
-    def reset(self) -> None:
-        """Break the connection, as a reset does."""
-        self._note("resets")
-        self._line.reset()
-
-    def _note(self, text: str) -> None:
-        self._live.note(self.name, "!", text)
 
     # The end.
 
@@ -492,6 +455,9 @@ class Peer:
                 timer.cancel()
                 self._waiting = None
         return True
+
+    def _ended(self, what: str) -> NotExpected:
+        return self._failed(f"expected {what}, but the connection ended with {self._end}")
 
     def _failed(self, text: str, kind: type[NotExpected] = NotExpected) -> NotExpected:
         failure = kind(f"{self.name} {text}\n\n{self._live.told(self.name)}")

@@ -23,7 +23,7 @@ from wirefast.testing.lifespan import Lifespan
 from wirefast.testing.lines import AsgiLine, Line, WireLine
 from wirefast.testing.loading import load
 from wirefast.testing.peer import WITHIN, Peer
-from wirefast.testing.requesting import ByClient, Headers, pairs_of, request_of, scope_of
+from wirefast.testing.requesting import ByClient, Headers, is_disconnect, pairs_of, request_of, scope_of
 from wirefast.testing.runner import Runner
 from wirefast.testing.serving import Server
 from wirefast.testing.transcript import Event, Transcript
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Client", "Live", "live"]
 
 T = TypeVar("T")
-#: The exceptions of servers and frameworks that say no more than that a peer is gone.
-DISCONNECTS = {"WebSocketDisconnect", "ClientDisconnected", "ClientDisconnect"}
 
 
 class Live(Client):
@@ -412,7 +410,7 @@ class Live(Client):
         try:
             await self.app(scope, receive, send)
         except Exception as exc:
-            if not _is_disconnect(exc):
+            if not is_disconnect(exc):
                 self.exceptions.add(exc, port)
             raise
 
@@ -447,13 +445,6 @@ class Live(Client):
         client = make_client(self._server, lambda port: self._actors.__setitem__(port, acting), headers=headers)
         self._https.append(client)
         return client
-
-
-def _is_disconnect(exc: BaseException) -> bool:
-    """Whether an exception only says that the peer is gone, or that the server cancels."""
-    return any(
-        kind.__name__ in ("WebSocketDisconnect", "ClientDisconnected", "ClientDisconnect") for kind in type(exc).__mro__
-    )
 
 
 def live(

@@ -80,6 +80,10 @@ class Transcript:
         """Note an event."""
         self._events.append(event)
 
+    def clear(self) -> None:
+        """Forget all of it."""
+        self._events.clear()
+
     def of(self, peer: str) -> Transcript:
         """Return the events of one peer."""
         return Transcript([event for event in self._events if event.peer == peer])

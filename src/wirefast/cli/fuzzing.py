@@ -1,0 +1,96 @@
+"""``wirefast fuzz TARGET``: typed and broken messages to every socket of an application, until something breaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wirefast.cli.errors import REFUSED, CommandError
+from wirefast.cli.target import find_target
+
+if TYPE_CHECKING:
+    import click
+
+__all__ = ["BROKEN", "fuzz", "fuzz_command"]
+
+#: The exit code where something broke.
+BROKEN = 1
+
+
+def fuzz(
+    target: str,
+    seconds: float = 60.0,
+    route: tuple[str, ...] = (),
+    header: tuple[str, ...] = (),
+    token: str | None = None,
+    seed: int | None = None,
+    app_dir: str = "",
+    factory: bool = False,
+) -> int:
+    """Fuzz an application, and print what was done or what broke; return the exit code.
+
+    Args:
+        target: see ``Target.parse``.
+        seconds: how long.
+        route: paths as they were declared; all by default.
+        header: ``Name:Value`` lines of every handshake.
+        token: sent as ``Authorization: Bearer``.
+        seed: of the first round.
+        app_dir: where a module is looked for, the working directory when empty.
+        factory: whether the target is a function that returns the application.
+
+    Raises:
+        CommandError: something is wrong with the command line or the application, or Hypothesis is not installed.
+    """
+    for line in header:
+        if ":" not in line:
+            raise CommandError(f"--header {line!r} has no colon; write Name:Value")
+    found = find_target(target, app_dir)
+    application: Any = found.load()
+    if factory:
+        application = application()
+    try:
+        from wirefast.testing.fuzzing import Broken  # Hypothesis is an extra's
+        from wirefast.testing.fuzzing import fuzz as run
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not exc.name.startswith(("hypothesis", "httpx")):
+            raise
+        text = f"`fuzz` needs {exc.name}; install the testing extra: pip install 'wirefast[testing]'"
+        raise CommandError(text, REFUSED) from None
+    headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in header)]
+    try:
+        report = run(application, seconds=seconds, routes=route or None, headers=headers, token=token, seed=seed)
+    except Broken as exc:
+        print(exc)
+        return BROKEN
+    except ValueError as exc:
+        raise CommandError(str(exc)) from None
+    print(report)
+    return 0
+
+
+def fuzz_command() -> click.Command:
+    """Build the command; click is an extra's."""
+    import click
+
+    return click.Command(
+        "fuzz",
+        callback=fuzz,
+        params=[
+            click.Argument(["target"], metavar="TARGET"),
+            click.Option(
+                ["--seconds"], type=click.FloatRange(0.1), default=60.0, show_default=True, help="How long to send."
+            ),
+            click.Option(["--route"], multiple=True, metavar="PATH", help="Only this route, as declared; repeatable."),
+            click.Option(["--header"], multiple=True, metavar="NAME:VALUE", help="A header of every handshake."),
+            click.Option(["--token"], help="Sent as `Authorization: Bearer`."),
+            click.Option(["--seed"], type=int, help="Of the random choices, to see a run again."),
+            click.Option(["--app-dir"], default="", help="Look for TARGET in this directory. Default: this one."),
+            click.Option(["--factory"], is_flag=True, help="TARGET is a function that returns the application."),
+        ],
+        help=(
+            "Send typed and broken messages to every WebSocket route of TARGET, which is named as for `run`, in this "
+            "process. Exit code 1: an exception that the application did not handle, a socket that does not answer, or "
+            "something that was left behind, with the smallest example."
+        ),
+        short_help="Look for messages that break an application.",
+    )

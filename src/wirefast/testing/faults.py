@@ -1,0 +1,61 @@
+"""What becomes of a peer's connection on purpose: slow, stalled, half-closed, reset, mute.
+
+wirefast only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wirefast.testing.lines import Line
+    from wirefast.testing.running import Live
+
+__all__ = ["Faults"]
+
+
+class Faults:
+    """The part of a `Peer` that makes things go wrong."""
+
+    name: str
+    _live: Live
+    _line: Line
+
+    def stall(self) -> None:
+        """Read nothing from now on, as if the network were full: the server is told that no more can be written."""
+        self._note("stalls")
+        self._line.stall()
+
+    def slow(self, bytes_per_second: float) -> None:
+        """Read ``bytes_per_second`` of the clock. ValueError: not more than 0."""
+        if not bytes_per_second > 0:
+            raise ValueError(f"slow takes bytes in a second, more than 0, not {bytes_per_second!r}")
+        self._note(f"reads {bytes_per_second:g} bytes/s")
+        self._line.slow(bytes_per_second)
+
+    def resume(self) -> None:
+        """Read on, at full speed."""
+        self._note("reads on")
+        self._line.release()
+
+    def mute(self) -> None:
+        """Answer no ping from now on."""
+        self._note("mutes")
+        self._line.answers_pings = False
+
+    def unmute(self) -> None:
+        """Answer pings again."""
+        self._line.answers_pings = True
+
+    def half_close(self) -> None:
+        """End the peer's side of the TCP stream, and go on reading."""
+        self._note("half-closes")
+        self._line.half_close()
+
+    def reset(self) -> None:
+        """Break the connection, as a reset does."""
+        self._note("resets")
+        self._line.reset()
+
+    def _note(self, text: str) -> None:
+        self._live.note(self.name, "!", text)
