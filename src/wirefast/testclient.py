@@ -67,7 +67,7 @@ class TestClient(starlette.testclient.TestClient):
             self.app = app
 
     def websocket_connect(self, url: str, subprotocols: Sequence[str] | None = None, **kwargs: Any) -> Any:
-        """Open a WebSocket; Starlette's method."""
+        """Open a WebSocket at ``url``, offering ``subprotocols``; Starlette's method."""
         session = super().websocket_connect(url, subprotocols, **kwargs)
         if self._wire:
             session.__class__ = WireSession
