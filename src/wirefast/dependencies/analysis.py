@@ -30,6 +30,7 @@ from wirefast.dependencies.annotations import UnresolvedAnnotation, evaluated, i
 from wirefast.dependencies.fields import ModelField, create_model_field, merge_annotation
 from wirefast.dependencies.markers import is_marker, security_scopes_classes
 from wirefast.dependencies.models import Dependant, computed_scope, is_generator_kind
+from wirefast.dependencies.places import PLACES
 from wirefast.exceptions import DependencyScopeError
 from wirefast.utils import get_path_param_names
 
@@ -294,10 +295,8 @@ def _add_field(dependant: Dependant, field: ModelField) -> None:
         dependant.body_params.append(field)
         return
     place = getattr(getattr(field.field_info, "in_", None), "value", None)
-    assert place in ("path", "query", "header", "cookie"), (
-        f"non-body parameters must be in path, query, header or cookie: {field.name}"
-    )
-    getattr(dependant, f"{place}_params").append(field)
+    assert place in PLACES, f"non-body parameters must be in path, query, header or cookie: {field.name}"
+    dependant.params_of(place).append(field)
 
 
 @dataclass

@@ -6,7 +6,7 @@ core; these are not, because which keys a model sees depends on its configuratio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -25,18 +25,12 @@ from wirefast.dependencies.fields import (
     parameter_model,
     read_names,
 )
-
-_GROUPS: dict[str, Callable[[HTTPConnection], Mapping[str, Any]]] = {
-    "path": lambda connection: connection.path_params,
-    "query": lambda connection: connection.query_params,
-    "header": lambda connection: connection.headers,
-    "cookie": lambda connection: connection.cookies,
-}
+from wirefast.dependencies.places import PLACES
 
 
 def read_group(field: ModelField, connection: HTTPConnection) -> tuple[Any, Errors]:
     """Return the validated model of a group on this connection, or None and the errors, located as FastAPI does."""
-    return read_received_group(field, _GROUPS[field.field_info.in_.value](connection))  # type: ignore[attr-defined]
+    return read_received_group(field, PLACES[field.field_info.in_.value].values(connection))  # type: ignore[attr-defined]
 
 
 def read_received_group(field: ModelField, received: Mapping[str, Any]) -> tuple[Any, Errors]:
@@ -96,7 +90,7 @@ class _GroupReader:
 
 def read_field(field: ModelField, connection: HTTPConnection) -> tuple[Any, Errors]:
     """Return the value of one parameter as the connection object, or one that is like it, answers."""
-    return read_received(field, _GROUPS[field.field_info.in_.value](connection))  # type: ignore[attr-defined]
+    return read_received(field, PLACES[field.field_info.in_.value].values(connection))  # type: ignore[attr-defined]
 
 
 def read_received(field: ModelField, received: Mapping[str, Any]) -> tuple[Any, Errors]:

@@ -19,10 +19,10 @@ from wirefast.background import BackgroundTasks
 from wirefast.dependencies import message_types
 from wirefast.dependencies.fields import ModelField
 from wirefast.dependencies.models import Dependant, cache_key
+from wirefast.dependencies.places import PLACES
 from wirefast.dependencies.planning import _empty_response, _Planner
 from wirefast.exceptions import DependencyScopeError, FastAPIError
 
-_PLACES = ("path", "query", "header", "cookie")
 _SPECIAL = ("websocket", "http_connection", "response", "background_tasks")
 
 
@@ -59,10 +59,12 @@ class Handshake:
                 self.add(child)
                 continue
             check_connection_scope(child, dependant.path or "")
-            self._note(_dependency_key(child), lambda name, child=child: replace(child, name=name), "dependencies")
-        for place in _PLACES:
-            for field in getattr(dependant, f"{place}_params"):
-                self._note(_field_key(place, field), lambda name, field=field: _renamed(field, name), f"{place}_params")
+            below = self._dependant.dependencies
+            self._note(_dependency_key(child), lambda name, child=child: replace(child, name=name), below)
+        for place in PLACES:
+            for field in dependant.params_of(place):
+                key, noted = _field_key(place, field), self._dependant.params_of(place)
+                self._note(key, lambda name, field=field: _renamed(field, name), noted)
         for kind in _SPECIAL[2:]:
             if getattr(dependant, f"{kind}_param_name") and kind not in self._index:
                 setattr(self._dependant, f"{kind}_param_name", f"value_{len(self._index)}")
@@ -77,9 +79,9 @@ class Handshake:
             self._dependant.http_connection_param_name = f"value_{len(self._index)}"
             self._index["websocket"] = len(self._index)
 
-    def _note(self, key: Any, make: Callable[..., Any], group: str) -> None:
+    def _note(self, key: Any, make: Callable[..., Any], noted: list[Any]) -> None:
         if key not in self._index:
-            getattr(self._dependant, group).append(make(f"value_{len(self._index)}"))
+            noted.append(make(f"value_{len(self._index)}"))
             self._index[key] = len(self._index)
 
     # The slots of what was noted; None for what was not, as only an override needs it.
@@ -182,8 +184,8 @@ class _MessagePlanner(_Planner):
                 slot = self.dependency(child, node)
             if child.name is not None:
                 arguments[child.name] = slot
-        for place in _PLACES:
-            for field in getattr(dependant, f"{place}_params"):
+        for place in PLACES:
+            for field in dependant.params_of(place):
                 slot = self.handshake.field_slot(place, field)
                 arguments[field.name] = self.field(field, place, node) if slot is None else slot
         for field in dependant.body_params:

@@ -54,8 +54,17 @@ class Dependant:
     path: str | None = None
     scope: Literal["function", "request", "message"] | None = None
     concurrency: DependencyConcurrency | None = None
+    #: Parameters of places that FastAPI does not have, by place.
+    other_params: dict[str, list[ModelField]] = field(default_factory=dict)
     #: No signature says this: it is not analysed again where overrides apply; what it depends on is.
     made_here: bool = False
+
+    def params_of(self, place: str) -> list[ModelField]:
+        """Return the parameters that are read from a place of `places.PLACES`; the list may be added to."""
+        if place in ("path", "query", "header", "cookie"):
+            named: list[ModelField] = getattr(self, f"{place}_params")
+            return named
+        return self.other_params.setdefault(place, [])
 
 
 def _unpartial(call: Any) -> Any:

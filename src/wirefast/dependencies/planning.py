@@ -36,6 +36,7 @@ from wirefast.dependencies.analysis import adopt_foreign, get_dependant
 from wirefast.dependencies.fields import ModelField, parameter_model, read_names
 from wirefast.dependencies.groups import read_field, read_group, validate_or_default
 from wirefast.dependencies.models import Dependant, cache_key, call_kind, oauth_scopes
+from wirefast.dependencies.places import PLACES
 from wirefast.exceptions import FastAPIError
 from wirefast.security.oauth2 import SecurityScopes
 
@@ -148,8 +149,8 @@ class _Planner:
             slot = self.dependency(child, node)
             if child.name is not None:
                 arguments[child.name] = slot
-        for place in ("path", "query", "header", "cookie"):
-            for field in getattr(dependant, f"{place}_params"):
+        for place in PLACES:
+            for field in dependant.params_of(place):
                 arguments[field.name] = self.field(field, place, node)
         if dependant.body_params:
             arguments.update(self.body(dependant.body_params, node))
@@ -267,7 +268,7 @@ class _Planner:
         if parameter_model(field) is not None:
             self.ops.append(ReadOp(node=node, out=slot, read=partial(read_group, field)))
             return slot
-        if self.from_connection:
+        if self.from_connection or not PLACES[place].is_compiled:
             self.ops.append(ReadOp(node=node, out=slot, read=partial(read_field, field)))
             return slot
         info = field.field_info
@@ -416,9 +417,7 @@ def _is_repeatable(dependant: Dependant) -> bool:
     FastAPI solves the parameters and sub-dependencies of a cached dependency again at each appearance. That
     shows where one of them is not cached or runs code of the user's (validators, default factories).
     """
-    fields = [
-        *dependant.path_params, *dependant.query_params, *dependant.header_params, *dependant.cookie_params,
-    ]  # fmt: skip
+    fields = [field for place in PLACES for field in dependant.params_of(place)]
     return (
         not dependant.body_params
         and all(_is_plain(field.field_info.annotation) and _is_silent(field) for field in fields)

@@ -41,7 +41,7 @@ class Needs:
                 continue
             seen.append(key)
             for place, found in needs.parameters.items():
-                found.extend(getattr(dependant, f"{place}_params"))
+                found.extend(dependant.params_of(place))
             scopes = list(dict.fromkeys([*inherited, *oauth_scopes(dependant)]))
             if dependant is not root and _is_security_scheme(dependant=dependant):
                 needs.security.append((_get_security_scheme(dependant=dependant), scopes))
