@@ -5,12 +5,15 @@ Nothing of a document is made, and none of the modules that make it is loaded, b
 
 from __future__ import annotations
 
+import html
 import re
+from importlib.resources import files
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 __all__ = ["add_socket_routes"]
 
@@ -22,14 +25,38 @@ def add_socket_routes(app: Any) -> None:
     if not app.asyncapi_url:
         return
     served = _Served(app)
-    app.router.add_route(app.asyncapi_url, served.document, name="asyncapi", include_in_schema=False)
+    routes: list[tuple[str, Any, str]] = [(app.asyncapi_url, served.document, "asyncapi")]
+    if app.asyncapi_docs_url:
+        routes.append((app.asyncapi_docs_url, served.page, "asyncapi_html"))
+        routes.append((served.place + "/{file}", served.file, "asyncapi_assets"))
+    for path, endpoint, name in routes:
+        app.router.add_route(path, endpoint, name=name, include_in_schema=False)
+
+
+#: The console runs nothing but its own files, speaks to its own server alone, and is in no frame of another page.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_TYPES = {".js": "text/javascript", ".css": "text/css"}
+
+
+def _console() -> Any:
+    return files("wirefast.documents.console")
 
 
 class _Served:
-    """The endpoint of the document, which is kept as bytes."""
+    """The endpoints of the document, which is kept as bytes, and of the console."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
+        self.place = (app.asyncapi_docs_url or "").rstrip("/") + "/console"
         # The document that was served last, and its bytes.
         self._document: dict[str, Any] | None = None
         self._bytes = b""
@@ -47,6 +74,55 @@ class _Served:
             if server := _server_of(request):
                 body = b'{"servers":' + bytes(JSONResponse({"this": server}).body) + b"," + body[1:]
         return Response(body, media_type="application/json")
+
+    async def page(self, request: Request) -> Response:
+        """Serve the console, which loads everything else."""
+        root = request.scope.get("root_path", "").rstrip("/")
+        place = html.escape(root + self.place)
+        return HTMLResponse(
+            _PAGE.format(
+                title=html.escape(self.app.title, quote=False),
+                style=f"{place}/console.css",
+                script=f"{place}/page.js",
+                url=html.escape(root + self.app.asyncapi_url),
+                root=html.escape(root),
+            ),
+            headers=_HEADERS,
+        )
+
+    async def file(self, request: Request) -> Response:
+        """Serve one of the console's files."""
+        name = request.path_params["file"]
+        suffix = name[name.rfind(".") :]
+        found = _console().joinpath(name)
+        if suffix not in _TYPES or "/" in name or "\\" in name or not found.is_file():
+            raise HTTPException(404)
+        return Response(found.read_bytes(), media_type=_TYPES[suffix], headers=_HEADERS)
+
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} - Sockets</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{style}">
+<script type="module" src="{script}"></script>
+</head>
+<body data-url="{url}" data-root="{root}">
+<a class="skip" href="#channel">To the socket</a>
+<header><h1 id="title">{title}</h1><p id="description"></p></header>
+<div class="sides">
+<nav aria-label="Sockets"><label for="filter">Find a socket</label> <input id="filter" type="search">
+<ul id="channels"></ul></nav>
+<main id="channel" tabindex="-1"><noscript>This page needs JavaScript.</noscript></main>
+</div>
+<footer id="status" role="status" aria-live="polite"></footer>
+</body>
+</html>
+"""
 
 
 def _server_of(request: Request) -> dict[str, str] | None:
