@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from asgi import Client, connect, websocket_scope
 from exchanges import respond
 from wirefast import APIRouter, App, Depends, WebSocket
-from wirefast import routing as module
 from wirefast.exceptions import FastAPIError, WebSocketRequestValidationError
+from wirefast.routes import selecting as module
 from wirefast.routing import APIWebSocketRoute, get_websocket_app, request_response, websocket_session
 
 
