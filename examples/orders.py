@@ -1,24 +1,29 @@
-"""Requests and replies over one socket: a database connection for each message, and the answer found by its ``ref``.
+"""Requests and replies over one socket: a database session for each message, and the answer found by its ``ref``.
 
+    pip install sqlmodel
     wirefast run examples/orders.py
 
 Then connect to ``ws://127.0.0.1:8000/orders`` and send ``{"type": "order", "item": "tea", "ref": 1}``.
 """
 
-from __future__ import annotations
-
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
+from sqlmodel import Field, Session, SQLModel, create_engine
 
 from wirefast import App, Depends
 from wirefast.messages import MessageError
 
-DATABASE = Path(gettempdir()) / "orders.db"
+
+class Row(SQLModel, table=True):
+    __tablename__ = "orders"
+
+    id: int | None = Field(default=None, primary_key=True)
+    item: str
+    amount: int
 
 
 class Order(BaseModel):
@@ -39,32 +44,32 @@ class Ordered(BaseModel):
     amount: int
 
 
-def open_database() -> Iterator[sqlite3.Connection]:
-    """A connection for one message; what the handler wrote is kept only if it did not fail."""
-    connection = sqlite3.connect(DATABASE, check_same_thread=False)
-    try:
-        with connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, item TEXT, amount INTEGER)")
-            yield connection
-    finally:
-        connection.close()
+engine = create_engine(f"sqlite:///{Path(gettempdir()) / 'orders.db'}", connect_args={"check_same_thread": False})
 
 
-Database = Annotated[sqlite3.Connection, Depends(open_database, scope="message")]
+def open_session() -> Iterator[Session]:
+    """Open a session for one message; what the handler did is kept if it did not fail."""
+    SQLModel.metadata.create_all(engine)
+    with Session(engine) as session, session.begin():
+        yield session
+
+
+Database = Annotated[Session, Depends(open_session, scope="message")]
 app = App()
 orders = app.messages("/orders", sends=Ordered)
 
 
 @orders.on
 def order(message: Order, database: Database) -> Ordered:
-    values = (message.item, message.amount)
-    added = database.execute("INSERT INTO orders (item, amount) VALUES (?, ?)", values)
-    return Ordered(id=added.lastrowid or 0, item=message.item, amount=message.amount)
+    row = Row(item=message.item, amount=message.amount)
+    database.add(row)
+    database.flush()  # which gives it its number
+    return Ordered.model_validate(row, from_attributes=True)
 
 
 @orders.on
 def find(message: Find, database: Database) -> Ordered:
-    row = database.execute("SELECT item, amount FROM orders WHERE id = ?", (message.id,)).fetchone()
+    row = database.get(Row, message.id)
     if row is None:
         raise MessageError("unknown_order", f"there is no order {message.id}")
-    return Ordered(id=message.id, item=row[0], amount=row[1])
+    return Ordered.model_validate(row, from_attributes=True)

@@ -84,7 +84,11 @@ async def no_such_member(message: Say, text: Annotated[str, Depends(of_message, 
         (untyped, "untyped .* has no parameter for the message"),
         (two, "two .* has two parameters that could be the message: 'message' and 'other'"),
         (two_marked, "two_marked .* more than one parameter for the message: 'a' and 'b'"),
-        (wrong_reply, "wrong_reply .* returns Untagged, which the route '/rooms/{room_id}' does not send: sends=Said"),
+        (
+            wrong_reply,
+            r"wrong_reply \(.*declaring.py:\d+\) returns Untagged \(.*declaring.py:\d+\), which the route "
+            r"'/rooms/{room_id}' \(.*declaring.py:\d+\) does not send: sends=Said",
+        ),
         (wrong_items, "wrong_items .* returns Untagged"),
         (generator, "generator .* is a generator"),
     ],

@@ -530,12 +530,30 @@ def test_order_and_concurrency(talk: Open) -> None:
     assert log.next() == "a"
     assert socket.ask({"type": "up", "ref": 2})["ref"] == 2  # beside the first, which waits for it
     assert socket.receive() == {"ref": 1, "type": "said", "text": "a", "by": None}
-    for text in "abc":
-        socket.send({"type": "say", "text": text})
-    assert [log.next() for _ in range(2)] == ["a", "b"]
-    socket.send({"type": "up"})  # two run: nothing more is read
-    assert log.rest() == []
     socket.close(4003)
+
+
+def test_one_message_after_the_other(talk: Open) -> None:
+    app = App()
+    running = most = 0
+    room = app.messages("/")
+
+    @room.on
+    async def say(message: Say) -> Said:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        # The first ones wait longest, so that only order makes them the first to be answered.
+        for _ in range(20 - int(message.text)):
+            await asyncio.sleep(0)
+        running -= 1
+        return Said(text=message.text)
+
+    socket = talk(app, "/")
+    for number in range(20):
+        socket.send({"type": "say", "text": str(number)})
+    assert [socket.receive()["text"] for _ in range(20)] == [str(number) for number in range(20)]
+    assert most == 1
 
 
 def test_listener(talk: Open) -> None:

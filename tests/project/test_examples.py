@@ -187,16 +187,22 @@ def test_every_example_starts() -> None:
 def test_typed_chat() -> None:
     with TestClient(load("typed_chat").app) as client:
         with client.websocket_connect("/rooms/1?name=ada") as ada:
-            assert ada.receive_json() == {"type": "joined", "by": "ada"}
+            assert ada.receive_json() == {"type": "joined", "by": "ada", "text": ""}
             with client.websocket_connect("/rooms/1?name=bob") as bob:
                 for websocket in (ada, bob):
-                    assert websocket.receive_json() == {"type": "joined", "by": "bob"}
+                    assert websocket.receive_json() == {"type": "joined", "by": "bob", "text": ""}
                 bob.send_json({"type": "say", "text": "hello"})
                 for websocket in (ada, bob):
                     assert websocket.receive_json() == {"type": "said", "by": "bob", "text": "hello"}
                 bob.send_json({"type": "say", "text": "", "ref": 1})
                 assert bob.receive_json()["code"] == "invalid"
-            assert ada.receive_json() == {"type": "left", "by": "bob"}
+            assert ada.receive_json() == {"type": "left", "by": "bob", "text": ""}
+
+
+def test_the_typed_chat_has_thirty_lines() -> None:
+    source = (EXAMPLES / "typed_chat.py").read_text(encoding="utf-8")
+    code = [line for line in source.partition('"""\n\n')[2].splitlines() if line.strip()]
+    assert len([line for line in code if not line.startswith(("from ", "import "))]) <= 30
 
 
 def test_dashboard() -> None:
@@ -207,15 +213,26 @@ def test_dashboard() -> None:
 
 def test_orders(tmp_path: Path) -> None:
     example = load("orders")
-    example.DATABASE = tmp_path / "orders.db"  # type: ignore[attr-defined]
+    example.engine = example.create_engine(  # type: ignore[attr-defined]
+        f"sqlite:///{tmp_path / 'orders.db'}", connect_args={"check_same_thread": False}
+    )
     with TestClient(example.app).websocket_connect("/orders") as websocket:
-        websocket.send_json({"type": "order", "item": "tea", "amount": 2, "ref": "a"})
+
+        def ask(message: dict[str, object]) -> dict[str, object]:
+            websocket.send_json(message)
+            answer: dict[str, object] = websocket.receive_json()
+            return answer
+
         ordered = {"ref": "a", "type": "ordered", "id": 1, "item": "tea", "amount": 2}
-        assert websocket.receive_json() == ordered
-        websocket.send_json({"type": "find", "id": 1, "ref": "b"})
-        assert websocket.receive_json() == {**ordered, "ref": "b"}
-        websocket.send_json({"type": "find", "id": 2, "ref": "c"})
-        assert websocket.receive_json()["code"] == "unknown_order"
+        assert ask({"type": "order", "item": "tea", "amount": 2, "ref": "a"}) == ordered
+        assert ask({"type": "find", "id": 1, "ref": "b"}) == {**ordered, "ref": "b"}
+        assert ask({"type": "find", "id": 2, "ref": "c"})["code"] == "unknown_order"
+        assert ask({"type": "order", "item": "", "ref": "d"})["code"] == "invalid"
+        assert ask({"type": "order", "item": "milk", "ref": "e"})["id"] == 2
+        # A session is over with its message: at most that of the last one, whose reply is here, is not.
+        assert example.engine.pool.checkedout() <= 1
+    assert example.engine.pool.checkedout() == 0
+    example.engine.dispose()
 
 
 def test_store() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, overload
 
@@ -167,7 +168,9 @@ class MessageDeclarations:
         Raises:
             ValueError, TypeError: an option that cannot be.
         """
-        registry = _registry(options, sends=sends, tag=tag)
+        caller = sys._getframe(1)
+        place = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+        registry = _registry(options, sends=sends, tag=tag, place=place)
         name = options.get("name") or re.sub(r"\W+", "_", re.sub(r":\w+}", "}", path)).strip("_") or "messages"
         declared = Messages(registry)
 

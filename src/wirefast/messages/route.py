@@ -68,6 +68,8 @@ class Registry:
     max_invalid: int = MAX_INVALID
     in_flight: int = IN_FLIGHT
     include_input: bool = False
+    #: Where the route was declared: file and line, for errors.
+    place: str = ""
     handlers: list[Declared] = field(default_factory=list)
     #: The route as it was declared and its copies under includes.
     routes: list[ref[MessageRoute]] = field(default_factory=list)
@@ -271,8 +273,9 @@ class _Targets:
         for leaf in message_types.leaves(handler.replies):
             if leaf not in sends and leaf not in (type(None), str, bytes):
                 raise FastAPIError(
-                    f"{handler.declared.place} returns {message_types.name_of(leaf)}, which the route "
-                    f"{self.route.path!r} does not send: sends={' | '.join(map(message_types.name_of, sends))}."
+                    f"{handler.declared.place} returns {place_of(leaf)}, which the route "
+                    f"{self.route.path!r} ({self.registry.place}) does not send: "
+                    f"sends={' | '.join(map(message_types.name_of, sends))}."
                 )
 
     def table(self) -> MessageTable:

@@ -105,9 +105,9 @@ MESSAGES = [
     b"",
 ]
 WORDS = [
-    b'"type"', b'"ref"', b":", b",", b"{", b"}", b"[" * 300, b'"', b"\\", b"\\u0000", b"\\ud800", b"null", b"true", b"1e999",
-    b"-", b"9" * 80, b'"say"', b'"plain"', b'"type":"up",', b'"ref":{},', b'"ref":"' + b"x" * 65 + b'",', b"\xff", b"\xed\xa0\x80",
-    b" ", b"\n", b"/**/", b"NaN", b"\xef\xbb\xbf",
+    b'"type"', b'"ref"', b":", b",", b"{", b"}", b"[" * 300, b'"', b"\\", b"\\u0000", b"\\ud800", b"null", b"true",
+    b"1e999", b"-", b"9" * 80, b'"say"', b'"plain"', b'"type":"up",', b'"ref":{},', b'"ref":"' + b"x" * 65 + b'",',
+    b"\xff", b"\xed\xa0\x80", b" ", b"\n", b"/**/", b"NaN", b"\xef\xbb\xbf",
 ]  # fmt: skip
 END = b'{"type": "up", "ref": "the end"}'
 ANSWER = b'{"ref":"the end","type":"done","text":"1.0"}'
