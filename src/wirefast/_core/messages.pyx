@@ -219,7 +219,7 @@ cdef class MessageSession(MessageReader):
         cdef Frame frame = None
         cdef Plan plan
         cdef list slots = self.slots
-        cdef object value = None, awaitable, exits = None, failure = None, iterator = None
+        cdef object value = None, awaitable, exits = None, failure = None, iterator = None, cancelled = None
         cdef Py_ssize_t i
         cdef bint done, stopped
         try:
@@ -290,6 +290,8 @@ cdef class MessageSession(MessageReader):
             self.watching = False
             if self.settle(failure) and frame is None and iterator is None:
                 return
+            if self.failure is None and isinstance(failure, CancelledError):
+                cancelled = failure
         value = awaitable = None
         if frame is not None:
             exits = frame.take_exits()
@@ -330,6 +332,10 @@ cdef class MessageSession(MessageReader):
                 log_failure(failure, handler.call)
         elif handler is table.opened:
             raise refused_handshake(failure)
+        elif cancelled is not None and isinstance(failure, Exception):
+            # What a generator raised on the way out does not call a stop off, and the client is told no more.
+            log_failure(failure, handler.call)
+            raise cancelled
         elif isinstance(failure, Exception):
             await self.mishap(failure, ref)
         else:
