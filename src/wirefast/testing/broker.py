@@ -58,8 +58,10 @@ class Broker:
         return asyncio.ensure_future(self._healed())
 
     async def _healed(self) -> None:
+        await self._clock.settle()  # a hub hears of the cut in a later turn
         while not all(broker.connected for broker in self.brokers):
             await self._clock.real_sleep(0.001)
+        await self._clock.settle()
 
     def slow(self, seconds: float) -> None:
         """Deliver each payload some ``seconds`` of the clock later, in order. ValueError: they are negative."""

@@ -96,7 +96,6 @@ class Exceptions(logging.Handler):
             if not raised.known and isinstance(raised.exc, kind) and re.search(match or "", str(raised.exc)):
                 raised.known = True
                 return
-        found = ", ".join(repr(exc) for exc in self.unknown) or "none"
-        raise AssertionError(
-            f"the application raised no {kind.__name__}{f' that matches {match!r}' if match else ''}: {found}"
-        )
+        found = ", ".join(repr(exc) for exc in self.unknown) or "none at all"
+        wanted = kind.__name__ + (f" that matches {match!r}" if match else "")
+        raise AssertionError(f"the application raised no {wanted}, but {found}")

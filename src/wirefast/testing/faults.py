@@ -23,25 +23,25 @@ class Faults:
 
     def stall(self) -> None:
         """Read nothing from now on, as if the network were full: the server is told that no more can be written."""
-        self._note("stalls")
         self._line.stall()
+        self._note("stalls")
 
     def slow(self, bytes_per_second: float) -> None:
         """Read ``bytes_per_second`` of the clock. ValueError: not more than 0."""
         if not bytes_per_second > 0:
             raise ValueError(f"slow takes bytes in a second, more than 0, not {bytes_per_second!r}")
-        self._note(f"reads {bytes_per_second:g} bytes/s")
         self._line.slow(bytes_per_second)
+        self._note(f"reads {bytes_per_second:g} bytes/s")
 
     def resume(self) -> None:
         """Read on, at full speed."""
-        self._note("reads on")
         self._line.release()
+        self._note("reads on")
 
     def mute(self) -> None:
         """Answer no ping from now on."""
-        self._note("mutes")
         self._line.answers_pings = False
+        self._note("mutes")
 
     def unmute(self) -> None:
         """Answer pings again."""
@@ -49,13 +49,13 @@ class Faults:
 
     def half_close(self) -> None:
         """End the peer's side of the TCP stream, and go on reading."""
-        self._note("half-closes")
         self._line.half_close()
+        self._note("half-closes")
 
     def reset(self) -> None:
         """Break the connection, as a reset does."""
-        self._note("resets")
         self._line.reset()
+        self._note("resets")
 
     def _note(self, text: str) -> None:
         self._live.note(self.name, "!", text)
