@@ -15,6 +15,7 @@ from websockets.sync.client import connect
 
 from wirefast import App
 from wirefast.testclient import TestClient
+from wirefast.testing import Live, NotExpected, Peer
 from wirefast.websockets import WebSocketDisconnect
 
 sys.path.append(str(Path(__file__).parents[1] / "wire"))
@@ -95,13 +96,29 @@ class WireTalk(Talk):
         self.connection.close(code, reason)
 
 
-SERVERS: dict[str, dict[str, Any]] = {
-    "direct": {},
-    "uvicorn": {"ws": "websockets-sansio", "http": "h11"},
-}
+class LiveTalk(Talk):
+    """Over our protocol; the server's loop runs while the test waits."""
+
+    def __init__(self, served: Live, path: str) -> None:
+        self.served = served
+        self.peer: Peer = served.run(served.connect(path).opened())
+
+    def send_frame(self, frame: str | bytes) -> None:
+        self.served.run(self.peer.send(frame))
+
+    def receive_frame(self) -> str | bytes:
+        try:
+            return self.served.run(self.peer.receive(within=20))
+        except NotExpected:
+            if self.peer.closed is None:
+                raise
+            raise Closed(*self.peer.closed) from None
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        self.served.run(self.peer.close(code, reason))
 
 
-@pytest.fixture(params=["test client", *SERVERS])
+@pytest.fixture(params=["test client", "direct", "uvicorn"])
 def way(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -117,8 +134,13 @@ def talk(way: str) -> Iterator[Callable[..., Talk]]:
         def open_socket(app: App, path: str) -> Talk:
             if way == "test client":
                 return TestClientTalk(stack.enter_context(TestClient(app).websocket_connect(path)))
+            if way == "direct":
+                if id(app) not in served:
+                    served[id(app)] = Live(app, leaks=False, raises=False)
+                    stack.callback(served[id(app)].finish)
+                return LiveTalk(served[id(app)], path)
             if id(app) not in served:
-                served[id(app)] = stack.enter_context(serving(app, **SERVERS[way]))
+                served[id(app)] = stack.enter_context(serving(app, ws="websockets-sansio", http="h11"))
             return WireTalk(stack.enter_context(connect(served[id(app)].url + path, proxy=None)))
 
         yield open_socket

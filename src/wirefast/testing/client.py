@@ -30,6 +30,10 @@ class Connecting:
     def __await__(self) -> Any:
         return self._connect().__await__()
 
+    async def opened(self) -> Peer:
+        """Return the peer, which is open."""
+        return await self._connect()
+
     async def __aenter__(self) -> Peer:
         self._peer = await self._connect()
         return self._peer
