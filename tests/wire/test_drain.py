@@ -1,10 +1,8 @@
-"""Draining on a real ``wirefast run``: what clients see, and what the application is told."""
+"""Draining on a real ``wirefast run``: signals, reloads, newcomers. What each socket sees is in test_draining.py."""
 
 from __future__ import annotations
 
-import json
 import re
-import select
 import signal
 import socket
 import time
@@ -21,13 +19,7 @@ from slower import SLOWER
 SERVICE = """
 import asyncio
 from contextlib import asynccontextmanager
-from typing import Literal
-from pydantic import BaseModel
 from wirefast import App, WebSocket
-
-class Going(BaseModel):
-    type: Literal["going"] = "going"
-    name: str
 
 @asynccontextmanager
 async def lifespan(app):
@@ -38,7 +30,6 @@ app = App(lifespan=lifespan)
 
 @app.websocket("/echo")
 async def echo(websocket: WebSocket):
-    websocket.state.name = "ada"
     await websocket.accept()
     async for text in websocket.iter_text():
         print("got", text, flush=True)
@@ -46,11 +37,6 @@ async def echo(websocket: WebSocket):
             await asyncio.sleep(1)
         await websocket.send_text(f"re: {text}")
     print("echo over", flush=True)
-
-@app.websocket("/push")
-async def push(websocket: WebSocket):
-    await websocket.accept()
-    await asyncio.Event().wait()
 
 @app.websocket("/waits")
 async def waits(websocket: WebSocket):
@@ -60,22 +46,6 @@ async def waits(websocket: WebSocket):
 @app.get("/http")
 async def http():
     return {"here": True}
-"""
-
-HOOKS = """
-@app.on_drain
-async def going(websocket: WebSocket):
-    return Going(name=websocket.state.name) if websocket.url.path == "/echo" else None
-
-@app.on_drain(deadline=0.2)
-async def stuck(websocket: WebSocket):
-    if websocket.url.path == "/push":
-        await asyncio.Event().wait()
-
-@app.on_drain
-async def broken(websocket: WebSocket):
-    if websocket.url.path == "/push":
-        raise LookupError("broken hook")
 """
 
 
@@ -123,82 +93,6 @@ def test_a_close_says_when_to_come_back_and_the_times_differ(opened: Callable[..
     assert len(set(times)) > 10
     assert max(times) <= 500  # as long as there are few, they may come back soon
     assert "lifespan over" in server.log and "Traceback" not in server.log
-
-
-def test_batches_are_spread(opened: Callable[..., Peer], tmp_path: Path) -> None:
-    with service(tmp_path, "--drain-batch", "4", "--drain-every", "0.3") as (server, port):
-        peers = [opened(port) for _ in range(12)]
-        server.process.send_signal(signal.SIGTERM)
-        arrived: dict[int, float] = {}
-        while len(arrived) < len(peers):
-            waiting = [peer.sock for peer in peers if peer.sock.fileno() not in arrived]
-            for one in select.select(waiting, [], [], 20.0 * SLOWER)[0]:
-                arrived[one.fileno()] = time.monotonic()
-        server.end(0)
-    assert max(arrived.values()) - min(arrived.values()) >= 0.5  # two pauses between three batches
-
-
-def test_a_batch_larger_than_all_closes_at_once(opened: Callable[..., Peer], tmp_path: Path) -> None:
-    with service(tmp_path, "--drain-batch", "12", "--drain-every", "30") as (server, port):
-        peers = [opened(port) for _ in range(12)]
-        started = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        for peer in peers:
-            retry_of(peer.frame())
-            peer.send(close_frame(1012))
-        server.end(0)
-    assert time.monotonic() - started < 20 * SLOWER
-
-
-def test_batches_that_would_take_too_long_grow(opened: Callable[..., Peer], tmp_path: Path) -> None:
-    arguments = ("--drain-batch", "1", "--drain-every", "0.5", "--timeout-graceful-shutdown", "5")
-    with service(tmp_path, *arguments) as (server, port):
-        peers = [opened(port) for _ in range(40)]
-        started = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        for peer in peers:
-            retry_of(peer.frame())
-        assert time.monotonic() - started < 5 * SLOWER
-        server.end(0)
-
-
-def test_the_answer_to_a_message_is_sent_before_the_close(opened: Callable[..., Peer], tmp_path: Path) -> None:
-    with service(tmp_path) as (server, port):
-        peer = opened(port)
-        peer.send(frame(TEXT, b"slow"))
-        server.wait_for("got slow")
-        server.process.send_signal(signal.SIGTERM)
-        assert peer.frame().data == b"re: slow"
-        retry_of(peer.frame())
-        peer.send(close_frame(1012))
-        server.end(0)
-    assert "echo over" in server.log
-
-
-def test_a_handler_that_never_receives_is_not_waited_for(opened: Callable[..., Peer], tmp_path: Path) -> None:
-    with service(tmp_path, "--timeout-graceful-shutdown", "60") as (server, port):
-        peer = opened(port, "/push")
-        started = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        retry_of(peer.frame())
-        assert time.monotonic() - started < 5 * SLOWER
-        server.process.send_signal(signal.SIGTERM)
-        server.end(0)
-
-
-def test_hooks_run_for_each_socket_and_what_they_return_is_sent(opened: Callable[..., Peer], tmp_path: Path) -> None:
-    with service(tmp_path, text=SERVICE + HOOKS) as (server, port):
-        echo, push = opened(port), opened(port, "/push")
-        server.process.send_signal(signal.SIGTERM)
-        assert json.loads(echo.frame().data) == {"type": "going", "name": "ada"}
-        retry_of(echo.frame())
-        retry_of(push.frame())
-        for peer in (echo, push):
-            peer.send(close_frame(1012))
-        server.process.send_signal(signal.SIGTERM)
-        server.end(0)
-    assert "The on_drain hook stuck did not end in 0.2 seconds" in server.log
-    assert "The on_drain hook broken failed" in server.log and "broken hook" in server.log
 
 
 def test_who_comes_while_it_drains_is_told_to_come_later(opened: Callable[..., Peer], tmp_path: Path) -> None:
