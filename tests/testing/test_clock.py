@@ -185,27 +185,25 @@ def test_the_time_of_day_goes_with_it(run: Callable[[Any], Any]) -> None:
     assert abs(core_clock.wall_time() - time.time()) < 1
 
 
+#: Parts that are no server: the supervisor of workers, what other processes run, the kit.
+ELSEWHERE = ("testing/", "cli/", "clients/", "control/")
 #: Where the time is asked for and no timer waits for it: how long a turn of the loop, or an operation, took.
 MEASURES = {
-    "_core/clock.py": "time.time",
-    "cli/workers.py": "time.monotonic",
-    "clients/runtime.py": "time.monotonic",  # of another process
-    "control/agent.py": "time.time",
-    "control/service.py": "time.time",
-    "messages/measuring.py": "time.perf_counter",
-    "rooms/brokers/link.py": "time.monotonic",
-    "server/ending.py": "time.sleep",
-    "server/serving.py": "time.monotonic",
-    "telemetry/connections.py": "perf_counter",
-    "telemetry/recording.py": "time_ns",
+    "_core/clock.py",
+    "messages/measuring.py",
+    "rooms/brokers/link.py",
+    "server/ending.py",
+    "server/serving.py",
+    "telemetry/connections.py",
+    "telemetry/recording.py",
 }
 
 
 def test_no_timer_goes_by_another_clock() -> None:
     asks = re.compile(r"\btime\.(?:time|monotonic|sleep)\b|\bperf_counter\b|\btime_ns\b|from time import|\btime\.perf")
-    found = {}
+    found = set()
     for path in sorted([*SOURCE.rglob("*.py"), *SOURCE.rglob("*.pyx")]):
         name = path.relative_to(SOURCE).as_posix()
-        if not name.startswith("testing/") and asks.search(path.read_text(encoding="utf-8")):
-            found[name] = True
-    assert sorted(found) == sorted(MEASURES)
+        if not name.startswith(ELSEWHERE) and asks.search(path.read_text(encoding="utf-8")):
+            found.add(name)
+    assert found <= MEASURES, "ask loop.time(), or wirefast._core.clock, which a test can move"
