@@ -9,7 +9,7 @@ from typing import Annotated
 import pytest
 from starlette.endpoints import WebSocketEndpoint
 from starlette.responses import PlainTextResponse
-from starlette.routing import Host, Mount, NoMatchFound, Route, Router, WebSocketRoute
+from starlette.routing import Host, Match, Mount, NoMatchFound, Route, Router, WebSocketRoute
 from starlette.testclient import TestClient
 
 from asgi import Client, connect, websocket_scope
@@ -230,7 +230,7 @@ class LoudAPIRoute(APIWebSocketRoute):
 class PickyRoute(APIWebSocketRoute):
     def matches(self, scope):
         if b"picky" not in scope["query_string"]:
-            return module.Match.NONE, {}
+            return Match.NONE, {}
         return super().matches(scope)
 
 
