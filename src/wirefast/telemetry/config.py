@@ -6,7 +6,7 @@ import importlib.util
 import os
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.requests import Request
 from starlette.websockets import WebSocket
@@ -35,6 +35,8 @@ _DEFAULTS: dict[str, Any] = {
     "operation_spans": True,
     "auto_configure": False,
     "exclude": None,
+    "socket_spans": "connection",
+    "message_share": 0.01,
 }
 _STAND_INS = {"ProxyTracerProvider", "_ProxyMeterProvider", "ProxyLoggerProvider"}
 #: Name and version of what records, as OpenTelemetry's scopes have them.
@@ -55,6 +57,10 @@ class TelemetryConfig(TypedDict, total=False):
         auto_configure: add OTLP exporters by OpenTelemetry's environment variables when the application starts.
             Default: False, unless ``FASTAPI_OTEL_AUTO_CONFIGURE`` is ``true``. Needs the extra ``opentelemetry``.
         exclude: ``(scope) -> bool``; True leaves that request or connection out.
+        socket_spans: ``"connection"``: one span for a socket, from its handshake to its end, as FastAPI. Default.
+            ``"handshake"``: a short one for the handshake, and one for some messages, linked to it. wirefast only.
+        message_share: how many of the messages ``"handshake"`` records, 0 to 1; those with a ``traceparent`` of
+            their own are recorded besides. Default 0.01. wirefast only.
     """
 
     tracer_provider: TracerProvider | None
@@ -66,6 +72,8 @@ class TelemetryConfig(TypedDict, total=False):
     operation_spans: bool
     auto_configure: bool
     exclude: Callable[[MutableMapping[str, Any]], bool] | None
+    socket_spans: Literal["connection", "handshake"]
+    message_share: float
 
 
 @dataclass(kw_only=True)
@@ -133,6 +141,7 @@ def complete_config(given: Any) -> dict[str, Any]:
 
     Raises:
         TypeError: it is no mapping of the known names.
+        ValueError: another ``socket_spans``, or a ``message_share`` that is not between 0 and 1.
         ImportError: OpenTelemetry's API is not installed.
     """
     if not isinstance(given, dict):
@@ -140,6 +149,11 @@ def complete_config(given: Any) -> dict[str, Any]:
     unknown = sorted(set(given) - set(_DEFAULTS), key=str)
     if unknown:
         raise TypeError(f"telemetry has no setting {unknown[0]!r}; there are {', '.join(_DEFAULTS)}")
+    if given.get("socket_spans", "connection") not in ("connection", "handshake"):
+        raise ValueError(f'socket_spans takes "connection" or "handshake", not {given["socket_spans"]!r}')
+    share = given.get("message_share", 0.0)
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+        raise ValueError(f"message_share takes a number from 0 to 1, not {share!r}")
     by_environment = os.environ.get("FASTAPI_OTEL_AUTO_CONFIGURE", "").strip().lower() == "true"
     config = {**_DEFAULTS, "auto_configure": by_environment, **given}
     try:

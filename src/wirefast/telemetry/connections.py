@@ -19,6 +19,7 @@ from wirefast.telemetry import config
 from wirefast.telemetry._runtime import lifespan
 from wirefast.telemetry.config import SCOPE_KEY, is_stand_in
 from wirefast.telemetry.recording import Recording, exception_type, is_normal_end, recording_in, without_recording
+from wirefast.telemetry.sockets import SocketSpans
 
 # https://opentelemetry.io/docs/specs/semconv/http/http-metrics/ and .../http-spans/
 _BOUNDARIES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -167,11 +168,14 @@ class _Exchange:
             logger = _logs.get_logger(named, version or "", loggers, schema_url=_SCHEMA)
         token = contexts.attach(self.parent)
         try:
-            operations = tracer if telemetry.config["operation_spans"] else None
+            short = self.is_socket and telemetry.config["socket_spans"] == "handshake"
+            operations = tracer if telemetry.config["operation_spans"] and not short else None
             self.recording = Recording(scope, span, operations, logger, name)
         finally:
             contexts.detach(token)
         self.span = span
+        self.tracer = tracer if short else None
+        self.messages: SocketSpans | None = None
         self.status: int | None = None
         self.trailers = self.finished = self.disconnected = False
         self.started = perf_counter()
@@ -186,16 +190,24 @@ class _Exchange:
         scope[SCOPE_KEY] = recording
         token = contexts.attach(recording.context)
         try:
-            if self.is_socket:
+            if self.tracer is not None:
+                share = self.telemetry.config["message_share"]
+                self.messages = messages = SocketSpans(self, self.tracer, share, receive, send)
+                await self.telemetry.app(scope, messages.receive, messages.send)
+            elif self.is_socket:
                 await self.telemetry.app(scope, receive, send)
             else:
                 await self.telemetry.app(scope, self._receive, self._send)
         except BaseException as exc:
+            if self.messages is not None:
+                self.messages.end(None if is_normal_end(exc) else exc)
             recording.close(exc)  # so that the record is of the server's span
             recording.note_exception(exc)
             self.finish(None if self.is_socket and is_normal_end(exc) else exc)
             raise
         finally:
+            if self.messages is not None:
+                self.messages.end(None)
             if self.is_socket:
                 self.finish(None)
             else:
