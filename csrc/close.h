@@ -25,6 +25,11 @@ enum {
     CLOSE_NO_TLS = 1015,
     CLOSE_FIRST_UNREGISTERED = 3000, /* to 3999: libraries and frameworks */
     CLOSE_LAST_PRIVATE = 4999,       /* from 4000: applications */
+    /* Those of the private range that wirefast sends: 4000 and HTTP's status for the same. */
+    CLOSE_UNAUTHORIZED = 4401,
+    CLOSE_FORBIDDEN = 4403,
+    CLOSE_TIMED_OUT = 4408,
+    CLOSE_REPLACED = 4409,
 };
 
 /* Bytes of UTF-8 that a close frame holds beside its code: a control frame holds 125. */

@@ -8,6 +8,8 @@ from wirefast.datastructures import UploadFile as UploadFile
 from wirefast.exceptions import HTTPException as HTTPException
 from wirefast.exceptions import Refuse as Refuse
 from wirefast.exceptions import WebSocketException as WebSocketException
+from wirefast.limits.limits import Limits as Limits
+from wirefast.limits.rates import Rate as Rate
 from wirefast.param_functions import Body as Body
 from wirefast.param_functions import Cookie as Cookie
 from wirefast.param_functions import Depends as Depends

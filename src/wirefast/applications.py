@@ -51,6 +51,7 @@ from wirefast.exceptions import (
 )
 from wirefast.lifespan import merge
 from wirefast.limits.bodies import AppBodyLimitMiddleware
+from wirefast.limits.limits import Limits
 from wirefast.limits.origins import Origins
 from wirefast.messages.declaring import MessageDeclarations
 from wirefast.middleware.asyncexitstack import AsyncExitStackMiddleware
@@ -133,6 +134,8 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
             close code 1008 before accept, as FastAPI; ``"http"``: a 422 response with FastAPI's
             ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,
             which see nothing of a refused handshake. A `Refuse` is then such a close too, with its own code.
+        limits: how much may come in over WebSockets: sockets, handshakes, messages, time; see ``Limits``. Default: what
+            the server bounds.
         secret_parameters: names of query parameters that logs and spans do not show, whatever server logs them. One
             list counts for the process. Default: ``wirefast._core.secrets.NAMES``, ``token``, ``ticket`` and the like.
         origins: the web pages that may open WebSockets; others get 403. Exact origins (``"https://app.example.com"``),
@@ -206,6 +209,7 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
         telemetry: TelemetryConfig | None = None,
         hub: Hub | None = None,
         origins: Origins | None = None,
+        limits: Limits | None = None,
         secret_parameters: Collection[str] | None = None,
         warn_long_lived: bool = False,
         metrics: str | None = None,
@@ -272,6 +276,7 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
             max_body_size=max_body_size,
             form_limits=form_limits,
             origins=origins,
+            limits=limits,
         )
         self.warn_long_lived = warn_long_lived
         self.hub = hub
@@ -454,6 +459,7 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
         max_body_size: int | None = None,
         form_limits: dict[str, int] | None = None,
         origins: Origins | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Serve the routes of a router; see ``APIRouter.include_router``."""
         self.router.include_router(
@@ -470,6 +476,7 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
             max_body_size=max_body_size,
             form_limits=form_limits,
             origins=origins,
+            limits=limits,
         )
 
     def exception_handler(self, exc_class_or_status_code: int | type[Exception]) -> Callable[[Decorated], Decorated]:

@@ -10,7 +10,7 @@
     UserWarning ──┬─ FastAPIDeprecationWarning
                   └─ DeclarationWarning                        a declaration that FastAPI accepts and that cannot work
 
-A leaf module: it imports nothing of wirefast but the list of secret names.
+A leaf module: it imports the close codes and the list of secret names, nothing else of wirefast.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from typing import Any, TypedDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.exceptions import WebSocketException as StarletteWebSocketException
 
-from wirefast._core import close
+from wirefast._core.close import POLICY_VIOLATION, is_frame_code
 from wirefast._core.secrets import hide_input
 
 __all__ = [
@@ -90,12 +90,12 @@ class Refuse(HTTPException):
         status_code: int,
         detail: Any = None,
         *,
-        code: int = close.POLICY_VIOLATION,
+        code: int = POLICY_VIOLATION,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         if not 300 <= status_code <= 599:
             raise ValueError(f"a refusal has a status from 300 to 599, not {status_code}")
-        if not close.is_frame_code(code):
+        if not is_frame_code(code):
             raise ValueError(f"{code} is no code of a close frame; 4000 to 4999 are free for applications")
         if status_code == 401 and not any(name.lower() == "www-authenticate" for name in headers or ()):
             headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}

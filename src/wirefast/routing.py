@@ -28,6 +28,7 @@ from wirefast.dependencies.utils import solve_dependencies as solve_dependencies
 from wirefast.exceptions import FastAPIError
 from wirefast.limits.admission import NOTHING_SET, Admission, warn_of_open_origins
 from wirefast.limits.bodies import limit_body, validate_form_limits, validate_max_body_size
+from wirefast.limits.limits import Limits
 from wirefast.limits.origins import Origins
 from wirefast.messages.declaring import MessageDeclarations
 from wirefast.routes.advice import advise_of_path, advise_of_repetition
@@ -107,6 +108,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         form_limits: ``max_fields``, ``max_files``, ``max_part_size`` of forms.
         origins: the web pages that may open its WebSockets; see `App`. Default: as what is around it is set. wirefast
             only.
+        limits: how much may come in over its WebSockets; see ``Limits``. wirefast only.
 
     Raises:
         AssertionError: a prefix that breaks the rule above.
@@ -139,10 +141,11 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         max_body_size: int | None = None,
         form_limits: dict[str, int] | None = None,
         origins: Origins | None = None,
+        limits: Limits | None = None,
     ) -> None:
         validate_max_body_size(max_body_size)
         #: Who may open its WebSockets, as far as it is set here.
-        self.admission = Admission.of(origins)
+        self.admission = Admission.of(origins, limits)
         self.on_startup: list[Callable[[], Any]] = list(on_startup or ())
         self.on_shutdown: list[Callable[[], Any]] = list(on_shutdown or ())
         self._parents: list[ref[APIRouter]] = []
@@ -348,6 +351,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         max_body_size: int | None = None,
         form_limits: dict[str, int] | None = None,
         origins: Origins | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Serve the routes of another router under this one, also those it gets later.
 
@@ -358,6 +362,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             default_response_class: of its HTTP operations, where it has none. Default: JSON.
             max_body_size, form_limits: of its HTTP operations, where it has none; see `APIRouter`.
             origins: of its WebSockets, where it has none; see `App`. wirefast only.
+            limits: of its WebSockets, beside its own; see ``Limits``. wirefast only.
             tags, responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: for OpenAPI.
 
         Raises:
@@ -378,8 +383,8 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
                     name = getattr(found.effective, "name", "unknown")
                     raise FastAPIError(f"Prefix and path cannot be both empty (path operation: {name})")
         validate_max_body_size(max_body_size)
-        admission = getattr(router, "admission", NOTHING_SET).inside(Admission.of(origins)).inside(self.admission)
-        limits = (getattr(router, "max_body_size", None), max_body_size, self.max_body_size)
+        around = Admission.of(origins, limits).inside(self.admission)
+        body_limits = (getattr(router, "max_body_size", None), max_body_size, self.max_body_size)
         context = RouterIncludeContext(
             included_router=router,
             prefix=self.prefix + prefix,
@@ -395,9 +400,9 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             ),
             strict_content_type=self.strict_content_type,
             dependency_overrides_provider=self.dependency_overrides_provider,
-            max_body_size=next((limit for limit in limits if limit is not None), None),
+            max_body_size=next((limit for limit in body_limits if limit is not None), None),
             form_limits=validate_form_limits({**(form_limits or {}), **getattr(router, "form_limits", {})}),
-            admission=admission,
+            admission=getattr(router, "admission", NOTHING_SET).inside(around),
         )
         if isinstance(router, APIRouter):
             router._parents.append(ref(self))

@@ -1,6 +1,8 @@
 """WebSocket, its states and its exceptions: the names of ``fastapi.websockets`` and of ``starlette.websockets``."""
 
+import asyncio
 import inspect
+from functools import partial
 from typing import Any, Literal, cast
 
 from starlette.websockets import WebSocket as _StarletteWebSocket
@@ -14,12 +16,13 @@ try:
 except ImportError:  # Starlette before it had a name for this
     WebSocketDisconnected = RuntimeError  # type: ignore[assignment,misc]
 
-from wirefast._core import fanout
+from wirefast._core import clock, close, fanout, metered
 from wirefast._core.errors import UnexpectedFrame as UnexpectedFrame
 from wirefast._core.message_scope import MessageScope, MessageScopes
 from wirefast._core.outbox import Policy
 from wirefast._core.sender import Buffered as Buffered
 from wirefast._core.typed_websocket import TypedWebSocketCore
+from wirefast.exceptions import Refuse
 
 
 class _EqualToStarlettes(type(_StarletteWebSocket)):  # type: ignore[misc]
@@ -115,6 +118,79 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
         has not taken them. ``dropped`` counts what policies have dropped.
         """
         return fanout.buffered(self)
+
+    # ---- Expiry ----
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the permission ends that the socket was opened with, such as a token's ``exp``: seconds since 1970.
+
+        At that time of the day, by the clock of the machine, the socket is closed with 4401, ``permission expired``;
+        set it again to renew it, to None to have no end. Before ``accept()`` a time that is past is a `Refuse`, 401. A
+        thousand expiries cost one timer. wirefast only; for sockets of routes of ours.
+
+        Raises:
+            TypeError: no number.
+            Refuse: the time is past, and the socket is not accepted.
+        """
+        meter = metered.meter_of(self, False)
+        at = None if meter is None else meter.expires_at
+        return None if at is None or at == float("inf") else at
+
+    @expires_at.setter
+    def expires_at(self, at: float | None) -> None:
+        if at is not None and (isinstance(at, bool) or not isinstance(at, (int, float)) or at != at):
+            raise TypeError(f"expires_at takes seconds since 1970, not {at!r}")
+        if at is not None and at <= clock.wall_time() and self.application_state is WebSocketState.CONNECTING:
+            raise Refuse(401, close.EXPIRED, code=close.UNAUTHORIZED)
+        meter = metered.meter_of(self, True)
+        assert meter is not None
+        meter.expire(at, dismiss)
+
+    def warn_before_expiry(self, before: float, warning: Any) -> None:
+        """Warn the client, or call a function, some seconds before the socket expires. wirefast only.
+
+        Args:
+            before: seconds.
+            warning: a message, as for ``try_send``, or a function of the WebSocket, which may be a coroutine function.
+                It is sent or called once for each time that ``expires_at`` is set to.
+
+        Raises:
+            ValueError: seconds below 0.
+        """
+        if not before >= 0:
+            raise ValueError(f"before takes seconds, at least 0, not {before!r}")
+        meter = metered.meter_of(self, True)
+        assert meter is not None
+        meter.warn(before, partial(_warn, warning), dismiss)
+
+
+def _warn(warning: Any, websocket: WebSocket) -> None:
+    if not callable(warning):
+        websocket.try_send(warning)
+        return
+    found = warning(websocket)
+    if inspect.iscoroutine(found):
+        task = asyncio.ensure_future(found)
+        _warnings.add(task)
+        task.add_done_callback(_warnings.discard)
+
+
+_warnings: set[asyncio.Future[Any]] = set()
+
+
+def dismiss(websocket: _StarletteWebSocket | None, code: int, reason: str) -> None:
+    """Close an accepted socket for a reason that is not its handler's; nothing happens where it has ended.
+
+    wirefast only.
+
+    Args:
+        websocket: the socket.
+        code: the close code.
+        reason: at most 123 bytes of UTF-8.
+    """
+    if websocket is not None and getattr(websocket, "connected", False):
+        fanout.RoomMember(websocket, fanout.outlet_of(websocket)).dismiss(code, reason)
 
 
 _BOTH.update((id(WebSocket), id(_StarletteWebSocket)))

@@ -32,6 +32,12 @@ NO_TLS = 1015
 FIRST_UNREGISTERED = 3000
 LAST_PRIVATE = 4999
 
+# Of the private range (RFC 6455, section 7.4.2), those that wirefast sends: 4000 and HTTP's status for the same.
+UNAUTHORIZED = 4401
+FORBIDDEN = 4403
+TIMED_OUT = 4408
+REPLACED = 4409
+
 #: Bytes of UTF-8 that fit into a close frame beside the code (RFC 6455, section 5.5).
 MAX_REASON = 123
 
@@ -85,10 +91,26 @@ INVALID_UTF8 = "invalid UTF-8"
 TOO_MANY_FRAGMENTS = "too many fragments"
 TOO_MANY_FINAL_BLOCKS = "too many final blocks"
 TOO_MANY_UNSENT = "too many unsent bytes"
+TOO_MANY_MESSAGES = "too many messages"
+TOO_MANY_BYTES = "too many bytes"
 TOO_MANY_INVALID = "too many invalid messages"
 ORIGIN_NOT_ALLOWED = "origin not allowed"
 #: TOO_BIG
 MESSAGE_TOO_BIG = "message too big"
+#: TRY_AGAIN_LATER
+TOO_MANY_CONNECTIONS = "too many connections"
+TOO_MANY_OF_ADDRESS = "too many connections from this address"
+TOO_MANY_HANDSHAKES = "too many handshakes from this address"
+TOO_MANY_REQUESTS = "too many requests from this address"
+#: SERVICE_RESTART
+LIFETIME_OVER = "lifetime over"
+#: UNAUTHORIZED
+EXPIRED = "permission expired"
+#: TIMED_OUT
+NO_FIRST_MESSAGE = "no first message in time"
+IDLE = "no message for too long"
+#: REPLACED
+EVICTED = "too many sockets of this user"
 #: INTERNAL_ERROR
 PING_TIMEOUT = "keepalive ping timeout"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocketDisconnect
 
 from wirefast._core.close import ABNORMAL, EXPECTED_BINARY, EXPECTED_TEXT, UNSUPPORTED_DATA
@@ -52,3 +53,10 @@ class PeerGone(WebSocketDisconnect, WebSocketDisconnected):
     def __init__(self) -> None:
         super().__init__(ABNORMAL)
         self.args = ('Cannot call "send" once the peer is gone.',)
+
+
+class LimitExceeded(WebSocketException):
+    """A receive met a message beyond a limit whose ``on_excess`` is ``"error"``; the message is dropped.
+
+    The socket stays open where a handler catches this; else it is closed with ``code`` and ``reason``.
+    """

@@ -9,7 +9,12 @@ cdef class Gate:
     # With judge(scope, origins) -> bool or awaitable, refused(scope, origins), is_explicit.
     cdef readonly object policy
     cdef bint explicit           # the application has set origins: they count for every handshake that has an Origin
+    # callable(app) -> the ASGI application that keeps to the limits of the route; None: there are none.
+    cdef object limited
+    cdef object last             # the application that `limited` was called with last, and what it gave
+    cdef object last_limited
     cdef bint hands_on           # an application of ours is mounted here, which decides by itself
 
     # The ASGI callable that serves: `app`, or one that refuses.
     cdef object enter(self, object scope, object app)
+    cdef object with_limits(self, object app)

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol, final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,5 +20,7 @@ class Judged:
 @final
 class Gate:
     policy: _Policy
-    def __init__(self, policy: _Policy, hands_on: bool = False) -> None: ...
+    def __init__(
+        self, policy: _Policy, hands_on: bool = False, limited: Callable[[ASGIApp], ASGIApp] | None = None
+    ) -> None: ...
     def choose(self, scope: Scope, app: ASGIApp) -> ASGIApp: ...

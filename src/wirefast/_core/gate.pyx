@@ -88,10 +88,18 @@ cdef class Judged:
 
 @cython.final
 cdef class Gate:
-    def __init__(self, policy, bint hands_on=False):
+    def __init__(self, policy, bint hands_on=False, limited=None):
         self.policy = policy
+        self.limited = limited
         self.explicit = policy.is_explicit
         self.hands_on = hands_on
+
+    cdef object with_limits(self, object app):
+        """The application with the limits of its route, made once for each."""
+        if app is not self.last:
+            self.last_limited = self.limited(app)
+            self.last = app
+        return self.last_limited
 
     cdef object enter(self, object scope, object app):
         cdef tuple origins = None
@@ -100,6 +108,8 @@ cdef class Gate:
         cdef object name, value, policy, answer
         cdef Py_ssize_t size
         cdef Judged judged
+        if self.limited is not None:
+            app = self.with_limits(app)
         if self.hands_on:
             if self.explicit:
                 scope[POLICY_KEY] = self.policy

@@ -13,6 +13,7 @@ cdef class MessageReader:
     cdef bint idle
     cdef bint watching
     cdef bint interrupted        # we cancelled it, and this was not settled yet
+    cdef int too_many            # messages dropped by a limit, of which the client is to be told
     cdef bint told               # the channel tells its end to noticed()
     # Over ASGI; both None until that was needed.
     cdef object reading          # the task that reads ahead
@@ -20,6 +21,7 @@ cdef class MessageReader:
     cdef Py_ssize_t ahead_bytes
 
     cdef object next_frame(self, EventKind* kind)
+    cdef object counted(self, bytes event)
     cdef object payload(self, object message, EventKind* kind)
     cdef object known_end(self, object failure)
     cdef int watch(self) except -1

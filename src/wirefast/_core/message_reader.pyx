@@ -6,12 +6,16 @@ messages is read while something runs, and only once that has to wait.
 
 from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind
 from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_NO_CODE
+from wirefast._core.meter cimport PASSES
+from wirefast._core.metered cimport drops, exceeded
 from wirefast._core.websocket cimport CONNECTED, WebSocketCore
 
 import asyncio
 from collections import deque
 
 from starlette.websockets import WebSocketDisconnect
+
+from wirefast._core.errors import LimitExceeded
 
 cdef enum:
     MAX_AHEAD = 8
@@ -45,7 +49,27 @@ cdef class MessageReader:
         event = websocket.channel.next_event(kind)
         if kind[0] == CLOSED:
             raise websocket.closed(event)
+        if websocket.meter is not None and event is not None:
+            return self.counted(event)
         return event
+
+    cdef object counted(self, bytes event):
+        """A message where messages are counted; None for one that does not pass."""
+        cdef WebSocketCore websocket = self.websocket
+        cdef object refusal
+        cdef int verdict
+        if websocket.meter.allowance is None:
+            return event
+        verdict = websocket.meter.take(len(event))
+        if verdict == PASSES:
+            return event
+        if drops(websocket, verdict):
+            return None
+        refusal = exceeded(websocket, verdict)
+        if isinstance(refusal, LimitExceeded):
+            self.too_many += 1
+            return None
+        raise refusal
 
     cdef object payload(self, object message, EventKind* kind):
         """The payload of an ASGI message."""
@@ -144,6 +168,11 @@ cdef class MessageReader:
         if task.cancelled():
             return
         failure = task.exception()
+        if isinstance(failure, LimitExceeded):
+            self.too_many += 1
+            if self.watching:
+                self.read_ahead()
+            return
         if failure is None:
             message = task.result()
             if message["type"] != "websocket.disconnect":

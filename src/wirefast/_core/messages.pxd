@@ -24,6 +24,7 @@ cdef class MessageSession(MessageReader):
     cdef object call(self, MessageHandler handler, object message, bytes ref)
     cdef object start(self, MessageHandler handler, object message, bytes ref, object started)
     cdef object spawn(self, MessageHandler handler, object message, bytes ref)
+    cdef int most_in_flight(self) except -1
     cdef bint is_unscoped(self) except -1
     cdef bint is_its_end(self, object failure) except -1
     cdef object reply(self, MessageHandler handler, object value, bytes ref)

@@ -28,6 +28,7 @@ from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocketDisconnect
 
 from wirefast._core import close, scope as keys
+from wirefast._core.errors import LimitExceeded
 from wirefast._core.exits import inside_cancel_scope, shielded, unwind
 from wirefast._core.message_errors import (
     INTERNAL as _INTERNAL, Disconnect, InvalidMessage, answer_of, cause_of, end_of, log_failure, refused_handshake,
@@ -85,15 +86,26 @@ cdef class MessageSession(MessageReader):
             if table.stream is not None:
                 self.spawn(table.stream, None, None)
             while self.failure is None and websocket.application == CONNECTED:
+                if websocket.meter is not None:
+                    await self.pace()
+                if self.too_many:
+                    self.too_many -= 1
+                    await self.refuse("too_many", None, None)
+                    continue
                 data = self.next_frame(&kind)
+                if data is None and self.too_many:
+                    continue
                 if data is None:
                     self.idle = True
                     if websocket.channel is not None:
                         await websocket.channel.wait()
                     elif self.reading is not None:
                         await asyncio.wait((self.reading,))
-                    elif websocket.patched or websocket.client != CONNECTED:
-                        data = await websocket.receive()
+                    elif websocket.meter is not None or websocket.patched or websocket.client != CONNECTED:
+                        try:
+                            data = await websocket.receive()
+                        except LimitExceeded:
+                            self.too_many += 1
                     else:
                         data = begin(PyObject_CallNoArgs(websocket.receive_callable), &done)
                         if not done:
@@ -132,6 +144,16 @@ cdef class MessageSession(MessageReader):
     cdef bint is_its_end(self, object failure) except -1:
         """Whether an exception tells that this socket has ended, not another that a handler used."""
         return isinstance(failure, WebSocketDisconnect) and not is_anothers(failure, mark_of(self.websocket.scope))
+
+    async def pace(self):
+        """Wait for the time of the next message, where a limit delays messages."""
+        cdef double wait
+        if self.websocket.meter.allowance is None:
+            return
+        wait = self.websocket.meter.must_wait()
+        while wait > 0.0 and self.websocket.application == CONNECTED:
+            await asyncio.sleep(min(wait, 1.0))
+            wait = self.websocket.meter.must_wait()
 
     async def stop_running(self, failure):
         """Cancel what runs, but for handlers that a disconnect lets finish, and wait; what ended the socket."""
@@ -413,6 +435,14 @@ cdef class MessageSession(MessageReader):
 
     # ---- Concurrent handlers ----
 
+    cdef int most_in_flight(self) except -1:
+        """How many handlers may run at once."""
+        cdef int most = self.table.in_flight
+        if self.websocket.meter is not None and self.websocket.meter.allowance is not None:
+            if 0 < self.websocket.meter.allowance.in_flight < most:
+                most = self.websocket.meter.allowance.in_flight
+        return most
+
     cdef object spawn(self, MessageHandler handler, object message, bytes ref):
         """Run a handler beside the session; something to await while there are too many."""
         cdef object task
@@ -422,14 +452,14 @@ cdef class MessageSession(MessageReader):
         task = asyncio.create_task(self.process(handler, message, ref, None, False))
         self.running[task] = handler.cancels
         task.add_done_callback(self.finished)
-        return self.make_room() if len(self.running) >= self.table.in_flight else None
+        return self.make_room() if len(self.running) >= self.most_in_flight() else None
 
     async def make_room(self):
         """Read no further until one of the concurrent handlers has ended; see the end of the socket meanwhile."""
         cdef object failure = None
         self.watch()
         try:
-            while len(self.running) >= self.table.in_flight:
+            while len(self.running) >= self.most_in_flight():
                 self.freed = asyncio.get_running_loop().create_future()
                 await self.freed
         except BaseException as exc:

@@ -33,6 +33,8 @@ EXTENSION = "wirefast"
 
 #: The `Hub` of the application.
 HUB = "wirefast.hub"
+#: The `Lease` of a connection that is counted.
+LEASE = "wirefast.lease"
 #: The policy of origins of an application or a router, for those that are mounted in it.
 ORIGINS = "wirefast.origins"
 #: The `Exchange` of a request, while its route answers it.

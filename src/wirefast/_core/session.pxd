@@ -1,3 +1,4 @@
+from wirefast._core.ledger cimport RouteLimits
 from wirefast._core.plan_cache cimport PlanCache
 
 
@@ -9,6 +10,11 @@ cdef class WebSocketSession:
     cdef object invalid          # callable(errors, scope) -> the exception to raise for invalid parameters
     # What the route asks of a server that has our extension to ASGI: keywords of its configure(), or None.
     cdef readonly dict options
+
+
+cdef class LimitedSession:
+    cdef WebSocketSession session
+    cdef RouteLimits limits
 
 
 cdef class WebSocketPipeline:

@@ -3,6 +3,7 @@ from typing import Any, final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from wirefast._core.ledger import RouteLimits
 from wirefast._core.plan_cache import PlanCache
 from wirefast._core.socket_router import SocketRouter
 
@@ -20,7 +21,19 @@ class WebSocketSession:
         options: dict[str, Any] | None = None,
     ) -> None: ...
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]: ...
-    async def serve(self, scope: Scope, receive: Receive, send: Send, outer: WebSocketPipeline | None) -> None: ...
+    async def serve(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        outer: WebSocketPipeline | None,
+        limits: RouteLimits | None = None,
+    ) -> None: ...
+
+@final
+class LimitedSession:
+    def __init__(self, session: WebSocketSession, limits: RouteLimits) -> None: ...
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]: ...
 
 async def call_application(self: Any, scope: Scope, receive: Receive, send: Send) -> None: ...
 

@@ -4,6 +4,7 @@ cimport cython
 
 from wirefast._core.coroutine cimport mark_coroutine_function
 from wirefast._core.drive cimport begin
+from wirefast._core.ledger cimport Lease, RouteLimits
 from wirefast._core.plan_cache cimport PlanCache
 from wirefast._core.solver cimport Frame, new_frame
 from wirefast._core.websocket cimport DISCONNECTED, WebSocketCore
@@ -46,11 +47,14 @@ cdef class WebSocketSession:
         self.options = options
 
     def __call__(self, scope, receive, send):
-        return self.serve(scope, receive, send, None)
+        return self.serve(scope, receive, send, None, None)
 
-    async def serve(self, scope, receive, send, WebSocketPipeline outer):
+    async def serve(self, scope, receive, send, WebSocketPipeline outer, RouteLimits limits=None):
         """Serve one connection; `outer` handles what the handlers of the scope let through or raise."""
-        cdef WebSocketCore websocket = self.websocket_class(scope, receive, send)
+        cdef WebSocketCore websocket = (self.websocket_class if limits is None else limits.websocket_class)(
+            scope, receive, send
+        )
+        cdef Lease lease = None
         cdef tuple tables = scope.get(HANDLERS_KEY, NO_HANDLERS)
         cdef Frame frame = None
         cdef object awaitable, value, exits = None, failure = None
@@ -59,6 +63,10 @@ cdef class WebSocketSession:
             configure(scope, self.options)
         # No await stands inside an except block: a Cython coroutine that is suspended there does not survive it.
         try:
+            if limits is not None:
+                lease = limits.enter(scope, websocket)
+                if limits.options is not None:
+                    configure(scope, limits.options)
             frame = new_frame(self.plans.current(), self.plans, websocket, scope, None)
             while True:
                 awaitable = frame.advance()
@@ -96,6 +104,10 @@ cdef class WebSocketSession:
                     failure = None
             except BaseException as exc:
                 failure = exc
+        if lease is not None:
+            lease.release()
+        if websocket.meter is not None:
+            websocket.meter.end()
         if failure is None:
             return
         if not isinstance(failure, Exception):
@@ -108,6 +120,18 @@ cdef class WebSocketSession:
                 raise
             failure = exc
         await outer.handle(failure, scope, receive, send)
+
+
+@cython.final
+cdef class LimitedSession:
+    """A session with limits, as the ASGI application of a route that has some."""
+
+    def __init__(self, WebSocketSession session not None, RouteLimits limits not None):
+        self.session = session
+        self.limits = limits
+
+    def __call__(self, scope, receive, send):
+        return self.session.serve(scope, receive, send, None, self.limits)
 
 
 # A class gets another number with each change: what was looked up holds as long as this one does.
@@ -169,7 +193,9 @@ cdef class WebSocketPipeline:
         except Exception as exc:
             return self.handle(exc, scope, receive, send)
         if type(app) is WebSocketSession:
-            return (<WebSocketSession> app).serve(scope, receive, send, self)
+            return (<WebSocketSession> app).serve(scope, receive, send, self, None)
+        if type(app) is LimitedSession:
+            return (<LimitedSession> app).session.serve(scope, receive, send, self, (<LimitedSession> app).limits)
         return self.serve(app, scope, receive, send)
 
     async def serve(self, app, scope, receive, send):

@@ -13,7 +13,7 @@ from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, Channel, Even
 from wirefast._core.close cimport CLOSE_NO_CODE, CLOSE_POLICY_VIOLATION
 from wirefast._core.coroutine cimport mark_coroutine_function, register
 from wirefast._core.message_input cimport MessageInput, input_of
-from wirefast._core.websocket cimport CONNECTED, EVENT, MESSAGE, ReceiveCall, SendCall, WebSocketCore, receiving, sending
+from wirefast._core.websocket cimport CHECKED, CONNECTED, EVENT, MESSAGE, ReceiveCall, SendCall, WebSocketCore, receiving, sending
 
 from collections.abc import AsyncIterator
 from typing import Any, Literal
@@ -144,6 +144,15 @@ cdef ReceiveMessageCall receiving_message(WebSocketCore websocket, MessageInput 
 
 @cython.final
 cdef class ReceiveMessageCall(ReceiveCall):
+    cdef object start(self):
+        cdef WebSocketCore websocket = <WebSocketCore> self.owner
+        if websocket.meter is not None and websocket.meter.allowance is not None:
+            # receive() of such a socket counts.
+            websocket.before_receive()
+            self.phase = CHECKED
+            return self.wait_for(websocket.receive())
+        return ReceiveCall.start(self)
+
     cdef object resume(self, object value):
         cdef WebSocketCore websocket = <WebSocketCore> self.owner
         cdef object payload

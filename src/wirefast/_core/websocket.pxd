@@ -1,5 +1,6 @@
 from wirefast._core.channel cimport Channel
 from wirefast._core.coroutine cimport CompiledCoroutine
+from wirefast._core.meter cimport Meter
 
 cdef enum SocketState:       # starlette.websockets.WebSocketState
     CONNECTING = 0
@@ -33,6 +34,8 @@ cdef class WebSocketCore:
     cdef bint patched
     # A send found the peer gone, and the application has closed nothing.
     cdef bint peer_gone
+    # The limits and the expiry of this socket; None where it has none. Whoever made it calls its end().
+    cdef Meter meter
 
     # Note the channel where the two callables are one's own, unwrapped.
     cdef int find_channel(self) except -1

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from wirefast._core.gate import Gate
+from wirefast.limits.limits import Limits, claims_of
 from wirefast.limits.origins import OriginPolicy, Origins
+from wirefast.limits.sockets import limit, route_limits
 from wirefast.logger import logger
 
 __all__ = ["NOTHING_SET", "Admission", "Gates", "warn_of_open_origins"]
@@ -25,26 +28,32 @@ class Admission:
 
     Attributes:
         origins: None where they are those of what is around it.
+        limits: those of what is around it too, the innermost first.
     """
 
     origins: OriginPolicy | None = None
+    limits: tuple[Limits, ...] = ()
 
     @classmethod
-    def of(cls, origins: Origins | None = None) -> Admission:
+    def of(cls, origins: Origins | None = None, limits: Limits | None = None) -> Admission:
         """Check what an application has set.
 
         Raises:
-            TypeError, ValueError: ``origins`` is no such list; see `OriginPolicy`.
+            TypeError, ValueError: ``origins`` is no such list; see `OriginPolicy`; or ``limits`` no `Limits`.
         """
-        if origins is None:
+        if limits is not None and not isinstance(limits, Limits):
+            raise TypeError(f"limits takes Limits(...), not {limits!r}")
+        if origins is None and limits is None:
             return NOTHING_SET
-        return cls(OriginPolicy(origins, setting=_SETTING))
+        policy = None if origins is None else OriginPolicy(origins, setting=_SETTING)
+        return cls(policy, () if limits is None else (limits,))
 
     def inside(self, outer: Admission) -> Admission:
         """Return these settings, with those of ``outer`` where they say nothing."""
         if outer is NOTHING_SET or outer is self:
             return self
-        return Admission(outer.origins if self.origins is None else self.origins)
+        limits = (*self.limits, *(one for one in outer.limits if one not in self.limits))
+        return Admission(outer.origins if self.origins is None else self.origins, limits)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Admission:
         return self
@@ -74,10 +83,16 @@ class Gates:
         """
         admission = getattr(route, "admission", NOTHING_SET).inside(self._around)
         hands_on = _decides_itself(route)
-        key = (admission, hands_on)
+        max_size = getattr(getattr(route, "options", None), "max_size", None)
+        key = (admission, hands_on, max_size)
+        if admission.limits and hasattr(route, "count_users"):
+            route.count_users(claims_of(admission.limits))
         gate = self._made.get(key)
         if gate is None:
-            gate = self._made[key] = Gate(admission.origins or _DEFAULT, hands_on)
+            limited = None
+            if admission.limits:
+                limited = partial(limit, limits=route_limits(admission.limits, max_size))
+            gate = self._made[key] = Gate(admission.origins or _DEFAULT, hands_on, limited)
         return gate
 
 

@@ -164,7 +164,8 @@ class MessageRoute(APIWebSocketRoute):
     def _build(self) -> None:
         path = self.path_format
         per_message = [item for item in self.dependencies if item.scope == "message"]
-        all_of_route = [get_parameterless_sub_dependant(depends=item, path=path) for item in self.dependencies]
+        before_all = [*self._claims, *self.dependencies]
+        all_of_route = [get_parameterless_sub_dependant(depends=item, path=path) for item in before_all]
         handshake = Handshake(path, all_of_route)
         handlers = []
         known = {id(handler.declared): handler for handler in getattr(self, "handlers", ())}

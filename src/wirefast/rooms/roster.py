@@ -13,7 +13,9 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketState
 
 from wirefast._core.fanout import RoomMember, outlet_of
+from wirefast._core.metered import meter_of
 from wirefast._core.outbox import Policy, as_policy
+from wirefast._core.websocket import WebSocketCore
 from wirefast.rooms.brokers.base import Broker, make_broker
 from wirefast.rooms.metering import note_hub
 from wirefast.rooms.models import Name, Names, OpenRoom, Stats, TooManyRooms, check_names
@@ -158,8 +160,12 @@ class Roster:
         member = self._members.get(outlet) or RoomMember(websocket, outlet)
         if not member.is_open or websocket.application_state is not WebSocketState.CONNECTED:
             return None
-        if len(member.rooms.keys() | set(names)) > self._max_rooms:
-            raise TooManyRooms(f"a socket may be in {self._max_rooms} rooms")
+        most = self._max_rooms
+        meter = meter_of(websocket, False) if isinstance(websocket, WebSocketCore) else None
+        if meter is not None and meter.rooms:
+            most = min(most, meter.rooms)
+        if len(member.rooms.keys() | set(names)) > most:
+            raise TooManyRooms(f"a socket may be in {most} rooms")
         policies = {name: self._policy_of(name) for name in names if name not in self._rooms}
         if not member.rooms:
             self._members[outlet] = member

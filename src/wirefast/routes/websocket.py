@@ -74,9 +74,11 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         self.dependencies = list(dependencies or ())
         self.dependency_overrides_provider = dependency_overrides_provider
         #: Who may come in, as far as this route and what it was declared on say.
-        self.admission = Admission.of(self.options.origins)
+        self.admission = Admission.of(self.options.origins, self.options.limits)
         #: What documents say of the route.
         self.described = Described.of(self.options)
+        # What counts the users of its sockets.
+        self._claims: list[params.Depends] = []
         self._analyse()
         self._advise()
 
@@ -84,6 +86,16 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         """Warn of an endpoint that cannot work."""
         if self.unresolved is None:
             advise_of_socket_endpoint(self.path, self.endpoint, self.dependant)
+
+    def count_users(self, claims: list[params.Depends]) -> None:
+        """Have dependencies run first that count who connects; called when the routes are frozen.
+
+        Args:
+            claims: the dependencies.
+        """
+        if [claim.dependency for claim in claims] != [claim.dependency for claim in self._claims]:
+            self._claims = claims
+            self._analyse()
 
     def _analyse(self) -> None:
         """Derive everything that follows from what was declared, down to the ASGI application."""
@@ -94,7 +106,10 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         self.unresolved: UnresolvedAnnotation | None = None
         try:
             dependant, _, _ = get_endpoint_dependant(
-                path=self.path_format, call=self.endpoint, dependencies=self.dependencies, has_messages=True
+                path=self.path_format,
+                call=self.endpoint,
+                dependencies=[*self._claims, *self.dependencies],
+                has_messages=True,
             )
             dependant = self.dependant = divide(
                 dependant,

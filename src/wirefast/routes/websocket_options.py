@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 from typing_extensions import TypedDict
 
+from wirefast.limits.limits import Limits
 from wirefast.limits.origins import Origins
 from wirefast.routes.description import Tags
 
@@ -33,6 +34,7 @@ class CommonOptions(TypedDict, total=False):
     send_timeout: float | None
     origins: Origins | None
     warn_long_lived: bool | None
+    limits: Limits | None
     tags: Tags | None
     summary: str | None
     description: str | None
@@ -62,6 +64,7 @@ class WebSocketOptions:
         origins: the web pages that may connect; see ``App``. Default: as the router is set. On every server.
         warn_long_lived: whether the log names, once, each dependency with ``yield`` that lasts as long as the socket.
             Default: as ``App(warn_long_lived=...)``. On every server.
+        limits: how much may come in here, within what is set around the route; see ``Limits``. On every server.
         tags: in documents, behind those of the routers above. Default: none.
         summary: in documents. Default: the route's name in words.
         description: in documents, CommonMark. Default: the docstring of the endpoint, up to a form feed.
@@ -83,6 +86,7 @@ class WebSocketOptions:
     send_timeout: float | None = None
     origins: Origins | None = None
     warn_long_lived: bool | None = None
+    limits: Limits | None = None
     tags: Tags | None = None
     summary: str | None = None
     description: str | None = None

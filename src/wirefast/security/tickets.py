@@ -22,6 +22,7 @@ from starlette.requests import HTTPConnection
 
 from wirefast._core import json
 from wirefast._core.clock import monotonic
+from wirefast._core.close import FORBIDDEN, UNAUTHORIZED
 from wirefast.exceptions import Refuse
 from wirefast.openapi.models import APIKey, APIKeyIn
 from wirefast.rooms.hub import Hub
@@ -114,7 +115,7 @@ class Tickets(SecurityBase):
 
     def make_not_authenticated_error(self) -> Refuse:
         """Return the refusal: 401 or 4401, "Not authenticated". Override to refuse in another way."""
-        return Refuse(401, "Not authenticated", code=4401)
+        return Refuse(401, "Not authenticated", code=UNAUTHORIZED)
 
     async def issue(self, subject: str, scopes: Iterable[str] = ()) -> str:
         """Issue a ticket.
@@ -173,7 +174,7 @@ class Tickets(SecurityBase):
             return None
         missing = [scope for scope in needed.scopes if scope not in ticket.scopes]
         if missing:
-            raise Refuse(403, f"the ticket lacks the scope {missing[0]}", code=4403)
+            raise Refuse(403, f"the ticket lacks the scope {missing[0]}", code=FORBIDDEN)
         return ticket
 
     def _take(self, key: str, digest: bytes) -> Ticket | None:

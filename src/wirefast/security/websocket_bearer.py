@@ -16,20 +16,19 @@ import anyio
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from wirefast._core import close, json
+from wirefast._core import json
+from wirefast._core.close import NO_CODE, UNAUTHORIZED
 from wirefast.exceptions import Refuse
 from wirefast.openapi.models import HTTPBearer as HTTPBearerModel
 from wirefast.security.base import SecurityBase
 from wirefast.security.utils import get_authorization_scheme_param
 
-__all__ = ["MAX_AUTH_MESSAGE", "MAX_TOKEN", "PREFIX", "UNAUTHORIZED", "Source", "WebSocketBearer"]
+__all__ = ["MAX_AUTH_MESSAGE", "MAX_TOKEN", "PREFIX", "Source", "WebSocketBearer"]
 
 Source = Literal["header", "subprotocol", "cookie", "message", "query"]
 
 #: How a subprotocol begins that is a token: ``bearer.`` and the token in base64url without padding.
 PREFIX = "bearer."
-#: The close code of a socket without a token: the private code for HTTP's 401.
-UNAUTHORIZED = 4401
 #: Characters of a token; a longer one is none.
 MAX_TOKEN = 8192
 #: Characters or bytes of the first message; a longer one is no authentication.
@@ -159,7 +158,7 @@ class WebSocketBearer(SecurityBase):
                 raise Refuse(401, f"no token within {self.first_message:g} seconds", code=UNAUTHORIZED)
             return None
         if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", close.NO_CODE), message.get("reason"))
+            raise WebSocketDisconnect(message.get("code", NO_CODE), message.get("reason"))
         token = _of_payload(message)
         if token is None and not self.auto_error:
             _push_back(websocket, message)

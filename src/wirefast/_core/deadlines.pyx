@@ -1,0 +1,175 @@
+"""One timer for all deadlines of a loop and a clock: first messages, idle sockets, lifetimes, expiries.
+
+A deadline waits in a bucket of 50 ms. One far away waits in a wider bucket that begins before its time, and moves to a
+narrow one then, so that a day of deadlines is a bounded number of buckets. Many that are due at once are called a few in
+each turn of the loop.
+"""
+
+import heapq
+import logging
+from collections import deque
+from weakref import WeakKeyDictionary
+
+from wirefast._core import clock
+
+logger = logging.getLogger("wirefast")
+
+cdef enum:
+    DEADLINES_PER_TURN = 64
+# Seconds of a tick.
+cdef double GRAIN = 0.05
+# Seconds after which the clock of the day is looked at again, whatever waits: it may have been set.
+CLOCK_EVERY = 5.0
+
+cdef object by_loop = WeakKeyDictionary()
+
+
+cdef class Deadline:
+    cdef int due(self) except -1:
+        return 0
+
+
+cdef class Deadlines:
+    def __init__(self, loop, clock, double longest):
+        self.loop = loop
+        self.clock = clock
+        self.longest = longest
+        self.buckets = {}
+        self.heap = []
+        self.waiting = deque()
+
+    cdef int schedule(self, Deadline deadline, double when) except -1:
+        cdef double now = self.clock()
+        cdef double away = when - now
+        cdef long long tick
+        cdef set bucket
+        self.cancel(deadline)
+        deadline.wheel = self
+        deadline.when = when
+        if away > 3600.0:      # buckets of 51.2 s and 3.2 s, which begin before the time
+            tick = (<long long> (when / GRAIN) >> 10) << 10
+        elif away > 120.0:
+            tick = (<long long> (when / GRAIN) >> 6) << 6
+        else:
+            tick = <long long> (when / GRAIN) + 1
+        bucket = self.buckets.get(tick)
+        if bucket is None:
+            bucket = self.buckets[tick] = set()
+            heapq.heappush(self.heap, tick)
+        bucket.add(deadline)
+        deadline.bucket = bucket
+        if self.timer is None or tick * GRAIN < self.timer_at:
+            self.arm()
+        return 0
+
+    cdef int cancel(self, Deadline deadline) except -1:
+        if deadline.bucket is not None:
+            deadline.bucket.discard(deadline)
+            deadline.bucket = None
+        deadline.ready = False
+        return 0
+
+    cdef int arm(self) except -1:
+        cdef double delay
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        while self.heap and not self.buckets[self.heap[0]]:
+            del self.buckets[heapq.heappop(self.heap)]
+        if self.heap:
+            self.timer_at = self.heap[0] * GRAIN
+            delay = min(max(self.timer_at - <double> self.clock(), 0.0), self.longest)
+            self.timer = self.loop.call_later(delay, self.fire)
+        return 0
+
+    def fire(self):
+        """Take out what is due; the timer's callback."""
+        cdef long long now = <long long> (<double> self.clock() / GRAIN + 0.001)
+        cdef Deadline deadline
+        cdef set bucket
+        self.fired += 1
+        self.timer = None
+        while self.heap and self.heap[0] <= now:
+            bucket = self.buckets.pop(heapq.heappop(self.heap))
+            for deadline in bucket:
+                deadline.bucket = None
+                deadline.ready = True
+                self.waiting.append(deadline)
+        self.arm()
+        if not self.running:
+            self.run()
+
+    def run(self):
+        """Call a few of those that are due, and the rest in turns of the loop that follow."""
+        cdef Deadline deadline
+        cdef int called = 0
+        cdef double now = self.clock()
+        self.running = True
+        while self.waiting and called < DEADLINES_PER_TURN:
+            deadline = self.waiting.popleft()
+            if not deadline.ready:
+                continue
+            deadline.ready = False
+            if deadline.when > now + 0.001:
+                self.schedule(deadline, deadline.when)
+                continue
+            called += 1
+            try:
+                deadline.due()
+            except Exception:
+                logger.exception("A deadline of a WebSocket failed")
+        if self.waiting:
+            self.loop.call_soon(self.run)
+        else:
+            self.running = False
+
+    def __len__(self):
+        return sum([len(bucket) for bucket in self.buckets.values()]) + len(self.waiting)
+
+    @property
+    def ticks(self):
+        """How many buckets there are."""
+        return len(self.buckets)
+
+
+def wall_clock():
+    """Return the time of the day in seconds, as of now, also where a test moves it."""
+    return clock.wall_time()
+
+
+cdef Deadlines deadlines_of(object loop, bint of_day):
+    cdef list both = by_loop.get(loop)
+    if both is None:
+        both = by_loop[loop] = [None, None]
+    if both[of_day] is None:
+        if of_day:
+            both[1] = Deadlines(loop, wall_clock, CLOCK_EVERY)
+        else:
+            both[0] = Deadlines(loop, loop.time, 1e6)
+    return both[of_day]
+
+
+cdef class Call(Deadline):
+    """A deadline that calls a function."""
+    cdef object function
+
+    def __init__(self, function):
+        self.function = function
+
+    cdef int due(self) except -1:
+        self.function()
+        return 0
+
+    def at(self, Deadlines wheel not None, double when):
+        """Be due at a time of the wheel's clock, instead of an earlier one."""
+        wheel.schedule(self, when)
+
+    def cancel(self):
+        """Be due no more."""
+        if self.wheel is not None:
+            self.wheel.cancel(self)
+
+
+def deadlines(loop, of_day=False):
+    """Return the deadlines of a loop: on its own clock, or on the clock of the day."""
+    return deadlines_of(loop, of_day)

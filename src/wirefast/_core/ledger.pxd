@@ -1,0 +1,52 @@
+# Who is here: counts of open sockets, by address and by user, and rates of handshakes by address.
+
+from wirefast._core.meter cimport Allowance, Meter
+
+
+cdef class AddressRate:
+    """A token bucket for each address, as the one number that it comes down to (GCRA)."""
+    cdef double interval         # seconds between two that come evenly
+    cdef double tolerance        # seconds that one may be early, for bursts
+    # Address -> the time at which its bucket is full again, on the monotonic clock. The old half is dropped whole.
+    cdef dict young
+    cdef dict old
+
+    # 0, or the seconds after which the next one may come.
+    cdef double take(self, object address) except -1.0
+
+
+cdef class Ledger:
+    """The counts of one ``Limits``."""
+    cdef Py_ssize_t connections  # the limits; 0: none
+    cdef Py_ssize_t per_ip
+    cdef Py_ssize_t per_user
+    cdef bint evicts_oldest
+    cdef AddressRate handshakes  # None: no limit
+    cdef object dismiss
+    cdef object count
+    cdef readonly Py_ssize_t open
+    cdef readonly dict by_ip     # address -> open sockets; no zeros
+    cdef readonly dict by_user   # user -> dict of leases, the oldest first; none is empty
+
+    cdef object enter(self, object address)
+    cdef int leave(self, object address) except -1
+
+
+cdef class Lease:
+    """What one connection holds of the counts; release() gives all of it back, once."""
+    cdef tuple ledgers
+    cdef object address
+    cdef int entered             # how many of the ledgers count it
+    cdef dict users              # Ledger -> user, or None
+    cdef object websocket
+    cdef readonly bint evicted   # another socket of its user took its place before it was accepted
+
+
+cdef class RouteLimits:
+    """What the sockets of one route have to keep to, decided when the routes are frozen."""
+    cdef readonly tuple ledgers
+    cdef readonly Allowance allowance
+    cdef readonly object websocket_class
+    cdef dict options            # for the server; or None
+
+    cdef Lease enter(self, object scope, object websocket)

@@ -1,0 +1,54 @@
+from collections.abc import Callable
+from typing import Any
+
+from starlette.types import Scope
+
+from wirefast._core.meter import Allowance
+from wirefast.exceptions import Refuse
+
+MAX_ADDRESSES: int
+MAX_ADDRESS: int
+RETRY_AFTER: int
+
+def address_of(client: tuple[str, int] | None) -> str | bytes | None: ...
+def refusal(kind: str, retry_after: float = ...) -> Refuse: ...
+
+class AddressRate:
+    def __init__(self, count: float, per: float, burst: float) -> None: ...
+    def ask(self, address: Any) -> float: ...
+    def __len__(self) -> int: ...
+
+class Ledger:
+    open: int
+    by_ip: dict[Any, int]
+    by_user: dict[Any, dict[Lease, None]]
+    def __init__(
+        self,
+        *,
+        dismiss: Callable[[Any, int, str], object],
+        count: Callable[[str], object],
+        connections: int = 0,
+        per_ip: int = 0,
+        per_user: int = 0,
+        evicts_oldest: bool = False,
+        handshakes: AddressRate | None = None,
+    ) -> None: ...
+    def claim(self, lease: Lease, user: Any) -> None: ...
+
+class Lease:
+    evicted: bool
+    def disown(self, ledger: Ledger) -> None: ...
+    def release(self) -> None: ...
+
+class RouteLimits:
+    ledgers: tuple[Ledger, ...]
+    allowance: Allowance
+    websocket_class: Any
+    def __init__(
+        self,
+        ledgers: tuple[Ledger, ...],
+        allowance: Allowance,
+        websocket_class: Any,
+        options: dict[str, Any] | None = None,
+    ) -> None: ...
+    def admit(self, scope: Scope) -> Lease: ...

@@ -1,0 +1,216 @@
+"""Counts of open sockets and rates of handshakes, for one process.
+
+A count goes up in the step in which it is compared, and down in ``Lease.release``, which a session calls wherever it
+ends; nothing is awaited in between. An address is an IPv4 address, or the first 64 bits of an IPv6 address, as one
+client has all of those (RFC 6177). Addresses come from ``scope["client"]``, which trusted proxies' headers have set.
+"""
+
+import math
+import socket
+from wirefast._core.clock import monotonic
+
+from wirefast._core import close
+from wirefast._core import scope as keys
+from wirefast._core.metered import measure
+from wirefast.exceptions import Refuse
+
+cdef enum:
+    # Addresses of each half of a rate's memory.
+    ADDRESSES = 65536
+
+#: Addresses that one rate knows at most.
+MAX_ADDRESSES = 2 * ADDRESSES
+#: Characters of an address that is no IP address.
+MAX_ADDRESS = 64
+#: What Retry-After says where no time is known at which there is room again, in seconds.
+RETRY_AFTER = 5
+# What a refusal says, its status, and whether the server as a whole is full.
+cdef dict REFUSALS = {
+    "connections": (503, close.TOO_MANY_CONNECTIONS),
+    "per_ip": (429, close.TOO_MANY_OF_ADDRESS),
+    "per_user": (429, close.EVICTED),
+    "handshakes": (429, close.TOO_MANY_HANDSHAKES),
+    "rate": (429, close.TOO_MANY_REQUESTS),
+}
+cdef bytes MAPPED = bytes(10) + b"\xff\xff"
+
+
+def address_of(client):
+    """Return what one client is counted by, from ``scope["client"]``; None where there is no address."""
+    cdef str host
+    cdef bytes packed
+    if client is None or not client[0]:
+        return None
+    host = client[0]
+    if ":" not in host:
+        return host if len(host) <= MAX_ADDRESS else host[:MAX_ADDRESS]
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    except (OSError, ValueError):
+        return host[:MAX_ADDRESS]
+    if packed.startswith(MAPPED):
+        return socket.inet_ntoa(packed[12:])
+    return packed[:8]
+
+
+def refusal(str kind, double retry_after=RETRY_AFTER):
+    """Return the exception that refuses a handshake or a request for a limit."""
+    status, reason = REFUSALS[kind]
+    headers = {"Retry-After": str(max(1, math.ceil(retry_after)))}
+    return Refuse(status, reason, code=close.TRY_AGAIN_LATER, headers=headers)
+
+
+cdef class AddressRate:
+    def __init__(self, double count, double per, double burst):
+        self.interval = per / count
+        self.tolerance = self.interval * (burst - 1.0)
+        self.young = {}
+        self.old = {}
+
+    cdef double take(self, object address) except -1.0:
+        cdef double now = monotonic()
+        cdef object known = self.young.get(address)
+        cdef double full
+        if known is None:
+            known = self.old.pop(address, None)
+        full = now if known is None else max(<double> known, now)
+        if full - now > self.tolerance + 1e-9:
+            self.young[address] = full
+            return full - now - self.tolerance
+        self.young[address] = full + self.interval
+        if len(self.young) >= ADDRESSES:
+            self.old = self.young
+            self.young = {}
+        return 0.0
+
+    def ask(self, address):
+        """Take one; 0, or the seconds after which the next one may come."""
+        return self.take(address)
+
+    def __len__(self):
+        return len(self.young) + len(self.old)
+
+
+cdef class Ledger:
+    def __init__(
+        self, *, dismiss, count, Py_ssize_t connections=0, Py_ssize_t per_ip=0, Py_ssize_t per_user=0,
+        bint evicts_oldest=False, AddressRate handshakes=None,
+    ):
+        self.dismiss, self.count = dismiss, count
+        self.connections, self.per_ip, self.per_user = connections, per_ip, per_user
+        self.evicts_oldest = evicts_oldest
+        self.handshakes = handshakes
+        self.by_ip = {}
+        self.by_user = {}
+
+    cdef object enter(self, object address):
+        """Count one more socket; what refuses it instead, or None."""
+        cdef double wait
+        cdef object here = 0
+        if self.handshakes is not None and address is not None:
+            wait = self.handshakes.take(address)
+            if wait > 0.0:
+                return "handshakes", wait
+        if self.connections and self.open >= self.connections:
+            return "connections", <double> RETRY_AFTER
+        if self.per_ip and address is not None:
+            here = self.by_ip.get(address, 0)
+            if <Py_ssize_t> here >= self.per_ip:
+                return "per_ip", <double> RETRY_AFTER
+            self.by_ip[address] = here + 1
+        self.open += 1
+        return None
+
+    cdef int leave(self, object address) except -1:
+        cdef object here
+        self.open -= 1
+        if self.per_ip and address is not None:
+            here = self.by_ip[address] - 1
+            if here:
+                self.by_ip[address] = here
+            else:
+                del self.by_ip[address]
+        return 0
+
+    def claim(self, Lease lease not None, user):
+        """Count a socket as one of a user's.
+
+        Raises:
+            Refuse: the user has as many as may be, and the oldest do not give way.
+        """
+        cdef dict holders
+        cdef Lease oldest
+        if user is None or not self.per_user or lease.entered == 0:
+            return
+        holders = self.by_user.get(user)
+        if lease.users is not None and self in lease.users:
+            return
+        if holders is not None and len(holders) >= self.per_user:
+            self.count("per_user")
+            if not self.evicts_oldest:
+                raise refusal("per_user")
+            oldest = next(iter(holders))
+            oldest.disown(self)
+            oldest.evicted = True
+            self.dismiss(oldest.websocket, close.REPLACED, close.EVICTED)
+            holders = self.by_user.get(user)
+        if holders is None:
+            holders = self.by_user[user] = {}
+        holders[lease] = None
+        if lease.users is None:
+            lease.users = {}
+        lease.users[self] = user
+
+
+cdef class Lease:
+    def disown(self, Ledger ledger):
+        """Be none of the user's any more."""
+        cdef object user = self.users.pop(ledger)
+        cdef dict holders = ledger.by_user[user]
+        del holders[self]
+        if not holders:
+            del ledger.by_user[user]
+
+    def release(self):
+        """Give everything back; a second time does nothing."""
+        cdef Ledger ledger
+        while self.entered:
+            self.entered -= 1
+            ledger = self.ledgers[self.entered]
+            ledger.leave(self.address)
+        if self.users is not None:
+            for ledger in list(self.users):
+                self.disown(ledger)
+        self.websocket = None
+
+
+cdef class RouteLimits:
+    def __init__(self, tuple ledgers, Allowance allowance, websocket_class, dict options=None):
+        self.ledgers = ledgers
+        self.allowance = allowance
+        self.websocket_class = websocket_class
+        self.options = options
+
+    cdef Lease enter(self, object scope, object websocket):
+        """Count a handshake, and measure its socket; a Refuse where there is no room."""
+        cdef Lease lease = Lease.__new__(Lease)
+        cdef Ledger ledger
+        cdef object refused
+        lease.ledgers = self.ledgers
+        lease.address = address_of(scope.get("client"))
+        for ledger in self.ledgers:
+            refused = ledger.enter(lease.address)
+            if refused is not None:
+                lease.release()
+                ledger.count(refused[0])
+                raise refusal(refused[0], refused[1])
+            lease.entered += 1
+        lease.websocket = websocket
+        scope[keys.LEASE] = lease
+        if websocket is not None:
+            measure(websocket, Meter(websocket, self.allowance))
+        return lease
+
+    def admit(self, scope):
+        """Count a handshake whose socket is not ours; its Lease. Raises Refuse where there is no room."""
+        return self.enter(scope, None)

@@ -1,0 +1,64 @@
+# What one socket may still send and how long it may stay: the limits that are counted message by message.
+
+from wirefast._core.deadlines cimport Deadline
+
+cdef enum Excess:      # what happens to a message beyond a rate
+    CLOSE = 0
+    ERROR = 1
+    DELAY = 2
+    DROP = 3
+
+cdef enum Verdict:     # what take() says of a message
+    PASSES = 0
+    MESSAGES = 1       # more messages than the rate
+    BYTES = 2          # more bytes than the rate
+    TOO_LARGE = 3      # a message beyond message_bytes
+
+
+cdef class Allowance:
+    """The limits of each socket of some routes, read once."""
+    cdef double message_rate     # a second; 0: no limit
+    cdef double message_burst
+    cdef double byte_rate
+    cdef double byte_burst
+    cdef Py_ssize_t message_bytes    # 0: no limit
+    cdef double first_message    # seconds; 0: no limit
+    cdef double idle
+    cdef double lifetime
+    cdef readonly int rooms      # 0: as the hub says
+    cdef int in_flight
+    cdef int on_excess           # an Excess
+    cdef bint per_message        # whether each message has to be looked at
+    cdef object dismiss          # callable(websocket, code, reason): closes a socket from outside of its task
+    cdef object count            # callable(kind): counts what was refused
+
+
+cdef class Meter(Deadline):
+    """One socket, measured. The socket holds it, and it the socket, until end()."""
+    cdef Allowance allowance     # None: only an expiry
+    cdef object websocket
+    cdef object loop_time
+    cdef double messages         # tokens of each bucket, as of `last`
+    cdef double bytes
+    cdef double last             # seconds of the monotonic clock
+    cdef double accepted_at      # on the loop's clock; 0 until then
+    cdef double ends_at          # of the lifetime
+    cdef bint spoke              # a message came
+    cdef object expiry           # an Expiry, or None
+
+    cdef int take(self, Py_ssize_t size) except -1
+    cdef double must_wait(self)
+    cdef int accepted(self) except -1
+    cdef int plan(self) except -1
+
+
+cdef class Expiry(Deadline):
+    """When a permission ends, by the clock of the day."""
+    cdef object websocket
+    cdef double at               # seconds since 1970
+    cdef double before           # seconds before that at which to warn; negative: never
+    cdef object warn             # callable(websocket)
+    cdef bint warned
+    cdef object dismiss
+
+    cdef int plan(self) except -1

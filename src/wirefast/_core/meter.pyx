@@ -1,0 +1,243 @@
+"""The limits of one socket, message by message: two token buckets, the size, the first message, idleness, lifetime.
+
+Compiled because a message passes here: a reading of the clock and a few additions. What is timed is one deadline a
+socket, which looks when it is due whether the socket was busy meanwhile, so that a message moves no timer.
+"""
+
+import asyncio
+import random
+
+
+from wirefast._core.deadlines cimport deadlines_of
+
+from wirefast._core import clock, close
+
+cdef extern from "<time.h>" nogil:
+    ctypedef long time_t
+    cdef struct timespec:
+        time_t tv_sec
+        long tv_nsec
+    int clock_gettime(int clock, timespec* found)
+    int CLOCK_MONOTONIC
+
+from starlette.websockets import WebSocketState
+
+#: The share of a lifetime by which sockets that came together end apart.
+LIFETIME_JITTER = 0.1
+#: Seconds after which a socket that is not accepted yet is looked at again.
+cdef double NOT_YET = 0.25
+
+cdef dict EXCESSES = {"close": CLOSE, "error": ERROR, "delay": DELAY, "drop": DROP}
+KINDS = ("", "messages", "bytes", "message_bytes")
+REASONS = ("", close.TOO_MANY_MESSAGES, close.TOO_MANY_BYTES, close.MESSAGE_TOO_BIG)
+CODES = (0, close.POLICY_VIOLATION, close.POLICY_VIOLATION, close.TOO_BIG)
+
+
+cdef inline double monotonic() noexcept:
+    cdef timespec found
+    clock_gettime(CLOCK_MONOTONIC, &found)
+    return <double> found.tv_sec + <double> found.tv_nsec * 1e-9
+
+
+cdef class Allowance:
+    def __init__(
+        self, *, dismiss, count, messages=None, bytes=None, message_bytes=None, first_message=None, idle=None,
+        lifetime=None, rooms=None, in_flight=None, on_excess="close",
+    ):
+        self.dismiss, self.count = dismiss, count
+        if messages is not None:
+            self.message_rate, self.message_burst = messages
+        if bytes is not None:
+            self.byte_rate, self.byte_burst = bytes
+        self.message_bytes = message_bytes or 0
+        self.first_message = first_message or 0.0
+        self.idle = idle or 0.0
+        self.lifetime = lifetime or 0.0
+        self.rooms = rooms or 0
+        self.in_flight = in_flight or 0
+        self.on_excess = EXCESSES[on_excess]
+        # A first message and idleness are seen where messages are.
+        self.per_message = bool(messages or bytes or message_bytes or first_message or idle)
+
+
+cdef class Meter(Deadline):
+    def __init__(self, websocket, Allowance allowance=None):
+        self.websocket = websocket
+        self.allowance = allowance
+        if allowance is not None:
+            self.messages, self.bytes = allowance.message_burst, allowance.byte_burst
+            self.last = monotonic()
+
+    cdef int take(self, Py_ssize_t size) except -1:
+        """Count one message of so many bytes; a Verdict. What is refused takes nothing from the buckets."""
+        cdef Allowance allowance = self.allowance
+        cdef double now = monotonic()
+        cdef double passed = now - self.last
+        self.last = now
+        self.spoke = True
+        if allowance.message_bytes and size > allowance.message_bytes:
+            return TOO_LARGE
+        if allowance.message_rate:
+            self.messages = min(allowance.message_burst, self.messages + passed * allowance.message_rate)
+            if self.messages < 1.0 and allowance.on_excess != DELAY:
+                if allowance.byte_rate:
+                    self.bytes = min(allowance.byte_burst, self.bytes + passed * allowance.byte_rate)
+                return MESSAGES
+        if allowance.byte_rate:
+            self.bytes = min(allowance.byte_burst, self.bytes + passed * allowance.byte_rate)
+            if self.bytes < size and allowance.on_excess != DELAY:
+                return BYTES
+            self.bytes -= size
+        if allowance.message_rate:
+            self.messages -= 1.0
+        return PASSES
+
+    cdef double must_wait(self):
+        """Seconds until the next message may be received, where excess is delayed: a debt is paid first."""
+        cdef Allowance allowance = self.allowance
+        cdef double passed, wait = 0.0, found
+        if allowance.on_excess != DELAY:
+            return 0.0
+        passed = monotonic() - self.last
+        if allowance.message_rate:
+            found = min(allowance.message_burst, self.messages + passed * allowance.message_rate)
+            if found < 1.0:
+                wait = (1.0 - found) / allowance.message_rate
+        if allowance.byte_rate:
+            found = min(allowance.byte_burst, self.bytes + passed * allowance.byte_rate)
+            if found < 0.0:
+                wait = max(wait, -found / allowance.byte_rate)
+        return wait
+
+    def refused(self, int verdict):
+        """Count a refused message; the code and the reason of a close for it."""
+        self.allowance.count(KINDS[verdict])
+        return CODES[verdict], REASONS[verdict]
+
+    # ---- Times ----
+
+    cdef int accepted(self) except -1:
+        """The socket is accepted: from now on its times run."""
+        cdef Allowance allowance = self.allowance
+        if allowance is None or not (allowance.first_message or allowance.idle or allowance.lifetime):
+            return 0
+        self.loop_time = asyncio.get_running_loop().time
+        self.accepted_at = self.loop_time()
+        self.last = monotonic()
+        if allowance.lifetime:
+            self.ends_at = self.accepted_at + allowance.lifetime * (1.0 - LIFETIME_JITTER * <double> random.random())
+        return self.plan()
+
+    cdef int plan(self) except -1:
+        """Be due when the first of the limits may be reached."""
+        cdef Allowance allowance = self.allowance
+        cdef double now = self.loop_time(), when = 1e300, quiet
+        if allowance.lifetime:
+            when = self.ends_at
+        if allowance.first_message and not self.spoke:
+            when = min(when, self.accepted_at + allowance.first_message)
+        if allowance.idle:
+            quiet = monotonic() - self.last
+            when = min(when, now - quiet + allowance.idle)
+        if when < 1e300:
+            deadlines_of(asyncio.get_running_loop(), False).schedule(self, when)
+        return 0
+
+    cdef int due(self) except -1:
+        cdef Allowance allowance = self.allowance
+        cdef object websocket = self.websocket
+        cdef double now
+        cdef str kind
+        if websocket is None or not websocket.connected:
+            return 0
+        now = self.loop_time()
+        if allowance.lifetime and now >= self.ends_at:
+            kind, code, reason = "lifetime", close.SERVICE_RESTART, close.LIFETIME_OVER
+        elif allowance.first_message and not self.spoke and now >= self.accepted_at + allowance.first_message:
+            kind, code, reason = "first_message", close.TIMED_OUT, close.NO_FIRST_MESSAGE
+        elif allowance.idle and monotonic() - self.last >= allowance.idle:
+            kind, code, reason = "idle", close.TIMED_OUT, close.IDLE
+        else:
+            return self.plan()
+        allowance.count(kind)
+        allowance.dismiss(websocket, code, reason)
+        return 0
+
+    @property
+    def rooms(self):
+        """How many rooms the socket may be in; 0: as the hub says."""
+        return 0 if self.allowance is None else self.allowance.rooms
+
+    # ---- Expiry ----
+
+    @property
+    def expires_at(self):
+        """Seconds since 1970 at which the socket is closed, or None."""
+        return None if self.expiry is None else (<Expiry> self.expiry).at
+
+    def expire(self, at, dismiss):
+        """Close the socket at a time of the day, or not any more where that is None."""
+        cdef Expiry expiry = self.expiry
+        if expiry is None:
+            if at is None:
+                return
+            expiry = self.expiry = Expiry(self.websocket, dismiss)
+        if at is None:
+            at = float("inf")
+        expiry.at = at
+        expiry.warned = False
+        expiry.plan()
+
+    def warn(self, double before, function, dismiss):
+        """Call a function so many seconds before the socket expires."""
+        cdef Expiry expiry = self.expiry
+        if expiry is None:
+            expiry = self.expiry = Expiry(self.websocket, dismiss)
+        expiry.before, expiry.warn, expiry.warned = before, function, False
+        expiry.plan()
+
+    def end(self):
+        """The socket has ended: nothing is due any more, and it is let go."""
+        cdef Expiry expiry = self.expiry
+        self.websocket = None
+        if self.wheel is not None:
+            self.wheel.cancel(self)
+        if expiry is not None:
+            expiry.websocket = expiry.warn = self.expiry = None
+            if expiry.wheel is not None:
+                expiry.wheel.cancel(expiry)
+
+
+cdef class Expiry(Deadline):
+    def __init__(self, websocket, dismiss):
+        self.websocket = websocket
+        self.dismiss = dismiss
+        self.at = float("inf")
+        self.before = -1.0
+
+    cdef int plan(self) except -1:
+        cdef double when = self.at
+        if self.before >= 0.0 and not self.warned:
+            when -= self.before
+        if when < 1e300:
+            deadlines_of(asyncio.get_running_loop(), True).schedule(self, when)
+        elif self.wheel is not None:
+            self.wheel.cancel(self)
+        return 0
+
+    cdef int due(self) except -1:
+        cdef object websocket = self.websocket
+        cdef double now = clock.wall_time()
+        if websocket is None or websocket.application_state is WebSocketState.DISCONNECTED:
+            return 0
+        if not websocket.connected:
+            if websocket.application_state is WebSocketState.CONNECTING:
+                deadlines_of(asyncio.get_running_loop(), True).schedule(self, now + NOT_YET)
+            return 0
+        if now >= self.at:
+            self.dismiss(websocket, close.UNAUTHORIZED, close.EXPIRED)
+            return 0
+        if self.before >= 0.0 and not self.warned and now >= self.at - self.before:
+            self.warned = True
+            self.warn(websocket)
+        return self.plan()

@@ -1,0 +1,23 @@
+# Receiving on a socket whose messages are counted.
+
+cimport cython
+
+from wirefast._core.channel cimport EventKind
+from wirefast._core.coroutine cimport CompiledCoroutine
+from wirefast._core.websocket cimport WebSocketCore
+
+
+@cython.final
+cdef class MeteredReceive(CompiledCoroutine):
+    cdef object take_event(self, WebSocketCore websocket)
+    cdef object take_message(self, WebSocketCore websocket, object message)
+
+
+# The bytes of the payload of an ASGI message.
+cdef Py_ssize_t size_of(object payload) except -1
+
+# Whether a refused message is dropped, which is counted.
+cdef bint drops(WebSocketCore websocket, int verdict) except -1
+
+# The exception for the receiver of a message that was refused; over a channel the socket is closed by then.
+cdef object exceeded(WebSocketCore websocket, int verdict)

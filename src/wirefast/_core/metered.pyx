@@ -1,0 +1,250 @@
+# cython: annotation_typing=False
+"""receive(), receive_text(), receive_bytes() and receive_json() where messages are counted: the methods of
+``LimitedWebSocket``. A socket without limits has those of websocket.pyx, which know nothing of it.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_Clear
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+
+from wirefast._core cimport json
+from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind, utf8_of
+from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
+from wirefast._core.meter cimport DROP, ERROR, PASSES, TOO_LARGE, Allowance, Meter
+from wirefast._core.websocket cimport CONNECTED, DISCONNECTED, WebSocketCore
+
+import asyncio
+from typing import Any
+
+from starlette.websockets import WebSocketDisconnect
+
+from wirefast._core.close import MALFORMED_JSON
+from wirefast._core.errors import LimitExceeded, UnexpectedFrame, blame_peer
+
+cdef extern from "Python.h":
+    object PyObject_CallNoArgs(object callable)
+
+# Seconds after which a receiver that waits for its rate looks at its socket again.
+cdef double LONGEST_PAUSE = 1.0
+
+cdef enum:             # the option of a receive
+    FRAME = 15
+    AS_JSON = 16
+    WRONG_MODE = 32
+
+cdef enum:             # its phase: what it waits for
+    PLAIN              # receive() of the socket, which counts by itself
+    PACED              # the time of the next message
+    EVENT              # the channel
+    MESSAGE            # the ASGI receive callable
+    ENDED              # the close message of a limit
+
+
+cdef Py_ssize_t size_of(object payload) except -1:
+    cdef Py_ssize_t size = 0
+    if payload is None:
+        return 0
+    if type(payload) is str:
+        if utf8_of(payload, &size) is NULL:  # a lone surrogate, which only another server can have let through
+            PyErr_Clear()
+            size = 3 * len(payload)
+        return size
+    return len(payload)
+
+
+cdef object exceeded(WebSocketCore websocket, int verdict):
+    cdef Meter meter = websocket.meter
+    code, reason = meter.refused(verdict)
+    if meter.allowance.on_excess == ERROR and verdict != TOO_LARGE:
+        return LimitExceeded(code, reason)
+    if websocket.channel is not None:
+        websocket.channel.dismiss(code, reason)
+        return websocket.closed((code, reason))
+    websocket.client = DISCONNECTED
+    return WebSocketDisconnect(code, reason)
+
+
+cdef bint drops(WebSocketCore websocket, int verdict) except -1:
+    if websocket.meter.allowance.on_excess != DROP or verdict == TOO_LARGE:
+        return False
+    websocket.meter.refused(verdict)
+    return True
+
+
+cdef object decode(object text):
+    try:
+        return json.decode(text)
+    except ValueError as exc:
+        raise blame_peer(exc, MALFORMED_JSON)
+
+
+cdef MeteredReceive receiving(str name, WebSocketCore websocket, int option):
+    cdef MeteredReceive self = MeteredReceive.__new__(MeteredReceive)
+    self.name = name
+    self.owner = websocket
+    self.option = option
+    return self
+
+
+def measure(WebSocketCore websocket not None, Meter meter not None):
+    """Give a socket of ``LimitedWebSocket``, new and not used yet, its meter."""
+    websocket.meter = meter
+    # The class has a receive() and a send() of its own, by which the shortcuts need not go.
+    websocket.patched = False
+    websocket.find_channel()
+
+
+def meter_of(WebSocketCore websocket not None, bint create):
+    """Return the meter of a socket; where it has none, one without limits if that is asked for, else None."""
+    if websocket.meter is None and create:
+        websocket.meter = Meter(websocket)
+    return websocket.meter
+
+
+def accepted(WebSocketCore websocket not None):
+    """Let the times of a socket run, which is accepted now."""
+    if websocket.meter is not None:
+        websocket.meter.accepted()
+
+
+def receive_text(self) -> str:
+    """The next message, which must be text; see ``WebSocket.receive_text``."""
+    return receiving("receive_text", self, TEXT)
+
+
+def receive_bytes(self) -> bytes:
+    """The next message, which must be binary; see ``WebSocket.receive_bytes``."""
+    return receiving("receive_bytes", self, BINARY)
+
+
+def receive_json(self, mode: str = "text") -> Any:
+    """The next message, decoded from JSON; see ``WebSocket.receive_json``."""
+    cdef int option = TEXT if mode == "text" else BINARY if mode == "binary" else WRONG_MODE
+    return receiving("receive_json", self, AS_JSON | option)
+
+
+async def receive_message(WebSocketCore self not None, receive):
+    """The next ASGI message of a connected socket, counted; `receive` is the method of an uncounted one."""
+    cdef object message, refusal, payload
+    cdef int verdict
+    cdef double wait
+    if self.client != CONNECTED:
+        return await receive(self)
+    while True:
+        wait = self.meter.must_wait()
+        while wait > 0.0 and self.application == CONNECTED:
+            await asyncio.sleep(min(wait, LONGEST_PAUSE))
+            wait = self.meter.must_wait()
+        message = await receive(self)
+        if message["type"] != "websocket.receive":
+            return message
+        payload = message.get("text")
+        verdict = self.meter.take(size_of(message.get("bytes") if payload is None else payload))
+        if verdict == PASSES:
+            return message
+        if drops(self, verdict):
+            continue
+        refusal = exceeded(self, verdict)
+        if isinstance(refusal, LimitExceeded):
+            raise refusal
+        if self.channel is None:
+            await self.send({"type": "websocket.close", "code": refusal.code, "reason": refusal.reason})
+        return {"type": "websocket.disconnect", "code": refusal.code, "reason": refusal.reason}
+
+
+@cython.final
+cdef class MeteredReceive(CompiledCoroutine):
+    """receive_text(), receive_bytes(), receive_json(), counted."""
+
+    cdef object start(self):
+        cdef WebSocketCore websocket = <WebSocketCore> self.owner
+        cdef double wait
+        if self.option & WRONG_MODE:
+            raise RuntimeError('The "mode" argument should be "text" or "binary".')
+        websocket.before_receive()
+        if websocket.patched or websocket.client != CONNECTED:
+            self.phase = PLAIN
+            return self.wait_for(websocket.receive())
+        wait = websocket.meter.must_wait()
+        if wait > 0.0:
+            self.phase = PACED
+            return self.wait_for(asyncio.sleep(min(wait, LONGEST_PAUSE)))
+        if websocket.channel is not None:
+            return self.take_event(websocket)
+        if websocket.peer_gone:
+            self.phase = PLAIN
+            return self.wait_for(websocket._receive_last())
+        self.phase = MESSAGE
+        return self.wait_for(PyObject_CallNoArgs(websocket.receive_callable))
+
+    cdef object resume(self, object value):
+        cdef WebSocketCore websocket = <WebSocketCore> self.owner
+        cdef object payload
+        if self.phase == MESSAGE:
+            return self.take_message(websocket, value)
+        if self.phase == EVENT:
+            return self.start() if websocket.channel is None else self.take_event(websocket)
+        if self.phase == PACED:
+            return self.start()
+        if self.phase == ENDED:
+            raise self.argument
+        payload = websocket.payload(value, "text" if self.option & FRAME == TEXT else "bytes")
+        return decode(payload) if self.option & AS_JSON else payload
+
+    cdef object take_event(self, WebSocketCore websocket):
+        """The payload of the channel's next message that passes."""
+        cdef EventKind kind = NOTHING
+        cdef object event
+        cdef int verdict
+        while True:
+            event = websocket.channel.next_event(&kind)
+            if kind == NOTHING:
+                self.phase = EVENT
+                return self.wait_for(websocket.channel.wait())
+            if kind == CLOSED:
+                raise websocket.closed(event)
+            verdict = websocket.meter.take(PyBytes_GET_SIZE(event))
+            if verdict == PASSES:
+                break
+            if not drops(websocket, verdict):
+                raise exceeded(websocket, verdict)
+        if <int> kind != self.option & FRAME:
+            raise UnexpectedFrame("text" if self.option & FRAME == TEXT else "bytes")
+        if self.option & AS_JSON:
+            return decode(event)
+        if kind == BINARY:
+            return event
+        return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(event), PyBytes_GET_SIZE(event), NULL)
+
+    cdef object take_message(self, WebSocketCore websocket, object message):
+        """The payload of an ASGI message, or what comes of one that does not pass."""
+        cdef object value, refusal
+        cdef int verdict
+        cdef bint text = self.option & FRAME == TEXT
+        if type(message) is not dict or (<dict> message)["type"] != "websocket.receive":
+            return websocket.payload(websocket.checked(message), "text" if text else "bytes")
+        value = (<dict> message).get("text")
+        verdict = websocket.meter.take(size_of((<dict> message).get("bytes") if value is None else value))
+        if verdict != PASSES:
+            if drops(websocket, verdict):
+                return self.start()
+            refusal = exceeded(websocket, verdict)
+            if isinstance(refusal, LimitExceeded):
+                raise refusal
+            self.argument = refusal
+            self.phase = ENDED
+            return self.wait_for(
+                websocket.send({"type": "websocket.close", "code": refusal.code, "reason": refusal.reason})
+            )
+        if not text:
+            value = (<dict> message).get("bytes")
+        if value is None:
+            raise UnexpectedFrame("text" if text else "bytes")
+        return decode(value) if self.option & AS_JSON else value
+
+
+register(MeteredReceive)
+for function in (receive_text, receive_bytes, receive_json):
+    mark_coroutine_function(function)
+del function

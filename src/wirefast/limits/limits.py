@@ -1,0 +1,192 @@
+"""How much may come in: sockets, handshakes, messages and time. wirefast only."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from wirefast._core import scope as keys
+from wirefast._core.ledger import Ledger
+from wirefast._core.meter import Allowance
+from wirefast.limits.counters import count_refusal
+from wirefast.limits.rates import Rate
+from wirefast.param_functions import Depends
+from wirefast.websockets import WebSocket, dismiss
+
+__all__ = ["Limits", "OnExcess", "allowance_of", "claims_of"]
+
+OnExcess = Literal["close", "error", "delay", "drop"]
+
+_COUNTS = ("connections", "per_ip", "per_user", "message_bytes", "rooms", "in_flight")
+_SECONDS = ("first_message", "idle", "lifetime")
+_RATES = ("handshakes", "messages", "bytes")
+#: What each socket is measured by; of several Limits the innermost that sets one counts.
+_OF_SOCKETS = ("messages", "bytes", "message_bytes", *_SECONDS, "rooms", "in_flight", "on_excess")
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """What is let in, for an application, a router or a route; None, the default of each, is no limit.
+
+    Sockets are counted by each ``Limits`` that stands around a route, over all routes that it stands around. What a
+    single socket may do is what the innermost ``Limits`` says that says something of it. Counts are of this process.
+
+    Args:
+        connections: sockets at once; then 503.
+        per_ip: sockets of one address at once; then 429. An address is an IPv4 address or an IPv6 network of 64 bits,
+            after the headers of trusted proxies (``--forwarded-allow-ips``).
+        per_user: sockets of one user at once; ``evict`` says what happens then.
+        user: a function of the WebSocket, or a dependency, that names the user; None is nobody, who is not counted.
+        evict: ``"newest"`` refuses a user's next socket with 429, ``"oldest"`` closes the first one with 4409.
+            Default: ``"newest"``.
+        handshakes: of one address in a time; then 429.
+        messages: from the client in a time, for each socket; see ``on_excess``.
+        bytes: of the client's messages in a time, for each socket; see ``on_excess``.
+        message_bytes: of one message; then close 1009.
+        first_message: seconds from accept to the first message; then close 4408.
+        idle: seconds without a message from the client; then close 4408.
+        lifetime: seconds from accept; then close 1012. Each socket ends up to a tenth earlier, so that not all
+            come back at once.
+        rooms: of a hub that one socket may be in, where that is less than the hub allows.
+        in_flight: handlers of typed messages that run at once for one socket, where that is less than the route allows.
+        on_excess: what happens to a message beyond ``messages`` or ``bytes``: ``"close"`` the socket with 1008;
+            ``"error"``: drop it, and the receive raises ``LimitExceeded``, or the client gets the error
+            ``too_many`` where messages are typed; ``"delay"``: receive it when its time has come; ``"drop"`` it.
+            Default: ``"close"``.
+
+    Raises:
+        ValueError: a number that is not positive, another ``evict`` or ``on_excess``, or ``per_user`` without ``user``.
+        TypeError: a value of another type.
+    """
+
+    connections: int | None = None
+    per_ip: int | None = None
+    per_user: int | None = None
+    user: Callable[..., Any] | None = None
+    evict: Literal["newest", "oldest"] = "newest"
+    handshakes: Rate | None = None
+    messages: Rate | None = None
+    bytes: Rate | None = None
+    message_bytes: int | None = None
+    first_message: float | None = None
+    idle: float | None = None
+    lifetime: float | None = None
+    rooms: int | None = None
+    in_flight: int | None = None
+    on_excess: OnExcess | None = None
+    #: How many were refused or closed, by the name of the limit.
+    refused: Counter[str] = field(default_factory=lambda: Counter[str](), init=False, repr=False)
+    ledger: Ledger = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in (*_COUNTS, *_SECONDS):
+            value = getattr(self, name)
+            number = (int,) if name in _COUNTS else (int, float)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, number)):
+                raise TypeError(f"{name} of Limits takes {'an int' if name in _COUNTS else 'seconds'}, not {value!r}")
+            if value is not None and not 0 < value < 2**31:
+                raise ValueError(f"{name} of Limits is a positive number, not {value!r}")
+        for name in _RATES:
+            if not isinstance(getattr(self, name), (Rate, type(None))):
+                raise TypeError(
+                    f"{name} of Limits takes a Rate, such as Rate(100, per=1.0), not {getattr(self, name)!r}"
+                )
+        if self.evict not in ("newest", "oldest"):
+            raise ValueError(f'evict is "newest" or "oldest", not {self.evict!r}')
+        if self.on_excess not in (None, "close", "error", "delay", "drop"):
+            raise ValueError(f'on_excess is "close", "error", "delay" or "drop", not {self.on_excess!r}')
+        if self.user is not None and not callable(self.user):
+            raise TypeError(f"user of Limits takes a function, not {self.user!r}")
+        if self.per_user is not None and self.user is None:
+            raise ValueError("per_user needs user=, a function that names the user of a WebSocket")
+        ledger = Ledger(
+            dismiss=dismiss,
+            count=self.count,
+            connections=self.connections or 0,
+            per_ip=self.per_ip or 0,
+            per_user=self.per_user or 0,
+            evicts_oldest=self.evict == "oldest",
+            handshakes=None if self.handshakes is None else self.handshakes.by_address(),
+        )
+        object.__setattr__(self, "ledger", ledger)
+
+    def count(self, kind: str) -> None:
+        """Count a refusal.
+
+        Args:
+            kind: the name of the limit.
+        """
+        self.refused[kind] += 1
+        count_refusal(kind)
+
+    @property
+    def open(self) -> int:
+        """How many sockets are open now."""
+        return self.ledger.open
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Limits:
+        return self
+
+
+def allowance_of(limits: Iterable[Limits]) -> tuple[Allowance, dict[str, Any]]:
+    """Return what a socket under several Limits may do, and the same as a dict.
+
+    Args:
+        limits: the innermost first.
+    """
+    found: dict[str, Any] = {}
+    counts: Any = count_refusal
+    for one in limits:
+        for setting in fields(one):
+            value = getattr(one, setting.name)
+            if setting.name in _OF_SOCKETS and value is not None:
+                found.setdefault(setting.name, value)
+        if counts is count_refusal:
+            counts = one.count
+    rates: dict[str, Any] = {name: found[name].bucket for name in ("messages", "bytes") if name in found}
+    settings: dict[str, Any] = {**found, **rates}
+    return Allowance(dismiss=dismiss, count=counts, **settings), found
+
+
+def claims_of(limits: Iterable[Limits]) -> list[Any]:
+    """Return the dependencies that count the user of a socket, one for each Limits that has ``per_user``."""
+    return [Depends(_claim_of(one)) for one in limits if one.per_user is not None]
+
+
+def _claim_of(limits: Limits) -> Callable[..., Any]:
+    known = _CLAIMS.get(id(limits))
+    if known is not None and known[0] is limits:
+        return known[1]
+    assert limits.user is not None
+    of_user = Depends(_as_dependency(limits.user))
+
+    async def claim(websocket: WebSocket, user: Any = of_user) -> None:
+        lease = websocket.scope.get(keys.LEASE)
+        if lease is not None:
+            limits.ledger.claim(lease, user)
+
+    _CLAIMS[id(limits)] = limits, claim
+    return claim
+
+
+# The dependency of each Limits, so that a route which is analysed again has the same one.
+_CLAIMS: dict[int, tuple[Limits, Callable[..., Any]]] = {}
+
+
+def _as_dependency(user: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of one parameter without an annotation as a dependency that gets the WebSocket."""
+    try:
+        parameters = list(inspect.signature(user).parameters.values())
+    except (TypeError, ValueError):
+        return user
+    if len(parameters) != 1 or parameters[0].annotation not in (parameters[0].empty, Any, "Any"):
+        return user
+
+    async def named(websocket: WebSocket) -> Any:
+        found = user(websocket)
+        return await found if inspect.isawaitable(found) else found
+
+    return named

@@ -1,0 +1,86 @@
+"""Sockets with limits: their class, and the application around routes that are not ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wirefast._core import close, metered
+from wirefast._core import scope as keys
+from wirefast._core.ledger import RouteLimits
+from wirefast._core.meter import Meter
+from wirefast._core.session import LimitedSession, WebSocketSession
+from wirefast.exceptions import Refuse
+from wirefast.limits.limits import Limits, allowance_of
+from wirefast.websockets import WebSocket
+
+__all__ = ["LimitedApp", "LimitedWebSocket", "limit", "route_limits"]
+
+
+class LimitedWebSocket(WebSocket):
+    """A WebSocket whose messages and time are measured; a class of its own, so that others pay nothing."""
+
+    receive_text = metered.receive_text
+    receive_bytes = metered.receive_bytes
+    receive_json = metered.receive_json
+
+    async def receive(self) -> Message:
+        """Return the next ASGI message, counted; see ``WebSocket.receive``."""
+        return await metered.receive_message(self, WebSocket.receive)
+
+    async def send(self, message: Message) -> None:
+        """Send one ASGI message; see ``WebSocket.send``."""
+        await WebSocket.send(self, message)
+        if message["type"] == "websocket.accept":
+            metered.accepted(self)
+
+    async def accept(self, subprotocol: str | None = None, headers: Any = None) -> None:
+        """Accept the handshake; see ``WebSocket.accept``."""
+        lease = self.scope.get(keys.LEASE)
+        if lease is not None and lease.evicted:
+            raise Refuse(429, close.EVICTED, code=close.REPLACED)
+        await WebSocket.accept(self, subprotocol, headers)
+        metered.accepted(self)
+
+
+class LimitedApp:
+    """An ASGI application that knows no limits, with some.
+
+    Args:
+        app: the application.
+        limits: of its sockets.
+    """
+
+    def __init__(self, app: ASGIApp, limits: RouteLimits) -> None:
+        self.app = app
+        self.limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        lease = self.limits.admit(scope)
+        websocket = LimitedWebSocket(scope, receive, send)
+        meter = Meter(websocket, self.limits.allowance)
+        metered.measure(websocket, meter)
+        try:
+            await self.app(scope, websocket.receive, websocket.send)
+        finally:
+            lease.release()
+            meter.end()
+
+
+def route_limits(limits: tuple[Limits, ...], max_size: int | None) -> RouteLimits:
+    """Return what the sockets of a route have to keep to.
+
+    Args:
+        limits: those around it, the innermost first.
+        max_size: of its messages, as the route says.
+    """
+    allowance, found = allowance_of(limits)
+    bounds = [bound for bound in (found.get("message_bytes"), max_size) if bound is not None]
+    options = {"max_size": min(bounds)} if "message_bytes" in found else None
+    return RouteLimits(tuple(one.ledger for one in reversed(limits)), allowance, LimitedWebSocket, options)
+
+
+def limit(app: ASGIApp, limits: RouteLimits) -> ASGIApp:
+    """Return an application, ours or another, with limits."""
+    return LimitedSession(app, limits) if type(app) is WebSocketSession else LimitedApp(app, limits)

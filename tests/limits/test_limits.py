@@ -1,0 +1,594 @@
+"""Limits of an application, a router and a route, each just under and just over, on any ASGI server."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Annotated, Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.testclient import WebSocketDenialResponse
+from starlette.websockets import WebSocket as StarletteWebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from wirefast import APIRouter, App, Depends, Header, Limits, Query, Rate, Refuse, WebSocket
+from wirefast._core import meter
+from wirefast._core.errors import LimitExceeded
+from wirefast.limits.counters import refusals
+from wirefast.rooms import Hub, TooManyRooms
+from wirefast.testclient import TestClient
+
+
+async def echo(websocket: WebSocket) -> None:
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
+
+
+def client_of(limits: Limits | None, **options: Any) -> TestClient:
+    app = App(limits=limits, **options)
+    app.websocket("/")(echo)
+    return TestClient(app)
+
+
+def denied(client: TestClient, path: str = "/", **options: Any) -> WebSocketDenialResponse:
+    with pytest.raises(WebSocketDenialResponse) as raised, client.websocket_connect(path, **options):
+        pass
+    return raised.value
+
+
+def closes(websocket: Any) -> tuple[int, str | None]:
+    with pytest.raises(WebSocketDisconnect) as raised:
+        while True:
+            websocket.receive_text()
+    return raised.value.code, raised.value.reason
+
+
+# ---- Before accept ----
+
+
+def test_connections() -> None:
+    limits = Limits(connections=3)
+    client = client_of(limits)
+    for _ in range(2):
+        with ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(client.websocket_connect("/"))
+            assert limits.open == 3
+            refused = denied(client)
+            assert (refused.status_code, refused.json()) == (503, {"detail": "too many connections"})
+            assert int(refused.headers["retry-after"]) >= 1 and limits.open == 3
+        assert limits.open == 0
+    assert limits.refused == {"connections": 2}
+
+
+def from_address(address: str) -> Any:
+    """A client whose address is this one."""
+
+    def wrapped(app: App) -> TestClient:
+        return TestClient(app, client=(address, 1))
+
+    return wrapped
+
+
+def test_per_ip() -> None:
+    app = App(limits=Limits(per_ip=2))
+    app.websocket("/")(echo)
+    one, same, other = (from_address(at)(app) for at in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1"))
+    with one.websocket_connect("/"), same.websocket_connect("/"):
+        for client in (one, same):
+            assert denied(client).status_code == 429
+        with other.websocket_connect("/"):
+            pass
+    with one.websocket_connect("/"):
+        pass
+
+
+def test_a_forged_header_is_not_believed() -> None:
+    """The address comes from the scope, which the server changes for proxies that it trusts alone."""
+    client = client_of(Limits(per_ip=1))
+    with client.websocket_connect("/", headers={"x-forwarded-for": "9.9.9.9"}):
+        for forged in ("1.1.1.1", "2.2.2.2, 3.3.3.3"):
+            assert denied(client, headers={"x-forwarded-for": forged, "forwarded": f"for={forged}"}).status_code == 429
+
+
+def test_handshakes() -> None:
+    limits = Limits(handshakes=Rate(2, per=1000.0, burst=3))
+    client = client_of(limits)
+    for _ in range(3):
+        with client.websocket_connect("/"):
+            pass
+    refused = denied(client)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "500")
+    with from_address("9.9.9.9")(client.app).websocket_connect("/"):
+        pass
+
+
+def test_for_browsers_a_refusal_is_a_close() -> None:
+    client = client_of(Limits(connections=1), explain_rejections="close")
+    with client.websocket_connect("/"), client.websocket_connect("/") as websocket:
+        assert closes(websocket) == (1013, "too many connections")
+
+
+def test_an_endpoint_that_fails_gives_its_place_back() -> None:
+    limits = Limits(connections=1, per_ip=1)
+    app = App(limits=limits)
+
+    def fails() -> None:
+        raise Refuse(403)
+
+    async def leaves() -> Any:
+        yield
+        raise LookupError
+
+    @app.websocket("/dependency", dependencies=[Depends(fails)])
+    async def by_dependency(websocket: WebSocket) -> None: ...
+
+    @app.websocket("/exit", dependencies=[Depends(leaves)])
+    async def by_exit(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    @app.websocket("/endpoint")
+    async def by_endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise LookupError
+
+    @app.websocket("/invalid")
+    async def by_parameter(websocket: WebSocket, number: int) -> None: ...
+
+    client = TestClient(app)
+    for path in ("/dependency", "/exit", "/endpoint", "/invalid"):
+        with pytest.raises(Exception), client.websocket_connect(path) as websocket:  # noqa: B017, PT011
+            websocket.receive_text()
+        assert limits.open == 0 and limits.ledger.by_ip == {}, path
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_cancellation_at_every_await(step: int) -> None:
+    limits = Limits(connections=9, per_ip=9, per_user=9, user=lambda websocket: "ada", lifetime=100.0)
+    app = App(limits=limits)
+
+    async def waits() -> Any:
+        await asyncio.sleep(0)
+        yield
+        await asyncio.sleep(0)
+
+    @app.websocket("/", dependencies=[Depends(waits)])
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.receive_text()
+
+    async def scene() -> None:
+        async def receive() -> Any:
+            await asyncio.sleep(0)
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:
+            await asyncio.sleep(0)
+
+        scope = {"type": "websocket", "path": "/", "headers": [], "query_string": b"", "client": ("1.2.3.4", 5)}
+        task = asyncio.create_task(app(scope, receive, send))  # type: ignore[arg-type]
+        for _ in range(step):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert limits.open == 0 and limits.ledger.by_ip == {} and limits.ledger.by_user == {}
+
+    asyncio.run(scene())
+
+
+# ---- Users ----
+
+
+def by_query(websocket: Any) -> str | None:
+    return websocket.query_params.get("user")
+
+
+async def by_dependency(
+    x_user: Annotated[str | None, Header()] = None, user: Annotated[str | None, Query()] = None
+) -> Any:
+    await asyncio.sleep(0)
+    return x_user or user
+
+
+async def slowly(websocket: WebSocket) -> str | None:
+    await asyncio.sleep(0)
+    return websocket.query_params.get("user")
+
+
+USERS: list[Callable[..., Any]] = [
+    by_query,
+    by_dependency,
+    slowly,
+    lambda websocket: websocket.query_params.get("user"),
+]
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_per_user_the_newest_gives_way(user: Callable[..., Any]) -> None:
+    limits = Limits(per_user=2, user=user)
+    client = client_of(limits)
+    with client.websocket_connect("/?user=ada") as one, client.websocket_connect("/?user=ada"):
+        assert denied(client, "/?user=ada").status_code == 429
+        with client.websocket_connect("/?user=bob"), client.websocket_connect("/"), client.websocket_connect("/"):
+            one.close()
+    with client.websocket_connect("/?user=ada"):
+        assert len(limits.ledger.by_user["ada"]) == 1
+    assert limits.ledger.by_user == {} and limits.refused == {"per_user": 1}
+
+
+def test_per_user_the_oldest_gives_way() -> None:
+    limits = Limits(per_user=2, user=by_query, evict="oldest")
+    client = client_of(limits)
+    with client.websocket_connect("/?user=ada") as one, client.websocket_connect("/?user=ada") as two:
+        with client.websocket_connect("/?user=ada") as three:
+            assert closes(one) == (4409, "too many sockets of this user")
+            for websocket in (two, three):
+                websocket.send_text("x")
+                assert websocket.receive_text() == "x"
+            assert len(limits.ledger.by_user["ada"]) == 2
+
+
+def test_a_user_of_typed_messages() -> None:
+    app = App(limits=Limits(per_user=1, user=by_query))
+    messages = app.messages("/")
+
+    @messages.on("say")
+    def say(text: str) -> None: ...
+
+    client = TestClient(app)
+    with client.websocket_connect("/?user=ada"):
+        assert denied(client, "/?user=ada").status_code == 429
+
+
+# ---- Messages ----
+
+
+def exchange(client: TestClient, texts: list[str | bytes], path: str = "/") -> tuple[int, Any]:
+    """How many of the messages came back, and how the socket was closed; None where it was not."""
+    with client.websocket_connect(path) as websocket:
+        for text in texts:
+            websocket.send_text(text) if isinstance(text, str) else websocket.send_bytes(text)
+        websocket.send_text("last") if texts else None
+        count = 0
+        try:
+            while websocket.receive_text() != "last":
+                count += 1
+        except WebSocketDisconnect as closed:
+            return count, (closed.code, closed.reason)
+    return count, None
+
+
+MANY = Rate(6, per=10_000.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "texts", "expected"),
+    [
+        (Limits(messages=MANY), ["x"] * 5, (5, None)),
+        (Limits(messages=MANY), ["x"] * 6, (6, (1008, "too many messages"))),
+        (Limits(messages=MANY), ["x"] * 9, (6, (1008, "too many messages"))),
+        (Limits(messages=Rate(1, per=10_000.0, burst=3)), ["x"] * 2, (2, None)),
+        (Limits(messages=Rate(1, per=10_000.0, burst=3)), ["x"] * 3, (3, (1008, "too many messages"))),
+        (Limits(bytes=Rate(14, per=10_000.0)), ["x" * 5] * 2, (2, None)),
+        (Limits(bytes=Rate(13, per=10_000.0)), ["x" * 5] * 2, (2, (1008, "too many bytes"))),
+        (Limits(bytes=Rate(13, per=10_000.0)), ["é" * 5], (1, (1008, "too many bytes"))),
+        (Limits(message_bytes=10), ["x" * 10, "é" * 5], (2, None)),
+        (Limits(message_bytes=10), ["x" * 11], (0, (1009, "message too big"))),
+        (Limits(message_bytes=10), ["é" * 6], (0, (1009, "message too big"))),
+        (Limits(message_bytes=10, on_excess="drop"), ["x" * 11], (0, (1009, "message too big"))),
+    ],
+)
+def test_just_under_and_just_over(limits: Limits, texts: list[str | bytes], expected: Any) -> None:
+    assert exchange(client_of(limits), texts) == expected
+
+
+def test_what_is_dropped() -> None:
+    limits = Limits(messages=Rate(3, per=10_000.0), on_excess="drop")
+    with client_of(limits).websocket_connect("/") as websocket:
+        for number in range(10):
+            websocket.send_text(str(number))
+        assert [websocket.receive_text() for _ in range(3)] == ["0", "1", "2"]
+    assert limits.refused["messages"] == 7
+
+
+def test_what_is_an_error() -> None:
+    limits = Limits(messages=Rate(3, per=10_000.0), on_excess="error")
+    app = App(limits=limits)
+
+    @app.websocket("/caught")
+    async def caught(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while True:
+            try:
+                await websocket.send_text(await websocket.receive_text())
+            except LimitExceeded as exceeded:
+                await websocket.send_text(f"{exceeded.code} {exceeded.reason}")
+            except WebSocketDisconnect:
+                return
+
+    app.websocket("/")(echo)
+    client = TestClient(app)
+    with client.websocket_connect("/caught") as websocket:
+        for _ in range(5):
+            websocket.send_text("x")
+        assert [websocket.receive_text() for _ in range(5)] == ["x", "x", "x", *["1008 too many messages"] * 2]
+    assert exchange(client, ["x"] * 9) == (3, (1008, "too many messages"))
+
+
+def test_what_is_delayed() -> None:
+    began = time.monotonic()
+    assert exchange(client_of(Limits(messages=Rate(2, per=0.2), on_excess="delay")), ["x"] * 5) == (5, None)
+    assert 0.35 < time.monotonic() - began < 5
+    began = time.monotonic()
+    assert exchange(client_of(Limits(bytes=Rate(20, per=0.2), on_excess="delay")), ["x" * 20] * 3) == (3, None)
+    assert 0.35 < time.monotonic() - began < 5
+
+
+def raw(app: App, path: str) -> None:
+    @app.websocket(path)
+    async def by_receive(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while (message := await websocket.receive())["type"] == "websocket.receive":
+            await websocket.send({"type": "websocket.send", "text": message.get("text") or message["bytes"].decode()})
+        await websocket.send_text(message["type"]) if websocket.connected else None
+
+
+async def by_starlette(websocket: StarletteWebSocket) -> None:
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
+
+
+@pytest.mark.parametrize("path", ["/raw", "/plain", "/mounted/inner", "/ours/inner", "/json", "/bytes", "/listener"])
+def test_every_way_to_receive(path: str) -> None:
+    limits = Limits(messages=MANY, connections=1)
+    app = App(limits=limits)
+    raw(app, "/raw")
+    app.websocket_route("/plain")(by_starlette)
+    app.mount("/mounted", Starlette(routes=[WebSocketRoute("/inner", by_starlette)]))
+    inner = App()
+    inner.websocket("/inner")(echo)
+    app.mount("/ours", inner)
+
+    @app.websocket("/json")
+    async def by_json(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for value in websocket.iter_json():
+            await websocket.send_text(str(value))
+
+    @app.websocket("/bytes")
+    async def by_bytes(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for value in websocket.iter_bytes():
+            await websocket.send_text(value.decode())
+
+    @app.websocket_listener("/listener")
+    async def listener(message: str) -> str:
+        return message
+
+    client = TestClient(app)
+    texts: list[Any] = [b"7" if path == "/bytes" else "7"] * 9
+    assert exchange(client, texts, path) == (6, (1008, "too many messages"))
+    assert limits.open == 0 and limits.refused == {"messages": 1}
+    with client.websocket_connect(path):
+        assert denied(client, path).status_code == 503
+
+
+@pytest.mark.parametrize("on_excess", ["error", "drop", "close"])
+def test_typed_messages(on_excess: Any) -> None:
+    app = App(limits=Limits(messages=Rate(2, per=10_000.0), on_excess=on_excess))
+    messages = app.messages("/")
+
+    @messages.on("say")
+    async def say(text: str) -> dict[str, str]:
+        return {"said": text}
+
+    with TestClient(app).websocket_connect("/") as websocket:
+        for number in range(3):
+            websocket.send_json({"type": "say", "text": str(number)})
+        assert [websocket.receive_json() for _ in range(2)] == [{"said": "0"}, {"said": "1"}]
+        if on_excess == "close":
+            assert closes(websocket) == (1008, "too many messages")
+        elif on_excess == "error":
+            assert websocket.receive_json() == {"type": "error", "code": "too_many"}
+
+
+def test_typed_messages_that_are_read_ahead() -> None:
+    app = App(limits=Limits(messages=Rate(2, per=10_000.0), on_excess="error"))
+    messages = app.messages("/")
+
+    @messages.on("say")
+    def say(text: str) -> dict[str, str]:
+        time.sleep(0.01)
+        return {"said": text}
+
+    with TestClient(app).websocket_connect("/") as websocket:
+        for number in range(4):
+            websocket.send_json({"type": "say", "text": str(number)})
+        answers = [websocket.receive_json() for _ in range(4)]
+    assert sorted(map(str, answers)) == [
+        *["{'said': '0'}", "{'said': '1'}"],
+        *["{'type': 'error', 'code': 'too_many'}"] * 2,
+    ]
+
+
+def test_handlers_in_flight() -> None:
+    app = App(limits=Limits(in_flight=2))
+    running, most = 0, 0
+    messages = app.messages("/", in_flight=5)
+
+    @messages.on("say", concurrent=True)
+    async def say(text: str) -> dict[str, str]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.02)
+        running -= 1
+        return {"said": text}
+
+    with TestClient(app).websocket_connect("/") as websocket:
+        for number in range(6):
+            websocket.send_json({"type": "say", "text": str(number)})
+        assert {websocket.receive_json()["said"] for _ in range(6)} == set("012345")
+    assert most == 2
+
+
+def test_rooms() -> None:
+    hub = Hub()
+    app = App(hub=hub, limits=Limits(rooms=2))
+
+    @app.websocket("/")
+    async def socket(websocket: WebSocket, hub: Hub) -> None:
+        await websocket.accept()
+        await hub.join(["a", "b"], websocket)
+        try:
+            await hub.join("c", websocket)
+        except TooManyRooms as exc:
+            await websocket.send_text(str(exc))
+
+    with TestClient(app) as client, client.websocket_connect("/") as websocket:
+        assert websocket.receive_text() == "a socket may be in 2 rooms"
+
+
+# ---- Time ----
+
+
+def test_first_message() -> None:
+    client = client_of(Limits(first_message=0.2))
+    with client.websocket_connect("/") as websocket:
+        assert closes(websocket) == (4408, "no first message in time")
+    with client.websocket_connect("/") as websocket:
+        websocket.send_text("x")
+        assert websocket.receive_text() == "x"
+        time.sleep(0.4)
+        websocket.send_text("y")
+        assert websocket.receive_text() == "y"
+
+
+def test_idle() -> None:
+    client = client_of(Limits(idle=0.3))
+    with client.websocket_connect("/") as websocket:
+        began = time.monotonic()
+        for _ in range(4):
+            time.sleep(0.15)
+            websocket.send_text("x")
+            assert websocket.receive_text() == "x"
+        assert closes(websocket) == (4408, "no message for too long")
+        assert 0.85 < time.monotonic() - began < 10
+
+
+def test_lifetime() -> None:
+    limits = Limits(lifetime=0.5)
+    with client_of(limits).websocket_connect("/") as websocket:
+        began = time.monotonic()
+        assert closes(websocket) == (1012, "lifetime over")
+        assert 0.4 < time.monotonic() - began < 10
+    assert limits.refused == {"lifetime": 1} and meter.LIFETIME_JITTER == 0.1
+
+
+# ---- Where they are set ----
+
+
+def test_each_counts_what_it_stands_around() -> None:
+    around, of_router, of_route = Limits(connections=3), Limits(connections=2), Limits(connections=1)
+    app = App(limits=around)
+    app.websocket("/")(echo)
+    router = APIRouter(limits=of_router, prefix="/r")
+    router.websocket("/a")(echo)
+    router.websocket("/b", limits=of_route)(echo)
+    app.include_router(router)
+    client = TestClient(app)
+    with client.websocket_connect("/r/b"):
+        assert (around.open, of_router.open, of_route.open) == (1, 1, 1)
+        assert denied(client, "/r/b").status_code == 503
+        assert (around.open, of_router.open, of_route.open) == (1, 1, 1)
+        with client.websocket_connect("/r/a"):
+            assert denied(client, "/r/a").status_code == 503
+            with client.websocket_connect("/"):
+                assert denied(client, "/").status_code == 503
+    assert (around.open, of_router.open, of_route.open) == (0, 0, 0)
+    assert (around.refused["connections"], of_router.refused["connections"], of_route.refused["connections"]) == (
+        1,
+        1,
+        1,
+    )
+
+
+def test_of_a_socket_the_innermost_counts() -> None:
+    app = App(limits=Limits(message_bytes=10, messages=MANY))
+    app.websocket("/", limits=Limits(message_bytes=20))(echo)
+    client = TestClient(app)
+    assert exchange(client, ["x" * 20]) == (1, None)
+    assert exchange(client, ["x" * 21]) == (0, (1009, "message too big"))
+    assert exchange(client, ["x"] * 9) == (6, (1008, "too many messages"))
+    included = App()
+    router = APIRouter()
+    router.websocket("/")(echo)
+    included.include_router(router, limits=Limits(message_bytes=5))
+    assert exchange(TestClient(included), ["x" * 6]) == (0, (1009, "message too big"))
+
+
+def test_refusals_are_counted() -> None:
+    before = refusals().get("per_ip", 0)
+    client = client_of(Limits(per_ip=1))
+    with client.websocket_connect("/"):
+        denied(client)
+    assert refusals()["per_ip"] == before + 1
+
+
+# ---- Rates as dependencies ----
+
+
+def test_a_rate_on_a_router_of_http() -> None:
+    router = APIRouter(dependencies=[Depends(Rate(2, per=1000.0))])
+
+    @router.get("/a")
+    def page() -> str:
+        return "page"
+
+    router.get("/b")(page)
+    app = App()
+    app.include_router(router)
+    client = TestClient(app)
+    assert [client.get(path).status_code for path in ("/a", "/b")] == [200, 200]
+    refused = client.get("/a", headers={"x-forwarded-for": "9.9.9.9"})
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "500")
+    assert refused.json() == {"detail": "too many requests from this address"}
+    assert TestClient(app, client=("9.9.9.9", 1)).get("/a").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "says"),
+    [
+        ({"connections": 0}, ValueError, "connections of Limits is a positive number, not 0"),
+        ({"per_ip": 1.5}, TypeError, "per_ip of Limits takes an int"),
+        ({"idle": "5"}, TypeError, "idle of Limits takes seconds"),
+        ({"lifetime": float("inf")}, ValueError, "lifetime of Limits is a positive number"),
+        ({"messages": 100}, TypeError, r"takes a Rate, such as Rate\(100, per=1.0\), not 100"),
+        ({"evict": "all"}, ValueError, "evict is"),
+        ({"on_excess": "wait"}, ValueError, "on_excess is"),
+        ({"per_user": 1}, ValueError, "per_user needs user="),
+        ({"user": 1}, TypeError, "user of Limits takes a function"),
+        ({"message_bytes": True}, TypeError, "message_bytes of Limits takes an int"),
+    ],
+)
+def test_settings_that_cannot_be(settings: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        Limits(**settings)
+
+
+@pytest.mark.parametrize("arguments", [(0,), (-1,), (1, 0), (1, 1, 0.5), (0.5,), (float("nan"),), (float("inf"),)])
+def test_rates_that_cannot_be(arguments: Any) -> None:
+    with pytest.raises(ValueError, match="Rate"):
+        Rate(*arguments)
+
+
+def test_other_types() -> None:
+    with pytest.raises(TypeError, match="limits takes Limits"):
+        App(limits={"connections": 1})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="count of a Rate takes a number, not '5'"):
+        Rate("5")  # type: ignore[arg-type]
