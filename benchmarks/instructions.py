@@ -34,9 +34,9 @@ ALLOWED_GROWTH = 0.03
 
 # What is counted, and for whom. The first peer is ours, the second the one whose ratio is asked for.
 SCENES = {
-    "connection": ["wirefast", "fastapi", "starlette_bare"],
-    "JSON message": ["wirefast", "fastapi", "floor"],
-    "text message": ["wirefast", "fastapi", "floor"],
+    "connection": ["wirefast", "wirefast_limited", "fastapi", "starlette_bare"],
+    "JSON message": ["wirefast", "wirefast_limited", "fastapi", "floor"],
+    "text message": ["wirefast", "wirefast_limited", "fastapi", "floor"],
 }
 Counts = dict[str, dict[str, float]]
 

@@ -11,6 +11,8 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from benchmarks import scene
+from wirefast import Limits, Rate
+from wirefast.limits.admission import Admission
 
 OURS = "wirefast"
 INSTALLED = [OURS, "fastapi", "starlette", "litestar", "floor"]
@@ -190,8 +192,32 @@ async def floor(
         await send({"type": "websocket.send", key: payload})
 
 
+def limited() -> Any:
+    """Ours with every limit set, none of which is reached."""
+    app = scene.build("wirefast")
+    few = Rate(10_000_000)
+    limits = Limits(
+        connections=50_000,
+        per_ip=50_000,
+        per_user=50_000,
+        user=lambda websocket: "ada",
+        handshakes=few,
+        messages=few,
+        bytes=Rate(1 << 40),
+        message_bytes=65536,
+        first_message=10.0,
+        idle=120.0,
+        lifetime=86400.0,
+        rooms=100,
+        in_flight=8,
+    )
+    app.router.admission = Admission.of(origins=["http://127.0.0.1:8000"], limits=limits)
+    return app
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     OURS: lambda: scene.build("wirefast"),
+    "wirefast_limited": limited,
     "fastapi": lambda: scene.build("fastapi"),
     "starlette": starlette,
     "starlette_bare": starlette_bare,

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from starlette.requests import Request
 
+import wirefast
 from wirefast import App
 from wirefast.cli import OWN_DEFAULTS, make_command
 from wirefast.rooms import Hub, Policy
@@ -92,6 +93,8 @@ def test_figures(row: Row) -> None:
         assert option_default(match[1]) == figure(row.default)
     elif row.source == "`max_rooms` of `Hub`":
         assert inspect.signature(Hub).parameters["max_rooms"].default == figure(row.default)
+    elif match := re.fullmatch(r"`(\w+)` of `wirefast.Limits`", row.source):
+        assert getattr(wirefast.Limits(), match[1]) == figure(row.default)
     elif row.source == "`first_message` of `WebSocketBearer`":
         assert inspect.signature(WebSocketBearer).parameters["first_message"].default == figure(row.default)
     elif match := re.fullmatch(r"`(\w+)` of `(Limits|Policy|WebSocketOptions)`", row.source):

@@ -210,5 +210,4 @@ def test_ten_thousand_expire_in_one_second(tmp_path: Path, many: int) -> None:
     finally:
         for peer in peers:
             peer.sock.close()
-        server.process.terminate()
-        server.process.wait(30)
+        server.end()

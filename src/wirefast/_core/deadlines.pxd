@@ -14,6 +14,7 @@ cdef class Deadline:
 
 cdef class Deadlines:
     """A wheel of buckets, each a set, and the heap of their times."""
+    cdef object __weakref__
     cdef readonly object loop
     cdef object clock            # function of no arguments that gives seconds
     cdef double longest          # seconds that the timer sleeps at most: a clock of the day may jump
@@ -25,7 +26,9 @@ cdef class Deadlines:
     cdef bint running
     cdef readonly long long fired    # how often the timer fired, for tests
 
+    cdef double now(self) except? -1.0
     cdef int schedule(self, Deadline deadline, double when) except -1
+    cdef int schedule_at(self, Deadline deadline, double when, double now) except -1
     cdef int cancel(self, Deadline deadline) except -1
     cdef int arm(self) except -1
 

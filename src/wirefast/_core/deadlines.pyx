@@ -8,7 +8,7 @@ each turn of the loop.
 import heapq
 import logging
 from collections import deque
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from wirefast._core import clock
 
@@ -20,8 +20,14 @@ cdef enum:
 cdef double GRAIN = 0.05
 # Seconds after which the clock of the day is looked at again, whatever waits: it may have been set.
 CLOCK_EVERY = 5.0
+# Seconds that the timer of a loop's own clock sleeps at most.
+cdef double LONG = 1e6
 
-cdef object by_loop = WeakKeyDictionary()
+# id(loop) -> Deadlines, which hold their loop: an id is not used again while its entry is there.
+cdef object by_loop = WeakValueDictionary()
+cdef object by_day = WeakValueDictionary()
+# Those of the loop that asked last.
+cdef Deadlines latest = None
 
 
 cdef class Deadline:
@@ -38,8 +44,16 @@ cdef class Deadlines:
         self.heap = []
         self.waiting = deque()
 
+    cdef double now(self) except? -1.0:
+        """The time on the clock."""
+        return self.clock()
+
     cdef int schedule(self, Deadline deadline, double when) except -1:
-        cdef double now = self.clock()
+        """Be due at a time of the clock, instead of an earlier one."""
+        return self.schedule_at(deadline, when, self.clock())
+
+    cdef int schedule_at(self, Deadline deadline, double when, double now) except -1:
+        """The same where the time is known."""
         cdef double away = when - now
         cdef long long tick
         cdef set bucket
@@ -138,15 +152,20 @@ def wall_clock():
 
 
 cdef Deadlines deadlines_of(object loop, bint of_day):
-    cdef list both = by_loop.get(loop)
-    if both is None:
-        both = by_loop[loop] = [None, None]
-    if both[of_day] is None:
-        if of_day:
-            both[1] = Deadlines(loop, wall_clock, CLOCK_EVERY)
-        else:
-            both[0] = Deadlines(loop, loop.time, 1e6)
-    return both[of_day]
+    global latest
+    cdef Deadlines found
+    cdef object known
+    if not of_day and latest is not None and latest.loop is loop:
+        return latest
+    known = by_day if of_day else by_loop
+    found = known.get(id(loop))
+    if found is None:
+        found = known[id(loop)] = (
+            Deadlines(loop, wall_clock, CLOCK_EVERY) if of_day else Deadlines(loop, loop.time, LONG)
+        )
+    if not of_day:
+        latest = found
+    return found
 
 
 cdef class Call(Deadline):

@@ -8,6 +8,7 @@ cdef class Gate:
     """The decision about handshakes of some routes, made for them when the routes are frozen."""
     # With judge(scope, origins) -> bool or awaitable, refused(scope, origins), is_explicit.
     cdef readonly object policy
+    cdef object spelled          # the listed origins as browsers write them, a set of bytes
     cdef bint explicit           # the application has set origins: they count for every handshake that has an Origin
     # callable(app) -> the ASGI application that keeps to the limits of the route; None: there are none.
     cdef object limited

@@ -92,6 +92,7 @@ cdef class Gate:
         self.policy = policy
         self.limited = limited
         self.explicit = policy.is_explicit
+        self.spelled = getattr(policy, "spelled", frozenset())
         self.hands_on = hands_on
 
     cdef object with_limits(self, object app):
@@ -135,7 +136,10 @@ cdef class Gate:
         if origins is None:  # no page
             return app
         policy = self.policy
-        if not self.explicit:
+        if self.explicit:
+            if PyTuple_GET_SIZE(origins) == 1 and type(origins[0]) is bytes and origins[0] in self.spelled:
+                return app
+        else:
             policy = scope.get(POLICY_KEY)
             if policy is None:
                 if not credentials:

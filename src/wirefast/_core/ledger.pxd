@@ -39,7 +39,7 @@ cdef class Lease:
     cdef int entered             # how many of the ledgers count it
     cdef dict users              # Ledger -> user, or None
     cdef object websocket
-    cdef readonly bint evicted   # another socket of its user took its place before it was accepted
+    cdef Meter meter
 
 
 cdef class RouteLimits:
@@ -48,5 +48,6 @@ cdef class RouteLimits:
     cdef readonly Allowance allowance
     cdef readonly object websocket_class
     cdef dict options            # for the server; or None
+    cdef tuple users             # pairs: a Ledger, and a plain function that names the user of a WebSocket
 
     cdef Lease enter(self, object scope, object websocket)

@@ -32,11 +32,12 @@ cdef dict REFUSALS = {
     "handshakes": (429, close.TOO_MANY_HANDSHAKES),
     "rate": (429, close.TOO_MANY_REQUESTS),
 }
+cdef object LEASE_KEY = keys.LEASE
 cdef bytes MAPPED = bytes(10) + b"\xff\xff"
 
 
-def address_of(client):
-    """Return what one client is counted by, from ``scope["client"]``; None where there is no address."""
+cdef object counted_by(object client):
+    """What one client is counted by, from ``scope["client"]``; None where there is no address."""
     cdef str host
     cdef bytes packed
     if client is None or not client[0]:
@@ -51,6 +52,11 @@ def address_of(client):
     if packed.startswith(MAPPED):
         return socket.inet_ntoa(packed[12:])
     return packed[:8]
+
+
+def address_of(client):
+    """Return what one client is counted by, from ``scope["client"]``; None where there is no address."""
+    return counted_by(client)
 
 
 def refusal(str kind, double retry_after=RETRY_AFTER):
@@ -151,7 +157,8 @@ cdef class Ledger:
                 raise refusal("per_user")
             oldest = next(iter(holders))
             oldest.disown(self)
-            oldest.evicted = True
+            if oldest.meter is not None:
+                oldest.meter.evicted = True
             self.dismiss(oldest.websocket, close.REPLACED, close.EVICTED)
             holders = self.by_user.get(user)
         if holders is None:
@@ -181,11 +188,15 @@ cdef class Lease:
         if self.users is not None:
             for ledger in list(self.users):
                 self.disown(ledger)
+        if self.meter is not None:
+            self.meter.end()
+            self.meter = None
         self.websocket = None
 
 
 cdef class RouteLimits:
-    def __init__(self, tuple ledgers, Allowance allowance, websocket_class, dict options=None):
+    def __init__(self, tuple ledgers, Allowance allowance, websocket_class, dict options=None, tuple users=()):
+        self.users = users
         self.ledgers = ledgers
         self.allowance = allowance
         self.websocket_class = websocket_class
@@ -197,7 +208,7 @@ cdef class RouteLimits:
         cdef Ledger ledger
         cdef object refused
         lease.ledgers = self.ledgers
-        lease.address = address_of(scope.get("client"))
+        lease.address = counted_by(scope.get("client"))
         for ledger in self.ledgers:
             refused = ledger.enter(lease.address)
             if refused is not None:
@@ -206,11 +217,19 @@ cdef class RouteLimits:
                 raise refusal(refused[0], refused[1])
             lease.entered += 1
         lease.websocket = websocket
-        scope[keys.LEASE] = lease
-        if websocket is not None:
-            measure(websocket, Meter(websocket, self.allowance))
+        scope[LEASE_KEY] = lease
+        if websocket is None:
+            return lease
+        lease.meter = Meter(websocket, self.allowance)
+        measure(websocket, lease.meter)
+        try:
+            for ledger, user in self.users:
+                ledger.claim(lease, user(websocket))
+        except BaseException:
+            lease.release()
+            raise
         return lease
 
-    def admit(self, scope):
-        """Count a handshake whose socket is not ours; its Lease. Raises Refuse where there is no room."""
-        return self.enter(scope, None)
+    def admit(self, scope, websocket=None):
+        """Count a handshake; its Lease. Raises Refuse where there is no room."""
+        return self.enter(scope, websocket)

@@ -37,19 +37,19 @@ cdef class Meter(Deadline):
     """One socket, measured. The socket holds it, and it the socket, until end()."""
     cdef Allowance allowance     # None: only an expiry
     cdef object websocket
-    cdef object loop_time
     cdef double messages         # tokens of each bucket, as of `last`
     cdef double bytes
     cdef double last             # seconds of the monotonic clock
     cdef double accepted_at      # on the loop's clock; 0 until then
     cdef double ends_at          # of the lifetime
     cdef bint spoke              # a message came
+    cdef public bint evicted     # another socket of its user took its place before it was accepted
     cdef object expiry           # an Expiry, or None
 
     cdef int take(self, Py_ssize_t size) except -1
     cdef double must_wait(self)
     cdef int accepted(self) except -1
-    cdef int plan(self) except -1
+    cdef int plan(self, double now) except -1
 
 
 cdef class Expiry(Deadline):

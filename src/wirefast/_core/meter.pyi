@@ -27,6 +27,7 @@ class Allowance:
     ) -> None: ...
 
 class Meter(Deadline):
+    evicted: bool
     rooms: int
     expires_at: float | None
     def __init__(self, websocket: Any, allowance: Allowance | None = None) -> None: ...

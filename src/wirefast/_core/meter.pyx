@@ -27,6 +27,9 @@ LIFETIME_JITTER = 0.1
 #: Seconds after which a socket that is not accepted yet is looked at again.
 cdef double NOT_YET = 0.25
 
+cdef object get_running_loop = asyncio.get_running_loop
+cdef object random_share = random.random
+
 cdef dict EXCESSES = {"close": CLOSE, "error": ERROR, "delay": DELAY, "drop": DROP}
 KINDS = ("", "messages", "bytes", "message_bytes")
 REASONS = ("", close.TOO_MANY_MESSAGES, close.TOO_MANY_BYTES, close.MESSAGE_TOO_BIG)
@@ -119,19 +122,24 @@ cdef class Meter(Deadline):
     cdef int accepted(self) except -1:
         """The socket is accepted: from now on its times run."""
         cdef Allowance allowance = self.allowance
-        if allowance is None or not (allowance.first_message or allowance.idle or allowance.lifetime):
+        if self.accepted_at or allowance is None:
             return 0
-        self.loop_time = asyncio.get_running_loop().time
-        self.accepted_at = self.loop_time()
+        if self.evicted:
+            allowance.dismiss(self.websocket, close.REPLACED, close.EVICTED)
+            return 0
+        if not (allowance.first_message or allowance.idle or allowance.lifetime):
+            return 0
+        self.wheel = deadlines_of(get_running_loop(), False)
+        self.accepted_at = self.wheel.now()
         self.last = monotonic()
         if allowance.lifetime:
-            self.ends_at = self.accepted_at + allowance.lifetime * (1.0 - LIFETIME_JITTER * <double> random.random())
-        return self.plan()
+            self.ends_at = self.accepted_at + allowance.lifetime * (1.0 - LIFETIME_JITTER * <double> random_share())
+        return self.plan(self.accepted_at)
 
-    cdef int plan(self) except -1:
+    cdef int plan(self, double now) except -1:
         """Be due when the first of the limits may be reached."""
         cdef Allowance allowance = self.allowance
-        cdef double now = self.loop_time(), when = 1e300, quiet
+        cdef double when = 1e300, quiet
         if allowance.lifetime:
             when = self.ends_at
         if allowance.first_message and not self.spoke:
@@ -140,7 +148,7 @@ cdef class Meter(Deadline):
             quiet = monotonic() - self.last
             when = min(when, now - quiet + allowance.idle)
         if when < 1e300:
-            deadlines_of(asyncio.get_running_loop(), False).schedule(self, when)
+            self.wheel.schedule_at(self, when, now)
         return 0
 
     cdef int due(self) except -1:
@@ -150,7 +158,7 @@ cdef class Meter(Deadline):
         cdef str kind
         if websocket is None or not websocket.connected:
             return 0
-        now = self.loop_time()
+        now = self.wheel.now()
         if allowance.lifetime and now >= self.ends_at:
             kind, code, reason = "lifetime", close.SERVICE_RESTART, close.LIFETIME_OVER
         elif allowance.first_message and not self.spoke and now >= self.accepted_at + allowance.first_message:
@@ -158,7 +166,7 @@ cdef class Meter(Deadline):
         elif allowance.idle and monotonic() - self.last >= allowance.idle:
             kind, code, reason = "idle", close.TIMED_OUT, close.IDLE
         else:
-            return self.plan()
+            return self.plan(now)
         allowance.count(kind)
         allowance.dismiss(websocket, code, reason)
         return 0
@@ -220,7 +228,7 @@ cdef class Expiry(Deadline):
         if self.before >= 0.0 and not self.warned:
             when -= self.before
         if when < 1e300:
-            deadlines_of(asyncio.get_running_loop(), True).schedule(self, when)
+            deadlines_of(get_running_loop(), True).schedule(self, when)
         elif self.wheel is not None:
             self.wheel.cancel(self)
         return 0
@@ -232,7 +240,7 @@ cdef class Expiry(Deadline):
             return 0
         if not websocket.connected:
             if websocket.application_state is WebSocketState.CONNECTING:
-                deadlines_of(asyncio.get_running_loop(), True).schedule(self, now + NOT_YET)
+                deadlines_of(get_running_loop(), True).schedule(self, now + NOT_YET)
             return 0
         if now >= self.at:
             self.dismiss(websocket, close.UNAUTHORIZED, close.EXPIRED)

@@ -102,12 +102,6 @@ def meter_of(WebSocketCore websocket not None, bint create):
     return websocket.meter
 
 
-def accepted(WebSocketCore websocket not None):
-    """Let the times of a socket run, which is accepted now."""
-    if websocket.meter is not None:
-        websocket.meter.accepted()
-
-
 def receive_text(self) -> str:
     """The next message, which must be text; see ``WebSocket.receive_text``."""
     return receiving("receive_text", self, TEXT)

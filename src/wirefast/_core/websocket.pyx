@@ -204,6 +204,8 @@ cdef class WebSocketCore:
             sending = begin(self.send_callable(message), &done)
             if not done:
                 await sending
+            if self.meter is not None and self.application == CONNECTED:
+                self.meter.accepted()
         elif self.application == RESPONSE:
             kind = message["type"]
             if kind != "websocket.http.response.body":
@@ -279,6 +281,8 @@ cdef class WebSocketCore:
                 self.client = CONNECTED
                 self.application = CONNECTED
                 self.channel.accept(subprotocol, headers)
+                if self.meter is not None:
+                    self.meter.accepted()
                 return
         if self.client == CONNECTING:
             await self.receive()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from starlette.requests import HTTPConnection
+
 from wirefast._core import scope as keys
 from wirefast._core.ledger import Ledger
 from wirefast._core.meter import Allowance
@@ -16,7 +18,7 @@ from wirefast.limits.rates import Rate
 from wirefast.param_functions import Depends
 from wirefast.websockets import WebSocket, dismiss
 
-__all__ = ["Limits", "OnExcess", "allowance_of", "claims_of"]
+__all__ = ["Limits", "OnExcess", "allowance_of", "claims_of", "is_plain"]
 
 OnExcess = Literal["close", "error", "delay", "drop"]
 
@@ -153,7 +155,7 @@ def allowance_of(limits: Iterable[Limits]) -> tuple[Allowance, dict[str, Any]]:
 
 def claims_of(limits: Iterable[Limits]) -> list[Any]:
     """Return the dependencies that count the user of a socket, one for each Limits that has ``per_user``."""
-    return [Depends(_claim_of(one)) for one in limits if one.per_user is not None]
+    return [Depends(_claim_of(one)) for one in limits if one.per_user is not None and not is_plain(one.user)]
 
 
 def _claim_of(limits: Limits) -> Callable[..., Any]:
@@ -174,6 +176,19 @@ def _claim_of(limits: Limits) -> Callable[..., Any]:
 
 # The dependency of each Limits, so that a route which is analysed again has the same one.
 _CLAIMS: dict[int, tuple[Limits, Callable[..., Any]]] = {}
+
+
+def is_plain(user: Any) -> bool:
+    """Return whether this is a plain function of a connection, which needs no dependency to be called."""
+    if inspect.iscoroutinefunction(user) or inspect.iscoroutinefunction(getattr(type(user), "__call__", None)):  # noqa: B004
+        return False
+    if not inspect.isfunction(user):
+        return False
+    parameters = list(inspect.signature(user).parameters.values())
+    return len(parameters) == 1 and parameters[0].annotation in _CONNECTIONS
+
+
+_CONNECTIONS = (inspect.Parameter.empty, Any, "Any", WebSocket, "WebSocket", HTTPConnection, "HTTPConnection")
 
 
 def _as_dependency(user: Callable[..., Any]) -> Callable[..., Any]:

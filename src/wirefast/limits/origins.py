@@ -110,6 +110,8 @@ class OriginPolicy:
         self.any = False
         self.null = False
         self._exact: set[Origin] = set()
+        #: The listed origins as browsers write them, which need not be parsed.
+        self.spelled: set[bytes] = set()
         self._below: list[Origin] = []
         self._functions: list[Callable[[str, Scope], bool | Awaitable[bool]]] = []
         rules: Iterable[Any] = [origins] if isinstance(origins, str) or callable(origins) else origins or ()
@@ -142,7 +144,10 @@ class OriginPolicy:
                 raise ValueError(f"{rule!r} is no origin; an address has no hosts below it")
             self._below.append(below)
         else:
-            self._exact.add(_declared(rule))
+            origin = _declared(rule)
+            self._exact.add(origin)
+            own = origin.port is None or origin.port == _DEFAULT_PORTS.get(origin.scheme)
+            self.spelled.add(f"{origin.scheme}://{origin.host}{'' if own else f':{origin.port}'}".encode())
 
     def judge(self, scope: Scope, sent: tuple[bytes, ...]) -> bool | Awaitable[bool]:
         """Decide about a handshake with an Origin.

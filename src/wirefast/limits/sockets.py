@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wirefast._core import close, metered
-from wirefast._core import scope as keys
+from wirefast._core import metered
 from wirefast._core.ledger import RouteLimits
-from wirefast._core.meter import Meter
 from wirefast._core.session import LimitedSession, WebSocketSession
-from wirefast.exceptions import Refuse
-from wirefast.limits.limits import Limits, allowance_of
+from wirefast.limits.limits import Limits, allowance_of, is_plain
 from wirefast.websockets import WebSocket
 
 __all__ = ["LimitedApp", "LimitedWebSocket", "limit", "route_limits"]
@@ -29,20 +24,6 @@ class LimitedWebSocket(WebSocket):
         """Return the next ASGI message, counted; see ``WebSocket.receive``."""
         return await metered.receive_message(self, WebSocket.receive)
 
-    async def send(self, message: Message) -> None:
-        """Send one ASGI message; see ``WebSocket.send``."""
-        await WebSocket.send(self, message)
-        if message["type"] == "websocket.accept":
-            metered.accepted(self)
-
-    async def accept(self, subprotocol: str | None = None, headers: Any = None) -> None:
-        """Accept the handshake; see ``WebSocket.accept``."""
-        lease = self.scope.get(keys.LEASE)
-        if lease is not None and lease.evicted:
-            raise Refuse(429, close.EVICTED, code=close.REPLACED)
-        await WebSocket.accept(self, subprotocol, headers)
-        metered.accepted(self)
-
 
 class LimitedApp:
     """An ASGI application that knows no limits, with some.
@@ -57,15 +38,12 @@ class LimitedApp:
         self.limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        lease = self.limits.admit(scope)
         websocket = LimitedWebSocket(scope, receive, send)
-        meter = Meter(websocket, self.limits.allowance)
-        metered.measure(websocket, meter)
+        lease = self.limits.admit(scope, websocket)
         try:
             await self.app(scope, websocket.receive, websocket.send)
         finally:
             lease.release()
-            meter.end()
 
 
 def route_limits(limits: tuple[Limits, ...], max_size: int | None) -> RouteLimits:
@@ -78,7 +56,8 @@ def route_limits(limits: tuple[Limits, ...], max_size: int | None) -> RouteLimit
     allowance, found = allowance_of(limits)
     bounds = [bound for bound in (found.get("message_bytes"), max_size) if bound is not None]
     options = {"max_size": min(bounds)} if "message_bytes" in found else None
-    return RouteLimits(tuple(one.ledger for one in reversed(limits)), allowance, LimitedWebSocket, options)
+    users: Any = tuple((one.ledger, one.user) for one in limits if one.per_user and is_plain(one.user))
+    return RouteLimits(tuple(one.ledger for one in reversed(limits)), allowance, LimitedWebSocket, options, users)
 
 
 def limit(app: ASGIApp, limits: RouteLimits) -> ASGIApp:

@@ -1,0 +1,163 @@
+"""The end of a permission: a socket closed at a time of the day, warned before it, renewed."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from starlette.testclient import WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
+
+from wirefast import App, WebSocket
+from wirefast._core import clock
+from wirefast._core.deadlines import deadlines
+from wirefast.testclient import TestClient
+
+
+def closes(websocket: Any) -> tuple[int, str | None]:
+    with pytest.raises(WebSocketDisconnect) as raised:
+        websocket.receive_text()
+    return raised.value.code, raised.value.reason
+
+
+def test_it_ends_and_is_renewed() -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def socket(websocket: WebSocket, seconds: float) -> None:
+        assert websocket.expires_at is None
+        websocket.expires_at = at = time.time() + seconds
+        assert websocket.expires_at == at
+        await websocket.accept()
+        async for more in websocket.iter_text():
+            websocket.expires_at = None if more == "never" else time.time() + float(more)
+            await websocket.send_text(str(websocket.expires_at is None))
+
+    client = TestClient(app)
+    began = time.monotonic()
+    with client.websocket_connect("/?seconds=0.2") as websocket:
+        assert closes(websocket) == (4401, "permission expired")
+        assert 0.2 <= time.monotonic() - began < 5
+    with client.websocket_connect("/?seconds=0.3") as websocket:
+        for _ in range(3):
+            websocket.send_text("0.3")
+            assert websocket.receive_text() == "False"
+            time.sleep(0.15)
+        websocket.send_text("never")
+        assert websocket.receive_text() == "True"
+        time.sleep(0.5)
+        websocket.send_text("0")
+        assert websocket.receive_text() == "False"
+        assert closes(websocket) == (4401, "permission expired")
+
+
+def test_one_that_is_past_is_refused() -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def socket(websocket: WebSocket) -> None:
+        websocket.expires_at = time.time() - 1
+
+    with pytest.raises(WebSocketDenialResponse) as refused, TestClient(app).websocket_connect("/"):
+        pass
+    assert (refused.value.status_code, refused.value.json()) == (401, {"detail": "permission expired"})
+
+
+@pytest.mark.parametrize("kind", ["message", "function", "coroutine"])
+def test_a_warning_comes_before(kind: str) -> None:
+    app = App()
+    called = []
+
+    async def later(websocket: WebSocket) -> None:
+        await websocket.send_json({"type": "expiring"})
+
+    def function(websocket: WebSocket) -> None:
+        called.append(websocket)
+        websocket.try_send({"type": "expiring"})
+
+    @app.websocket("/")
+    async def socket(websocket: WebSocket) -> None:
+        websocket.warn_before_expiry(
+            0.2, {"message": {"type": "expiring"}, "function": function, "coroutine": later}[kind]
+        )
+        websocket.expires_at = time.time() + 0.4
+        await websocket.accept()
+        async for _ in websocket.iter_text():
+            websocket.expires_at = time.time() + 0.4
+
+    with TestClient(app).websocket_connect("/") as websocket:
+        for _ in range(2):
+            assert websocket.receive_json() == {"type": "expiring"}
+            websocket.send_text("renew")
+        assert websocket.receive_json() == {"type": "expiring"}
+        assert closes(websocket) == (4401, "permission expired")
+
+
+def test_a_clock_that_jumps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end is one by the clock of the day, wherever that is set to."""
+    monkeypatch.setattr("wirefast._core.deadlines.CLOCK_EVERY", 0.05)
+    app = App()
+
+    @app.websocket("/")
+    async def socket(websocket: WebSocket) -> None:
+        websocket.expires_at = clock.wall_time() + 3600
+        await websocket.accept()
+        await websocket.send_text("opened")
+        async for _ in websocket.iter_text():
+            pass
+
+    with TestClient(app).websocket_connect("/") as websocket:
+        assert websocket.receive_text() == "opened"
+        monkeypatch.setattr(clock, "ahead", lambda: 3601.0)
+        assert closes(websocket) == (4401, "permission expired")
+
+
+def test_a_thousand_cost_one_timer_and_leave_nothing() -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def socket(websocket: WebSocket) -> None:
+        websocket.expires_at = time.time() + 1000
+        await websocket.accept()
+        await websocket.receive()
+
+    async def scene() -> None:
+        leave = asyncio.Event()
+
+        async def one() -> None:
+            first = True
+
+            async def receive() -> Any:
+                nonlocal first
+                if first:
+                    first = False
+                    return {"type": "websocket.connect"}
+                await leave.wait()
+                return {"type": "websocket.disconnect", "code": 1000}
+
+            async def send(message: Any) -> None: ...
+
+            scope = {"type": "websocket", "path": "/", "headers": [], "query_string": b""}
+            await app(scope, receive, send)  # type: ignore[arg-type]
+
+        tasks = [asyncio.create_task(one()) for _ in range(1000)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        wheel = deadlines(asyncio.get_running_loop(), True)
+        assert len(wheel) == 1000 and wheel.ticks < 3
+        timers = [handle for handle in asyncio.get_running_loop()._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+        assert len(timers) == 1
+        leave.set()
+        await asyncio.gather(*tasks)
+        assert len(wheel) == 0
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("wrong", ["soon", True, float("nan"), b"1"])
+def test_what_is_no_time(wrong: Any) -> None:
+    websocket = WebSocket({"type": "websocket", "headers": []}, None, None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expires_at takes seconds since 1970"):
+        websocket.expires_at = wrong
+    with pytest.raises(ValueError, match="at least 0"):
+        websocket.warn_before_expiry(-1, "x")
