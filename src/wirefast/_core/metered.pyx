@@ -19,7 +19,7 @@ from typing import Any
 
 from starlette.websockets import WebSocketDisconnect
 
-from wirefast._core.close import MALFORMED_JSON
+from wirefast._core import close
 from wirefast._core.errors import LimitExceeded, UnexpectedFrame, blame_peer
 
 cdef extern from "Python.h":
@@ -76,7 +76,7 @@ cdef object decode(object text):
     try:
         return json.decode(text)
     except ValueError as exc:
-        raise blame_peer(exc, MALFORMED_JSON)
+        raise blame_peer(exc, close.MALFORMED_JSON)
 
 
 cdef MeteredReceive receiving(str name, WebSocketCore websocket, int option):

@@ -154,7 +154,11 @@ def allowance_of(limits: Iterable[Limits]) -> tuple[Allowance, dict[str, Any]]:
 
 
 def claims_of(limits: Iterable[Limits]) -> list[Any]:
-    """Return the dependencies that count the user of a socket, one for each Limits that has ``per_user``."""
+    """Return the dependencies that count the user of a socket, one for each Limits whose ``user`` is no plain function.
+
+    Args:
+        limits: those around a route.
+    """
     return [Depends(_claim_of(one)) for one in limits if one.per_user is not None and not is_plain(one.user)]
 
 
@@ -179,7 +183,11 @@ _CLAIMS: dict[int, tuple[Limits, Callable[..., Any]]] = {}
 
 
 def is_plain(user: Any) -> bool:
-    """Return whether this is a plain function of a connection, which needs no dependency to be called."""
+    """Return whether this is a plain function of a connection, which needs no dependency to be called.
+
+    Args:
+        user: what names the user.
+    """
     if inspect.iscoroutinefunction(user) or inspect.iscoroutinefunction(getattr(type(user), "__call__", None)):  # noqa: B004
         return False
     if not inspect.isfunction(user):
