@@ -33,6 +33,9 @@ from wirefast.datastructures import Default, DefaultPlaceholder
 from wirefast.documents.application import AppDocuments
 from wirefast.documents.asyncapi.application import AppSocketDocuments
 from wirefast.documents.asyncapi.serving import add_socket_routes
+from wirefast.documents.pages import get_redoc_html as get_redoc_html
+from wirefast.documents.pages import get_swagger_ui_html as get_swagger_ui_html
+from wirefast.documents.pages import get_swagger_ui_oauth2_redirect_html as get_swagger_ui_oauth2_redirect_html
 from wirefast.draining import DrainHook, TellsOfDrain
 from wirefast.exception_handlers import (
     explain_by_close,

@@ -4,21 +4,54 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined as Undefined
 
-from wirefast.dependencies.fields import ModelField
-from wirefast.dependencies.shapes import sequence_of
+from wirefast.dependencies.fields import ModelField, missing_error, model_fields
+from wirefast.dependencies.form_schemas import body_model
+from wirefast.dependencies.shapes import is_scalar, sequence_of
 from wirefast.documents.schemas import FieldSchemas, Schemas, make_schemas, models_within
+from wirefast.params import Body
 
 __all__ = [
     "ModelField",
     "Undefined",
+    "create_body_model",
+    "get_cached_model_fields",
     "get_definitions",
     "get_flat_models_from_fields",
+    "get_missing_field_error",
+    "get_model_fields",
     "get_model_name_map",
     "get_schema_from_model_field",
+    "is_scalar_field",
     "serialize_sequence_value",
 ]
+
+
+def is_scalar_field(field: ModelField) -> bool:
+    """Return whether a field is one value, and no part of a body."""
+    return is_scalar(field.field_info.annotation) and not isinstance(field.field_info, Body)
+
+
+def get_missing_field_error(loc: tuple[int | str, ...]) -> dict[str, Any]:
+    """Return the error of a value that was not sent."""
+    return missing_error(loc)
+
+
+def create_body_model(*, fields: Sequence[ModelField], model_name: str, config: Any = None) -> type[BaseModel]:
+    """Return a model with these fields, which stands for a whole body."""
+    return body_model(
+        model_name, {field.name: (field.field_info.annotation, field.field_info) for field in fields}, config
+    )
+
+
+def get_model_fields(model: type[BaseModel]) -> list[ModelField]:
+    """Return the fields of a model; ``get_cached_model_fields`` is the same here."""
+    return list(model_fields(model))
+
+
+get_cached_model_fields = get_model_fields
 
 
 def serialize_sequence_value(*, field: ModelField, value: Sequence[Any]) -> Any:

@@ -5,6 +5,7 @@ Nothing of a document is made, and none of the modules that make it is loaded, b
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,27 +81,33 @@ class _Served:
 
     async def swagger_ui(self, request: Request) -> HTMLResponse:
         title = f"{self.app.title} - Swagger UI"
-        if self.files is None:
-            page = pages.get_swagger_ui_html(
+        replaced = _replaced("get_swagger_ui_html")
+        if replaced or self.files is None:
+            make = replaced or pages.get_swagger_ui_html
+            page = make(
                 openapi_url=_root_path(request) + self.app.openapi_url,
                 title=title,
                 oauth2_redirect_url=self._oauth2_redirect_url(request),
                 init_oauth=self.app.swagger_ui_init_oauth,
                 swagger_ui_parameters=self.app.swagger_ui_parameters,
             )
-            return self._with_link(request, page)
+            return page if replaced else self._with_link(request, page)
         start = pages.script_element(self._url(request, "swagger-initializer.js"))
         script, style = self._url(request, "swagger-ui-bundle.js"), self._url(request, "swagger-ui.css")
         page = pages.swagger_page(title, script, style, self._url(request, "favicon.png"), start)
         return self._with_link(request, page)
 
     async def oauth2_redirect(self, request: Request) -> HTMLResponse:
-        if self.files is None:
-            return pages.get_swagger_ui_oauth2_redirect_html()
+        replaced = _replaced("get_swagger_ui_oauth2_redirect_html")
+        if replaced or self.files is None:
+            return (replaced or pages.get_swagger_ui_oauth2_redirect_html)()
         return pages.oauth2_redirect_page(pages.script_element(self._url(request, "oauth2-redirect.js")))
 
     async def redoc(self, request: Request) -> HTMLResponse:
         openapi_url, title = _root_path(request) + self.app.openapi_url, f"{self.app.title} - ReDoc"
+        if replaced := _replaced("get_redoc_html"):
+            page: HTMLResponse = replaced(openapi_url=openapi_url, title=title)
+            return page
         if self.files is None:
             return self._with_link(request, pages.get_redoc_html(openapi_url=openapi_url, title=title))
         style = pages.style_element(self._url(request, "redoc.css"))
@@ -142,6 +149,15 @@ class _Served:
 
     def _url(self, request: Request, name: str) -> str:
         return f"{_root_path(request)}{self.place}/{name}"
+
+
+def _replaced(name: str) -> Any:
+    """Return what a program put into ``applications`` in place of a function of a page, None where it did not.
+
+    Programs do so to have the pages load their files from elsewhere.
+    """
+    found = getattr(sys.modules["wirefast.applications"], name)
+    return None if found is getattr(pages, name) else found
 
 
 def _root_path(request: Request) -> str:

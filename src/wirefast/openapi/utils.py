@@ -13,6 +13,10 @@ from typing import Any, Literal
 
 from starlette.routing import BaseRoute
 
+from wirefast._compat import get_definitions as get_definitions
+from wirefast._compat import get_flat_models_from_fields as get_flat_models_from_fields
+from wirefast._compat import get_model_name_map as get_model_name_map
+from wirefast._compat import get_schema_from_model_field as get_schema_from_model_field
 from wirefast.dependencies.fields import ModelField
 from wirefast.documents import operations
 from wirefast.documents.openapi import fields_of_routes, make_document
@@ -24,6 +28,8 @@ from wirefast.documents.operations import (
 )
 from wirefast.documents.schemas import Schemas
 from wirefast.exceptions import FastAPIDeprecationWarning
+from wirefast.openapi.constants import METHODS_WITH_BODY as METHODS_WITH_BODY
+from wirefast.openapi.constants import REF_PREFIX as REF_PREFIX
 from wirefast.routes.inclusion import RouteContext
 from wirefast.types import ModelNameMap
 
