@@ -18,7 +18,7 @@ from wirefast.limits.origins import MAX_ORIGIN, OriginPolicy, parse_origin
 from wirefast.middleware import Middleware
 from wirefast.security import APIKeyCookie, HTTPBasic
 from wirefast.testclient import TestClient
-from wirefast.websockets import WebSocketDisconnect
+from wirefast.testing import Refused, live
 
 LISTED = ["https://app.example.com", "http://local.example:8080", "https://*.example.org", "https://[2001:db8::1]:8443"]
 
@@ -91,10 +91,6 @@ SPELLINGS = {
 }
 
 
-def client_of(app: Any) -> TestClient:
-    return TestClient(app)
-
-
 def application(**options: Any) -> App:
     app = App(**options)
 
@@ -106,13 +102,20 @@ def application(**options: Any) -> App:
     return app
 
 
-def opens(client: TestClient, path: str = "/", **headers: str) -> bool:
-    try:
-        with client.websocket_connect(path, headers={name.replace("_", "-"): value for name, value in headers.items()}):
-            return True
-    except WebSocketDisconnect as refused:
-        assert (refused.code, refused.reason) == (1008, "origin not allowed")
-        return False
+def opens(app: Any, path: str = "/", **headers: str) -> bool:
+    async def handshake() -> bool:
+        async with live(app) as served:
+            try:
+                lines = {name.replace("_", "-"): value for name, value in headers.items()}
+                async with served.connect(path, headers=lines):
+                    return True
+            except Refused as refused:
+                if refused.status == 500:
+                    return False  # and what the application raised comes out at the end
+                assert (refused.status, refused.json()) == (403, {"code": 1008, "reason": "origin not allowed"})
+                return False
+
+    return asyncio.run(handshake())
 
 
 def judged(policy: OriginPolicy, *origins: str, **scope: Any) -> Any:
@@ -199,7 +202,7 @@ def test_functions() -> None:
         await asyncio.sleep(0)
         return connection.query_params.get("from") == origin
 
-    client = client_of(application(origins=["https://listed.example", by_name, by_connection]))
+    client = application(origins=["https://listed.example", by_name, by_connection])
     assert opens(client, origin="https://listed.example") and not asked
     assert opens(client, origin="https://good.example")
     assert not opens(client, origin="https://evil.example")
@@ -213,7 +216,7 @@ def test_a_function_alone_that_fails_refuses() -> None:
         raise LookupError(origin)
 
     with pytest.raises(LookupError):
-        opens(client_of(application(origins=fails)), origin="https://good.example")
+        opens(application(origins=fails), origin="https://good.example")
 
 
 def test_functions_after_an_asynchronous_one() -> None:
@@ -224,7 +227,7 @@ def test_functions_after_an_asynchronous_one() -> None:
         return True
 
     for functions, expected in (([no, lambda origin: True], True), ([no, yes], True), ([no, no], False)):
-        assert opens(client_of(application(origins=functions)), origin="https://a.example") is expected
+        assert opens(application(origins=functions), origin="https://a.example") is expected
 
 
 # ---- The default ----
@@ -262,7 +265,7 @@ def test_functions_after_an_asynchronous_one() -> None:
     ],
 )
 def test_foreign_pages_with_credentials(headers: dict[str, str], expected: bool) -> None:
-    assert opens(client_of(application()), **headers) is expected
+    assert opens(application(), **headers) is expected
 
 
 def test_a_page_over_http_is_foreign_to_a_server_over_tls() -> None:
@@ -289,7 +292,7 @@ def test_several_fetch_sites_are_believed_together_only() -> None:
 
 def test_one_line_names_the_setting(caplog: pytest.LogCaptureFixture) -> None:
     before = refusals().get("origin", 0)
-    client = client_of(application())
+    client = application()
     evil = "https://" + "e" * 200 + ".example"
     with caplog.at_level(logging.WARNING, "wirefast"):
         assert not opens(client, origin=evil, cookie="session=secret")
@@ -371,7 +374,7 @@ def test_the_innermost_setting_counts(path: str, origin: str, wrapped: bool) -> 
     app = nested()
     if wrapped:
         app.user_middleware.append(Middleware(Nothing))
-    client = client_of(app)
+    client = app
     for name in ("app", "route", "router", "include", "messages", "mounted"):
         assert opens(client, path, origin=f"https://{name}.example") is (name == origin)
     assert opens(client, path)
@@ -388,13 +391,11 @@ def test_foreign_pages_are_refused_on_every_kind_of_route() -> None:
     router = APIRouter()
     router.websocket("/routed")(socket)
     app.include_router(router)
-    client = client_of(app)
+    client = app
     for path in ("/ours", "/plain", "/starlette/inner", "/unset/inner", "/routed"):
         assert opens(client, path, origin="https://evil")
         assert not opens(client, path, origin="https://evil", cookie="a=b")
-    assert opens(client_of(router), "/routed") and not opens(
-        client_of(router), "/routed", origin="https://evil", cookie="a=b"
-    )
+    assert opens(router, "/routed") and not opens(router, "/routed", origin="https://evil", cookie="a=b")
 
 
 def test_routers_with_a_match_of_their_own() -> None:
@@ -407,7 +408,7 @@ def test_routers_with_a_match_of_their_own() -> None:
     router.websocket("/route", origins="https://route.example")(socket)
     app = App(origins="https://app.example")
     app.include_router(router)
-    client = client_of(app)
+    client = app
     for path, name in (("/inner", "router"), ("/route", "route")):
         for other in ("app", "router", "route"):
             assert opens(client, path, origin=f"https://{other}.example") is (other == name)
@@ -420,7 +421,7 @@ def test_http_is_not_asked() -> None:
     def page() -> str:
         return "page"
 
-    assert client_of(app).get("/", headers={"origin": "https://evil", "cookie": "a=b"}).json() == "page"
+    assert TestClient(app).get("/", headers={"origin": "https://evil", "cookie": "a=b"}).json() == "page"
 
 
 def test_the_application_is_not_entered() -> None:
@@ -431,7 +432,7 @@ def test_the_application_is_not_entered() -> None:
     async def never(websocket: WebSocket) -> None:
         entered.append("endpoint")
 
-    assert not opens(client_of(app), origin="https://evil", cookie="a=b")
+    assert not opens(app, origin="https://evil", cookie="a=b")
     assert entered == []
 
 
