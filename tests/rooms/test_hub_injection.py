@@ -14,6 +14,7 @@ from processes import running
 from wirefast import APIRouter, App, Depends, Request, WebSocket
 from wirefast.rooms import Hub
 from wirefast.testclient import TestClient
+from wirefast.testing import Live
 
 
 class Note(BaseModel):
@@ -46,21 +47,21 @@ def chat(hub: Hub | None, **options: Any) -> App:
     return app
 
 
-def test_the_hub_is_injected_everywhere() -> None:
-    hub = Hub()
-    with TestClient(chat(hub)) as client:
-        with client.websocket_connect("/rooms/1") as one, client.websocket_connect("/rooms/1") as two:
-            assert one.receive_text() == two.receive_text() == "joined"
-            one.send_text("hello")
-            assert two.receive_json() == {"said": "hello"}
-            assert client.post("/notify/1", json={"text": "all"}).json() == {"reached": 2}
-            assert one.receive_json() == two.receive_json() == {"text": "all"}
-            assert client.post("/from-a-thread/1", json={"text": "again"}).json() == {"reached": 2}
-            assert one.receive_json() == two.receive_json() == {"text": "again"}
-            assert client.post("/notify/2", json={"text": "nobody"}).json() == {"reached": 0}
-            # The body is the model, not an object with a key for it: a hub is no body parameter.
-            assert client.post("/notify/1", json={"body": {"text": "x"}}).status_code == 422
-        assert hub.stats.sockets == 0
+@pytest.mark.live(chat(Hub()))
+async def test_the_hub_is_injected_everywhere(live: Live) -> None:
+    async with live.connect("/rooms/1") as one, live.connect("/rooms/1") as two:
+        await one.expect("joined")
+        await two.expect("joined")
+        await one.send("hello")
+        await two.expect({"said": "hello"})
+        for path, text in (("/notify/1", "all"), ("/from-a-thread/1", "again")):
+            assert (await live.http.post(path, json={"text": text})).json() == {"reached": 2}
+            await one.expect({"text": text})
+            await two.expect({"text": text})
+        assert (await live.http.post("/notify/2", json={"text": "nobody"})).json() == {"reached": 0}
+        # The body is the model, not an object with a key for it: a hub is no body parameter.
+        assert (await live.http.post("/notify/1", json={"body": {"text": "x"}})).status_code == 422
+    assert live.hub.stats.sockets == 0
 
 
 def test_an_application_without_a_hub_says_so() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import websockets.sync.client
-from peer import CLOSE, close_frame
+from peer import CLOSE
 from rooms_cases import CASES, PAD, Case, until
 
 from wirefast import App, WebSocket
@@ -33,20 +33,6 @@ def overwhelm(case: Case) -> int:
         case.publish({"n": count, "pad": PAD})
         count += 1
     return count
-
-
-def test_a_slow_client_can_read_why_it_was_closed(serve: Any) -> None:
-    with Case(make, Hub(policy=Policy("close", max_messages=20))).start(serve) as case:
-        slow = case.member(rcvbuf=4096)
-        overwhelm(case)
-        until(lambda: case.ends)
-        assert case.ends[0][0] == 1013
-        while (item := slow.frame()).opcode != CLOSE:
-            pass
-        assert (item.code, item.reason) == case.ends[0]
-        assert item.reason.startswith("too slow: 20 messages, ")
-        slow.send(close_frame(1013))
-        assert slow.ended(20.0)
 
 
 def test_one_that_reads_nothing_is_gone_within_the_close_timeout(serve: Any, loop_name: str) -> None:
