@@ -145,9 +145,9 @@ def test_ends() -> None:
                 await ann.expect("more")
             with pytest.raises(ConnectionLost, match="ann cannot send: the connection has ended with 4000 bye"):
                 await ann.send("more")
-        async with served.connect("/echo", within=0.05) as bob:
+        async with served.connect("/echo") as bob:
             with pytest.raises(TimedOut, match="expected the close code 1000 within 0.05 s, but nothing came"):
-                await bob.expect_close(1000)
+                await bob.expect_close(1000, within=0.05)
 
     run(scene)
 

@@ -118,11 +118,11 @@ def test_it(live):
 """,
     "a failure": """
 async def test_it(live):
-    async with live.connect("/echo", name="ann", within=0.05) as ann, live.connect("/echo", name="bob") as bob:
+    async with live.connect("/echo", name="ann") as ann, live.connect("/echo", name="bob") as bob:
         await ann.send("hi")
         await bob.send("you")
         await ann.expect("hi")
-        await ann.expect("more")
+        await ann.expect("more", within=0.05)
 """,
 }
 

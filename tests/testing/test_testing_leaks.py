@@ -69,7 +69,7 @@ def make_app() -> App:
 
 async def left_by(scene: Any, **options: Any) -> list[str]:
     try:
-        async with live(make_app(), within=0.05, **options) as served:
+        async with live(make_app(), within=0.4, **options) as served:
             await scene(served)
     except Leaked as exc:
         return exc.left
