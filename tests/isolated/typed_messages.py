@@ -11,7 +11,7 @@ from leaks import COUNT, check
 from pydantic import BaseModel
 
 from asgi import websocket_scope
-from wirefast import App, Depends, HTTPException, WebSocketException
+from wirefast import App, Depends, HTTPException, WebSocket, WebSocketException
 from wirefast.messages import Disconnect, MessageError
 from wirefast.responses import JSONResponse
 
@@ -90,6 +90,15 @@ async def stream() -> AsyncIterator[Done]:
     yield Done(what="2")
 
 
+@app.websocket("/loop")
+async def loop(websocket: WebSocket, held: Annotated[object, Depends(session, scope="message")]) -> None:
+    await websocket.accept()
+    async for message in websocket.iter_messages(Do):
+        async with websocket.message_scope():
+            assert held is not None
+            await websocket.send_message(await act(message.what))
+
+
 class Server:
     """Gives the texts, some of them after a wait, then the end; over a server that waits now and then."""
 
@@ -159,5 +168,10 @@ async def streamed(i: int) -> None:
     await serve([], i, "/stream")
 
 
-for case in (answered, failing, closing, cancelled, stopped, streamed):
+async def looped(i: int) -> None:
+    ends = [texts("close")[0]] if i % 2 else []
+    await serve([texts("x")[0], *INVALID, texts("x")[0], *ends], i, "/loop")
+
+
+for case in (looped, answered, failing, closing, cancelled, stopped, streamed):
     check(case, COUNT // 50)

@@ -50,7 +50,7 @@ class NamingPlanner:
                 call = overrides.get(child.call, child.call)
             if call is not None and call is not child.call:
                 child = get_dependant(path=child.path or "", call=call, scope=child.scope)
-            if is_generator_kind(call) and id(call) not in named:
+            if is_generator_kind(call) and not child.made_here and id(call) not in named:
                 named[id(call)] = call
                 logger.warning(
                     "%s is held as long as each socket of %s is open. Where a message can have its own, "

@@ -7,7 +7,7 @@ object that stands for the value of the scope that the running task is in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
@@ -52,10 +52,14 @@ def divide(
     current: Current = ContextVar("wirefast.message_scope", default=None)
     plans = PlanCache(dependant=of_message, make_plan=make_plan, provider=provider)
 
-    async def prepare(websocket: Any, **values: Any) -> None:
+    async def prepare(websocket: Any, **values: Any) -> AsyncIterator[None]:
         websocket._message_scopes = MessageScopes(
             websocket=websocket, plans=plans, values=[values[name] for name in names], invalid=invalid, current=current
         )
+        try:
+            yield
+        finally:
+            websocket._message_scopes = None  # the two know each other: a cycle for the garbage collector
 
     stand_ins = [
         _stand_in(child, path, current) if child.scope == "message" else child for child in dependant.dependencies
