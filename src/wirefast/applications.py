@@ -53,8 +53,10 @@ from wirefast.exceptions import (
     WebSocketRequestValidationError,
 )
 from wirefast.lifespan import merge
+from wirefast.limits.admission import Admission
 from wirefast.limits.bodies import AppBodyLimitMiddleware
 from wirefast.limits.limits import Limits
+from wirefast.limits.operators import operators_limits
 from wirefast.limits.origins import Origins
 from wirefast.messages.declaring import MessageDeclarations
 from wirefast.middleware.asyncexitstack import AsyncExitStackMiddleware
@@ -281,6 +283,7 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
             origins=origins,
             limits=limits,
         )
+        self.router.admission = self.router.admission.inside(Admission.of(limits=operators_limits()))
         self.warn_long_lived = warn_long_lived
         self.hub = hub
         if hub is not None:

@@ -7,6 +7,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import click
 
+#: The limits that an operator may set: their names, their types, and what they bound.
+LIMITS = (
+    ("connections", int, "Open WebSockets at once, for each worker; then 503."),
+    ("per_ip", int, "Open WebSockets of one address at once, for each worker; then 429."),
+    ("handshakes", float, "WebSocket handshakes of one address a second; then 429."),
+    ("messages", float, "Messages of one WebSocket a second; then close 1008."),
+    ("bytes", float, "Bytes of messages of one WebSocket a second; then close 1008."),
+    ("message_bytes", int, "Bytes of one message of a WebSocket; then close 1009."),
+    ("first_message", float, "Seconds in which a WebSocket has to say something; then close 4408."),
+    ("idle", float, "Seconds without a message from the client of a WebSocket; then close 4408."),
+    ("lifetime", float, "Seconds that a WebSocket may last; then close 1012."),
+)
+
 #: Those that become attributes of the server's Config, by their click names.
 CONFIG_ATTRIBUTES = ("timeout_body", "drain_batch", "drain_every", "health_path", "ready_path")
 
@@ -74,4 +87,10 @@ def own_options() -> list[click.Parameter]:
             "in scope['wirefast.request_id'] and in the log.",
         ),
         click.Option(["--pin"], is_flag=True, help="Keep each worker on a core of its own (Linux)."),
+        *(
+            click.Option(
+                [f"--limit-{name.replace('_', '-')}", f"limit_{name}"], type=kind, help=f"{text} Default: none."
+            )
+            for name, kind, text in LIMITS
+        ),
     ]

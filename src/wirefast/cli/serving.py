@@ -5,13 +5,14 @@ from __future__ import annotations
 import configparser
 import importlib
 import inspect
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wirefast.cli.checks import check_address, check_numbers, check_observing, check_settings
-from wirefast.cli.errors import NOT_STARTED, REFUSED, CommandError
-from wirefast.cli.options import CONFIG_ATTRIBUTES
+from wirefast.cli.errors import NOT_STARTED, REFUSED, CommandError, flag
+from wirefast.cli.options import CONFIG_ATTRIBUTES, LIMITS
 from wirefast.cli.target import Target, find_target
 from wirefast.cli.under_alias import VARIABLE as AS_FASTAPI
 from wirefast.documents.assets import VARIABLE
@@ -123,15 +124,34 @@ def run(target: str, app_dir: str, **options: Any) -> int:
     check_settings(options)
     check_address(options["host"], options["port"], options["uds"], options["fd"])
     os.environ.setdefault(VARIABLE, "1")  # workers and the reloader's child inherit it
+    limited = _set_limits(options)
     config = make_config(found, options)
     # A module that is broken now may be mended while the reloader waits, so there only the child imports it.
     if not config.should_reload:
         if options["as_fastapi"]:
             _stand_in_for_fastapi()
-        found.load()
+        app = found.load()
+        if limited and not hasattr(getattr(app, "router", None), "admission") and not options["factory"]:
+            raise CommandError(f"{limited} needs an application of wirefast: App(...)", REFUSED)
     port = options["metrics_port"]
     metrics = None if port is None else (options["host"], port)
     return serve(config, pin=options["pin"], control=options["control"], metrics=metrics)
+
+
+def _set_limits(options: dict[str, Any]) -> str | None:
+    """Leave the limits of the command line where applications look for them; the first option that sets one."""
+    from wirefast.limits.operators import VARIABLE as LIMITS_VARIABLE  # the command's packages, when it runs
+    from wirefast.limits.operators import limits_from
+
+    given = {name: value for name, _, _ in LIMITS if (value := options[f"limit_{name}"]) is not None}
+    for name, value in given.items():
+        try:
+            limits_from({name: value})
+        except (TypeError, ValueError):
+            raise CommandError(f"{flag(f'limit_{name}')} {value:g} is not a positive number it can use") from None
+    if given:
+        os.environ[LIMITS_VARIABLE] = json.dumps(given)
+    return flag(f"limit_{next(iter(given))}") if given else None
 
 
 def _stand_in_for_fastapi() -> None:
