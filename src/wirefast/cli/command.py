@@ -83,6 +83,11 @@ def make_command() -> click.Group:
                 click.Option(["--app-dir"], default="", help="Look for TARGET in this directory. Default: this one."),
                 click.Option(["--factory"], is_flag=True, help="TARGET is a function that returns the application."),
                 click.Option(["--asyncapi"], is_flag=True, help="Write the AsyncAPI document, which has the sockets."),
+                click.Option(
+                    ["--check"],
+                    metavar="OLD",
+                    help="Name what breaks clients of an older document, a .json file; exit with 1 for any.",
+                ),
             ],
             help="Write the OpenAPI document of TARGET, which is named as for `run`, without starting a server.",
             short_help="Write an application's OpenAPI or AsyncAPI document.",

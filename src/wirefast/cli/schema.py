@@ -8,11 +8,19 @@ from typing import Any
 
 from wirefast.cli.described import document_of, write
 from wirefast.cli.errors import REFUSED, CommandError
+from wirefast.cli.schema_check import check_schema
 
 __all__ = ["schema"]
 
 
-def schema(target: str, output: str = "-", app_dir: str = "", factory: bool = False, asyncapi: bool = False) -> int:
+def schema(
+    target: str,
+    output: str = "-",
+    app_dir: str = "",
+    factory: bool = False,
+    asyncapi: bool = False,
+    check: str | None = None,
+) -> int:
     """Write the document of an application; return the exit code.
 
     Args:
@@ -21,10 +29,15 @@ def schema(target: str, output: str = "-", app_dir: str = "", factory: bool = Fa
         app_dir: where a module is looked for, the working directory when empty.
         factory: whether the target is a function that returns the application.
         asyncapi: whether the AsyncAPI document is written, rather than OpenAPI's.
+        check: an older document, with which the application's is compared in place of being written.
 
     Raises:
         CommandError: something is wrong with the command line, the application, its document or the file.
     """
+    if check is not None:
+        if output != "-" or asyncapi:
+            raise CommandError("--check writes no document; leave out --output and --asyncapi")
+        return check_schema(check, target, app_dir, factory)
     to_text = _format_of(output)
     write(to_text(document_of(target, "asyncapi" if asyncapi else "openapi", app_dir, factory)), output)
     return 0

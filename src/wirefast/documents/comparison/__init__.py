@@ -1,0 +1,1 @@
+"""What in a document breaks the clients of an older one: ``schemas`` compares types, ``documents`` what uses them."""
