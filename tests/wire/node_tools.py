@@ -1,4 +1,4 @@
-"""Node's tools for tests: TypeScript, Prettier and AsyncAPI's parser, installed once into build/node.
+"""Node's tools for tests: TypeScript, Prettier, AsyncAPI's parser and frameworks, installed once into build/node.
 
 A test that needs them is skipped, and says why, where node or npm is missing or the packages cannot be had.
 """
@@ -18,7 +18,14 @@ import pytest
 from processes import foreign
 
 #: What the tests were written for; the newest of each may differ.
-PACKAGES = {"typescript": "^7.0.0", "prettier": "^3.0.0", "@asyncapi/parser": "^3.6.0"}
+PACKAGES = {
+    "typescript": "^7.0.0",
+    "prettier": "^3.0.0",
+    "@asyncapi/parser": "^3.6.0",
+    "react": "^19.0.0",
+    "@types/react": "^19.0.0",
+    "vue": "^3.5.0",
+}
 FOLDER = Path(os.environ.get("WIREFAST_NODE_TOOLS") or Path(__file__).parents[2] / "build" / "node")
 PATIENCE = 300.0
 

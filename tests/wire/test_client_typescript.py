@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, Page
-from node_tools import compile_typescript, node, run, tool
+from node_tools import FOLDER, compile_typescript, node, run, tool
 
 from processes import ServerProcess, running, wirefast
 
@@ -93,6 +93,19 @@ def test_mistakes_are_errors(compiled: Path, tmp_path: Path, line: str, error: s
     with pytest.raises(AssertionError, match=r"wrong\.ts\(3,") as raised:
         compile_typescript(tmp_path / "wrong.ts", out=tmp_path / "out")
     assert error in str(raised.value)
+
+
+def test_the_examples_for_frameworks() -> None:
+    tool("tsc")
+    folder = FOLDER / "examples"  # beside the packages, where the compiler looks for them
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(HERE.parents[1] / "examples" / "clients", folder)
+    example = HERE.parents[1] / "examples" / "typed_chat.py"
+    assert wirefast("client", str(example), "-o", str(folder / "socket.ts")).returncode == 0
+    files = sorted(folder.glob("*.ts"))
+    assert [path.stem for path in files] == ["socket", "socketOf", "useSocket"]
+    run(tool("prettier"), "--print-width", "120", "--check", *files)
+    compile_typescript(*files, out=folder / "out")
 
 
 def test_the_page_of_the_documentation(compiled: Path, tmp_path: Path) -> None:
