@@ -163,12 +163,10 @@ async def run(seconds: float) -> None:
         pids = {int(pid) for pid in re.findall(r"\[(\d+)\]", text)}
         alive = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
         lost = len(re.findall(r"may be lost|is back after", text))
-        print(
-            f"killed {killed}, rooms whole after {max(waits):.1f} s at most, {sorted(waits)[len(waits) // 2]:.1f} s mostly"
-        )
-        print(
-            f"clients came back {sum(client.returns for client in clients)} times; links told of {lost} interruptions"
-        )
+        middle = sorted(waits)[len(waits) // 2]
+        print(f"killed {killed}, rooms whole after {max(waits):.1f} s at most, {middle:.1f} s mostly")
+        returns = sum(client.returns for client in clients)
+        print(f"clients came back {returns} times; the log tells of {lost} interruptions")
         print(f"left behind: files {left}, processes {alive}; tracebacks {text.count('Traceback')}")
         if left or alive or "Traceback" in text:
             raise SystemExit(text[-4000:])

@@ -13,6 +13,9 @@ cdef class RouteTotals:
     cdef Counter messages_out
     cdef Counter bytes_in
     cdef Counter bytes_out
+    # Of the open sockets, while they are read: how many there are, and what they have carried.
+    cdef uint64_t read_open
+    cdef uint64_t read[4]
 
 
 cdef class MeasuredWebSocketProtocol(WebSocketProtocol):

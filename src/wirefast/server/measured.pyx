@@ -218,10 +218,11 @@ def user_of(scope):
 def read_sockets():
     """Give the numbers of all open sockets of this process, by route; a reader of metrics."""
     cdef MeasuredWebSocketProtocol socket
-    cdef dict totals = {}
-    cdef list numbers
+    cdef RouteTotals totals
     cdef Py_ssize_t waiting = 0
     cdef double oldest = 0.0
+    for totals in routes.values():
+        totals.read_open = totals.read[0] = totals.read[1] = totals.read[2] = totals.read[3] = 0
     for server_state in list(servers.values()):
         for connection in server_state.connections:
             if type(connection) is not MeasuredWebSocketProtocol:
@@ -229,23 +230,22 @@ def read_sockets():
             socket = <MeasuredWebSocketProtocol> connection
             if socket.opened_at == 0:
                 continue
-            numbers = totals.get(socket.totals.route)
-            if numbers is None:
-                numbers = totals[socket.totals.route] = [0, 0, 0, 0, 0]
-            numbers[0] += socket.state == OPEN
-            numbers[1] += socket.messages_in
-            numbers[2] += socket.messages_out
-            numbers[3] += socket.bytes_in
-            numbers[4] += socket.bytes_out
+            totals = socket.totals
+            totals.read_open += socket.state == OPEN
+            totals.read[0] += socket.messages_in
+            totals.read[1] += socket.messages_out
+            totals.read[2] += socket.bytes_in
+            totals.read[3] += socket.bytes_out
             if socket.outbox is not None and socket.outbox.count:
                 waiting += socket.outbox.size
                 oldest = max(oldest, socket.waiting_for())
-    for route, numbers in totals.items():
-        yield "wirefast_sockets_open", (route,), numbers[0]
-        yield "wirefast_messages_total", ("in", route), numbers[1]
-        yield "wirefast_messages_total", ("out", route), numbers[2]
-        yield "wirefast_message_bytes_total", ("in", route), numbers[3]
-        yield "wirefast_message_bytes_total", ("out", route), numbers[4]
+    for totals in list(routes.values()):
+        route = totals.route
+        yield "wirefast_sockets_open", (route,), totals.read_open
+        yield "wirefast_messages_total", ("in", route), totals.read[0]
+        yield "wirefast_messages_total", ("out", route), totals.read[1]
+        yield "wirefast_message_bytes_total", ("in", route), totals.read[2]
+        yield "wirefast_message_bytes_total", ("out", route), totals.read[3]
     yield "wirefast_outbox_bytes", (), waiting
     yield "wirefast_outbox_age_seconds", (), oldest
 
