@@ -14,6 +14,7 @@ import uvloop
 from scenes_app import make_app
 
 from wirefast._core import clock as core_clock
+from wirefast.security.tickets import Tickets
 from wirefast.testing import live
 from wirefast.testing.clock import MAX_TIMERS, Clock, clock_of
 
@@ -183,6 +184,23 @@ def test_the_time_of_day_goes_with_it(run: Callable[[Any], Any]) -> None:
     before, after = run(_of_the_day())
     assert 86399.9 < after - before < 86420
     assert abs(core_clock.wall_time() - time.time()) < 1
+
+
+def test_tickets_and_idle_connections_end_by_it(run: Callable[[Any], Any]) -> None:
+    async def scene() -> None:
+        tickets = Tickets(ttl=30)
+        async with live(make_app()) as served:
+            early, late = [await tickets.issue("ann") for _ in range(2)]
+            await served.clock.advance(29)
+            assert await tickets.redeem(early) is not None
+            await served.clock.advance(2)
+            assert await tickets.redeem(late) is None
+            assert (await served.http.get("/items/1")).json() == {"number": 1}
+            assert len(served._server.protocols()) == 1  # kept alive for the next request
+            await served.clock.advance(10)
+            assert served._server.protocols() == []
+
+    run(scene())
 
 
 #: Parts that are no server: the supervisor of workers, what other processes run, the kit.
