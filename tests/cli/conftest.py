@@ -41,7 +41,7 @@ def configs(monkeypatch: pytest.MonkeyPatch, project: Path) -> list[Config]:
     """What ``cli.main`` in this process would have served, in the project's directory and without its settings."""
     found: list[Config] = []
 
-    def keep(config: Config) -> int:
+    def keep(config: Config, **observing: object) -> int:
         found.append(config)
         return 0
 
