@@ -330,3 +330,25 @@ def test_examples(path: Path) -> None:
     apps = [value for value in vars(module).values() if isinstance(value, App)]
     # The store has no sockets.
     assert apps and all(bool(document_of(app)["channels"]) is (path.stem != "store") for app in apps)
+
+
+def test_places_of_a_token() -> None:
+    class Bearer(HTTPBearer):
+        """A scheme that says where else the token may stand."""
+
+        sources = ("header", "subprotocol", "cookie", "query")
+        cookie, query, subprotocols = "session", "ticket", ("chat",)
+
+    app = App()
+
+    @app.websocket("/", dependencies=[Depends(Bearer())])
+    async def socket(websocket: WebSocket) -> None: ...
+
+    assert document_of(app)["components"]["securitySchemes"]["Bearer"] == {
+        "type": "http",
+        "scheme": "bearer",
+        "x-sources": ["header", "subprotocol", "cookie", "query"],
+        "x-cookie": "session",
+        "x-query": "ticket",
+        "x-subprotocols": ["chat"],
+    }

@@ -95,6 +95,9 @@ async function tokens(url: string): Promise<void> {
   expect("token", (await room.request({ type: "hello", name: "x" })).text, "x");
   expect("asked", asked, 3);
   await room.close();
+  const beside = connect("/subprotocol", { url, token: "ä?>", tokenIn: "subprotocol" });
+  expect("subprotocol", (await beside[Symbol.asyncIterator]().next()).value, ["bearer.w6Q_Pg"]);
+  await beside.close();
   const never = connect("/private", { url, token: () => "old", retry: { base: 1 } });
   expect("refused", (await until(never, "closed")).code, 4401);
 }

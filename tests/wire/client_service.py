@@ -119,3 +119,11 @@ async def echo(websocket: WebSocket, path: str, shout: bool = False) -> None:
             await websocket.send_text(message["text"].upper() if shout else message["text"])
         else:
             await websocket.send_bytes(message["bytes"])
+
+
+@app.websocket("/subprotocol")
+async def subprotocol(websocket: WebSocket) -> None:
+    """Read the token from a subprotocol, and answer another one."""
+    offered = websocket.scope["subprotocols"]
+    await websocket.accept(subprotocol=next(name for name in offered if not name.startswith("bearer.")))
+    await websocket.send_json([name for name in offered if name.startswith("bearer.")])

@@ -71,7 +71,7 @@ def test_talking(browser: Browser, url: str) -> None:
     page = opened(browser, f"{url}/asyncapi")
     assert page.evaluate("document.title") == "Clients - Sockets"
     assert page.evaluate("[...document.querySelectorAll('nav a code')].map(item => item.textContent)") == [
-        "/rooms/{room_id}", "/private", "/ticks/{last}", "/echo/{path}",
+        "/rooms/{room_id}", "/private", "/ticks/{last}", "/echo/{path}", "/subprotocol",
     ]  # fmt: skip
     assert page.evaluate("button('Send').disabled")
     connect(page, room_id="7", name="bob")

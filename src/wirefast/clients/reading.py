@@ -217,7 +217,7 @@ class _Reader:
             sources = scheme.get("x-sources", ())
             for place in ("header", "subprotocol", "message", "query")[0 if program else 1 :]:
                 if place in sources:
-                    return {"query": "token"} if place == "query" else place
+                    return {"query": scheme.get("x-query", "token")} if place == "query" else place
             if scheme["type"] in ("http", "oauth2", "openIdConnect"):
                 before = "header"
         return before

@@ -214,6 +214,7 @@ class Socket(Generic[Sent, Heard]):
             if place == "header":
                 headers["Authorization"] = f"Bearer {value}"
             elif place == "subprotocol":
+                protocols = protocols or ["wirefast"]  # the token is never answered
                 protocols.append("bearer." + base64.urlsafe_b64encode(value.encode()).decode().rstrip("="))
             elif place == "message":
                 first = json.dumps({"type": "auth", "token": value})

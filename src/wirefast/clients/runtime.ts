@@ -214,7 +214,9 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     let headers: Record<string, string> | undefined;
     let first: string | undefined;
     if (value !== undefined) {
-      if (tokenIn === "subprotocol") offered.push(`bearer.${base64url(value)}`);
+      // The token is never answered, and a browser wants one of its subprotocols to be.
+      if (tokenIn === "subprotocol")
+        offered.push(...(offered.length ? [] : ["wirefast"]), `bearer.${base64url(value)}`);
       else if (tokenIn === "message") first = JSON.stringify({ type: "auth", token: value });
       else if (tokenIn === "header") headers = { Authorization: `Bearer ${value}` };
       else url.searchParams.set(tokenIn.query, value);

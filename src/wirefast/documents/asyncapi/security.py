@@ -60,8 +60,11 @@ def _scheme(scheme: Any) -> dict[str, Any]:
     # Where else than in a header the token may stand: browsers cannot set headers of a handshake.
     if sources := getattr(scheme, "sources", None):
         made["x-sources"] = list(sources)
-        if "cookie" in made["x-sources"] and getattr(scheme, "cookie", None):
-            made["x-cookie"] = scheme.cookie
+        for place in ("cookie", "query"):
+            if place in made["x-sources"] and getattr(scheme, place, None):
+                made[f"x-{place}"] = getattr(scheme, place)
+        if getattr(scheme, "subprotocols", None):
+            made["x-subprotocols"] = list(scheme.subprotocols)
     return made
 
 

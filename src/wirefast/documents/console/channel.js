@@ -173,12 +173,13 @@ function makeForm(context, channel, operations, given) {
 
   const security = operations.flatMap(([, item]) => item.security ?? []).map(resolve);
   const key = security.find((scheme) => scheme.type === "httpApiKey" && scheme.in === "query");
+  const tokenName = key?.name ?? security.find((scheme) => scheme["x-query"])?.["x-query"] ?? "token";
   const sources = security.flatMap((scheme) => scheme["x-sources"] ?? []);
   const token = h("input", { type: "password", autocomplete: "off", spellcheck: "false" });
   const places = [
     ["subprotocol", "as a subprotocol, bearer.…"],
     ["message", "as the first message"],
-    ["query", `in the address, as ${key?.name ?? "token"} (servers log it)`],
+    ["query", `in the address, as ${tokenName} (servers log it)`],
   ];
   const preferred = key ? "query" : (sources.find((place) => places.some(([name]) => name === place)) ?? "subprotocol");
   const place = h(
@@ -243,9 +244,11 @@ function makeForm(context, channel, operations, given) {
     const value = withoutToken ? "" : token.value;
     const shown = `${context.root}${path}${query.size ? `?${query}` : ""}`;
     let first;
-    if (value && place.value === "subprotocol") protocols.push(`bearer.${base64url(value)}`);
+    // The token is never answered, and a browser wants one of its subprotocols to be.
+    if (value && place.value === "subprotocol")
+      protocols.push(...(protocols.length ? [] : ["wirefast"]), `bearer.${base64url(value)}`);
     if (value && place.value === "message") first = JSON.stringify({ type: "auth", token: value });
-    if (value && place.value === "query") query.set(key?.name ?? "token", value);
+    if (value && place.value === "query") query.set(tokenName, value);
     const whole = `${context.root}${path}${query.size ? `?${query}` : ""}`;
     return {
       url: `${location.protocol.replace("http", "ws")}//${location.host}${whole}`,
