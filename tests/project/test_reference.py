@@ -42,6 +42,7 @@ INTERNAL = {
     "wirefast.dependencies.message_planning": "from the handlers of messages to their plans",
     "wirefast.dependencies.message_scope": "message-scoped dependencies of plain endpoints",
     "wirefast.dependencies.message_types": "what the types of messages say",
+    "wirefast.dependencies.places": "where parameters are read from",
     "wirefast.dependencies.planning": "from a Dependant to a plan",
     "wirefast.dependencies.scoped_value": "stands for a value of a message scope",
     "wirefast.dependencies.shapes": "what an annotation says of its source",

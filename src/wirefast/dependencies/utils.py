@@ -148,7 +148,12 @@ async def solve_dependencies(
 def request_params_to_args(
     fields: Sequence[ModelField], received: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[Any]]:
-    """Return the values of the ``fields`` from one multi-dict, and the errors. Routes use their plan instead."""
+    """Return the values of parameters of one place, and the errors. FastAPI's function; routes use their plan instead.
+
+    Args:
+        fields: the parameters.
+        received: a multi-dict: the query, the headers, the cookies or the path's parameters.
+    """
     values: dict[str, Any] = {}
     errors: list[Any] = []
     for field in fields:
