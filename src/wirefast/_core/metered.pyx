@@ -25,6 +25,7 @@ from wirefast._core.errors import LimitExceeded, UnexpectedFrame, blame_peer
 cdef extern from "Python.h":
     object PyObject_CallNoArgs(object callable)
 
+cdef object CORE_RECEIVE = WebSocketCore.receive
 # Seconds after which a receiver that waits for its rate looks at its socket again.
 cdef double LONGEST_PAUSE = 1.0
 
@@ -118,19 +119,22 @@ def receive_json(self, mode: str = "text") -> Any:
     return receiving("receive_json", self, AS_JSON | option)
 
 
-async def receive_message(WebSocketCore self not None, receive):
-    """The next ASGI message of a connected socket, counted; `receive` is the method of an uncounted one."""
+def receive(WebSocketCore self not None):
+    """The next ASGI message, counted; see ``WebSocket.receive``."""
+    return CORE_RECEIVE(self) if self.client != CONNECTED else counted(self)
+
+
+async def counted(WebSocketCore self):
+    """The next message of a connected socket."""
     cdef object message, refusal, payload
     cdef int verdict
     cdef double wait
-    if self.client != CONNECTED:
-        return await receive(self)
     while True:
         wait = self.meter.must_wait()
         while wait > 0.0 and self.application == CONNECTED:
             await asyncio.sleep(min(wait, LONGEST_PAUSE))
             wait = self.meter.must_wait()
-        message = await receive(self)
+        message = await CORE_RECEIVE(self)
         if message["type"] != "websocket.receive":
             return message
         payload = message.get("text")
@@ -239,6 +243,6 @@ cdef class MeteredReceive(CompiledCoroutine):
 
 
 register(MeteredReceive)
-for function in (receive_text, receive_bytes, receive_json):
+for function in (receive, receive_text, receive_bytes, receive_json):
     mark_coroutine_function(function)
 del function
