@@ -179,6 +179,7 @@ def test_listeners_and_streams() -> None:
     assert set(document["operations"]) == {"echo_mirror", "ticks_ticks"}
     assert document["operations"]["ticks_ticks"]["action"] == "send"
     assert document["channels"]["ticks"]["description"] == "Count."
+    assert "correlationId" not in document["channels"]["ticks"]["messages"]["Said"]
     assert "x-tag" not in document["channels"]["echo"] and "Error" in document["channels"]["echo"]["messages"]
 
 

@@ -131,6 +131,8 @@ class _Writer:
     def _reference(self, tagged: TaggedType, operation: Operation) -> dict[str, str]:
         if id(tagged) not in self._keys:
             name, message = self.payloads.message(tagged, self.socket.operations.tag, operation.suffix)
+            if not any(one.answers for one in self.socket.operations.found):
+                message.pop("correlationId", None)  # nothing reads a ``ref``
             self._keys[id(tagged)] = self._add(name, message)
         return self._to(self._keys[id(tagged)])
 
