@@ -521,5 +521,5 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
         return self.router.on_event(event_type)
 
 
-# What a tool that replaces the method replaces it by is another.
+# Kept to notice that a tool has replaced the method.
 _BUILD_MIDDLEWARE_STACK = App.build_middleware_stack

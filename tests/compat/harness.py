@@ -309,7 +309,7 @@ async def _live(app: Any, connections: Sequence[Handshake], trace: Trace) -> Any
     return await lifespan
 
 
-# What is compared
+# ---- What is compared ----
 
 
 @dataclasses.dataclass

@@ -187,7 +187,7 @@ def test_a_circular_value_is_refused():
     assert result.calls == [("refused",)] and result.texts == ["still open"]
 
 
-# receive_json
+# ---- receive_json ----
 
 
 def receiving(mode="text"):

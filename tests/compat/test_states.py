@@ -289,7 +289,7 @@ class States(RuleBasedStateMachine):
         self.do(work())
         self.compare()
 
-    # The peer, at any time
+    # ---- The peer, at any time ----
 
     @rule(data=st.sampled_from(["text", '{"a": [1]}', "{", b"bytes", b'"\xc3\xa9"']))
     def peer_sends(self, data: str | bytes) -> None:

@@ -26,7 +26,9 @@ LAYERS = [
     "_core",
     "openapi params websockets encoders rooms",
     "param_functions security",
-    "dependencies utils",
+    "dependencies.fields dependencies.markers dependencies.shapes",
+    "utils",
+    "dependencies",
     "telemetry",
     "exception_handlers",
     "limits",
@@ -66,8 +68,12 @@ def label(path: Path) -> str:
 
 def imports_of_python(path: Path) -> Iterator[str]:
     """Full names of what is imported; ``from a import b`` gives ``a.b``, since b may be a module."""
-    package = path.relative_to(SOURCE).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from imports_of_tree(tree, path.relative_to(SOURCE).parent.parts)
+
+
+def imports_of_tree(tree: ast.Module, package: tuple[str, ...]) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -48,6 +48,28 @@ def test_sections_have_one_mark(path: Path) -> None:
     assert not other, "a section begins with '# ---- Title ----', in C with '/* ---- Title ---- */'"
 
 
+def alone(lines: list[str]) -> list[str]:
+    """The comments of one line between two blank ones, which head what follows; but an editor's ``region``."""
+    return [
+        line
+        for before, line, after in zip(lines, lines[1:], lines[2:], strict=False)
+        if re.match(r"\s*#(?! ----| ?(end)?region\b)", line) and not before.strip() and not after.strip()
+    ]
+
+
+def test_reader_of_comments_alone() -> None:
+    assert alone(["", "# Ends.", "", "# ---- Ends ----", "", "    # A.", "x = 1", "", "    #: B.", ""]) == [
+        "# Ends.",
+        "    #: B.",
+    ]
+
+
+@pytest.mark.parametrize("path", [path for path in WRITTEN if path.suffix not in (".c", ".h")], ids=label)
+def test_a_comment_alone_is_a_section(path: Path) -> None:
+    found = alone(path.read_text(encoding="utf-8").splitlines())
+    assert not found, "a section begins with '# ---- Title ----'; any other comment stands at what it explains"
+
+
 @pytest.mark.parametrize("path", [path for path in WRITTEN if path.suffix in (".pyx", ".pxd")], ids=label)
 def test_constants_are_enums(path: Path) -> None:
     assert not re.search(r"^\s*DEF\s", path.read_text(encoding="utf-8"), re.MULTILINE), "Cython deprecates DEF"

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "wirefast"
 TEXTS = sorted((ROOT / "docs" / "pictures").glob("*.txt"))
 
 
@@ -39,14 +41,43 @@ def test_they_are_xml_and_a_page_shows_them(text: Path) -> None:
     assert f"pictures/{text.stem}.svg" in pages
 
 
+#: The packages whose modules a lane shows, where the lane's own name does not say so.
+LANES = {"another process": ("rooms", "_core"), "peer": (), "endpoint": ()}
+
+
+def modules_named(picture: Any) -> set[tuple[str, tuple[str, ...]]]:
+    """The modules that the steps name, each with the packages of the step's lanes.
+
+    Words begin with modules and a colon, and again behind a semicolon: ``a, b: what they do; c: what it does``.
+    """
+    named = set()
+    for step in picture.steps:
+        lanes = () if step.kind == "heading" else (picture.lanes[step.start], picture.lanes[step.end])
+        packages = tuple(sorted({package for lane in lanes for package in LANES.get(lane, lane.split(", "))}))
+        for part in " ".join(step.words).split("; ") if lanes else ():
+            modules, colon, _ = part.partition(": ")
+            if colon and re.fullmatch(r"[a-z_/, ]+", modules):
+                named |= {(name, packages) for name in modules.split(", ")}
+    return named
+
+
+def is_there(name: str, packages: tuple[str, ...]) -> bool:
+    return any((SOURCE / package / f"{name}{end}").is_file() for package in packages for end in (".py", ".pyx"))
+
+
+def test_reader_of_modules(pictures: ModuleType) -> None:
+    picture = pictures.read("a | rooms | b, c\na > rooms: x, y: words; z: more\nb, c: send(): no\n== d: e")
+    assert {name for name, _ in modules_named(picture)} == {"x", "y", "z"}
+    assert modules_named(pictures.read("peer | rooms\nrooms: hub: words")) == {("hub", ("rooms",))}
+    assert (
+        is_there("brokers/link", ("rooms",)) and not is_there("link", ("rooms",)) and not is_there("hub", ("server",))
+    )
+
+
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
-def test_the_modules_that_they_name_exist(text: Path) -> None:
-    """A note begins with modules and a colon."""
-    names = set()
-    for words in re.findall(r"^[^:>]+(?:> [^:]+)?: ([a-z_/, ]+):", text.read_text(encoding="utf-8"), re.MULTILINE):
-        names |= {name.strip() for name in words.split(",")}
-    found = {path.with_suffix("").as_posix() for path in (ROOT / "src" / "wirefast").rglob("*.py*")}
-    assert names and all(any(path.endswith(f"/{name}") for path in found) for name in names), names
+def test_the_modules_that_they_name_exist(text: Path, pictures: ModuleType) -> None:
+    named = modules_named(pictures.read(text.read_text(encoding="utf-8")))
+    assert named and [name for name, packages in named if not is_there(name, packages)] == []
 
 
 def test_what_is_no_picture(pictures: ModuleType) -> None:

@@ -152,7 +152,7 @@ class HubMachine(RuleBasedStateMachine):
         self.members.append(Member(len(self.members), self.do(open_socket(kind)), asgi=kind != "ours"))
         self.join_rooms(self.members[-1], names)
 
-    # Who is where
+    # ---- Who is where ----
 
     @rule(data=st.data(), names=names_of_rooms)
     def join(self, data: st.DataObject, names: list[str]) -> None:
@@ -185,7 +185,7 @@ class HubMachine(RuleBasedStateMachine):
 
         self.do(block())
 
-    # Publishing
+    # ---- Publishing ----
 
     @precondition(lambda self: self.publisher is None)
     @rule(
@@ -267,7 +267,7 @@ class HubMachine(RuleBasedStateMachine):
         waiting.append(Waiting(text, drops, key if policy.name == "conflate" else None))
         return 1
 
-    # Peers
+    # ---- Peers ----
 
     @precondition(lambda self: any(not member.stalled for member in self.alive()))
     @rule(data=st.data())
@@ -324,7 +324,7 @@ class HubMachine(RuleBasedStateMachine):
                 member.close_code = code if member.state == "open" else None
                 self.end(member)
 
-    # What always holds
+    # ---- What always holds ----
 
     @invariant()
     def agrees_with_the_model(self) -> None:

@@ -64,7 +64,7 @@ class Item(BaseModel):
     name: str
 
 
-# Declarations keep the type of what they decorate, and stand as defaults of any type.
+# ---- Declarations keep the type of what they decorate, and stand as defaults of any type ----
 
 
 def current_user(token: Annotated[str, Depends(bearer)], scopes: SecurityScopes) -> str:
@@ -157,7 +157,7 @@ app.dependency_overrides[current_user] = lambda: "someone"
 assert_type(app.url_path_for("room", room_id="1").__str__(), str)
 
 
-# Rooms.
+# ---- Rooms ----
 
 
 async def member(websocket: WebSocket) -> None:
@@ -171,7 +171,7 @@ async def member(websocket: WebSocket) -> None:
     assert_type(await hub.close("room", 1001, reason="done"), int)
 
 
-# Security classes answer requests and sockets.
+# ---- Security classes answer requests and sockets ----
 
 
 async def credentials(websocket: WebSocket, request: Request) -> None:
@@ -183,7 +183,7 @@ async def credentials(websocket: WebSocket, request: Request) -> None:
     assert_type(await APIKeyCookie(name="x")(websocket), str | None)
 
 
-# Exceptions say what they hold.
+# ---- Exceptions say what they hold ----
 
 
 def ends(exc: Exception) -> int:
@@ -202,7 +202,7 @@ async def elsewhere() -> None:
     assert_type(await run_in_threadpool(ends, ValueError()), int)
 
 
-# The test client.
+# ---- The test client ----
 
 
 def test_room() -> None:
@@ -213,7 +213,7 @@ def test_room() -> None:
             assert_type(websocket.receive_text(), str)
 
 
-# What a type checker has to refuse: an ignore that nothing needs is itself an error.
+# ---- What a type checker has to refuse: an ignore that nothing needs is itself an error ----
 
 
 async def refused(websocket: WebSocket) -> None:

@@ -72,7 +72,7 @@ def told(exc: InvalidMessage) -> None:
     assert_type(exc.ref, bytes | None)
 
 
-# What a type checker has to refuse: an ignore that nothing needs is itself an error.
+# ---- What a type checker has to refuse: an ignore that nothing needs is itself an error ----
 
 
 async def refused(websocket: WebSocket[Said | Joined], only: WebSocket[Said], hub: Hub) -> None:

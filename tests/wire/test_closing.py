@@ -117,7 +117,7 @@ class Machine:
         self.loop.run_until_complete(self.turns())
         self.loop.close()
 
-    # What may happen.
+    # ---- What may happen ----
 
     def say(self, message: dict[str, Any]) -> None:
         sending = self.send(message)

@@ -335,10 +335,7 @@ def test_send_to_a_lost_peer_raises_at_the_next_call(serve: Any, loop_name: str)
     assert server.errors == []
 
 
-# Keepalive.
-
-
-# Nothing is left behind.
+# ---- Nothing is left behind ----
 
 
 def count_protocols() -> int:

@@ -94,7 +94,7 @@ def test_what_waits_is_bounded(talk: Talk) -> None:
     talk.end(wire)
 
 
-# Time: from its first byte to its last a connection has a timer, a running request or an open WebSocket.
+# ---- Time: from its first byte to its last a connection has a timer, a running request or an open WebSocket ----
 
 SCRIPTS = {
     "a request": AFTER,

@@ -13,7 +13,7 @@ from conversations import Seen, Talk, cuts
 from hidden import AFTER, BAD_HANDSHAKES, HIDDEN, OFFERS, chunked, post, sized
 from peer import request
 
-# An upgrade that is not taken is ignored (RFC 9110 section 7.8).
+# ---- An upgrade that is not taken is ignored (RFC 9110 section 7.8) ----
 
 
 @pytest.mark.parametrize("framed", [sized, chunked], ids=["length", "chunks"])
@@ -57,7 +57,7 @@ def test_what_comes_behind_a_handshake_is_no_http(talk: Talk) -> None:
         assert (seen, answers, talk.sockets) == ([], [101], 1), pieces
 
 
-# Messages that two readers could end in two places.
+# ---- Messages that two readers could end in two places ----
 
 TWO_WAYS = {
     "length and chunks": post(b"Content-Length: 4", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
@@ -191,7 +191,7 @@ def test_chunk_sizes_are_hexadecimal(talk: Talk, digits: str) -> None:
     assert talk.run([post(b"Transfer-Encoding: chunked", body=body)])[0] == [Seen("POST", "/post", b"0123456789")]
 
 
-# Trailers (RFC 9110 section 6.5.1).
+# ---- Trailers (RFC 9110 section 6.5.1) ----
 
 TRAILERS = b"X-User: admin\r\nHost: evil\r\nContent-Length: 71\r\nTransfer-Encoding: x\r\nConnection: close\r\n"
 

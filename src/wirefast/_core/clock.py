@@ -1,4 +1,4 @@
-"""The time, for what ends at a time: two functions, so that a test can move it.
+"""Two functions that give the time to what expires without a timer. A test can move both.
 
 Timers of wirefast are timers of the event loop, and what they wait for is measured by ``loop.time()``. What no timer
 waits for, such as the end of a token or of a ticket, asks here. `wirefast.testing` moves all of these together.

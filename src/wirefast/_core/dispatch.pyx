@@ -19,7 +19,7 @@ cdef object FULL = Match.FULL
 cdef object NONE = Match.NONE
 # Where the ``handle`` of a route that no class of the user's has changed is written.
 cdef tuple PLAIN = ("starlette.routing", "wirefast.routes.http")
-# Starlette's handle() of a WebSocket route, which only calls the route's app. None where a tool has replaced it.
+# Starlette's ``WebSocketRoute.handle``, which only calls the app. None where a tool has replaced it.
 cdef object HANDLE = None if is_replaced(WebSocketRoute, "handle") else WebSocketRoute.handle
 
 
@@ -71,7 +71,7 @@ def update_scope(scope, child_scope):
 
 
 cdef bint refuses_plainly(Entry entry) except -1:
-    """Whether a route answers a method that it does not have as every route does, by 405."""
+    """Whether the route answers a method that it lacks with 405."""
     return getattr(type(entry.route).handle, "__module__", None) in PLAIN
 
 
@@ -95,7 +95,7 @@ cdef class RouteTable:
         if entry.names_route:
             scope["route"] = entry.route
         if entry.runs_app:
-            # A route under an include has its own; what its class does for other names is passed by.
+            # Read ``app`` from the copy itself; its class forwards other names to the declared route.
             return PyObject_GenericGetAttr(entry.route, "app")
         # An operation of ours lets the loop turn by itself.
         return entry.route.handle if entry.names_route or entry.methods is None else paced(entry.route.handle)

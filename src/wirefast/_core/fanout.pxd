@@ -34,7 +34,7 @@ cdef class RoomMember:
     cdef readonly object outlet
     cdef Channel channel
     cdef readonly Outbox outbox
-    # The WebSocket, or a weak reference where it goes by ASGI: nothing else says when such a socket is done with.
+    # The WebSocket, or a weak reference over ASGI, because only the end of that object tells the end of the socket.
     cdef object socket
     # Name of a room -> how often it was joined.
     cdef readonly dict rooms

@@ -29,8 +29,8 @@ cdef bint is_bearer(object value):
 
 
 cdef bint is_own_page(bytes origin, object host, object scheme) except -1:
-    """Whether an origin names the very host that the handshake asks for, both in the plainest form: the handshakes of
-    an application's own pages. What is not of that form is for the policy to parse."""
+    """Whether Origin and Host are the same host, both in plain form, as for the application's own pages. The policy
+    parses all other forms."""
     cdef const char* text = PyBytes_AS_STRING(origin)
     cdef const char* name
     cdef Py_ssize_t size, position, start, colon = -1

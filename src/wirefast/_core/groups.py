@@ -1,4 +1,4 @@
-"""The exception that a group stands for, when the group holds nothing else.
+"""Unwrap a group whose exceptions are all of one expected kind.
 
 A task group raises a group also where one of its tasks only noticed that the client left, or refused the client.
 """

@@ -139,7 +139,7 @@ cdef class MessageReader:
         if not self.watching or self.failure is not None or websocket.application != CONNECTED:
             return
         if asyncio.current_task() is self.task:
-            # A task that cancels itself would be cancelled at an await of ours, when the handler waits no more.
+            # Cancel in the next turn: a task that cancels itself is interrupted at a later await, outside of the handler.
             self.task.get_loop().call_soon(self.noticed)
             return
         while websocket.channel is not None:
@@ -197,7 +197,7 @@ cdef class MessageReader:
         return 0
 
     cdef bint settle(self, object failure) except -1:
-        """Take our own cancellation back; whether it, and no other one, is what was raised."""
+        """Undo our cancellation. Return whether it was the only one."""
         if not self.interrupted:
             return False
         self.interrupted = False

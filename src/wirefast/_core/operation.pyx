@@ -183,8 +183,8 @@ cdef class RequestResponse:
 
 @cython.final
 cdef class Lender:
-    """What stands in for RequestResponse where FastAPI's own function of that name runs a handler of ours, as in a
-    route that a package has put together anew: its two stacks end what the handler has entered."""
+    """Takes the place of RequestResponse where FastAPI's ``request_response`` calls our handler, as in a route that a
+    package has put together anew. FastAPI's two stacks then leave what the handler entered."""
     cdef Exchange exchange
 
     async def leave_functions(self, kind, exc, traceback):
@@ -350,7 +350,7 @@ cdef bint allows_body(long status) noexcept:
 
 
 cdef object json_response(object response_class, bytes content, object status, object background):
-    """A Response as its constructor makes it, without asking each question again that is answered here."""
+    """Make the Response that the constructor makes, without the checks whose answers are known."""
     cdef long code = status or 200
     cdef object response = response_class.__new__(response_class)
     cdef list headers = []

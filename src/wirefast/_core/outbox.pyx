@@ -1,6 +1,6 @@
 """The outbox of a socket: messages that wait while its transport takes no more.
 
-It is bounded by each message's ``Policy``, in messages and bytes, all that waits counted. What a policy lets in under
+Each message's ``Policy`` bounds it, in messages and bytes. Everything that waits counts. What a policy lets in under
 ``wait``, ``close`` or ``drop_new`` stays until it is sent or the socket ends; what came under ``drop_old`` or
 ``conflate`` may be dropped for something newer until the moment it is handed to the transport. What is left keeps its
 order. Plain sends, whose callers wait by themselves, pass through in their place and are never dropped.
@@ -245,7 +245,7 @@ cdef class Outbox:
                 logger.exception("Leaving the rooms of a socket failed")
         return 0
 
-    # For what is not compiled: hubs, and the sender of other servers.
+    # ---- For what is not compiled: hubs, and the sender of other servers ----
 
     def offer(self, payload, Py_ssize_t size, Policy policy not None, key, bint first, double now):
         """Take a message in, or not; the number of an ``Outcome``."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 __all__ = ["FromScope"]
 
-# Keys of others, with what they hold.
+# ---- Keys of others, with what they hold ----
 
 #: Starlette's: the exception handlers of the application, a pair: by class, by HTTP status.
 EXCEPTION_HANDLERS = "starlette.exception_handlers"
@@ -29,7 +29,7 @@ DENIAL_RESPONSE = "websocket.http.response"
 #: whose ``explain_refusal()`` the reason of a refusal in full.
 EXTENSION = "wirefast"
 
-# Our own.
+# ---- Our own ----
 
 #: The `Hub` of the application.
 HUB = "wirefast.hub"

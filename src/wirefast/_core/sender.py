@@ -22,7 +22,7 @@ from wirefast._core.websocket import WebSocketCore
 
 logger = logging.getLogger("wirefast.rooms")
 
-#: Seconds for what waits, and then the close message, to be accepted by the server once a socket is being closed.
+#: Seconds that the server has to accept the waiting messages and the close message.
 CLOSE_TIMEOUT = 10.0
 
 
@@ -122,7 +122,7 @@ class Sender:
         self.outbox.finish()
 
     def _gone(self) -> OSError:
-        """Return what a plain send raises once the socket has ended; our server reads from it whose end that was."""
+        """Return what a plain send raises once the socket has ended; our server reads the connection from it."""
         error = OSError("the socket has ended")
         if self.connection is not None:
             error.wirefast_connection = self.connection  # type: ignore[attr-defined]
@@ -171,7 +171,7 @@ class Sender:
                 await self.raw(payload.asgi())
 
     async def _send_through(self, websocket: WebSocket, message: Any) -> None:
-        """Send by the WebSocket, whose handler has no part in it: finding the peer gone is not its handler's doing."""
+        """Send for the hub. If the peer is gone, the handler still has to hear of it."""
         try:
             await websocket.send(message)
         except WebSocketDisconnect:

@@ -134,7 +134,7 @@ cdef class LimitedSession:
         return self.session.serve(scope, receive, send, None, self.limits)
 
 
-# A class gets another number with each change: what was looked up holds as long as this one does.
+# CPython gives a changed class a new version tag. The answer holds while the tag is the same.
 cdef unsigned int known_version = 0
 
 
@@ -209,5 +209,5 @@ cdef class WebSocketPipeline:
         await self.handle(failure, scope, receive, send)
 
     def handle(self, exc, scope, receive, send):
-        """The coroutine that gives an exception to its handler, with a WebSocket that knows nothing yet."""
+        """The coroutine that gives an exception to its handler, with a new WebSocket that has received nothing."""
         return handle_exception(exc, self.outer_websocket(scope, receive, send), self.tables, scope, receive, send)

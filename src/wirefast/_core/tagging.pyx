@@ -143,7 +143,7 @@ cdef bytes with_ref(bytes reply, bytes ref):
     return b'{"ref":' + ref + b"," + reply[1:]
 
 
-# For tests, and for what is not compiled.
+# ---- For tests, and for what is not compiled ----
 
 _NAMES = {
     MEMBERS_END: "object", MEMBERS_MALFORMED: "malformed", MEMBERS_NO_OBJECT: "no object",

@@ -45,8 +45,8 @@ cdef class WebSocketCore:
     # The exception of a send that found the peer gone, from what the server raised; and that of the sends after it.
     cdef object lost(self, object exc)
     cdef object lost_before(self)
-    # Whether that send was not this task's. For its own task the socket is Starlette's, closed; any other task, above
-    # all the handler whose socket it is, has not heard of it: its sends fail by it, its receives tell how the peer left.
+    # Whether another task made that send. The task that made it sees a closed socket, as in Starlette. Every other task
+    # does not know yet: its next send raises, its next receive tells how the peer left.
     cdef bint is_lost_elsewhere(self) except -1
     # The exception of the channel's last event; an exception with the mark of this connection (`_core/whose.py`).
     cdef object closed(self, object payload)

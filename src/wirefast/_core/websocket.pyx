@@ -166,7 +166,7 @@ cdef class WebSocketCore:
         raise WebSocketDisconnected('Cannot call "receive" once a disconnect message has been received.')
 
     async def send(self, message: Message) -> None:
-        """SendCall one ASGI message, checked against the state. ``starlette.websockets.WebSocket.send``."""
+        """Send one ASGI message, checked against the state. ``starlette.websockets.WebSocket.send``."""
         cdef object kind, sending
         cdef bint done
         if self.application == CONNECTED:
@@ -395,7 +395,7 @@ cdef class WebSocketCore:
     # ---- Sending ----
 
     def send_text(self, data: str) -> None:
-        """SendCall a text message.
+        """Send a text message.
 
         Args:
             data: the text, a str.
@@ -409,11 +409,11 @@ cdef class WebSocketCore:
         return sending("send_text", self, data, TEXT)
 
     def send_bytes(self, data: bytes) -> None:
-        """SendCall ``data``, bytes or another buffer, as a binary message. Raises as send_text()."""
+        """Send ``data``, bytes or another buffer, as a binary message. Raises as send_text()."""
         return sending("send_bytes", self, data, BINARY)
 
     def send_json(self, data: Any, mode: str = "text") -> None:
-        """SendCall a value as JSON.
+        """Send a value as JSON.
 
         Args:
             data: what orjson or the standard library can encode, and pydantic models, Decimal, set, deque.
@@ -545,7 +545,7 @@ cdef class SendCall(CompiledCoroutine):
         return {"type": "websocket.send", "bytes": self.argument}
 
     cdef object write(self, Channel channel):
-        """SendCall it to the channel; wait only where that says so."""
+        """Send by the channel; wait only where the channel asks for it."""
         cdef Py_ssize_t size
         cdef const char* text
         cdef object data = self.argument, drained

@@ -1,4 +1,4 @@
-"""Whose end an exception tells of: that of the connection which is served, or another's.
+"""Tell whether an exception is about the served connection or another.
 
 A handler may use other sockets than its own, such as those of a room. That its own peer has left, or has sent what
 cannot be read, is no error of the application; that another's has is one where nothing handles it.
@@ -15,7 +15,7 @@ from wirefast._core import scope as keys
 
 __all__ = ["is_anothers", "mark_of"]
 
-#: How far the exceptions are followed that one was raised because of.
+#: How many causes of an exception are looked at.
 _MAX_CAUSES = 16
 
 

@@ -70,7 +70,7 @@ def fuzz(
 
 def fuzz_command() -> click.Command:
     """Build the command; click is an extra's."""
-    import click
+    import click  # an extra
 
     return click.Command(
         "fuzz",

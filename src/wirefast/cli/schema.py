@@ -51,7 +51,7 @@ def _format_of(output: str) -> Any:
     if suffix not in (".yaml", ".yml"):
         raise CommandError(f"--output '{output}' says no format; name a file that ends in .json, .yaml or .yml")
     try:
-        import yaml  # the command's packages, when it runs
+        import yaml  # an extra
     except ModuleNotFoundError:
         raise CommandError(
             "YAML needs PyYAML; write .json, or install the yaml extra: pip install 'wirefast[yaml]'", REFUSED

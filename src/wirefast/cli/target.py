@@ -112,10 +112,7 @@ class Target:
         except Exception as exc:
             if isinstance(exc, ModuleNotFoundError) and exc.name and f"{self.module}.".startswith(f"{exc.name}."):
                 raise self._missing(exc.name) from None
-            from wirefast.rooms.brokers import (  # the command's packages, when it runs
-                BrokerUnavailable,
-                InvalidBrokerURL,
-            )  # the command's packages, when it runs
+            from wirefast.rooms.brokers import BrokerUnavailable, InvalidBrokerURL  # only for an application that fails
 
             origin = self.file or self.module
             if isinstance(exc, (BrokerUnavailable, InvalidBrokerURL)):  # which say it all

@@ -42,7 +42,7 @@ def check_tls(options: dict[str, Any]) -> None:
         return
     if any(path and Path(path).is_fifo() for path in (certificate, key, authorities)):
         return  # a pipe can be read once, which is for the server to do
-    import ssl  # the command's packages, when it runs
+    import ssl  # only where TLS is asked for
 
     files = [read_pem(options, name) for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs")]
     asked = False

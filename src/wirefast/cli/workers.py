@@ -94,7 +94,7 @@ class Worker:
         names = ("config", "index", "load", "cpu", "directory", "theirs")
         return {name: self.__dict__[name] for name in names}
 
-    # In the worker.
+    # ---- In the worker ----
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve; the main function of the process."""
@@ -126,7 +126,7 @@ class Worker:
                 server.stop(for_all=word == STOP)
                 return
 
-    # In the supervisor.
+    # ---- In the supervisor ----
 
     def start(self) -> None:
         """Start the process."""
@@ -229,7 +229,7 @@ class Supervisor:
         self.stopping = False
         self.all_ready = False
 
-    # Workers.
+    # ---- Workers ----
 
     def make(self, index: int) -> Worker:
         """Make and start the worker of a place."""
@@ -241,7 +241,7 @@ class Supervisor:
 
     @property
     def seconds_to_end(self) -> float:
-        """How long a worker may take to end: the graceful timeout, that of the lifespan, and what ignores both."""
+        """Sum of the graceful timeout, the lifespan's timeout and three times ``END_WITHIN``."""
         seconds = self.config.timeout_graceful_shutdown
         return math.inf if seconds is None else 2.0 * seconds + 3 * END_WITHIN
 
@@ -251,7 +251,7 @@ class Supervisor:
         worker.end(word, self.seconds_to_end)
         self.leaving.append(worker)
 
-    # The loop.
+    # ---- The loop ----
 
     def run(self) -> None:
         """Keep the workers running until a signal ends them."""
@@ -321,7 +321,7 @@ class Supervisor:
         else:
             self.workers[index] = self.make(index)
 
-    # Rolling reload.
+    # ---- Rolling reload ----
 
     def roll(self, now: float, patience: float) -> None:
         """Go on with a rolling reload: one worker starts, or ends, at a time."""
@@ -344,7 +344,7 @@ class Supervisor:
             self.retire(self.workers[coming.index], RETIRE)
             self.workers[coming.index], self.coming = coming, None
 
-    # Sharing out.
+    # ---- Sharing out ----
 
     def share_out(self, now: float) -> None:
         """Tell the kernel which workers lack connections."""
@@ -369,7 +369,7 @@ class Supervisor:
             before, since = self.turns[worker.index] = turns, now
         return now - since < STUCK_AFTER
 
-    # Signals.
+    # ---- Signals ----
 
     def take_signals(self) -> None:
         """Do what the signals say that came."""

@@ -96,7 +96,7 @@ class Service:
             if member is not None:
                 self.past = merged([self.past, lasting(member.last)])
 
-    # Questions.
+    # ---- Questions ----
 
     async def answer(self, do: str, arguments: dict[str, Any], line: Line | None = None) -> Any:
         """Answer one question.

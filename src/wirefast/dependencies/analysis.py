@@ -79,8 +79,8 @@ def typed_return_annotation(call: Callable[..., Any]) -> Any:
 def require_resolved(call: Callable[..., Any], what: str, annotation: Any, default: Any = _EMPTY) -> None:
     """Refuse an annotation with unknown names, which could mean anything.
 
-    One whose parameter has its marker as the default means the same with and without its type; so that is put off
-    while the names may come, and left as it is afterwards.
+    A parameter whose default is a marker is read alike without its type. So the error waits while the names may still
+    be defined, and never comes where they are not.
 
     Raises:
         UnresolvedAnnotation: names that cannot be found.

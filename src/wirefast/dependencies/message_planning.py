@@ -84,7 +84,7 @@ class Handshake:
             noted.append(make(f"value_{len(self._index)}"))
             self._index[key] = len(self._index)
 
-    # The slots of what was noted; None for what was not, as only an override needs it.
+    # ---- The slots of what was noted; None for what was not, as only an override needs it ----
 
     def dependency_slot(self, dependant: Dependant) -> int | None:
         return self._index.get(_dependency_key(dependant))

@@ -1,1 +1,2 @@
-"""Bounds of what clients may send: ``bodies`` has those of HTTP bodies and forms."""
+"""What clients may do: who may connect (``origins``, ``admission``), how many and how long (``limits``, ``rates``,
+``sockets``), and how much an HTTP body may hold (``bodies``). ``counters`` counts what was refused."""

@@ -1,6 +1,6 @@
 """What was refused in this process, by kind: plain counters that metrics read. wirefast only.
 
-A kind is the name of the setting that refused: ``origin``, ``connections``, ``per_ip``, ``messages`` and so on.
+A kind is ``origin``, ``rate`` (the dependency of ``rates``), or the name of the limit of `Limits` that refused.
 """
 
 from __future__ import annotations

@@ -94,9 +94,9 @@ class OriginPolicy:
         origins: exact origins such as ``"https://app.example.com"``, with the port where it is not the scheme's own;
             ``"https://*.example.com"`` for all hosts below one, at any depth; ``"null"`` for pages without an origin
             (files, sandboxed frames); ``"*"`` for every page that has one; functions that get the origin as text, and
-            the connection where they take two arguments, and say whether it may. One of these alone, or several. None
-            is the default: every page, but those of other origins not with the credentials that a browser adds by
-            itself: cookies, and ``Authorization`` of another scheme than Bearer.
+            the connection where they take two arguments, and say whether it may. One of these alone, or several.
+            None (default): pages of other origins may connect only without cookies and without ``Authorization`` other
+            than Bearer.
         setting: what a log line calls the setting.
 
     Raises:

@@ -1,6 +1,6 @@
 """Counters and histograms that cost an addition where things happen; a scrape reads them.
 
-A leaf: the server, rooms and limits write here, and nothing here knows them. What is a state rather than a count (open
+A leaf: the server, rooms and typed messages write here, and nothing here knows them. What is a state rather than a count (open
 sockets, rooms, unsent bytes) is no counter: a *reader* is asked for it at each scrape.
 """
 

@@ -37,5 +37,5 @@ def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
 
 
 def lasting(snapshot: Snapshot) -> Snapshot:
-    """Return what of a snapshot stays when its process has ended: what was counted, not what was."""
+    """Keep the counters and histograms of an ended process; drop its gauges."""
     return {name: series for name, series in snapshot.items() if name in BY_NAME and BY_NAME[name].kind != "gauge"}

@@ -216,5 +216,5 @@ SecurityScheme = APIKey | HTTPBase | OAuth2 | OpenIdConnect | HTTPBearer
 def __getattr__(name: str) -> Any:
     """Load the models of a whole document with the first of them that is asked for."""
     if name in __all__:
-        return getattr(importlib.import_module(".document_models", __package__), name)
+        return getattr(importlib.import_module("wirefast.openapi.document_models"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

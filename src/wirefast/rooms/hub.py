@@ -52,7 +52,7 @@ Sends = TypeVar("Sends")
 
 #: Messages and bytes of one turn of the loop, after which publish() lets the sockets be written.
 TURN_MESSAGES, TURN_BYTES = 16, 65536
-#: What a policy allows that a message names for itself.
+#: The default ``max_bytes``, for a message that names its own policy.
 _NAMED_MAX_BYTES = as_policy("close").max_bytes
 
 
@@ -491,7 +491,7 @@ class Hub(Roster, FromScope):
         self._fan_out(self._remote_members(name, room, received), message, policy, names, received.key, None, None)
 
     def _remote_members(self, name: str, room: OpenRoom, received: envelope.Envelope) -> list[RoomMember]:
-        """Who takes a message from this room: it comes by each of its rooms, and a member is in several of them."""
+        """Return the members that did not get the message through an earlier room."""
         rooms = received.rooms
         earlier = {other for other in rooms[: rooms.index(name)] if other in self._rooms} if rooms else set()
         return _in_none_of(earlier, _listed(room))
@@ -525,7 +525,7 @@ def _listed(room: OpenRoom) -> list[RoomMember]:
 
 
 def _in_none_of(rooms: set[str], members: list[RoomMember]) -> list[RoomMember]:
-    """Those who are in none of some rooms; costs the less for each, the fewer rooms it is in."""
+    """Return the members that are in none of these rooms."""
     return [member for member in members if member.rooms.keys().isdisjoint(rooms)] if rooms else members
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from wirefast.metrics import counters
 from wirefast.metrics.catalogue import FAMILIES
 
-#: A hub's `Roster`, which imports this module.
-Roster: TypeAlias = Any
+if TYPE_CHECKING:
+    from wirefast.rooms.roster import Roster  # imports this module
 
 __all__ = ["busiest_rooms", "count_dropped", "note_hub", "read_hubs"]
 
 _dropped = FAMILIES["wirefast_dropped_messages_total"]
-_hubs: weakref.WeakSet[Any] = weakref.WeakSet()
+_hubs: weakref.WeakSet[Roster] = weakref.WeakSet()
 
 
 def note_hub(hub: Roster) -> None:

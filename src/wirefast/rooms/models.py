@@ -1,4 +1,4 @@
-"""What hubs are made of: rooms, counters, and the line of publishers that wait for a slow member."""
+"""What hubs are made of: rooms, counters, and the checks of rooms' names."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ _NO_MESSAGE = object()
 
 
 def check_names(room: Names, message: object = _NO_MESSAGE) -> tuple[str, ...]:
-    """Return the names, checked, each once; and the message that is for typed rooms among them."""
+    """Check the names and return each once. Check the message against the typed rooms."""
     names = (room,) if isinstance(room, str) else _several(room, message)
     if not names:
         raise ValueError("no room is named")

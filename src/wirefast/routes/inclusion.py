@@ -159,7 +159,7 @@ class _IncludedRouter(BaseRoute):
         adopted = adopt(route)
         return None if adopted is None else adopted.included(self.include_context)
 
-    # Asking the router, as FastAPI does; the methods with an underscore are those that FastAPI's routers call.
+    # ---- Asking the router, as FastAPI does; the methods with an underscore are those that FastAPI's routers call ----
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Return whether a route below matches. Nothing is added to the scope before ``handle``."""

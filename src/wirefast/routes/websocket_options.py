@@ -1,6 +1,7 @@
 """What one WebSocket route may ask of the server: the options that FastAPI does not have, in one place.
 
-A new option is a field here, a line in `SocketOptions`, and what `configure()` of server/opening.pyx makes of it.
+A new option is a field here and in `CommonOptions`. One for the server has its name in `_OF_SERVER` too, and
+`configure()` of server/opening.pyx follows it.
 """
 
 from __future__ import annotations

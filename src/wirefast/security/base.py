@@ -36,6 +36,6 @@ class SecurityBase:
         return HTTPException(status_code=401, detail="Not authenticated", headers={"WWW-Authenticate": self._challenge})
 
     def _refuse_if_required(self) -> None:
-        """Return what to do about missing credentials before the result is ``None``."""
+        """Raise the refusal where ``auto_error`` is set."""
         if self.auto_error:
             raise self.make_not_authenticated_error()

@@ -9,8 +9,8 @@ from wirefast.server.waiter cimport Waiter
 
 
 cdef class Connection(Outgoing):
-    # The end. `end` is the payload of the CLOSED event, once there is one; `peer_ended` says that the peer closed or
-    # left, and did nothing wrong before that is known yet, `fault_logged` that the peer's fault is in the log.
+    # The end. `end` is the payload of the CLOSED event, once there is one. `peer_ended`: the peer closed or left, and no
+    # earlier fault of it is known. `fault_logged`: the peer's fault is in the log.
     cdef tuple end
     cdef bint peer_ended
     cdef bint fault_logged

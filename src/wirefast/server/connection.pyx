@@ -55,7 +55,7 @@ cdef class Connection(Outgoing):
         """What keepalive waits in; None when it is off."""
         return self.bucket
 
-    # Events for the application.
+    # ---- Events for the application ----
 
     cdef object next_event(self, EventKind* kind):
         cdef int found = 0
@@ -164,7 +164,7 @@ cdef class Connection(Outgoing):
                     future.set_result(None)
         return 0
 
-    # Frames from the peer.
+    # ---- Frames from the peer ----
 
     cdef int on_message(self) except -1:
         cdef int kind
@@ -221,7 +221,7 @@ cdef class Connection(Outgoing):
                 self.broken(exc)
         return 0
 
-    # The end.
+    # ---- The end ----
 
     cdef int queue_close(self, int code, str reason) except -1:
         cdef bytes body = b""
@@ -385,7 +385,7 @@ cdef class Connection(Outgoing):
         self.wake()
         return self.release_drainers()
 
-    # Keepalive.
+    # ---- Keepalive ----
 
     cdef int start_keepalive(self) except -1:
         if self.settings.ping_interval > 0:

@@ -47,8 +47,7 @@ cdef dict common_names = {
         b"content-length", b"content-type",
     )
 }
-# Those whose values are the same for many clients and no secret: their lines are kept, checked and split, and a line
-# that came before costs one look and no memory of its own.
+# Headers whose values many clients share and that hold no secret. Their checked lines are kept and used again.
 cdef frozenset shared_names = frozenset((
     b"host", b"upgrade", b"connection", b"origin", b"user-agent", b"accept", b"accept-encoding", b"accept-language",
     b"cache-control", b"pragma", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-fetch-dest",

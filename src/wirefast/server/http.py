@@ -117,7 +117,7 @@ class HttpProtocol(asyncio.Protocol):
         self.state = HEAD
         self.reader: HeadReader | None = HeadReader()
 
-    # asyncio's side.
+    # ---- Asyncio's side ----
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
@@ -166,7 +166,7 @@ class HttpProtocol(asyncio.Protocol):
         else:
             self.close()
 
-    # States.
+    # ---- States ----
 
     def enter(self, state: State, seconds: float | None = None) -> None:
         """Go into a state, which ends after some seconds or by what it waits for."""
@@ -199,7 +199,7 @@ class HttpProtocol(asyncio.Protocol):
         client = get_remote_addr(self.transport)
         self.logger.log(TRACE, "%s%s", f"{client[0]}:{client[1]} - " if client else "", text)
 
-    # Reading.
+    # ---- Reading ----
 
     def read(self, data: bytes, at: int) -> None:
         """Read on, as far as the states allow."""
@@ -277,7 +277,7 @@ class HttpProtocol(asyncio.Protocol):
         self.disconnect()
         self.close()
 
-    # Requests.
+    # ---- Requests ----
 
     def serve(self, head: Head) -> None:
         """Start the application for a request."""

@@ -137,10 +137,10 @@ def waits(shares: Sequence[float]) -> bool:
 
 
 class Shares:
-    """What each worker is to get of the next connections, so that all come to have as many.
+    """The share of the next connections for each worker, so that all end with equally many.
 
-    A worker gets what it lacks to the mean that all will have after some more connections: as many as came last time,
-    and at least a few for each, so that a difference of one does not decide alone.
+    The share is in proportion to what the worker lacks to the expected mean. That is the mean after as many more
+    connections as came last time, and at least a few for each, so that a difference of one does not decide alone.
 
     Args:
         workers: how many there are.

@@ -60,7 +60,7 @@ cdef RouteTotals totals_of(dict scope):
 
 
 cdef Counter close_counter(int code, bint by_client):
-    """The counter of a kind of end. A code is two bytes, and the codes of a kind share a counter."""
+    """Return the counter of a code's label. Codes from 3000 on share two labels."""
     cdef object key = code * 2 + by_client
     cdef Counter counter = ends.get(key)
     if counter is None:
@@ -85,7 +85,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
         config, server_state, app_state: uvicorn's, as in `WebSocketProtocol`.
     """
 
-    # The handshake.
+    # ---- The handshake ----
 
     cdef int accept(self, object subprotocol, object headers) except -1:
         global latest
@@ -104,7 +104,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
         handshakes.of(outcome_of(status)).add()
         return WebSocketProtocol.refuse(self, status, lines, body)
 
-    # Messages.
+    # ---- Messages ----
 
     cdef int on_message(self) except -1:
         cdef size_t last = (self.ring_start + self.ring_count - 1) & (self.ring_capacity - 1)
@@ -132,7 +132,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
             pings.note(self.reactor.now() - self.ping_sent_at)
         return 0
 
-    # The end.
+    # ---- The end ----
 
     cdef int count_end(self) except -1:
         cdef RouteTotals totals = self.totals
@@ -161,7 +161,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
         self.about = None
         return 0
 
-    # What is told of an open socket.
+    # ---- What is told of an open socket ----
 
     def carried(self):
         """Return messages received, messages sent, bytes received, bytes sent."""

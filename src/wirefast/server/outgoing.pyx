@@ -60,7 +60,7 @@ cdef class Outgoing(FrameStream):
     cdef int lost(self) except -1:
         raise NotImplementedError
 
-    # Frames to the peer.
+    # ---- Frames to the peer ----
 
     cdef int send_frame(self, EventKind kind, const char* data, Py_ssize_t size) except -1:
         cdef bytes packed
@@ -128,7 +128,7 @@ cdef class Outgoing(FrameStream):
             self.settings.logger.error("Writing to a WebSocket failed", exc_info=(type(exc), exc, None))
             self.broken(exc)
             return False
-        # A write failed, and one more would say nothing: the next send shall raise.
+        # A write failed. Do not write again; the next send raises.
         if self.state == OPEN:
             self.lost()
         return False
@@ -259,7 +259,7 @@ cdef class Outgoing(FrameStream):
         exc.wirefast_connection = self.mark
         return exc
 
-    # The transport.
+    # ---- The transport ----
 
     cdef str peer(self):
         """Who is connected, for the log: a proxy, where one is between. Over a Unix socket there is no address."""

@@ -127,7 +127,7 @@ cdef class WebSocketProtocol(Opening):
         self.close_timeout = 10.0
         self.agree_to_deflate = self.settings.deflate
 
-    # asyncio's side.
+    # ---- Asyncio's side ----
 
     def connection_made(self, transport):
         self.transport = transport
@@ -183,7 +183,7 @@ cdef class WebSocketProtocol(Opening):
             if self.close_timer is not None:
                 self.arm_close_timer(min(SHUTDOWN_TIMEOUT, self.close_timeout))
 
-    # Draining (wirefast.server.drain).
+    # ---- Draining (wirefast.server.drain) ----
 
     def is_connected(self):
         """Whether the handshake is accepted and neither side has closed."""
@@ -218,7 +218,7 @@ cdef class WebSocketProtocol(Opening):
         self.request = head
         self.refuse_request(refused)
 
-    # The handshake.
+    # ---- The handshake ----
 
     def begin(self, Head head not None, bytes rest not None):
         """Take over a connection whose request head has been read.
@@ -316,7 +316,7 @@ cdef class WebSocketProtocol(Opening):
         task.add_done_callback(self.on_task_done)
         return 0
 
-    # The application's end.
+    # ---- The application's end ----
 
     def on_task_done(self, task):
         self.settings.server_state.tasks.discard(task)

@@ -38,8 +38,8 @@ cdef class Settings:
         self.app = config.loaded_app
         self.rewrite = None
         if type(self.app) is ProxyHeadersMiddleware:
-            # It changes the scope, and then only waits for the application, in a coroutine that every open socket
-            # would keep. So it is run by itself.
+            # The middleware changes the scope and awaits the application. Every open socket would keep its coroutine,
+            # so it runs on its own.
             rewrite = copy.copy(self.app)
             rewrite.app = nothing
             try:

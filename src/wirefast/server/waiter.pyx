@@ -47,7 +47,7 @@ cdef class Waiter:
                 PyContext_Exit(<PyObject*> context)
         return 0
 
-    # The awaiting side.
+    # ---- The awaiting side ----
 
     def __await__(self):
         return self
@@ -62,7 +62,7 @@ cdef class Waiter:
         self.result()
         raise StopIteration
 
-    # What a task asks of a future.
+    # ---- What a task asks of a future ----
 
     def get_loop(self):
         """The loop it belongs to."""

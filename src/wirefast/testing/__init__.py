@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> object:
     # Hypothesis, which fuzz needs, is for those who use it.
     if name in ("fuzz", "FuzzReport"):
-        from wirefast.testing import fuzzing
+        from wirefast.testing import fuzzing  # needs Hypothesis, which only those who use it need
 
         return getattr(fuzzing, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

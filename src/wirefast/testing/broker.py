@@ -43,7 +43,7 @@ class Broker:
         self._lost = 0
         self._other: Hub | None = None
 
-    # Faults.
+    # ---- Faults ----
 
     def cut(self) -> None:
         """Break every link, and let none be made, until `heal`. What is published meanwhile waits, within bounds."""
@@ -85,7 +85,7 @@ class Broker:
         """No delay, no copies, no loss."""
         self._delay, self._copies, self._lost = 0.0, 1, 0
 
-    # Another process.
+    # ---- Another process ----
 
     async def other(self) -> Hub:
         """Return a hub as of another process, without members."""
@@ -119,7 +119,7 @@ class Broker:
             await self._other.stop()
             self._other = None
 
-    # The links' side.
+    # ---- The links' side ----
 
     def deliver(self, room: str, payload: bytes) -> None:
         """Take a payload to every link that has its room."""

@@ -80,7 +80,7 @@ class Clock:
         if isinstance(loop, asyncio.BaseEventLoop):
             self._keep_its_own_time(loop)
 
-    # What stands in place of the loop's methods.
+    # ---- What stands in place of the loop's methods ----
 
     def time(self) -> float:
         """Seconds, as ``loop.time()`` gives them."""
@@ -121,7 +121,7 @@ class Clock:
         loop._wirefast_real_time = self.real_time  # type: ignore[attr-defined]
         loop._run_once = types.MethodType(ours, loop)  # type: ignore[attr-defined]
 
-    # The real time, for the kit itself.
+    # ---- The real time, for the kit itself ----
 
     def real_time(self) -> float:
         """Return the loop's own time, which nothing moves."""
@@ -146,7 +146,7 @@ class Clock:
         finally:
             timer.cancel()
 
-    # For tests.
+    # ---- For tests ----
 
     def advance(self, seconds: float) -> asyncio.Future[None]:
         """Move the time forward, and run what comes due on the way: each timer at its time, in order.
@@ -235,7 +235,7 @@ class Clock:
         """Give wirefast the real time of day back."""
         core_clock.ahead = core_clock._not_ahead
 
-    # Moving.
+    # ---- Moving ----
 
     async def _move(self) -> None:
         self._held = self.time()

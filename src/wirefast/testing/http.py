@@ -46,7 +46,7 @@ class Stream(httpcore.AsyncNetworkStream):
         self._opened(self._wire.port)
         return self
 
-    # The wire's side.
+    # ---- The wire's side ----
 
     def received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -58,7 +58,7 @@ class Stream(httpcore.AsyncNetworkStream):
         self._over = True
         self._arrived.set()
 
-    # httpcore's side.
+    # ---- Httpcore's side ----
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return the next bytes; none at the end."""

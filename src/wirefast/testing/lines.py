@@ -155,7 +155,7 @@ class WireLine(Line):
         """The client's port."""
         return self.wire.port
 
-    # Out.
+    # ---- Out ----
 
     def send_message(self, is_text: bool, data: bytes) -> None:
         self.send_frame(TEXT if is_text else BINARY, data, True, 0, b"\x01\x02\x03\x04")
@@ -170,7 +170,7 @@ class WireLine(Line):
         self.note(">", f"raw {data.hex()}", False)
         self.wire.write(data)
 
-    # Faults.
+    # ---- Faults ----
 
     def stall(self) -> None:
         self.stop_portions()
@@ -205,7 +205,7 @@ class WireLine(Line):
         self.stop_portions()
         self.wire.close()
 
-    # In.
+    # ---- In ----
 
     def received(self, data: bytes) -> None:
         """Bytes have come."""

@@ -126,7 +126,7 @@ def _validated(wanted: Any, message: Message) -> Any:
 
 
 def _check_tags(found: Any, message: Message) -> None:
-    """Return a tag that the message has not got is not made up by the model's default."""
+    """Refuse a message without a tag that the model's default would fill in."""
     if isinstance(found, BaseModel):
         value = message.json
         for name, field in type(found).model_fields.items():

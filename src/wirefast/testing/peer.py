@@ -59,7 +59,7 @@ class Peer(Faults):
     def _state(self) -> str:
         return "open" if self._end is None else f"ended {self._end.code}"
 
-    # What has come.
+    # ---- What has come ----
 
     @property
     def transcript(self) -> Transcript:
@@ -87,7 +87,7 @@ class Peer(Faults):
         """Return code (1005: none, 1006: no frame) and reason of the end; None while it is open."""
         return None if self._end is None else (self._end.code, self._end.reason)
 
-    # The line's side.
+    # ---- The line's side ----
 
     def on_message(self, message: Message) -> None:
         """Hear that a whole message has come."""
@@ -109,7 +109,7 @@ class Peer(Faults):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    # Sending.
+    # ---- Sending ----
 
     async def send(self, value: Any, *, ref: int | str | bool | None = None) -> int | str | None:
         """Send a message.
@@ -188,7 +188,7 @@ class Peer(Faults):
         self._line.send_message(is_text, data)
         await asyncio.sleep(0)
 
-    # Expecting.
+    # ---- Expecting ----
 
     @overload
     async def expect(self, wanted: type[T], *, skip: Any = False, within: float | None = None) -> T: ...
@@ -363,7 +363,7 @@ class Peer(Faults):
         await self._finish(within)
         return self._end.code, self._end.reason
 
-    # The end.
+    # ---- The end ----
 
     async def close(self, code: int | None = 1000, reason: str = "", *, within: float | None = None) -> tuple[int, str]:
         """Close with ``code`` and ``reason``; wait, ``within`` real seconds, for the answer and for the handler's end.
@@ -405,7 +405,7 @@ class Peer(Faults):
         """Whether the connection is there, closing or not."""
         return not self._line.over
 
-    # Waiting.
+    # ---- Waiting ----
 
     async def handshake(self, within: float | None = None) -> None:
         """Wait for the answer to the request, ``within`` real seconds.

@@ -97,7 +97,7 @@ class Live(Client):
         self._runner: Runner | None = None
         self._last_port = 0
 
-    # Life.
+    # ---- Life ----
 
     async def __aenter__(self) -> Live:
         # The peers of fixtures end after the test, which is too late; so they end with it.
@@ -201,7 +201,7 @@ class Live(Client):
             protocol.transport.abort()
         await self.clock.settle()
 
-    # What it has.
+    # ---- What it has ----
 
     @property
     def clock(self) -> Clock:
@@ -323,7 +323,7 @@ class Live(Client):
             finally:
                 runner.close()
 
-    # For peers.
+    # ---- For peers ----
 
     def note(self, name: str, sign: str, text: str, quiet: bool = False) -> None:
         """Write down what the connection of a ``name`` says: ``sign``, ``text``, ``quiet`` as in `Event`."""
@@ -414,7 +414,7 @@ class Live(Client):
                 self.exceptions.add(exc, port)
             raise
 
-    # Overrides.
+    # ---- Overrides ----
 
     def _overrides(self) -> dict[Callable[..., Any], Callable[..., Any]]:
         app = self.app if self.app is not None else self._given

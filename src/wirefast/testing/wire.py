@@ -36,7 +36,7 @@ class Receiver(Protocol):
         """Bytes."""
 
     def ended(self, lost: bool) -> None:
-        """Hear that the end: of the stream, or ``lost`` with a reset."""
+        """Hear that the stream has ended, by a reset where ``lost``."""
 
 
 class Wire(ABC):
@@ -100,7 +100,7 @@ class MemoryTransport(asyncio.Transport):
         self.closing = False
         self.gone = False
 
-    # What a protocol asks of it.
+    # ---- What a protocol asks of it ----
 
     def write(self, data: Any) -> None:
         if self.gone or self.out_ended or not data:
@@ -166,7 +166,7 @@ class MemoryTransport(asyncio.Transport):
             self.out, self.out_size = ([kept], len(kept)) if kept else ([], 0)
             self.lose(None)
 
-    # To the client.
+    # ---- To the client ----
 
     def pause(self) -> None:
         self.paused = True
@@ -219,7 +219,7 @@ class MemoryTransport(asyncio.Transport):
         if protocol is not None:
             protocol.connection_lost(exc)
 
-    # From the client.
+    # ---- From the client ----
 
     def feed_soon(self) -> None:
         if not self.feeding and self.reading and not self.closing and (self.incoming or self.in_ended):
@@ -321,7 +321,7 @@ class SocketWire(Wire, asyncio.Protocol):
         _, wire = await loop.create_connection(lambda: cls(receiver, connections), address[0], address[1])
         return wire
 
-    # asyncio's side.
+    # ---- Asyncio's side ----
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -342,7 +342,7 @@ class SocketWire(Wire, asyncio.Protocol):
             self.over = True
             self.receiver.ended(lost)
 
-    # The client's side.
+    # ---- The client's side ----
 
     def write(self, data: bytes) -> None:
         if not self.transport.is_closing():

@@ -123,18 +123,18 @@ def make_broker(url: str) -> Broker:
         known = ", ".join(f"{name}://" for name in _BROKERS)
         raise InvalidBrokerURL(f"the URL of a broker begins with one of {known}")
     module, name = _BROKERS[scheme]
-    broker: Broker = getattr(import_module(module, __package__), name)(url)
+    broker: Broker = getattr(import_module(module), name)(url)
     return broker
 
 
 # Imported when they are used: each needs a client that an extra brings.
 _BROKERS = {
-    "redis": (".redis", "RedisBroker"),
-    "rediss": (".redis", "RedisBroker"),
-    "unix": (".redis", "RedisBroker"),
-    "nats": (".nats", "NatsBroker"),
-    "tls": (".nats", "NatsBroker"),
-    "local": (".local", "LocalBroker"),
+    "redis": ("wirefast.rooms.brokers.redis", "RedisBroker"),
+    "rediss": ("wirefast.rooms.brokers.redis", "RedisBroker"),
+    "unix": ("wirefast.rooms.brokers.redis", "RedisBroker"),
+    "nats": ("wirefast.rooms.brokers.nats", "NatsBroker"),
+    "tls": ("wirefast.rooms.brokers.nats", "NatsBroker"),
+    "local": ("wirefast.rooms.brokers.local", "LocalBroker"),
 }
 
 

@@ -25,7 +25,7 @@ class BrokerLink(ABC):
     drop something that had arrived. ``ended`` is resolved with the reason when the connection is lost.
     """
 
-    heard = 0  # goes up with everything that arrives; a link that is behind is told from a dead one by it
+    heard = 0  # counts what arrived; a slow link still counts, a dead one does not
 
     def __init__(self, receive: Callable[[str, bytes], None], overrun: Callable[[str], None]) -> None:
         self.receive = receive

@@ -74,7 +74,7 @@ class LocalLink(BrokerLink, asyncio.Protocol):
         self._budget = TurnBudget()
         self._paused = False
 
-    # The connection.
+    # ---- The connection ----
 
     async def open(self) -> None:
         try:
@@ -105,7 +105,7 @@ class LocalLink(BrokerLink, asyncio.Protocol):
             self._transport.abort()
         self._fail("closed")
 
-    # What arrives.
+    # ---- What arrives ----
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -149,7 +149,7 @@ class LocalLink(BrokerLink, asyncio.Protocol):
             self._fail(error)
             self._transport.abort()
 
-    # What leaves.
+    # ---- What leaves ----
 
     async def _ask(self, data: list[bytes]) -> None:
         if self.ended.done() or self._transport is None:
