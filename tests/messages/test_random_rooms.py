@@ -253,6 +253,17 @@ def ordered(found: Any) -> list[Any]:
 STOPPED = {"number": 0, "type": "a", "enter": 1, "run": 2, "leave": 1, "fails": "leave", "how": "bug"}
 
 
+# Over ASGI the end may have been read ahead when the next handler begins.
+FULL = [
+    {"type": "a", "number": 0},
+    {"type": "a", "items": 0, "ref": 0, "more": 1, "run": 3, "leave": 3, "fails": "run", "number": 1},
+    {"type": "a", "number": "no number"},
+    {"type": "a", "number": "no number"},
+    {"type": "a", "number": 4},
+]
+
+
+@example(Scene([[["a"]], [["b"]]], [False, False], False, True, 1, FULL, True, (2, False)))
 @example(Scene([[["a"]]], [True], False, False, 1, [STOPPED], True, (6, True)))
 @example(Scene([[["a"]]], [False], False, False, 1, [{**STOPPED, "how": "message"}], False, (4, True)))
 @settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])

@@ -155,10 +155,20 @@ cdef class MessageReader:
         """Over ASGI: read one message on, unless enough of them wait."""
         if self.ahead is None:
             self.ahead = deque()
+        if self.ahead and isinstance(self.ahead[len(self.ahead) - 1], BaseException):
+            # The end was read while nothing was watched; nothing comes behind it. Not now, as in noticed().
+            self.task.get_loop().call_soon(self.meet_end)
+            return 0
         if self.reading is None and len(self.ahead) < MAX_AHEAD and self.ahead_bytes < MAX_AHEAD_BYTES:
             self.reading = asyncio.create_task(self.websocket.receive())
             self.reading.add_done_callback(self.have_read)
         return 0
+
+    def meet_end(self):
+        """End what runs by the end that was read ahead."""
+        if self.watching and self.failure is None and self.ahead:
+            if isinstance(self.ahead[len(self.ahead) - 1], BaseException):
+                self.interrupt(self.ahead.pop())
 
     def have_read(self, task):
         """A message, or the end, was read ahead."""
