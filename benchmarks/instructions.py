@@ -38,6 +38,8 @@ SCENES = {
     "JSON message": ["wirefast", "wirefast_limited", "fastapi", "floor"],
     "text message": ["wirefast", "wirefast_limited", "fastapi", "floor"],
 }
+#: Peers that need not be in the baseline: their ratio to ours is what counts.
+UNSAVED = {"wirefast_limited"}
 Counts = dict[str, dict[str, float]]
 
 
