@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import starlette.websockets
@@ -145,3 +146,8 @@ async def open_socket(kind: str) -> Any:
     if kind == "ours":
         return await OnOurs().open()
     return await OnAsgi(wirefast.WebSocket if kind == "ours by ASGI" else starlette.websockets.WebSocket).open()
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    """Run a scenario in a loop of its own, at most a minute."""
+    asyncio.run(asyncio.wait_for(scenario(), 60))  # type: ignore[arg-type]

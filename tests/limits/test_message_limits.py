@@ -1,0 +1,206 @@
+"""Limits of messages: their number and size, by each way to receive, in typed messages and rooms."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from limited import MANY, client_of, closes, denied, echo, exchange
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket as StarletteWebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from wirefast import App, Limits, Rate, WebSocket
+from wirefast._core.errors import LimitExceeded
+from wirefast.rooms import Hub, TooManyRooms
+from wirefast.testclient import TestClient
+
+
+@pytest.mark.parametrize(
+    ("limits", "texts", "expected"),
+    [
+        (Limits(messages=MANY), ["x"] * 5, (5, None)),
+        (Limits(messages=MANY), ["x"] * 6, (6, (1008, "too many messages"))),
+        (Limits(messages=MANY), ["x"] * 9, (6, (1008, "too many messages"))),
+        (Limits(messages=Rate(1, per=10_000.0, burst=3)), ["x"] * 2, (2, None)),
+        (Limits(messages=Rate(1, per=10_000.0, burst=3)), ["x"] * 3, (3, (1008, "too many messages"))),
+        (Limits(bytes=Rate(14, per=10_000.0)), ["x" * 5] * 2, (2, None)),
+        (Limits(bytes=Rate(13, per=10_000.0)), ["x" * 5] * 2, (2, (1008, "too many bytes"))),
+        (Limits(bytes=Rate(13, per=10_000.0)), ["é" * 5], (1, (1008, "too many bytes"))),
+        (Limits(message_bytes=10), ["x" * 10, "é" * 5], (2, None)),
+        (Limits(message_bytes=10), ["x" * 11], (0, (1009, "message too big"))),
+        (Limits(message_bytes=10), ["é" * 6], (0, (1009, "message too big"))),
+        (Limits(message_bytes=10, on_excess="drop"), ["x" * 11], (0, (1009, "message too big"))),
+    ],
+)
+def test_just_under_and_just_over(limits: Limits, texts: list[str | bytes], expected: Any) -> None:
+    assert exchange(client_of(limits), texts) == expected
+
+
+def test_what_is_dropped() -> None:
+    limits = Limits(messages=Rate(3, per=10_000.0), on_excess="drop")
+    with client_of(limits).websocket_connect("/") as websocket:
+        for number in range(10):
+            websocket.send_text(str(number))
+        assert [websocket.receive_text() for _ in range(3)] == ["0", "1", "2"]
+    assert limits.refused["messages"] == 7
+
+
+def test_what_is_an_error() -> None:
+    limits = Limits(messages=Rate(3, per=10_000.0), on_excess="error")
+    app = App(limits=limits)
+
+    @app.websocket("/caught")
+    async def caught(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while True:
+            try:
+                await websocket.send_text(await websocket.receive_text())
+            except LimitExceeded as exceeded:
+                await websocket.send_text(f"{exceeded.code} {exceeded.reason}")
+            except WebSocketDisconnect:
+                return
+
+    app.websocket("/")(echo)
+    client = TestClient(app)
+    with client.websocket_connect("/caught") as websocket:
+        for _ in range(5):
+            websocket.send_text("x")
+        assert [websocket.receive_text() for _ in range(5)] == ["x", "x", "x", *["1008 too many messages"] * 2]
+    assert exchange(client, ["x"] * 9) == (3, (1008, "too many messages"))
+
+
+def test_what_is_delayed() -> None:
+    began = time.monotonic()
+    assert exchange(client_of(Limits(messages=Rate(2, per=0.2), on_excess="delay")), ["x"] * 5) == (5, None)
+    assert 0.35 < time.monotonic() - began < 5
+    began = time.monotonic()
+    assert exchange(client_of(Limits(bytes=Rate(20, per=0.2), on_excess="delay")), ["x" * 20] * 3) == (3, None)
+    assert 0.35 < time.monotonic() - began < 5
+
+
+def raw(app: App, path: str) -> None:
+    @app.websocket(path)
+    async def by_receive(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while (message := await websocket.receive())["type"] == "websocket.receive":
+            await websocket.send({"type": "websocket.send", "text": message.get("text") or message["bytes"].decode()})
+        await websocket.send_text(message["type"]) if websocket.connected else None
+
+
+async def by_starlette(websocket: StarletteWebSocket) -> None:
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
+
+
+@pytest.mark.parametrize("path", ["/raw", "/plain", "/mounted/inner", "/ours/inner", "/json", "/bytes", "/listener"])
+def test_every_way_to_receive(path: str) -> None:
+    limits = Limits(messages=MANY, connections=1)
+    app = App(limits=limits)
+    raw(app, "/raw")
+    app.websocket_route("/plain")(by_starlette)
+    app.mount("/mounted", Starlette(routes=[WebSocketRoute("/inner", by_starlette)]))
+    inner = App()
+    inner.websocket("/inner")(echo)
+    app.mount("/ours", inner)
+
+    @app.websocket("/json")
+    async def by_json(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for value in websocket.iter_json():
+            await websocket.send_text(str(value))
+
+    @app.websocket("/bytes")
+    async def by_bytes(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for value in websocket.iter_bytes():
+            await websocket.send_text(value.decode())
+
+    @app.websocket_listener("/listener")
+    async def listener(message: str) -> str:
+        return message
+
+    client = TestClient(app)
+    texts: list[Any] = [b"7" if path == "/bytes" else "7"] * 9
+    assert exchange(client, texts, path) == (6, (1008, "too many messages"))
+    assert limits.open == 0 and limits.refused == {"messages": 1}
+    with client.websocket_connect(path):
+        assert denied(client, path).status_code == 503
+
+
+@pytest.mark.parametrize("on_excess", ["error", "drop", "close"])
+def test_typed_messages(on_excess: Any) -> None:
+    app = App(limits=Limits(messages=Rate(2, per=10_000.0), on_excess=on_excess))
+    messages = app.messages("/")
+
+    @messages.on("say")
+    async def say(text: str) -> dict[str, str]:
+        return {"said": text}
+
+    with TestClient(app).websocket_connect("/") as websocket:
+        for number in range(3):
+            websocket.send_json({"type": "say", "text": str(number)})
+        assert [websocket.receive_json() for _ in range(2)] == [{"said": "0"}, {"said": "1"}]
+        if on_excess == "close":
+            assert closes(websocket) == (1008, "too many messages")
+        elif on_excess == "error":
+            assert websocket.receive_json() == {"type": "error", "code": "too_many"}
+
+
+def test_typed_messages_that_are_read_ahead() -> None:
+    app = App(limits=Limits(messages=Rate(2, per=10_000.0), on_excess="error"))
+    messages = app.messages("/")
+
+    @messages.on("say")
+    def say(text: str) -> dict[str, str]:
+        time.sleep(0.01)
+        return {"said": text}
+
+    with TestClient(app).websocket_connect("/") as websocket:
+        for number in range(4):
+            websocket.send_json({"type": "say", "text": str(number)})
+        answers = [websocket.receive_json() for _ in range(4)]
+    assert sorted(map(str, answers)) == [
+        *["{'said': '0'}", "{'said': '1'}"],
+        *["{'type': 'error', 'code': 'too_many'}"] * 2,
+    ]
+
+
+def test_handlers_in_flight() -> None:
+    app = App(limits=Limits(in_flight=2))
+    running, most = 0, 0
+    messages = app.messages("/", in_flight=5)
+
+    @messages.on("say", concurrent=True)
+    async def say(text: str) -> dict[str, str]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.02)
+        running -= 1
+        return {"said": text}
+
+    with TestClient(app).websocket_connect("/") as websocket:
+        for number in range(6):
+            websocket.send_json({"type": "say", "text": str(number)})
+        assert {websocket.receive_json()["said"] for _ in range(6)} == set("012345")
+    assert most == 2
+
+
+def test_rooms() -> None:
+    hub = Hub()
+    app = App(hub=hub, limits=Limits(rooms=2))
+
+    @app.websocket("/")
+    async def socket(websocket: WebSocket, hub: Hub) -> None:
+        await websocket.accept()
+        await hub.join(["a", "b"], websocket)
+        try:
+            await hub.join("c", websocket)
+        except TooManyRooms as exc:
+            await websocket.send_text(str(exc))
+
+    with TestClient(app) as client, client.websocket_connect("/") as websocket:
+        assert websocket.receive_text() == "a socket may be in 2 rooms"
