@@ -95,9 +95,11 @@ async function tokens(url: string): Promise<void> {
   expect("token", (await room.request({ type: "hello", name: "x" })).text, "x");
   expect("asked", asked, 3);
   await room.close();
-  const beside = connect("/subprotocol", { url, token: "ä?>", tokenIn: "subprotocol" });
-  expect("subprotocol", (await beside[Symbol.asyncIterator]().next()).value, ["bearer.w6Q_Pg"]);
-  await beside.close();
+  for (const address of ["/tokens/subprotocol", "/tokens/message", "/tokens/query"] as const) {
+    const told = connect(address, { url, token: "a?>~" }); // goes where the document says
+    expect(address, (await told.request({ type: "which" })).text, "a?>~");
+    await told.close();
+  }
   const never = connect("/private", { url, token: () => "old", retry: { base: 1 } });
   expect("refused", (await until(never, "closed")).code, 4401);
 }

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from wirefast import App, Depends, Query, WebSocket, WebSocketException
 from wirefast.messages import MessageError
 from wirefast.rooms import Hub
-from wirefast.security import APIKeyQuery
+from wirefast.security import APIKeyQuery, WebSocketBearer
+from wirefast.security.websocket_bearer import Source
 
 
 class Say(BaseModel):
@@ -121,9 +122,15 @@ async def echo(websocket: WebSocket, path: str, shout: bool = False) -> None:
             await websocket.send_bytes(message["bytes"])
 
 
-@app.websocket("/subprotocol")
-async def subprotocol(websocket: WebSocket) -> None:
-    """Read the token from a subprotocol, and answer another one."""
-    offered = websocket.scope["subprotocols"]
-    await websocket.accept(subprotocol=next(name for name in offered if not name.startswith("bearer.")))
-    await websocket.send_json([name for name in offered if name.startswith("bearer.")])
+def add_tokens(source: Source) -> None:
+    """Add a socket that reads its token from one place, and says it."""
+    bearer = WebSocketBearer(sources=[source], scheme_name=source)
+    told = app.messages(f"/tokens/{source}", dependencies=[Depends(bearer)])
+
+    @told.on("which", operation_id=f"which_{source}")
+    async def which(unused: int = 0, token: str = Depends(bearer)) -> Said:  # noqa: B008
+        return Said(by=source, text=token)
+
+
+for place in ("header", "subprotocol", "message", "query"):
+    add_tokens(place)

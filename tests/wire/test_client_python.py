@@ -127,8 +127,11 @@ def test_tokens(client: Any, url: str) -> None:
             for _ in range(2):
                 await until(room, "waiting")
             assert (await room.request(client.Hello(name="x"))).text == "x"
-        async with client.connect("/subprotocol", url=url, token="ä?>", token_in="subprotocol") as room:
-            assert await anext(aiter(room)) == ["bearer.w6Q_Pg"]
+        for place in ("header", "subprotocol", "message", "query"):
+            async with client.connect(
+                f"/tokens/{place}", url=url, token="a?>~"
+            ) as room:  # goes where the document says
+                assert (await room.request(client.Which())).text == "a?>~"
         async with client.connect("/private", url=url, token=lambda: "old", retry_base=0.001) as room:
             assert (await until(room, "closed")).code == 4401
 

@@ -71,7 +71,8 @@ def test_talking(browser: Browser, url: str) -> None:
     page = opened(browser, f"{url}/asyncapi")
     assert page.evaluate("document.title") == "Clients - Sockets"
     assert page.evaluate("[...document.querySelectorAll('nav a code')].map(item => item.textContent)") == [
-        "/rooms/{room_id}", "/private", "/ticks/{last}", "/echo/{path}", "/subprotocol",
+        "/rooms/{room_id}", "/private", "/ticks/{last}", "/echo/{path}",
+        "/tokens/header", "/tokens/subprotocol", "/tokens/message", "/tokens/query",
     ]  # fmt: skip
     assert page.evaluate("button('Send').disabled")
     connect(page, room_id="7", name="bob")
@@ -136,6 +137,17 @@ def test_a_token_stays_out_of_links_and_storage(browser: Browser, url: str) -> N
     # The link fills the form in again.
     again = opened(browser, page.evaluate("copied"))
     assert again.evaluate("[field('Text').value, field('Token').value]") == ['{"type":"hello","name":"x"}', ""]
+    fine(page)
+
+
+@pytest.mark.parametrize("place", ["subprotocol", "message", "query"])
+def test_tokens_go_where_the_document_says(browser: Browser, url: str, place: str) -> None:
+    page = opened(browser, f"{url}/asyncapi#tokens_{place}")
+    connect(page, Token="a?>~")
+    page.wait_for("lines().some(line => line.startsWith('note|open'))")
+    send(page, "which")
+    page.wait_for("lines().some(line => line.startsWith('heard answer'))")
+    assert '"text":"a?>~"' in page.evaluate("lines().at(-1)")
     fine(page)
 
 
