@@ -13,7 +13,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
-LONGEST = 600
+LONGEST = 500
+#: What is longer and is not cut yet; each fails here as soon as it is short enough.
+LONGER = {"src/wirefast/_core/websocket.pyx", "src/wirefast/applications.py"}
 
 # From the bottom to the top: a module imports from its own row and those before it; a package stands for all in it
 # that have no row of their own.
@@ -55,6 +57,7 @@ PYTHON = sorted(set(SOURCE.rglob("*.py")) - {PLUGIN}) + sorted(SOURCE.rglob("*.p
 CYTHON = sorted(SOURCE.rglob("*.pyx")) + sorted(SOURCE.rglob("*.pxd"))
 COMPILED = sorted(SOURCE.rglob("*.pyx"))
 C = sorted((ROOT / "csrc").glob("*.[ch]"))
+WORKSHOP = sorted(path for folder in ("tests", "tools", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 
 
 def name_of(path: Path) -> str:
@@ -146,10 +149,10 @@ def test_c_knows_nothing_of_python(path: Path) -> None:
     assert "Python.h" not in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", PYTHON + CYTHON + C, ids=label)
+@pytest.mark.parametrize("path", [*PYTHON, *CYTHON, *C, *WORKSHOP], ids=label)
 def test_files_are_small(path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST, f"{label(path)} has {lines} lines"
+    assert (lines > LONGEST) == (label(path) in LONGER), f"{label(path)} has {lines} lines"
 
 
 @pytest.mark.parametrize("path", COMPILED, ids=label)

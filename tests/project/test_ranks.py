@@ -42,9 +42,9 @@ ROWS = {
         "serving",
     ],
     "rooms": [
-        "brokers.base brokers.frames brokers.link brokers.notices metering turn typed workers",
+        "brokers.base brokers.frames brokers.link brokers.notices metering threads turn typed workers",
         "brokers brokers.outgoing brokers.relay brokers.subscriptions models",
-        "brokers.supervisor envelope gaps roster",
+        "brokers.supervisor envelope gaps members roster",
         "brokers.local brokers.nats brokers.redis sequence",
         "hub",
         "__init__",

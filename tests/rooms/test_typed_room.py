@@ -109,6 +109,8 @@ def test_another_message_is_refused() -> None:
                 await hub.publish(chat(room_id=1), message)  # type: ignore[call-overload]
             with pytest.raises(TypeError, match="the room 'lobby' sends Said, not "):
                 await hub.publish(["other", lobby], message)
+            with pytest.raises(TypeError, match="the room 'lobby' sends Said, not "):
+                await asyncio.to_thread(hub.publish_from_thread, lobby, message)
         assert await hub.publish(["other", lobby, chat(room_id=2)], Said(text="x")) == 0
         assert await hub.publish((name for name in [lobby]), Said(text="x")) == 0
         for anything in (Any, dict[str, int], Plain):

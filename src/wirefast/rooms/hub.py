@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import inspect
 import logging
-import threading
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
@@ -30,6 +29,7 @@ from wirefast._core.unicode import utf8
 from wirefast.rooms import envelope
 from wirefast.rooms.brokers.base import make_broker
 from wirefast.rooms.gaps import Failures, Gaps
+from wirefast.rooms.members import dismiss, in_none_of, listed
 from wirefast.rooms.metering import count_dropped
 from wirefast.rooms.models import (
     Drop,
@@ -42,6 +42,7 @@ from wirefast.rooms.models import (
 )
 from wirefast.rooms.roster import PolicyChoice, Roster
 from wirefast.rooms.sequence import SequenceLog, hear
+from wirefast.rooms.threads import loop_of_others, run_in
 from wirefast.rooms.turn import Turn
 from wirefast.rooms.typed import Room
 from wirefast.rooms.workers import is_first_worker, relay_url, worker_count
@@ -289,33 +290,11 @@ class Hub(Roster, FromScope):
             RuntimeError: called in the hub's own thread, or before the hub runs.
             TimeoutError: the loop did not get to it; it is not published then, unless it was on its way already.
         """
-        loop = self._loop
-        if loop is None or not loop.is_running():
-            raise RuntimeError("this hub is not started: give it to App(hub=hub), or use `async with hub`")
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if here is loop:
-            raise RuntimeError("this is the hub's own event loop: await hub.publish()")
+        loop = loop_of_others(self._loop)
         names = check_names(room, message)
         prepared = make_message(message)
-        given_up = threading.Event()
-
-        async def work() -> int:
-            if given_up.is_set():
-                return 0
-            return await self.publish(names, prepared, exclude=exclude, policy=policy, key=key)
-
-        future = asyncio.run_coroutine_threadsafe(work(), loop)
-        try:
-            return future.result(timeout)
-        except concurrent.futures.TimeoutError:
-            # Python 3.10 has one of its own.
-            raise TimeoutError("the event loop did not get to it in time") from None
-        finally:
-            given_up.set()
-            future.cancel()
+        publish = partial(self.publish, names, prepared, exclude=exclude, policy=policy, key=key)
+        return run_in(loop, publish, timeout)
 
     async def close(self, room: Names, code: int = close.NORMAL, reason: str = "") -> int:
         """Close every socket in a room, of all processes, behind what waits for it; its handler sees a disconnect.
@@ -344,8 +323,8 @@ class Hub(Roster, FromScope):
         close.check_code(code)
         if len(encoded) > close.MAX_REASON:
             raise ValueError(f"the reason is longer than {close.MAX_REASON} bytes")
-        members = [member for listed, _ in self._targets(names, None) for member in listed]
-        _dismiss(members, code, reason)
+        members = [member for found, _ in self._targets(names, None) for member in found]
+        dismiss(members, code, reason)
         self._tell(names, envelope.CLOSE, code.to_bytes(2, "big") + encoded)
         return len(members)
 
@@ -358,7 +337,7 @@ class Hub(Roster, FromScope):
             if room is None:
                 targets.append(([], chosen or self._policy_of(name)))
                 continue
-            targets.append((_in_none_of(earlier, _listed(room)), chosen or room.policy))
+            targets.append((in_none_of(earlier, listed(room)), chosen or room.policy))
             earlier.add(name)
         return targets
 
@@ -474,7 +453,7 @@ class Hub(Roster, FromScope):
         if received.kind == envelope.CLOSE:
             self._stats.received += 1
             code, reason = int.from_bytes(received.data[:2], "big"), received.data[2:].decode("utf-8")
-            _dismiss(list(self._remote_members(name, room, received)), code, reason)
+            dismiss(list(self._remote_members(name, room, received)), code, reason)
             return
         message = received_message(received.data, received.kind == envelope.TEXT)
         policy = room.policy
@@ -494,7 +473,7 @@ class Hub(Roster, FromScope):
         """Return the members that did not get the message through an earlier room."""
         rooms = received.rooms
         earlier = {other for other in rooms[: rooms.index(name)] if other in self._rooms} if rooms else set()
-        return _in_none_of(earlier, _listed(room))
+        return in_none_of(earlier, listed(room))
 
     def _refuse(self, name: str, room: OpenRoom, why: ValueError) -> None:
         """Count a message that is larger than it may be here, and tell the room that it misses one."""
@@ -515,23 +494,3 @@ class Hub(Roster, FromScope):
     def _gap(self, name: str, room: OpenRoom) -> None:
         self._stats.gaps += 1
         self._gaps.tell(name, room)
-
-
-def _listed(room: OpenRoom) -> list[RoomMember]:
-    """Return the members as a list, which is not changed: another one is made when a member has come or gone."""
-    if room.listed is None:
-        room.listed = list(room.members)
-    return room.listed
-
-
-def _in_none_of(rooms: set[str], members: list[RoomMember]) -> list[RoomMember]:
-    """Return the members that are in none of these rooms."""
-    return [member for member in members if member.rooms.keys().isdisjoint(rooms)] if rooms else members
-
-
-def _dismiss(members: list[RoomMember], code: int, reason: str) -> None:
-    for member in members:
-        try:
-            member.dismiss(code, reason)
-        except Exception:
-            logger.exception("Closing a WebSocket failed")
