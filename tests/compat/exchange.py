@@ -86,7 +86,10 @@ def _run(build: Build, f: Framework, requests: tuple[Request, ...]) -> tuple[lis
             events.append(("refused", _frozen(exc)))
         else:
             asyncio.run(serve(app))
-    events += [("warning", warning.category.__name__, str(warning.message)) for warning in caught]
+    told = [(warning.category.__name__, str(warning.message)) for warning in caught]
+    events += [
+        ("warning", name, text) for name, text in told if name != "DeclarationWarning"
+    ]  # advice of wirefast's own
     return events, answers
 
 
