@@ -288,7 +288,7 @@ def test_every_argument_of_fastapi_that_concerns_serving():
             assert parameter.default == theirs[name].default, name
             assert parameter.kind is theirs[name].kind, name
     ours_alone = {"asyncapi_docs_url", "asyncapi_url", "explain_rejections", "hub", "openapi_websockets", "origins"}
-    ours_alone |= {"secret_parameters", "limits", "warn_long_lived"}
+    ours_alone |= {"limits", "metrics", "secret_parameters", "warn_long_lived"}
     assert set(ours) - set(theirs) == ours_alone
     assert set(theirs) - set(ours) <= {"extra", "telemetry"}
 
