@@ -4,30 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import random
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from slower import SLOWER
-from sockets import KINDS, open_socket, turns
+from sockets import open_socket, run, turns
 from wirefast.rooms import Hub, Stats, TooManyRooms
-
-
-def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(scenario(), 60))  # type: ignore[arg-type]
-
-
-@pytest.fixture(autouse=True)
-def _no_access_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING, "uvicorn.error")
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return request.param
 
 
 def test_joining_counts_and_leaving_leaves_nothing_behind(kind: str) -> None:

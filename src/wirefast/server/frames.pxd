@@ -4,7 +4,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from wirefast._core.channel cimport EventKind
-from wirefast.server.csrc cimport frame_header, utf8_state
+from wirefast.server.csrc cimport FRAME_CONTROL_MAX, FRAME_HEADER_MAX, frame_header, utf8_state
 from wirefast.server.reactor cimport Flushable
 
 
@@ -35,8 +35,8 @@ cdef class FrameStream(Flushable):
     # Nothing more is read from the stream: a close frame came, or frames cannot be told apart any more.
     cdef bint ended
     cdef uint8_t stash_size
-    cdef uint8_t stash[14]
-    cdef uint8_t control[125]
+    cdef uint8_t stash[FRAME_HEADER_MAX]
+    cdef uint8_t control[FRAME_CONTROL_MAX]
 
     # The message whose frames are arriving: opcode 0 when there is none. A message in one frame that came
     # in one read never gets here: it is unmasked straight into its bytes object. Else `partial` is that
