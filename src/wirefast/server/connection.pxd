@@ -22,9 +22,9 @@ cdef class Connection(Outgoing):
     cdef Waiter waiter
     cdef list more_waiters
     cdef bint read_paused
-    # What was inflated since the loop last turned, and whether the application has to let it turn.
-    cdef size_t inflated
+    # Whether the application has to let the loop turn, and what was inflated since it last did.
     cdef bint resting
+    cdef size_t inflated
 
     # Keepalive: when the last ping went out, and its payload while the pong is awaited. `stalled` (Outgoing) is what
     # was unsent then, where the buffer was full, or when reading was found to pause meanwhile; `ping_sent_at` is
