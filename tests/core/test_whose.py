@@ -1,6 +1,7 @@
 """Whose end an exception tells of."""
 
 import asyncio
+from collections import UserDict
 
 import pytest
 from starlette.websockets import WebSocket as StarletteWebSocket
@@ -55,6 +56,11 @@ def test_without_a_mark_nothing_is_anothers(kind):
     exc = disconnect_of(kind, scope(extensions=False))
     assert not is_anothers(exc, mark_of(scope())) and not is_anothers(disconnect_of(kind, scope()), None)
     assert mark_of({}) is None and mark_of({"extensions": None}) is None
+
+
+def test_the_mark_in_a_mapping_that_is_no_dict():
+    made = scope()
+    assert mark_of(UserDict(made)) is made["extensions"]["websocket.http.response"]
 
 
 def test_what_is_raised_by_hand_is_nobodys():

@@ -7,6 +7,7 @@ from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from wirefast._core.gate cimport Gate
 from wirefast._core.matcher cimport Matcher
 from wirefast._core.pace cimport paced
+from wirefast._core.scope cimport find_in
 
 from starlette.routing import Match, WebSocketRoute
 
@@ -26,7 +27,7 @@ cdef object HANDLE = None if is_replaced(WebSocketRoute, "handle") else WebSocke
 cdef str route_path(object scope):
     """The path below root_path, as Starlette's get_route_path."""
     cdef str path = scope["path"]
-    cdef str root = scope.get("root_path", "")
+    cdef str root = find_in(scope, "root_path", "")
     cdef Py_ssize_t length
     if not root or not path.startswith(root):
         return path
@@ -87,7 +88,7 @@ cdef class RouteTable:
 
     cdef object enter(self, Entry entry, dict params, object scope):
         """Note the match in the scope; what to call with (scope, receive, send)."""
-        cdef object outer = scope.get("path_params")
+        cdef object outer = find_in(scope, "path_params", None)
         if outer:
             params = {**outer, **params}
         scope["path_params"] = params

@@ -4,16 +4,29 @@ Compiled because each handshake passes here: one look at its headers finds the f
 """
 
 cimport cython
-from cpython.tuple cimport PyTuple_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 
 from libc.string cimport memcmp
+
+from wirefast._core.scope cimport find_in
 
 from wirefast._core import close
 from wirefast._core import scope as keys
 
 cdef object POLICY_KEY = keys.ORIGINS
 REASON = close.ORIGIN_NOT_ALLOWED
+
+cdef extern from *:
+    """
+    /* What a byte is in the name of a plain host: 1 for a lower-case letter, a digit or a hyphen. */
+    static const unsigned char gate_host_class[256] = {
+        ['-'] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1,
+        ['9'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1,
+        ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1,
+        ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
+    };
+    """
+    const unsigned char[256] HOST_CLASS "gate_host_class"
 
 cdef enum:
     LONGEST_PLAIN_HOST = 255
@@ -33,8 +46,8 @@ cdef bint is_own_page(bytes origin, object host, object scheme) except -1:
     parses all other forms."""
     cdef const char* text = PyBytes_AS_STRING(origin)
     cdef const char* name
-    cdef Py_ssize_t size, position, start, colon = -1
-    cdef char letter
+    cdef Py_ssize_t size, position, start, digits
+    cdef unsigned char letter
     if type(host) is not bytes:
         return False
     name = PyBytes_AS_STRING(<bytes> host)
@@ -47,22 +60,25 @@ cdef bint is_own_page(bytes origin, object host, object scheme) except -1:
             return False
     elif start != 7 or memcmp(text, b"http://", 7) != 0 or scheme != "ws":
         return False
+    # Labels of the host, none of them empty but perhaps the last.
     for position in range(size):
-        letter = name[position]
+        letter = <unsigned char> name[position]
+        if HOST_CLASS[letter]:
+            continue
         if letter == b":":
-            if colon >= 0 or position == 0:
-                return False
-            colon = position
-        elif colon >= 0:
-            # A port of at most four digits cannot be too large.
-            if not (b"0" <= letter <= b"9") or position - colon > 4 or (position == colon + 1 and letter == b"0"):
-                return False
-        elif letter == b".":
-            if position == 0 or name[position - 1] == b".":
-                return False
-        elif not (b"a" <= letter <= b"z" or b"0" <= letter <= b"9" or letter == b"-"):
+            break
+        if letter != b"." or position == 0 or name[position - 1] == b".":
             return False
-    return colon != size - 1
+    else:
+        return True
+    # A port of at most four digits cannot be too large.
+    digits = size - position - 1
+    if position == 0 or digits < 1 or digits > 4 or name[position + 1] == b"0":
+        return False
+    for position in range(position + 1, size):
+        if not b"0" <= name[position] <= b"9":
+            return False
+    return True
 
 
 async def refuse(scope, receive, send):
@@ -103,10 +119,12 @@ cdef class Gate:
         return self.last_limited
 
     cdef object enter(self, object scope, object app):
-        cdef tuple origins = None
-        cdef object host = None
+        cdef tuple more = None  # after the first Origin
+        cdef object origin = None, host = None
+        cdef bint is_page = False
         cdef bint credentials = False, told = False
         cdef object name, value, policy, answer
+        cdef tuple origins
         cdef Py_ssize_t size
         cdef Judged judged
         if self.limited is not None:
@@ -121,7 +139,10 @@ cdef class Gate:
             size = PyBytes_GET_SIZE(name)
             if size == 6:
                 if memcmp(PyBytes_AS_STRING(name), b"origin", 6) == 0:
-                    origins = (value,) if origins is None else origins + (value,)
+                    if not is_page:
+                        is_page, origin = True, value
+                    else:
+                        more = (value,) if more is None else more + (value,)
                 elif memcmp(PyBytes_AS_STRING(name), b"cookie", 6) == 0:
                     credentials = True
             elif size == 4:
@@ -133,23 +154,24 @@ cdef class Gate:
                     told = True
             elif size == 13 and memcmp(PyBytes_AS_STRING(name), b"authorization", 13) == 0:
                 credentials = credentials or not is_bearer(value)
-        if origins is None:  # no page
+        if not is_page:
             return app
         policy = self.policy
         if self.explicit:
-            if PyTuple_GET_SIZE(origins) == 1 and type(origins[0]) is bytes and origins[0] in self.spelled:
+            if more is None and type(origin) is bytes and origin in self.spelled:
                 return app
         else:
-            policy = scope.get(POLICY_KEY)
+            policy = find_in(scope, POLICY_KEY, None)
             if policy is None:
                 if not credentials:
                     return app
                 policy = self.policy
                 if (
-                    not told and PyTuple_GET_SIZE(origins) == 1 and type(origins[0]) is bytes
-                    and is_own_page(<bytes> origins[0], host, scope.get("scheme"))
+                    not told and more is None and type(origin) is bytes
+                    and is_own_page(<bytes> origin, host, find_in(scope, "scheme", None))
                 ):
                     return app
+        origins = (origin,) if more is None else (origin, *more)
         answer = policy.judge(scope, origins)
         if answer is True:
             return app

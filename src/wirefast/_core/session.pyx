@@ -6,6 +6,7 @@ from wirefast._core.coroutine cimport mark_coroutine_function
 from wirefast._core.drive cimport begin
 from wirefast._core.ledger cimport Lease, RouteLimits
 from wirefast._core.plan_cache cimport PlanCache
+from wirefast._core.scope cimport find_in
 from wirefast._core.solver cimport Frame, new_frame
 from wirefast._core.websocket cimport DISCONNECTED, WebSocketCore
 
@@ -30,7 +31,7 @@ cdef tuple NO_HANDLERS = ({}, {})
 
 cdef int configure(scope, dict options) except -1:
     """Tell a server that has our extension to ASGI what the route asks of it."""
-    cdef object extensions = scope.get("extensions")
+    cdef object extensions = find_in(scope, "extensions", None)
     if extensions is not None:
         server = extensions.get(EXTENSION_KEY)
         if server is not None:
@@ -55,7 +56,7 @@ cdef class WebSocketSession:
             scope, receive, send
         )
         cdef Lease lease = None
-        cdef tuple tables = scope.get(HANDLERS_KEY, NO_HANDLERS)
+        cdef tuple tables = find_in(scope, HANDLERS_KEY, NO_HANDLERS)
         cdef Frame frame = None
         cdef object awaitable, value, exits = None, failure = None
         cdef bint done

@@ -18,6 +18,7 @@ from wirefast._core.channel cimport (
 from wirefast._core.close cimport CLOSE_ABNORMAL
 from wirefast._core.coroutine cimport mark_coroutine_function, register
 from wirefast._core.drive cimport begin
+from wirefast._core.whose cimport mark_of
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -31,7 +32,6 @@ from wirefast._core.places import note
 from wirefast._core import close as ends  # the class below has a close() of its own
 from wirefast._core.errors import PeerGone, UnexpectedFrame, blame_peer
 from wirefast._core.unicode import utf8
-from wirefast._core.whose import mark_of
 
 try:
     from starlette.websockets import WebSocketDisconnected
@@ -89,7 +89,7 @@ cdef class WebSocketCore:
             self.channel = None
         PyObject_GenericSetAttr(self, name, value)
 
-    # ---- SocketState ----
+    # ---- State ----
 
     @property
     def client_state(self):

@@ -5,26 +5,27 @@ cannot be read, is no error of the application; that another's has is one where 
 
 A connection is told from others by its *mark*: the value of ``websocket.http.response`` in its scope's ``extensions``
 (ASGI), an object that a server makes for each connection and that stays the same in copies of the scope.
+
+Compiled because each socket whose peer leaves asks for its mark.
 """
 
-from __future__ import annotations
-
-from typing import Any
+from wirefast._core.scope cimport find_in
 
 from wirefast._core import scope as keys
 
-__all__ = ["is_anothers", "mark_of"]
+cdef object DENIAL_KEY = keys.DENIAL_RESPONSE
+# How many causes of an exception are looked at.
+cdef enum:
+    MAX_CAUSES = 16
 
-#: How many causes of an exception are looked at.
-_MAX_CAUSES = 16
 
-
-def mark_of(scope: Any) -> object:
+cpdef object mark_of(object scope):
     """Return the mark of a connection; None where its server, or a middleware, gives none."""
-    return (scope.get("extensions") or {}).get(keys.DENIAL_RESPONSE)
+    cdef object extensions = find_in(scope, "extensions", None)
+    return find_in(extensions, DENIAL_KEY, None) if extensions else None
 
 
-def is_anothers(exc: BaseException, mark: object) -> bool:
+def is_anothers(exc, mark):
     """Tell whether an exception was raised because of another connection than that with this mark.
 
     Args:
@@ -33,22 +34,22 @@ def is_anothers(exc: BaseException, mark: object) -> bool:
     """
     if mark is None:
         return False
-    one: BaseException | None = exc
-    for _ in range(_MAX_CAUSES):
+    cdef object one = exc, found
+    for _ in range(MAX_CAUSES):
         if one is None:
             return False
         found = getattr(one, "wirefast_connection", None)
         if found is None:
-            found = _raised_by(one)
+            found = raised_by(one)
         if found is not None:
             return found is not mark
         one = one.__cause__ or one.__context__
     return False
 
 
-def _raised_by(exc: BaseException) -> object:
+cdef object raised_by(object exc):
     """Return the mark of the socket of another make, such as Starlette's, whose method has raised an exception."""
-    found = None
+    cdef object found = None, scope
     traceback = exc.__traceback__
     while traceback is not None:
         scope = getattr(traceback.tb_frame.f_locals.get("self"), "scope", None)
