@@ -106,7 +106,8 @@ class Example(TypedDict, total=False):
 class BaseModelWithConfig(BaseModel):
     """A model that keeps the fields it does not know, such as extensions (``x-...``)."""
 
-    model_config = ConfigDict(extra="allow")
+    # Built when first used: a service of sockets alone may never make a document, and an import builds none.
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class SecuritySchemeType(Enum):
