@@ -22,6 +22,22 @@ def check(program):
     assert done.returncode == 0, done.stderr
 
 
+def test_declarations_hear_what_fastapi_says():
+    """Nothing: FastAPI's own examples declare one path twice, and test suites make warnings errors."""
+    check("""
+import warnings
+warnings.simplefilter("error")
+import wirefast.as_fastapi
+from fastapi import FastAPI
+app = FastAPI()
+for number in range(2):
+    @app.get("/users")
+    async def read(): return number
+    @app.websocket("/{room}")
+    def talk(websocket): ...
+""")
+
+
 def test_modules_are_those_of_wirefast():
     check("""
 import importlib, sys

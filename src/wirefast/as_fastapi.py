@@ -99,8 +99,10 @@ def install() -> None:
             "fastapi, or start the service by `wirefast run --as-fastapi`"
         )
     from wirefast import applications  # once the alias is in place
+    from wirefast.routes.advice import silence
     from wirefast.telemetry.config import follow_fastapi
 
+    silence()
     follow_fastapi(FASTAPI_VERSION)
     applications.FastAPI = applications.App  # type: ignore[attr-defined]
     sys.meta_path.insert(0, _Alias())

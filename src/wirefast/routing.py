@@ -149,7 +149,6 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         self.on_startup: list[Callable[[], Any]] = list(on_startup or ())
         self.on_shutdown: list[Callable[[], Any]] = list(on_shutdown or ())
         self._parents: list[ref[APIRouter]] = []
-        self._declared_paths: set[str] = set()
         self._tables_lock = Lock()
         self._websocket_table: RouteTable | None = None
         self._http_table: RouteTable | None = None
@@ -270,11 +269,11 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             endpoint: of the new route.
         """
         whole = self.prefix + path
-        if whole:  # an include will say what is before an empty one
+        # An include will say what is before an empty path. Those of HTTP may be a callback's or a webhook's.
+        if whole and methods is None:
             advise_of_path(whole, endpoint)
-        if whole in self._declared_paths:
+        if self._routes.has_path(whole):
             advise_of_repetition(self.routes, whole, methods, endpoint)
-        self._declared_paths.add(whole)
 
     # ---- Declaring Starlette's routes and frontends ----
 

@@ -161,12 +161,31 @@ def test_what_works_is_left_alone(endpoint: Any) -> None:
     assert advice(lambda app: app.websocket("/{room}")(endpoint)) == [] or "lambda" in repr(endpoint)
 
 
-def test_a_thousand_routes_cost_no_search() -> None:
-    """The paths are looked up; only a repeated one is searched for."""
+def test_a_thousand_routes_cost_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paths are looked up; only a repeated one is searched for, and one that was removed is forgotten."""
+    searched: list[str] = []
+    monkeypatch.setattr("wirefast.routing.advise_of_repetition", lambda routes, path, *_: searched.append(path))
     router = APIRouter()
     for number in range(1000):
         router.websocket(f"/{number}")(good)
-    assert len(router._declared_paths) == 1000
+    assert not searched
+    router.websocket("/7")(good)
+    assert searched == ["/7"]
+    router.routes.clear()
+    router.websocket("/8")(good)
+    assert searched == ["/7"] and router.routes._paths == {"/8"}  # type: ignore[attr-defined]
+
+
+def test_paths_of_callbacks_and_webhooks_are_no_paths() -> None:
+    def declare(app: Any) -> None:
+        callbacks = APIRouter()
+        callbacks.post("{$callback_url}/paid")(good)
+        app.webhooks.post("paid")(good)
+        app.post("/orders", callbacks=callbacks.routes)(good)
+
+    assert advice(declare) == []
+    (text,) = advice(lambda app: app.get("orders")(good))
+    assert text == line_of(good) + "the path 'orders' matches no request; begin it with a slash: '/orders'"
 
 
 def test_depends_with_parentheses() -> None:

@@ -18,14 +18,30 @@ from wirefast._core.places import describe, place_of
 from wirefast.dependencies.models import Dependant
 from wirefast.exceptions import DeclarationWarning
 
-__all__ = ["advise_of_missing_parentheses", "advise_of_path", "advise_of_repetition", "advise_of_socket_endpoint"]
+__all__ = [
+    "advise_of_missing_parentheses",
+    "advise_of_path",
+    "advise_of_repetition",
+    "advise_of_socket_endpoint",
+    "silence",
+]
+
+_is_silent = False
 
 _PARAMETER = re.compile(r"{[a-zA-Z_][a-zA-Z0-9_]*(:[a-zA-Z_][a-zA-Z0-9_]*)?}")
 #: Code that has one of these names may read path parameters by itself.
 _READS_PATH = frozenset({"path_params", "scope"})
 
 
+def silence() -> None:
+    """Give no advice in this process from now on: a service that runs under FastAPI's name hears what FastAPI says."""
+    global _is_silent
+    _is_silent = True
+
+
 def _advise(function: Any, text: str) -> None:
+    if _is_silent:
+        return
     file, line = place_of(function)
     warnings.warn_explicit(f"{describe(function)}: {text}", DeclarationWarning, file, line)
 

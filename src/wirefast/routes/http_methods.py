@@ -18,6 +18,7 @@ from typing_extensions import TypedDict, Unpack
 from wirefast import params
 from wirefast.datastructures import Default, DefaultPlaceholder
 from wirefast.limits.bodies import FormLimits, first_limit
+from wirefast.routes.advice import advise_of_path
 from wirefast.routes.http import APIRoute
 from wirefast.types import DecoratedCallable, IncEx
 from wirefast.utils import generate_unique_id, get_value_or_default
@@ -202,14 +203,20 @@ class AppHttpMethods(HttpMethods):
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Unpack[AddRouteOptions]) -> None:
         """Add an operation without a decorator; see `APIRouter.add_api_route`."""
+        advise_of_path(path, endpoint)
         self.router.add_api_route(path, endpoint, **options)
 
     def api_route(
         self, path: str, *, methods: list[str] | None = None, **options: Unpack[OperationOptions]
     ) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """Declare an operation for several methods; see `APIRouter.api_route`."""
-        decorator = self.router.api_route(path, methods=methods, **options)
-        return cast("Callable[[DecoratedCallable], DecoratedCallable]", decorator)
+        declare = self.router.api_route(path, methods=methods, **options)
+
+        def decorator(function: DecoratedCallable) -> DecoratedCallable:
+            advise_of_path(path, function)
+            return cast("DecoratedCallable", declare(function))
+
+        return decorator
 
 
 def _show_options(owner: type[Any], name: str, options: type[Any]) -> None:

@@ -15,11 +15,29 @@ class RouteList(list[BaseRoute]):
 
     def __init__(self, changed: Callable[[], None], routes: Iterable[BaseRoute] = ()) -> None:
         super().__init__(routes)
-        self._changed = changed
+        self._report = changed
+        # The paths of the routes, while one after the other is appended; None after any other change.
+        self._paths: set[str | None] | None = None
+
+    def _changed(self) -> None:
+        self._paths = None
+        self._report()
+
+    def has_path(self, path: str) -> bool:
+        """Return whether a route has this path, without a search through all of them each time.
+
+        Args:
+            path: as it was declared.
+        """
+        if self._paths is None:
+            self._paths = {getattr(route, "path", None) for route in self}
+        return path in self._paths
 
     def append(self, route: BaseRoute) -> None:
         super().append(route)
-        self._changed()
+        if self._paths is not None:
+            self._paths.add(getattr(route, "path", None))
+        self._report()
 
     def extend(self, routes: Iterable[BaseRoute]) -> None:
         super().extend(routes)
