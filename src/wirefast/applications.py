@@ -21,7 +21,6 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
-from typing_extensions import Unpack
 from typing_extensions import deprecated as deprecated_decorator
 
 from wirefast import params, routing
@@ -65,7 +64,7 @@ from wirefast.rooms.brokers import BrokerUnavailable
 from wirefast.rooms.hub import Hub
 from wirefast.routes.frontend import Fallback, PathName, check_directory
 from wirefast.routes.http_methods import AppHttpMethods
-from wirefast.routes.websocket_options import SocketOptions, shows_socket_options
+from wirefast.routes.websocket_methods import AppWebSocketMethods
 from wirefast.stand_in import stands_in_for
 from wirefast.telemetry import TelemetryConfig
 from wirefast.telemetry.config import config_of
@@ -106,7 +105,15 @@ def _in_one_line(lifespan: ASGIApp) -> ASGIApp:
     return reporting
 
 
-class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations, OperatingDeclarations, Starlette):
+class App(
+    AppDocuments,
+    AppSocketDocuments,
+    AppHttpMethods,
+    AppWebSocketMethods,
+    MessageDeclarations,
+    OperatingDeclarations,
+    Starlette,
+):
     """The application: routes, dependencies, exception handlers, middleware and lifespan in one ASGI callable.
 
     Every argument of FastAPI's is here under its name and with its default.
@@ -388,53 +395,6 @@ class App(AppDocuments, AppSocketDocuments, AppHttpMethods, MessageDeclarations,
     __call__ = call_application
 
     # ---- Declaring ----
-
-    @shows_socket_options
-    def add_api_websocket_route(
-        self,
-        path: str,
-        endpoint: Callable[..., Any],
-        name: str | None = None,
-        *,
-        dependencies: Sequence[params.Depends] | None = None,
-        **options: Unpack[SocketOptions],
-    ) -> None:
-        """Add a WebSocket route; see ``websocket``."""
-        self.router.add_api_websocket_route(path, endpoint, name=name, dependencies=dependencies, **options)
-
-    @shows_socket_options
-    def websocket(
-        self,
-        path: str,
-        name: str | None = None,
-        *,
-        dependencies: Sequence[params.Depends] | None = None,
-        **options: Unpack[SocketOptions],
-    ) -> Callable[[Decorated], Decorated]:
-        """Declare a WebSocket endpoint.
-
-        Args:
-            path: with parameters in braces, e.g. ``/rooms/{room_id}``.
-            name: for ``url_path_for``. Default: the function's name.
-            dependencies: run before the endpoint, for their effect.
-            per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it. Default: as the
-                server is set.
-            max_size: bytes of a message from the client, then close 1009. Only a bound below ``--ws-max-size`` counts.
-                Default: that.
-            send_timeout: seconds that a send may wait for the peer to read, then close 1013. Default: for ever.
-            origins: the web pages that may connect. Default: those of the router.
-            warn_long_lived: whether the log names dependencies with ``yield``, which last as long as the socket.
-                Default: as the application.
-            tags, summary, description, operation_id, deprecated, include_in_schema, receives, sends: for documents;
-                see `WebSocketOptions`.
-
-        All but the first three are wirefast's; the next three need wirefast's own server protocol.
-        """
-        return self.router.websocket(path, name=name, dependencies=dependencies, **options)
-
-    def websocket_route(self, path: str, name: str | None = None) -> Callable[[Decorated], Decorated]:
-        """Declare a plain Starlette WebSocket route, without parameters; see `APIRouter.websocket_route`."""
-        return self.router.websocket_route(path, name=name)
 
     def frontend(
         self,

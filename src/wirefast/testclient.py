@@ -66,9 +66,11 @@ class TestClient(starlette.testclient.TestClient):
         if wire:
             self.app = app
 
-    def websocket_connect(self, url: str, subprotocols: Sequence[str] | None = None, **kwargs: Any) -> Any:
+    def websocket_connect(
+        self, url: str, subprotocols: Sequence[str] | None = None, **kwargs: Any
+    ) -> WebSocketTestSession:
         """Open a WebSocket at ``url``, offering ``subprotocols``; Starlette's method."""
-        session = super().websocket_connect(url, subprotocols, **kwargs)
+        session: WebSocketTestSession = super().websocket_connect(url, subprotocols, **kwargs)
         if self._wire:
             session.__class__ = WireSession
         return session
