@@ -63,7 +63,9 @@ class Session:
         self.events: list[dict[str, Any]] = []
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
-        self.events.append(scope)
+        # The extension "wirefast" is the connection itself, another one each time.
+        extensions = {name: value for name, value in scope["extensions"].items() if name != "wirefast"}
+        self.events.append({**scope, "extensions": extensions})
         await receive()
         await send({"type": "websocket.accept"})
         while self.events[-1].get("type") != "websocket.disconnect":
