@@ -72,8 +72,8 @@ def test_every_reason_fits_into_a_frame() -> None:
 NUMBERS = re.compile(r"\b10(?:0[1-9]|1[0-5])\b|(?:code|close|reason|Disconnect).*\b(?:1000|123)\b(?!\.)")
 REASONS = re.compile("|".join(re.escape(v) for n, v in vars(close).items() if n.isupper() and type(v) is str))
 #: Literals that look like codes and are none: characters in bytes of JSON; ASGI's own documentation is not searched.
-OTHERS = {
-    "cli/options.py",  # what the command's help says"_core/json.pyx", "_core/tagging.pyx"}
+#: The command's help names codes.
+OTHERS = {"_core/json.pyx", "_core/tagging.pyx", "cli/options.py"}
 
 
 def test_no_code_and_no_reason_stands_elsewhere() -> None:
