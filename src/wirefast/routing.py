@@ -84,8 +84,10 @@ def _restore_fastapi_scope_key(scope: Scope, key: str, previous: Any) -> None:
 
 def _check_prefix(prefix: str) -> None:
     if prefix:
-        assert prefix.startswith("/"), "A path prefix must start with '/'"
-        assert not prefix.endswith("/"), "A path prefix must not end with '/', as the routes will start with '/'"
+        if not prefix.startswith("/"):
+            raise AssertionError("A path prefix must start with '/'")
+        if prefix.endswith("/"):
+            raise AssertionError("A path prefix must not end with '/', as the routes will start with '/'")
 
 
 class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, SelectingRouter):
@@ -322,8 +324,10 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         """
         check_dir = check_directory(directory, check_dir)
         whole = self.prefix + path.rstrip("/")
-        assert path and (whole or path == "/"), "A frontend path cannot be empty"
-        assert path.startswith("/"), "A frontend path must start with '/'"
+        if not (path and (whole or path == "/")):
+            raise AssertionError("A frontend path cannot be empty")
+        if not path.startswith("/"):
+            raise AssertionError("A frontend path must start with '/'")
         if self._frontend_routes is None:
             self._frontend_routes = FrontendRoutes(
                 dependencies=self.dependencies, dependency_overrides_provider=self.dependency_overrides_provider
@@ -368,13 +372,15 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             AssertionError: a prefix that breaks the rule, or a router that includes itself.
             FastAPIError: a route would have an empty path.
         """
-        assert self is not router, (
-            "Cannot include the same APIRouter instance into itself. Did you mean to include a different router?"
-        )
-        assert not contains_router(router, self), (
-            "Cannot include an APIRouter instance that already includes this router. "
-            "Did you mean to include a different router?"
-        )
+        if self is router:
+            raise AssertionError(
+                "Cannot include the same APIRouter instance into itself. Did you mean to include a different router?"
+            )
+        if contains_router(router, self):
+            raise AssertionError(
+                "Cannot include an APIRouter instance that already includes this router. "
+                "Did you mean to include a different router?"
+            )
         _check_prefix(prefix)
         if not prefix:
             for found in iter_route_contexts(router.routes):

@@ -8,11 +8,14 @@ import httpx2
 import pytest
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIWebSocketRoute, _IncludedRouter
+from fastapi_pagination.utils import disable_installed_extensions_check
 from pydantic import BaseModel
 
 import wirefast
 from wirefast import APIRouter, App
 from wirefast.testclient import TestClient
+
+disable_installed_extensions_check()  # sqlalchemy is installed for other tests
 
 Router = pytest.mark.parametrize("router_class", [APIRouter, fastapi.APIRouter], ids=["our router", "FastAPI's"])
 

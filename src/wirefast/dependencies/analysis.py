@@ -144,7 +144,8 @@ def get_dependant(
         if details.depends is not None:
             dependant.dependencies.append(_sub_dependant(dependant, parameter.name, details.depends, oauth_scopes))
         elif _add_special(dependant, parameter.name, details.type_annotation):
-            assert details.field is None, f"Cannot specify multiple FastAPI annotations for {parameter.name!r}"
+            if details.field is not None:
+                raise AssertionError(f"Cannot specify multiple FastAPI annotations for {parameter.name!r}")
         else:
             assert details.field is not None
             _add_field(dependant, details.field)
@@ -186,7 +187,8 @@ def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> De
         depends: the entry. Its ``use_cache`` is not read, as in FastAPI.
         path: of the route; the names in its braces are path parameters.
     """
-    assert callable(depends.dependency), "A parameter-less dependency must have a callable dependency"
+    if not callable(depends.dependency):
+        raise AssertionError("A parameter-less dependency must have a callable dependency")
     return get_dependant(
         path=path,
         call=depends.dependency,
@@ -295,7 +297,8 @@ def _add_field(dependant: Dependant, field: ModelField) -> None:
         dependant.body_params.append(field)
         return
     place = getattr(getattr(field.field_info, "in_", None), "value", None)
-    assert place in PLACES, f"non-body parameters must be in path, query, header or cookie: {field.name}"
+    if place not in PLACES:
+        raise AssertionError(f"non-body parameters must be in path, query, header or cookie: {field.name}")
     dependant.params_of(place).append(field)
 
 
@@ -343,16 +346,21 @@ def analyze_param(*, param_name: str, annotation: Any, value: Any, path_param_na
             depends = marker
 
     if is_marker(value, "Depends"):
-        assert depends is None, f"Cannot specify `Depends` in `Annotated` and default value together for {param_name!r}"
-        assert field_info is None, (
-            "Cannot specify a FastAPI annotation in `Annotated` and `Depends` as a default value "
-            f"together for {param_name!r}"
-        )
+        if depends is not None:
+            raise AssertionError(
+                f"Cannot specify `Depends` in `Annotated` and default value together for {param_name!r}"
+            )
+        if field_info is not None:
+            raise AssertionError(
+                "Cannot specify a FastAPI annotation in `Annotated` and `Depends` as a default value "
+                f"together for {param_name!r}"
+            )
         depends = value
     elif isinstance(value, FieldInfo):
-        assert field_info is None, (
-            f"Cannot specify FastAPI annotations in `Annotated` and default value together for {param_name!r}"
-        )
+        if field_info is not None:
+            raise AssertionError(
+                f"Cannot specify FastAPI annotations in `Annotated` and default value together for {param_name!r}"
+            )
         field_info = value
         field_info.annotation = type_annotation
 
@@ -362,7 +370,8 @@ def analyze_param(*, param_name: str, annotation: Any, value: Any, path_param_na
     if depends is None and shapes.is_subclass(
         type_annotation, (HTTPConnection, Response, BackgroundTasks, FromScope, *security_scopes_classes())
     ):
-        assert field_info is None, f"Cannot specify FastAPI annotation for type {type_annotation!r}"
+        if field_info is not None:
+            raise AssertionError(f"Cannot specify FastAPI annotation for type {type_annotation!r}")
     elif depends is None and field_info is None:
         field_info = _inferred_field_info(use_annotation, type_annotation, value, in_path)
 
@@ -374,14 +383,16 @@ def analyze_param(*, param_name: str, annotation: Any, value: Any, path_param_na
 
 def _annotated_field_info(marker: FieldInfo, annotation: Any, name: str, value: Any, in_path: bool) -> FieldInfo:
     field_info = merge_annotation(marker, annotation)
-    assert field_info.default is Undefined or field_info.default is ..., (
-        f"`{field_info.__class__.__name__}` default value cannot be set in `Annotated` for {name!r}. "
-        "Set the default value with `=` instead."
-    )
+    if not (field_info.default is Undefined or field_info.default is ...):
+        raise AssertionError(
+            f"`{field_info.__class__.__name__}` default value cannot be set in `Annotated` for {name!r}. "
+            "Set the default value with `=` instead."
+        )
     if value is _EMPTY:
         field_info.default = Undefined
     else:
-        assert not in_path, "Path parameters cannot have default values"
+        if in_path:
+            raise AssertionError("Path parameters cannot have default values")
         field_info.default = value
     return field_info
 
@@ -411,7 +422,8 @@ def _create_field(
     field_info: FieldInfo, name: str, annotation: Any, in_path: bool, path_param_names: set[str]
 ) -> ModelField:
     if in_path:
-        assert is_marker(field_info, "Path"), f"Cannot use `{field_info.__class__.__name__}` for path param {name!r}"
+        if not is_marker(field_info, "Path"):
+            raise AssertionError(f"Cannot use `{field_info.__class__.__name__}` for path param {name!r}")
     elif is_marker(field_info, "Param") and getattr(field_info, "in_", None) is None:
         field_info.in_ = params.ParamTypes.query  # type: ignore[attr-defined]
     if is_marker(field_info, "Form"):
@@ -427,15 +439,15 @@ def _create_field(
     )
     value_type = field.field_info.annotation
     if in_path:
-        assert shapes.is_scalar(value_type) and not is_marker(field_info, "Body"), (
-            "Path params must be of one of the supported types"
-        )
+        if not (shapes.is_scalar(value_type) and not is_marker(field_info, "Body")):
+            raise AssertionError("Path params must be of one of the supported types")
     elif is_marker(field_info, "Query"):
-        assert (
+        if not (
             shapes.is_scalar(value_type)
             or shapes.is_scalar_sequence(value_type)
             or shapes.model_of(value_type) is not None
-        ), f"Query parameter {name!r} must be one of the supported types"
+        ):
+            raise AssertionError(f"Query parameter {name!r} must be one of the supported types")
     return field
 
 

@@ -97,7 +97,8 @@ class PathWriter:
             route: an `APIRoute`, or a ``RouteContext`` of one.
             needs: of the route, where they are known already.
         """
-        assert route.methods is not None, "A route in a document needs its methods"
+        if route.methods is None:
+            raise AssertionError("A route in a document needs its methods")
         if not route.include_in_schema:
             return {}
         needs = needs or Needs.of(route.dependant)
@@ -133,7 +134,8 @@ class PathWriter:
         response_class = route.response_class
         if isinstance(response_class, DefaultPlaceholder):
             response_class = response_class.value
-        assert response_class, "A route in a document needs a response class"
+        if not response_class:
+            raise AssertionError("A route in a document needs a response class")
         status = _default_status(response_class) if route.status_code is None else str(route.status_code)
         main: dict[str, Any] = {"description": route.response_description}
         if is_body_allowed_for_status_code(route.status_code):

@@ -168,9 +168,8 @@ class FrontendRoute(_Unnamed):
     """One frontend under its path. Raises AssertionError: a path or a fallback that cannot be."""
 
     def __init__(self, path: str, *, directory: PathName, fallback: Fallback, check_dir: bool) -> None:
-        assert fallback in ("auto", "index.html", "404.html", None), (
-            "fallback must be 'auto', 'index.html', '404.html', or None"
-        )
+        if fallback not in ("auto", "index.html", "404.html", None):
+            raise AssertionError("fallback must be 'auto', 'index.html', '404.html', or None")
         self.path = path
         self.app = FrontendFiles(directory=directory, fallback=fallback, check_dir=check_dir)
 

@@ -169,7 +169,8 @@ class APIRoute(routing.Route, Includable):
             make_id = cast("Callable[[APIRoute], str]", make_id.value)
         self.unique_id: str = self.operation_id or make_id(self)
         self.response_fields = self._additional_response_fields()
-        assert callable(self.endpoint), "An endpoint must be a callable"
+        if not callable(self.endpoint):
+            raise AssertionError("An endpoint must be a callable")
         self.app: ASGIApp
         self.dependant: Dependant
         self.__dict__.pop("body_field", None)
@@ -222,7 +223,8 @@ class APIRoute(routing.Route, Includable):
     def _additional_response_fields(self) -> dict[int | str, ModelField]:
         fields: dict[int | str, ModelField] = {}
         for status_code, response in self.responses.items():
-            assert isinstance(response, dict), "An additional response must be a dict"
+            if not isinstance(response, dict):
+                raise AssertionError("An additional response must be a dict")
             model = response.get("model")
             if model:
                 _require_body_allowed(status_code)
@@ -342,4 +344,5 @@ _OPTION_NAMES = tuple(inspect.signature(APIRoute.__init__).parameters)[3:]
 
 
 def _require_body_allowed(status_code: int | str | None) -> None:
-    assert is_body_allowed_for_status_code(status_code), f"Status code {status_code} must not have a response body"
+    if not is_body_allowed_for_status_code(status_code):
+        raise AssertionError(f"Status code {status_code} must not have a response body")

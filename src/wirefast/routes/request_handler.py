@@ -107,7 +107,8 @@ def get_request_handler(
         is_json_stream: whether a generator gives lines of JSON.
         form_limits: over those of the scope.
     """
-    assert dependant.call is not None, "dependant.call must be a function"
+    if dependant.call is None:
+        raise AssertionError("dependant.call must be a function")
     adopt_foreign(dependant)
     dump = {
         "include": response_model_include,
@@ -230,7 +231,8 @@ async def run_endpoint_function(*, dependant: Dependant, values: dict[str, Any],
         values: the arguments.
         is_coroutine: whether to await it.
     """
-    assert dependant.call is not None, "dependant.call must be a function"
+    if dependant.call is None:
+        raise AssertionError("dependant.call must be a function")
     if is_coroutine:
         return await dependant.call(**values)
     call: Any = dependant.call
