@@ -473,9 +473,10 @@ def run(scene: Any, loop_name: str = "asyncio") -> None:
         loop.run_until_complete(whole())
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
-    finally:
-        for task in (left := asyncio.all_tasks(loop)):  # of a scene that failed
+    except BaseException:
+        for task in (left := asyncio.all_tasks(loop)):
             task.cancel()
         if left:
-            loop.run_until_complete(asyncio.wait(left))
-        loop.close()
+            loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
+        raise  # with the loop open: uvloop's close() waits for ever for a transport that the scene left
+    loop.close()
