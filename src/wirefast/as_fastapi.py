@@ -70,7 +70,8 @@ class _Alias(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         spec = module.__spec__
-        assert spec is not None
+        if spec is None:
+            raise AssertionError
         if spec.name != "fastapi":
             # The import system has written the alias's spec into wirefast's module.
             module.__spec__ = self.specs.pop(spec.name)

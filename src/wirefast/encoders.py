@@ -137,7 +137,8 @@ def _encode(obj: Any, rules: _Rules, include: Any = None, exclude: Any = None) -
         )
         return _encode(values, rules.for_dumped_model())
     if dataclasses.is_dataclass(obj):
-        assert not isinstance(obj, type)
+        if isinstance(obj, type):
+            raise AssertionError
         return _encode(dataclasses.asdict(obj), rules, include, exclude)
     if isinstance(obj, Enum):
         return obj.value

@@ -243,7 +243,8 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         elif kind == "http":
             await self.select_http(scope)(scope, receive, send)
         else:
-            assert kind == "lifespan"
+            if not (kind == "lifespan"):
+                raise AssertionError
             if "router" not in scope:
                 scope["router"] = self
             for route in self._flat_routes():
@@ -422,7 +423,8 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
 
     def add_event_handler(self, event_type: str, func: Callable[[], Any]) -> None:
         """Add ``func`` as a handler of ``event_type``, ``"startup"`` or ``"shutdown"``; AssertionError for another."""
-        assert event_type in ("startup", "shutdown")
+        if event_type not in ("startup", "shutdown"):
+            raise AssertionError
         (self.on_startup if event_type == "startup" else self.on_shutdown).append(func)
 
     @deprecated_decorator("on_event is deprecated, use lifespan event handlers instead.")

@@ -46,7 +46,8 @@ def get_path_param_names(path: str) -> set[str]:
 
 def generate_unique_id(route: _Route) -> str:
     """Return the default operation id of an HTTP route: name, path and lower-case method, ``_`` for punctuation."""
-    assert route.methods
+    if not route.methods:
+        raise AssertionError
     method = next(iter(route.methods)).lower()
     return re.sub(r"\W", "_", f"{route.name}{route.path_format}") + f"_{method}"
 

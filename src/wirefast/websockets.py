@@ -144,7 +144,8 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
         if at is not None and at <= clock.wall_time() and self.application_state is WebSocketState.CONNECTING:
             raise Refuse(401, close.EXPIRED, code=close.UNAUTHORIZED)
         meter = metered.meter_of(self, True)
-        assert meter is not None
+        if meter is None:
+            raise AssertionError
         meter.expire(at, dismiss)
 
     def warn_before_expiry(self, before: float, warning: Any) -> None:
@@ -161,7 +162,8 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
         if not before >= 0:
             raise ValueError(f"before takes seconds, at least 0, not {before!r}")
         meter = metered.meter_of(self, True)
-        assert meter is not None
+        if meter is None:
+            raise AssertionError
         meter.warn(before, partial(_warn, warning), dismiss)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from sqlmodel import SQLModel
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -212,6 +213,9 @@ def test_dashboard() -> None:
 
 
 def test_orders(tmp_path: Path) -> None:
+    # Another test may have imported the example: its tables are known to SQLModel, and a second import repeats them.
+    SQLModel.metadata.clear()
+    SQLModel._sa_registry.dispose()
     example = load("orders")
     example.engine = example.create_engine(  # type: ignore[attr-defined]
         f"sqlite:///{tmp_path / 'orders.db'}", connect_args={"check_same_thread": False}

@@ -95,7 +95,7 @@ def test_options_that_cannot_be(options: Any, error: type[Exception], text: str)
 
 
 def test_another_option_is_an_error_at_once() -> None:
-    with pytest.raises(TypeError, match=r"websocket\(\) got an unexpected keyword argument 'max_sise'"):
+    with pytest.raises(TypeError, match=r"App.websocket\(\) got an unexpected keyword argument 'max_sise'"):
         App().websocket("/", max_sise=1)  # type: ignore[call-arg]
 
 

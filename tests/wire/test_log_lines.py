@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -20,8 +21,10 @@ def test_log_lines(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("access_log", [True, False])
-def test_the_access_log_is_one_switch(serve: Any, access_log: bool) -> None:
+def test_the_access_log_is_one_switch(serve: Any, access_log: bool, caplog: pytest.LogCaptureFixture) -> None:
     """No line about a handshake, whatever became of it: they hold tokens."""
+    for name in ("uvicorn.access", "uvicorn.error"):
+        caplog.set_level(logging.INFO, name)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
@@ -36,9 +39,9 @@ def test_the_access_log_is_one_switch(serve: Any, access_log: bool) -> None:
     server = serve(app, access_log=access_log)
     for path in ("/accepted", "/closed", "/denied"):
         with server.peer() as peer:
-            peer.send(request(f"{path}?token=secret")).response()
+            peer.send(request(f"{path}?word=secret")).response()
     with server.peer() as peer:
-        peer.send(request("/bad?token=secret", headers=[("Sec-WebSocket-Extensions", "a;;")])).response()
+        peer.send(request("/bad?word=secret", headers=[("Sec-WebSocket-Extensions", "a;;")])).response()
     server.stop()
     lines = [record.getMessage() for record in server.records if "secret" in record.getMessage()]
     assert len(lines) == (4 if access_log else 0), lines

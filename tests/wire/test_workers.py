@@ -85,10 +85,12 @@ def workers(directory: Path, *more: str) -> Iterator[tuple[ServerProcess, Client
         clients = Clients(server.wait_for_port())
         for _ in range(4):
             server.wait_for("Application startup complete")
-        yield server, clients
-        server.process.send_signal(signal.SIGTERM)
-        server.process.send_signal(signal.SIGTERM)
-        clients.close()
+        try:
+            yield server, clients
+        finally:
+            server.process.send_signal(signal.SIGTERM)
+            server.process.send_signal(signal.SIGTERM)
+            clients.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's part is Linux's")

@@ -108,7 +108,8 @@ class Sender:
         self.last.append({"type": "websocket.close", "code": code, "reason": reason})
         self.outbox.finish()
         self._start()
-        assert self.task is not None
+        if self.task is None:
+            raise AssertionError
         timer = self.loop.call_later(CLOSE_TIMEOUT, self.task.cancel)
         self.task.add_done_callback(lambda _: timer.cancel())
 

@@ -60,7 +60,8 @@ class RelayProcess:
 
     def _close(self) -> None:
         if self.process is not None:
-            assert self.process.stdin is not None
+            if self.process.stdin is None:
+                raise AssertionError
             self.process.stdin.close()
             self.process = None
 

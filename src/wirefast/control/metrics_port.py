@@ -44,7 +44,8 @@ class MetricsPort:
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        assert self._server is not None
+        if self._server is None:
+            raise AssertionError
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

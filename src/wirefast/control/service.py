@@ -40,7 +40,8 @@ class Member:
         try:
             if self.agent is not None:
                 return await self.agent.handle(do, arguments)
-            assert self.line is not None
+            if self.line is None:
+                raise AssertionError
             return await self.line.ask(do, seconds=WORKER_SECONDS, **arguments)
         except LineError:
             return None

@@ -147,13 +147,15 @@ def get_dependant(
             if details.field is not None:
                 raise AssertionError(f"Cannot specify multiple FastAPI annotations for {parameter.name!r}")
         else:
-            assert details.field is not None
+            if details.field is None:
+                raise AssertionError
             _add_field(dependant, details.field)
     return dependant
 
 
 def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, oauth_scopes: list[str]) -> Dependant:
-    assert depends.dependency
+    if not depends.dependency:
+        raise AssertionError
     if not callable(depends.dependency):
         given = depends.dependency
         if inspect.iscoroutine(given):

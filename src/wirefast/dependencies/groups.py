@@ -36,7 +36,8 @@ def read_group(field: ModelField, connection: HTTPConnection) -> tuple[Any, Erro
 def read_received_group(field: ModelField, received: Mapping[str, Any]) -> tuple[Any, Errors]:
     """Return the same from a multi-dict."""
     model = parameter_model(field)
-    assert model is not None
+    if model is None:
+        raise AssertionError
     place: str = field.field_info.in_.value  # type: ignore[attr-defined]
     reader = _GroupReader(field, model, received)
     value, errors = validate_or_default(field, reader.value(), (place,))

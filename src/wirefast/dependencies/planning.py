@@ -109,7 +109,8 @@ class _Planner:
         make_response: Callable[[], Response],
         make_background: Callable[[], StarletteBackgroundTasks],
     ) -> Plan:
-        assert dependant.call is not None
+        if dependant.call is None:
+            raise AssertionError
         arguments = self.node(dependant, self.new_node())
         endpoint = CallOp(
             node=0, out=-1, kind="coroutine", call=dependant.call, arguments=arguments, parent=-1, cache=-1,
@@ -208,7 +209,8 @@ class _Planner:
     def replacement(self, declared: Dependant) -> Dependant:
         if not self.overrides or declared.made_here:
             return declared
-        assert declared.call is not None
+        if declared.call is None:
+            raise AssertionError
         return get_dependant(
             path=declared.path or "",
             call=self.overrides.get(declared.call, declared.call),
@@ -238,7 +240,8 @@ class _Planner:
         out: int,
     ) -> CallOp:  # fmt: skip
         call, kind = used.call, call_kind(used.call)
-        assert call is not None
+        if call is None:
+            raise AssertionError
         concurrency = used.concurrency
         open_context: Callable[..., Any] | None = None
         op_kind = "thread" if kind == "function" else str(kind)

@@ -125,7 +125,8 @@ class _Served:
 
     async def file(self, request: Request) -> Response:
         """One of the package's files, or of those that a page without files has inside."""
-        assert self.files is not None
+        if self.files is None:
+            raise AssertionError
         name = request.path_params["file"]
         if name in self.files:
             return FileResponse(self.files[name])

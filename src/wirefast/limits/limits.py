@@ -166,7 +166,8 @@ def _claim_of(limits: Limits) -> Callable[..., Any]:
     known = _CLAIMS.get(id(limits))
     if known is not None and known[0] is limits:
         return known[1]
-    assert limits.user is not None
+    if limits.user is None:
+        raise AssertionError
     of_user = Depends(_as_dependency(limits.user))
 
     async def claim(websocket: WebSocket, user: Any = of_user) -> None:

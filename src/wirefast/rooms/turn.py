@@ -27,7 +27,8 @@ class Turn:
         loop = asyncio.get_running_loop()
         message, policy, key = self.offer
         while True:
-            assert self.future is not None
+            if self.future is None:
+                raise AssertionError
             await asyncio.wait((self.future,), timeout=max(0.0, self.deadline - loop.time()))
             if not self.future.done():
                 return None

@@ -132,7 +132,8 @@ class FrontendFiles(StaticFiles):
             raise HTTPException(404) from None
 
     def _no_fallback(self, name: str) -> str:
-        assert self.directory is not None
+        if self.directory is None:
+            raise AssertionError
         where = f"'{self.directory}', which was looked for as '{os.path.realpath(self.directory)}'"
         return f"Frontend fallback file '{name}' does not exist in directory {where}."
 
@@ -269,7 +270,8 @@ class FrontendRoutes(_Unnamed, Includable):
 
     async def _endpoint(self, request: Request, response: Response) -> Response:
         route = self._select(request.scope, self.prefix)[2]
-        assert route is not None
+        if route is None:
+            raise AssertionError
         found = await route.app.respond(request.scope)
         found.headers.raw.extend(response.headers.raw)
         return found

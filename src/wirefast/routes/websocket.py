@@ -256,7 +256,8 @@ def get_websocket_app(
             if solved.errors:
                 context = endpoint_context(dependant, "WS", websocket.scope)
                 raise WebSocketRequestValidationError(solved.errors, endpoint_ctx=context)
-            assert dependant.call is not None
+            if dependant.call is None:
+                raise AssertionError
             await dependant.call(**solved.values)
 
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar, cast
 
@@ -156,3 +157,10 @@ class AppWebSocketMethods:
         """Declare a plain Starlette WebSocket route, without parameters; see `APIRouter.websocket_route`."""
         declare = self.router.websocket_route(path, name=name)
         return cast("Callable[[Decorated], Decorated]", declare)
+
+
+# What Python's own errors about their arguments call them, as FastAPI's.
+for _owner, _shown in ((RouterWebSocketMethods, "APIRouter"), (AppWebSocketMethods, "App")):
+    for _name in ("add_api_websocket_route", "websocket", "websocket_route"):
+        _method = getattr(_owner, _name)
+        _method.__qualname__ = inspect.unwrap(_method).__qualname__ = f"{_shown}.{_name}"

@@ -204,7 +204,8 @@ def _replace_accept(websocket: WebSocket, chosen: str | None, accepted: bool = F
 
     async def accept(subprotocol: str | None = None, headers: Any = None) -> None:
         websocket = reference()
-        assert websocket is not None
+        if websocket is None:
+            raise AssertionError
         vars(websocket).pop("accept", None)
         if not accepted:
             if subprotocol is None or subprotocol.startswith(PREFIX):
@@ -221,7 +222,8 @@ def _push_back(websocket: WebSocket, message: Any) -> None:
 
     async def again() -> Any:
         websocket = reference()
-        assert websocket is not None
+        if websocket is None:
+            raise AssertionError
         websocket._receive = receive
         return message
 

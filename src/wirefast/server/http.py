@@ -210,7 +210,8 @@ class HttpProtocol(asyncio.Protocol):
                 self.keep(data, at)
                 return
             else:
-                assert self.reader is not None
+                if self.reader is None:
+                    raise AssertionError
                 found = self.reader.read(data, at)
                 if found is None:
                     if self.state is IDLE and self.reader.started:
@@ -226,7 +227,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def read_body(self, data: bytes, at: int) -> int:
         """Read the body of the request that is served; where the bytes behind it begin."""
-        assert self.body is not None and self.cycle is not None and self.flow is not None
+        if not (self.body is not None and self.cycle is not None and self.flow is not None):
+            raise AssertionError
         content, at = self.body.read(data, at)
         cycle, done = self.cycle, self.body.done
         if done:
@@ -246,7 +248,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def keep(self, data: bytes, at: int) -> None:
         """Keep what came behind the request that is served."""
-        assert self.flow is not None
+        if self.flow is None:
+            raise AssertionError
         if self.behind:
             self.behind, self.behind_from = self.behind[self.behind_from :] + data[at:], 0
         else:
@@ -379,7 +382,8 @@ class HttpProtocol(asyncio.Protocol):
         self.stop_body_timer()
         if self.transport.is_closing():
             return
-        assert self.flow is not None
+        if self.flow is None:
+            raise AssertionError
         if self.body is not None:
             self.enter(DISCARD, self.body_seconds())
             self.flow.resume_reading()
@@ -402,7 +406,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def read_behind(self) -> None:
         """Read what waited for the response."""
-        assert self.flow is not None
+        if self.flow is None:
+            raise AssertionError
         data, at = self.behind, self.behind_from
         self.behind, self.behind_from = b"", 0
         if data:

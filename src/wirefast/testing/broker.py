@@ -108,7 +108,8 @@ class Broker:
         await self._flush()
 
     async def _flush(self) -> None:
-        assert self._other is not None and self._other._broker is not None
+        if not (self._other is not None and self._other._broker is not None):
+            raise AssertionError
         if not self._down:
             await self._other._broker.flush()
             await self._clock.settle()

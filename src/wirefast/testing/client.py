@@ -41,7 +41,8 @@ class Connecting:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        assert self._peer is not None
+        if self._peer is None:
+            raise AssertionError
         await self._peer.leave(kind is not None)
 
 

@@ -116,7 +116,8 @@ class Reader:
         self._buffer += data
         if self.response is None and not self._read_response():
             return []
-        assert self.response is not None
+        if self.response is None:
+            raise AssertionError
         if self.response.status != 101:
             return []
         frames = []
@@ -140,7 +141,8 @@ class Reader:
             self._buffer = bytearray(rest)
         if self._length == -1:
             return False
-        assert self._length is not None
+        if self._length is None:
+            raise AssertionError
         if len(self._buffer) < self._length:
             return False
         body = bytes(self._buffer[: self._length])

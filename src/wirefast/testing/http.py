@@ -85,13 +85,15 @@ class Stream(httpcore.AsyncNetworkStream):
         await self._server.clock.arrived()
         if self._over:
             raise httpcore.WriteError("the connection has ended")
-        assert self._wire is not None
+        if self._wire is None:
+            raise AssertionError
         self._wire.write(buffer)
         await asyncio.sleep(0)
 
     async def aclose(self) -> None:
         """End the connection."""
-        assert self._wire is not None
+        if self._wire is None:
+            raise AssertionError
         self._wire.close()
         await asyncio.sleep(0)
 

@@ -220,7 +220,8 @@ class WireLine(Line):
 
     def read_portion(self) -> None:
         self.portion = None
-        assert self.rate is not None
+        if self.rate is None:
+            raise AssertionError
         size = max(1, int(self.rate * PORTION_EVERY))
         data = bytes(self.backlog[:size])
         del self.backlog[:size]
@@ -266,7 +267,8 @@ class WireLine(Line):
 
     def on_response(self) -> None:
         response = self.response = self.reader.response
-        assert response is not None
+        if response is None:
+            raise AssertionError
         chosen = response.header("sec-websocket-protocol")
         body = response.body.decode("utf-8", "replace")
         self.note("<", f"{response.status} {chosen or body}".rstrip(), False)
@@ -384,7 +386,8 @@ class AsgiLine(Line):
         elif kind == "websocket.http.response.start":
             self.said = message
         elif kind == "websocket.http.response.body":
-            assert self.said is not None
+            if self.said is None:
+                raise AssertionError
             self.body += message.get("body", b"")
             if not message.get("more_body", False):
                 headers = [(name.decode().lower(), value.decode()) for name, value in self.said.get("headers") or ()]

@@ -69,7 +69,8 @@ class Peer(Faults):
     @property
     def response(self) -> Response:
         """The answer to the handshake."""
-        assert self._line.response is not None
+        if self._line.response is None:
+            raise AssertionError
         return self._line.response
 
     @property
@@ -352,7 +353,8 @@ class Peer(Faults):
         await self._until(lambda: self._end is not None or (not skip and bool(self._unread)), what, within)
         if not skip and self._unread:
             raise self._failed(f"expected {what}, but a message came before it: {cut(self._unread[0].data)}")
-        assert self._end is not None
+        if self._end is None:
+            raise AssertionError
         self._unread.clear()
         if code is not None and self._end.code != code:
             raise self._failed(f"expected {what}, but it is {self._end}")
@@ -377,7 +379,8 @@ class Peer(Faults):
             self._line.send_frame(CLOSE, close_body(code, reason), True, 0, b"\x01\x02\x03\x04")
             await self._until(lambda: self._end is not None, "the answer to the close frame", within)
         await self._finish(within)
-        assert self._end is not None
+        if self._end is None:
+            raise AssertionError
         return self._end.code, self._end.reason
 
     async def _finish(self, within: float | None = None) -> None:
