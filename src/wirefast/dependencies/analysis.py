@@ -188,6 +188,9 @@ def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> De
     Args:
         depends: the entry. Its ``use_cache`` is not read, as in FastAPI.
         path: of the route; the names in its braces are path parameters.
+
+    Raises:
+        AssertionError: the entry names no callable.
     """
     if not callable(depends.dependency):
         raise AssertionError("A parameter-less dependency must have a callable dependency")

@@ -230,6 +230,9 @@ async def run_endpoint_function(*, dependant: Dependant, values: dict[str, Any],
         dependant: whose ``call`` it is.
         values: the arguments.
         is_coroutine: whether to await it.
+
+    Raises:
+        AssertionError: the Dependant has no ``call``.
     """
     if dependant.call is None:
         raise AssertionError("dependant.call must be a function")

@@ -83,7 +83,7 @@ class Payloads:
         if tagged.tags and tag is not None:
             only = len(tagged.tags) == 1
             properties = {tag: {"const": tagged.tags[0]} if only else {"enum": tagged.tags}, **properties}
-            required.insert(0, tag)
+            required = [tag, *(name for name in required if name != tag)]
         if closed and "ref" not in properties:
             properties["ref"] = dict(REF_SCHEMA)
         made = {**model, "properties": properties}
