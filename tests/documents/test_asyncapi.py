@@ -13,11 +13,10 @@ import pytest
 from asyncapi_checks import check
 from pydantic import BaseModel, ConfigDict, Field
 
+from examples_here import EXAMPLES, forget_tables
 from wirefast import APIRouter, App, Cookie, Depends, Header, Query, Security, WebSocket
 from wirefast.security import APIKeyQuery, HTTPBearer, OAuth2AuthorizationCodeBearer, OAuth2PasswordBearer
 from wirefast.testclient import TestClient
-
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 
 
 class Say(BaseModel):
@@ -324,6 +323,7 @@ def test_unknown_option() -> None:
 def test_examples(path: Path) -> None:
     if path.stem == "migration":
         pytest.importorskip("fastapi")
+    forget_tables()
     spec = importlib.util.spec_from_file_location(f"described_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from node_tools import FOLDER, run, tool
 
+from examples_here import EXAMPLES
 from processes import wirefast
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 SCRIPT = """
 import fs from 'node:fs';
 import { Parser } from '@asyncapi/parser';
