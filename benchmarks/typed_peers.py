@@ -177,6 +177,6 @@ def build(peer: str) -> Any:
 
 
 def told(text: str) -> dict[str, Any]:
-    """Return what an answer says, whatever its shape."""
+    """Return what an answer of any of the peers says."""
     found = json.loads(text)
     return found["payload"] if "payload" in found else {key: found[key] for key in found if key not in ("type", "ref")}

@@ -148,7 +148,7 @@ class App(
             which see nothing of a refused handshake. A `Refuse` is then such a close too, with its own code.
         limits: how much may come in over WebSockets: sockets, handshakes, messages, time; see ``Limits``. Default: what
             the server bounds.
-        secret_parameters: names of query parameters that logs and spans do not show, whatever server logs them. One
+        secret_parameters: names of query parameters that logs and spans do not show, on any server. One
             list counts for the process. Default: ``wirefast._core.secrets.NAMES``, ``token``, ``ticket`` and the like.
         origins: the web pages that may open WebSockets; others get 403. Exact origins (``"https://app.example.com"``),
             ``"https://*.example.com"`` for all hosts below one, ``"null"``, ``"*"`` for every page, or functions from

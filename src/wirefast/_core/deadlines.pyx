@@ -18,7 +18,7 @@ cdef enum:
     DEADLINES_PER_TURN = 64
 # Seconds of a tick.
 cdef double GRAIN = 0.05
-# Seconds after which the clock of the day is looked at again, whatever waits: it may have been set.
+# Seconds between two looks at the clock of the day, which an operator may have set meanwhile.
 CLOCK_EVERY = 5.0
 # Seconds that the timer of a loop's own clock sleeps at most.
 cdef double LONG = 1e6

@@ -111,7 +111,7 @@ class ControlThread:
     Args:
         directory: of the run.
         port: host and port for metrics; None for none.
-        drain: called when somebody asks for the end.
+        drain: called when a command asks for the end.
     """
 
     def __init__(self, directory: Path, port: tuple[str, int] | None, drain: Any) -> None:

@@ -37,7 +37,7 @@ class RelayProcess:
         self.started = 0.0
 
     def waited(self) -> list[Any]:
-        """Return what there is to wait for: somebody who connects, while there is no relay."""
+        """Return what to wait for: the first connection, while there is no relay."""
         late = time.monotonic() - self.started >= START_EVERY
         return [self.listener] if self.process is None and late else []
 

@@ -48,7 +48,7 @@ async def ask(path: Path, do: str, **arguments: Any) -> Any:
     """Ask one question.
 
     Raises:
-        CommandError: nobody listens, this user may not ask, or the answer is an error.
+        CommandError: no server listens, this user may not ask, or the answer is an error.
     """
     line, running_line = await _open(path)
     try:

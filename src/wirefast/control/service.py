@@ -52,7 +52,7 @@ class Service:
 
     Args:
         path: of the socket to listen on.
-        drain: called when somebody asks for the end of the service.
+        drain: called when a command asks for the end of the service.
         agent: the only worker, where it lives in this process.
     """
 
