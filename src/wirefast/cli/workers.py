@@ -22,6 +22,7 @@ import socket
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,9 @@ class Worker:
         directory: of the service's sockets; None where there is none.
     """
 
+    #: Whether the loop has turned, in the worker.
+    has_begun = False
+
     def __init__(
         self,
         config: Any,
@@ -109,7 +113,15 @@ class Worker:
         server.run(sockets)
 
     def report(self, open_sockets: int) -> None:
-        """Write what the supervisor shares connections out by."""
+        """Write what the supervisor shares connections out by.
+
+        The first turn says that the server has started, before it could stand still: a worker that has not said so is
+        thought to be importing, and is waited for.
+        """
+        if not self.has_begun:
+            self.has_begun = True
+            with suppress(OSError):  # the supervisor was killed
+                self.theirs.send_bytes(b"1")
         self.load[2 * self.index] = open_sockets
         self.load[2 * self.index + 1] += 1
 
