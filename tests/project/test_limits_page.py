@@ -1,4 +1,4 @@
-"""docs/limits.md: every figure in its tables is the source's. docs/limits-tests.md: each row has tests, and they exist."""
+"""docs/limits.md: every figure in its tables is the source's; docs/limits-tests.md: each row has tests that exist."""
 
 from __future__ import annotations
 
