@@ -13,7 +13,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from asgi import websocket_scope
 from wirefast import WebSocket
-from wirefast._core import websocket as core_websocket
+from wirefast._core import asgi_socket
 from wirefast.rooms import Hub
 
 
@@ -58,7 +58,7 @@ def test_a_plain_send_that_waits_is_counted_in_bytes_of_utf_8() -> None:
 @pytest.mark.parametrize("by_hub", [True, False])
 def test_a_receive_tells_how_the_peer_left_whoever_found_out(told: bool, by_hub: bool, monkeypatch: Any) -> None:
     """As the server tells it; 1006 where a server never does."""
-    monkeypatch.setattr(core_websocket, "LAST_PATIENCE", 5.0 if told else 0.01)
+    monkeypatch.setattr(asgi_socket, "LAST_PATIENCE", 5.0 if told else 0.01)
 
     async def main() -> None:
         inbox: asyncio.Queue[Any] = asyncio.Queue()

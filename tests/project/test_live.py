@@ -32,7 +32,7 @@ def test_a_coroutine_that_is_kept_is_seen() -> None:
     coroutine = websocket.receive_text()
     assert live.left_since(before) == {
         "wirefast._core.websocket.WebSocketCore": 1,
-        "wirefast._core.websocket.Receive": 1,
+        "wirefast._core.websocket.ReceiveCall": 1,
     }
     coroutine.close()
     del coroutine, websocket

@@ -5,10 +5,11 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
+from wirefast._core.asgi_socket cimport CONNECTED, CONNECTING
 from wirefast._core.channel cimport BINARY, TEXT
 from wirefast._core.outbox cimport GONE, QUEUED, SENT, WAIT, find_policy
 from wirefast._core.typed_websocket cimport encode_message
-from wirefast._core.websocket cimport CONNECTED, CONNECTING, WebSocketCore
+from wirefast._core.websocket cimport WebSocketCore
 
 import logging
 import weakref

@@ -56,7 +56,7 @@ PRIVATE = (
         "starlette.websockets.WebSocket",
         ("_receive", "_send"),
         "1.10.0",
-        "_core.websocket, _core.fanout, _core.sender",
+        "_core.asgi_socket, _core.fanout, _core.sender",
         "a hub takes the place of a plain socket's send",
     ),
     Private("starlette.datastructures.State", ("_state",), "1.10.0", "applications", "a copy of an application"),

@@ -4,11 +4,12 @@ On our server the channel tells its end. Over ASGI reading ahead is the only way
 messages is read while something runs, and only once that has to wait.
 """
 
+from wirefast._core.asgi_socket cimport CONNECTED
 from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind
 from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_NO_CODE
 from wirefast._core.meter cimport PASSES
 from wirefast._core.metered cimport drops, exceeded
-from wirefast._core.websocket cimport CONNECTED, WebSocketCore
+from wirefast._core.websocket cimport WebSocketCore
 
 import asyncio
 from collections import deque

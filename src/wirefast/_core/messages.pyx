@@ -10,6 +10,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
+from wirefast._core.asgi_socket cimport CONNECTED, CONNECTING
 from wirefast._core.channel cimport BINARY, NOTHING, TEXT, EventKind
 from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, CLOSE_POLICY_VIOLATION
 from wirefast._core.drive cimport begin, begin_compiled, begin_step
@@ -19,7 +20,7 @@ from wirefast._core.message_table cimport ANSWER, AWAITED, CLOSE, THREADED, Mess
 from wirefast._core.plan cimport Plan
 from wirefast._core.solver cimport Frame, new_frame
 from wirefast._core.tagging cimport with_ref
-from wirefast._core.websocket cimport CONNECTED, CONNECTING, WebSocketCore
+from wirefast._core.websocket cimport WebSocketCore
 
 import asyncio
 

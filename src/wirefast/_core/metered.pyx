@@ -9,10 +9,11 @@ from cpython.exc cimport PyErr_Clear
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
+from wirefast._core.asgi_socket cimport CONNECTED, DISCONNECTED
 from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind, utf8_of
 from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
 from wirefast._core.meter cimport DROP, ERROR, PASSES, TOO_LARGE, Allowance, Meter
-from wirefast._core.websocket cimport CONNECTED, DISCONNECTED, WebSocketCore
+from wirefast._core.websocket cimport WebSocketCore
 
 import asyncio
 from typing import Any

@@ -2,13 +2,14 @@
 
 cimport cython
 
+from wirefast._core.asgi_socket cimport DISCONNECTED
 from wirefast._core.coroutine cimport mark_coroutine_function
 from wirefast._core.drive cimport begin
 from wirefast._core.ledger cimport Lease, RouteLimits
 from wirefast._core.plan_cache cimport PlanCache
 from wirefast._core.scope cimport find_in
 from wirefast._core.solver cimport Frame, new_frame
-from wirefast._core.websocket cimport DISCONNECTED, WebSocketCore
+from wirefast._core.websocket cimport WebSocketCore
 
 from wirefast._core import scope as keys
 from wirefast._core.exits import unwind

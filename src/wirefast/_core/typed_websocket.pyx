@@ -9,11 +9,14 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
+from wirefast._core.asgi_socket cimport CONNECTED
 from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, Channel, EventKind
 from wirefast._core.close cimport CLOSE_NO_CODE, CLOSE_POLICY_VIOLATION
 from wirefast._core.coroutine cimport mark_coroutine_function, register
 from wirefast._core.message_input cimport MessageInput, input_of
-from wirefast._core.websocket cimport CHECKED, CONNECTED, EVENT, MESSAGE, ReceiveCall, SendCall, WebSocketCore, receiving, sending
+from wirefast._core.websocket cimport (
+    CHECKED, EVENT, MESSAGE, ReceiveCall, SendCall, WebSocketCore, receiving, sending,
+)
 
 from collections.abc import AsyncIterator
 from typing import Any, Literal

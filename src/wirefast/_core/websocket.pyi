@@ -1,25 +1,10 @@
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, final
 
-from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocketState
-
+from wirefast._core.asgi_socket import AsgiSocket
 from wirefast._core.coroutine import CompiledCoroutine
 
-LAST_PATIENCE: float
-
-class WebSocketCore:
-    scope: Scope
-    client_state: WebSocketState
-    application_state: WebSocketState
-    _receive: Receive
-    _send: Send
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
-    def __setattr__(self, name: str, value: Any) -> None: ...
-    @property
-    def connected(self) -> bool: ...
-    async def receive(self) -> Message: ...
-    async def send(self, message: Message) -> None: ...
+class WebSocketCore(AsgiSocket):
     async def accept(
         self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] | None = None
     ) -> None: ...
