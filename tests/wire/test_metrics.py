@@ -313,6 +313,33 @@ def test_the_clients_request_id_is_taken_where_it_is_well_formed(run_dir: Path, 
             assert (info.value.headers["x-request-id"] == given) is kept
 
 
+def test_a_handshakes_answer_says_the_id(opened: Callable[..., Peer], run_dir: Path, tmp_path: Path) -> None:
+    with service(tmp_path, "--request-id") as (_, port, metrics):
+        for path, status in (("/echo/ada", 101), ("/echo/nobody", 403)):
+            with Peer(("127.0.0.1", port)) as peer:
+                peer.send(handshake(path, headers=[("X-Request-ID", "abc-123")]))
+                answer = peer.response()
+                assert (answer.status, answer.header("x-request-id")) == (status, "abc-123")
+        opened(port, "/echo/bob")
+        until(metrics, lambda found: found.get(("wirefast_sockets_open", "/echo/{name}")) == 1)
+        assert scraped(metrics)["wirefast_handshakes_total", "refused"] == 1
+        with Peer(("127.0.0.1", port)) as peer:  # refused before it is a connection of the application
+            peer.send(handshake("/echo/ada", Sec_WebSocket_Version="7"))
+            answer = peer.response()
+            assert (answer.status, answer.header("x-request-id")) == (426, None)
+
+
+def test_another_implementations_handshake_says_the_id(run_dir: Path, tmp_path: Path) -> None:
+    with (
+        service(tmp_path, "--request-id", "--ws", "websockets-sansio") as (_, port, _),
+        Peer(("127.0.0.1", port)) as peer,
+    ):
+        peer.send(handshake("/echo/ada", headers=[("X-Request-ID", "abc-123")]))
+        assert peer.response().header("x-request-id") == "abc-123"
+        peer.send(frame(TEXT, b"hello"))
+        assert peer.frame().data == b"hello"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -11,7 +11,7 @@ from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY
 from wirefast.server.ending import end_in_time
 from wirefast.server.health import HealthHttpProtocol
 from wirefast.server.http import HttpProtocol
-from wirefast.server.measured import MeasuredWebSocketProtocol
+from wirefast.server.measured import IdentifiedWebSocketProtocol, MeasuredWebSocketProtocol
 from wirefast.server.protocol import WebSocketProtocol
 from wirefast.server.request_ids import with_request_ids
 
@@ -53,7 +53,9 @@ class Config(uvicorn.Config):
             counters.turn_on()  # before the application is imported
         super().load()
         kind: object = self.ws_protocol_class
-        if kind is WebSocketProtocol and (self.log_ends or self.watched or counters.is_on()):
+        if kind is WebSocketProtocol and self.request_ids:
+            self.ws_protocol_class = IdentifiedWebSocketProtocol  # type: ignore[assignment]
+        elif kind is WebSocketProtocol and (self.log_ends or self.watched or counters.is_on()):
             self.ws_protocol_class = MeasuredWebSocketProtocol  # type: ignore[assignment]
         if self.http_protocol_class is HttpProtocol and (self.health_path or self.ready_path):
             self.http_protocol_class = HealthHttpProtocol

@@ -31,3 +31,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
     cdef RouteTotals totals
 
     cdef int count_end(self) except -1
+
+
+cdef class IdentifiedWebSocketProtocol(MeasuredWebSocketProtocol):
+    pass

@@ -20,6 +20,7 @@ from wirefast.server.protocol cimport WebSocketProtocol
 from wirefast.metrics import counters
 from wirefast.metrics.catalogue import FAMILIES, code_label
 from wirefast.server.lines import log_end
+from wirefast.server.request_ids import KEY, as_header
 
 cdef object closes = FAMILIES["wirefast_closes_total"]
 cdef object handshakes = FAMILIES["wirefast_handshakes_total"]
@@ -199,6 +200,21 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
         return True
 
 
+cdef class IdentifiedWebSocketProtocol(MeasuredWebSocketProtocol):
+    """`MeasuredWebSocketProtocol` whose answers to handshakes say the id of ``--request-id``.
+
+    Args:
+        config, server_state, app_state: uvicorn's, as in `WebSocketProtocol`.
+    """
+
+    cdef int accept(self, object subprotocol, object headers) except -1:
+        return MeasuredWebSocketProtocol.accept(self, subprotocol, [*(headers or ()), *as_header(self.scope)])
+
+    cdef int refuse(self, int status, list lines, bytes body) except -1:
+        named = [b"%s: %s\r\n" % header for header in as_header(self.scope)]
+        return MeasuredWebSocketProtocol.refuse(self, status, lines + named, body)
+
+
 def user_of(scope):
     """Return the name of a connection's user: of ``scope["user"]``, as Starlette's authentication sets it, or of
     ``websocket.state.user``; a string, or an object's identity, name or id. None where there is none."""
@@ -225,7 +241,7 @@ def read_sockets():
         totals.read_open = totals.read[0] = totals.read[1] = totals.read[2] = totals.read[3] = 0
     for server_state in list(servers.values()):
         for connection in server_state.connections:
-            if type(connection) is not MeasuredWebSocketProtocol:
+            if not isinstance(connection, MeasuredWebSocketProtocol):
                 continue
             socket = <MeasuredWebSocketProtocol> connection
             if socket.opened_at == 0:

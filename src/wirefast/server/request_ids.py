@@ -10,7 +10,7 @@ from typing import Any
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-__all__ = ["KEY", "RequestIds", "current", "with_request_ids"]
+__all__ = ["KEY", "RequestIds", "as_header", "current", "with_request_ids"]
 
 #: Where the id is in the scope.
 KEY = "wirefast.request_id"
@@ -27,6 +27,12 @@ def request_id(scope: Any) -> str:
         if name == b"x-request-id" and ACCEPTED.fullmatch(value):
             return str(value, "ascii")
     return uuid.uuid4().hex
+
+
+def as_header(scope: Any) -> list[tuple[bytes, bytes]]:
+    """Return the response header that says the id of a connection; none where it has no id yet."""
+    found = None if scope is None else scope.get(KEY)
+    return [] if found is None else [(b"x-request-id", found.encode())]
 
 
 class RequestIds:
@@ -51,18 +57,24 @@ class RequestIds:
 
     async def _socket(self, scope: Any, receive: Any, send: Any) -> None:
         current.set(scope[KEY])
+        if "wirefast" not in scope.get("extensions", ()):  # else `IdentifiedWebSocketProtocol` says it
+            send = _saying(as_header(scope), send)
         await self.app(scope, receive, send)
 
     async def _request(self, scope: Any, receive: Any, send: Any) -> None:
         current.set(scope[KEY])
-        header = (b"x-request-id", scope[KEY].encode())
+        await self.app(scope, receive, _saying(as_header(scope), send))
 
-        async def answer(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), header]}
-            await send(message)
 
-        await self.app(scope, receive, answer)
+def _saying(more: list[tuple[bytes, bytes]], send: Any) -> Any:
+    """Return a send that adds headers to the first answer."""
+
+    async def answer(message: Any) -> None:
+        if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+            message = {**message, "headers": [*message.get("headers", ()), *more]}
+        await send(message)
+
+    return answer
 
 
 def with_request_ids(app: Any) -> Any:
