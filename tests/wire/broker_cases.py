@@ -42,7 +42,7 @@ class BrokerCases:
     def process(self, short_path: Path) -> Iterator[BrokerProcess]:
         process = self.process_class(short_path)
         yield process
-        process.kill()
+        process.end()
 
     def broker(self, url: str, limits: Limits = QUICK) -> Broker:
         broker: Broker = self.broker_class(url, limits)

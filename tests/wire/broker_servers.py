@@ -7,6 +7,7 @@ import random
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -112,6 +113,10 @@ class BrokerProcess(ABC):
             self.process.wait()
             self.process = None
 
+    def end(self) -> None:
+        """Kill it for good."""
+        self.kill()
+
 
 class RedisProcess(BrokerProcess):
     binary = package = "redis-server"
@@ -145,6 +150,48 @@ class NatsProcess(BrokerProcess):
             (self.directory / "nats.conf").write_text(self.configuration)
             options += ["-c", str(self.directory / "nats.conf")]
         return options
+
+
+class LocalProcess(BrokerProcess):
+    """A relay, as the supervisor starts it: the listening socket is kept here."""
+
+    binary = sys.executable
+    scheme = "local"
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / "rooms.sock"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen(64)
+        self.start()
+
+    def arguments(self) -> list[str]:
+        return ["-m", "wirefast.rooms.brokers.relay", str(self.listener.fileno())]
+
+    @property
+    def url(self) -> str:
+        return f"local://{self.path}"
+
+    def start(self) -> bool:
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.binary, *self.arguments()],
+                stdin=subprocess.PIPE,
+                stderr=log,
+                pass_fds=(self.listener.fileno(),),
+            )
+        return True
+
+    def kill(self) -> None:
+        if self.process is not None:
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+        super().kill()
+
+    def end(self) -> None:
+        super().end()
+        self.listener.close()
 
 
 def certificate(directory: Path) -> tuple[Path, Path]:

@@ -6,15 +6,13 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from broker_cases import QUICK, BrokerCases, run
-from broker_servers import BrokerProcess, Ear, until
+from broker_servers import BrokerProcess, Ear, LocalProcess, until
 from peer import TEXT, Peer, close_frame, frame
 
 from processes import running
@@ -23,44 +21,6 @@ from wirefast.rooms.brokers import frames
 from wirefast.rooms.brokers.base import InvalidBrokerURL
 from wirefast.rooms.brokers.local import LocalBroker
 from wirefast.rooms.brokers.relay import BACKLOG_MAX, Relay, WorkerConnection
-
-
-class LocalProcess(BrokerProcess):
-    """A relay, as the supervisor starts it: the listening socket is kept here."""
-
-    binary = sys.executable
-    scheme = "local"
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.path = directory / "rooms.sock"
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(self.path))
-        self.listener.listen(64)
-        self.start()
-
-    def arguments(self) -> list[str]:
-        return ["-m", "wirefast.rooms.brokers.relay", str(self.listener.fileno())]
-
-    @property
-    def url(self) -> str:
-        return f"local://{self.path}"
-
-    def start(self) -> bool:
-        with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [self.binary, *self.arguments()],
-                stdin=subprocess.PIPE,
-                stderr=log,
-                pass_fds=(self.listener.fileno(),),
-            )
-        return True
-
-    def kill(self) -> None:
-        if self.process is not None:
-            assert self.process.stdin is not None
-            self.process.stdin.close()
-        super().kill()
 
 
 class TestLocal(BrokerCases):
@@ -80,13 +40,6 @@ class TestLocal(BrokerCases):
     # Below, with workers.
     test_two_server_processes = None  # type: ignore[assignment]
     test_two_server_processes_and_a_broker_that_is_killed = None  # type: ignore[assignment]
-
-    @pytest.fixture
-    def process(self, short_path: Path) -> Iterator[BrokerProcess]:
-        process = LocalProcess(short_path)
-        yield process
-        process.kill()
-        process.listener.close()
 
     def test_a_relay_that_stands_still_is_noticed(self, process: BrokerProcess) -> None:
         async def scene() -> None:

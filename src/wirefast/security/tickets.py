@@ -1,7 +1,7 @@
 """Tickets: an HTTP endpoint issues one to a user who is logged in, a handshake redeems it once. wirefast only.
 
 A ticket names the process that issued it. That process alone decides about it, so a ticket is used once however many
-handshakes bring it; another process asks it through the broker of the hub. What is kept of a ticket is a hash.
+handshakes bring it; another process asks it through the hub. What is kept of a ticket is a hash.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Tickets(SecurityBase):
 
     Args:
         ttl: seconds that a ticket holds. Default: 30.
-        store: the hub whose broker joins the processes. Default: tickets of this process alone, as with a hub without a
-            broker.
+        store: the hub that joins the processes, by its broker or by the relay of one machine's workers. Default:
+            tickets of this process alone.
         name: of the query parameter; logs do not show ``ticket``. Default: ``ticket``.
         scheme_name: name in documentation; the name of the class by default.
         description: for documentation.
@@ -161,9 +161,9 @@ class Tickets(SecurityBase):
         issuer, key, secret = parts.groups()
         if issuer == self._id and self._process == os.getpid():
             return self._take(key, _digest(secret))
-        if self.store is None or self.store._url is None:
-            return None
         await self._listen()
+        if self._broker is None:
+            return None
         return await self._ask(issuer, key, _digest(secret))
 
     async def __call__(self, connection: HTTPConnection, needed: SecurityScopes) -> Ticket | None:
@@ -193,11 +193,12 @@ class Tickets(SecurityBase):
             self._kept.clear()
             self._broker = None
         hub = self.store
-        if hub is None or hub._url is None:
+        broker = None if hub is None else hub._broker
+        if hub is None or (broker is None and hub._url is None):
+            self._broker = None  # nobody else is to be asked
             return
-        if not hub._running or hub._broker is None:
+        if not hub._running or broker is None:
             raise RuntimeError("this hub is not started: give it to App(hub=hub), or use `async with hub`")
-        broker = hub._broker
         if broker is not self._broker:
             self._broker = broker
             hub._services[_room(self._id)] = self._heard
