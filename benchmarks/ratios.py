@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.instructions import python
+from benchmarks.wire.results import is_disturbed
 
 BASELINE = Path(__file__).with_name("ratios.json")
 # A ratio is repeatable to some 10 % between calm runs. What changed is looked for with instructions.py.
@@ -30,7 +31,11 @@ def of_run(run: dict[str, Any]) -> Ratios:
     costs: dict[str, dict[str, tuple[float, float]]] = {}
     if "figures" in run:
         for scene, cells in run["figures"].items():
-            valid = {peer: (cell["median"], cell["spread"]) for peer, cell in cells.items() if cell["valid"]}
+            valid = {
+                peer: (cell["median"], cell["spread"] or 0.0)
+                for peer, cell in cells.items()
+                if cell["valid"] and not is_disturbed(cell)
+            }
             costs[f"wire: {scene}"] = valid
     else:
         for (step, case), found in report.read([run]).items():

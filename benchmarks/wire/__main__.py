@@ -20,7 +20,7 @@ from benchmarks.wire.measure import Measuring, Plan, raise_file_limit
 from benchmarks.wire.peers import OURS, Peer
 from benchmarks.wire.processes import cores
 
-QUICK_LIMIT = 90.0
+QUICK_LIMIT = 110.0
 INTERRUPTED = "everything after an interrupt"
 
 

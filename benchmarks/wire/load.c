@@ -101,6 +101,25 @@ static uint64_t server_waited(void) {
     return sum;
 }
 
+/* Ticks of 10 ms of the server's processes, in the kernel and in all: fields 14 and 15 of /proc/PID/stat. */
+static void server_ticks(unsigned long long *kernel, unsigned long long *all) {
+    *kernel = *all = 0;
+    for (int i = 0; i < opt.pid_count; i++) {
+        char path[64], line[1024];
+        unsigned long long user, system;
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)opt.pids[i]);
+        FILE *file = fopen(path, "r");
+        if (file == NULL) fail("process %d has ended", (int)opt.pids[i]);
+        char *name_end = fgets(line, sizeof line, file) == NULL ? NULL : strrchr(line, ')');
+        fclose(file);
+        if (name_end == NULL ||
+            sscanf(name_end + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+            fail("%s is not as it must be", path);
+        *kernel += system;
+        *all += user + system;
+    }
+}
+
 #include "connections.h"
 
 /* ---- The loop ---- */
@@ -175,6 +194,7 @@ static void start(void) {
 static void measure(void) {
     uint64_t began = now, from = began + (uint64_t)(opt.warmup * 1e9), to = from;
     uint64_t paced = 0, units_before = 0, server_before = 0, load_before = 0, began_at = 0, waited_before = 0;
+    unsigned long long kernel_before = 0, ticks_before = 0, kernel = 0, ticks = 0;
     start();
     for (;;) {
         if (mode == PACED) send_due(began, &paced);
@@ -188,6 +208,7 @@ static void measure(void) {
             units_before = units;
             server_before = server_cpu();
             waited_before = server_waited();
+            server_ticks(&kernel_before, &ticks_before);
             load_before = clock_of(CLOCK_PROCESS_CPUTIME_ID);
         } else if (measuring && now >= to && enough) {
             break;
@@ -201,6 +222,8 @@ static void measure(void) {
         printf(", \"units\": %llu", (unsigned long long)(units - units_before));
         printf(", \"server_cpu\": %.9f", (double)(server_cpu() - server_before) * 1e-9);
         printf(", \"server_waited\": %.9f", (double)(server_waited() - waited_before) * 1e-9);
+        server_ticks(&kernel, &ticks);
+        printf(", \"kernel_ticks\": %llu, \"ticks\": %llu", kernel - kernel_before, ticks - ticks_before);
         printf(", \"load_cpu\": %.9f", (double)(clock_of(CLOCK_PROCESS_CPUTIME_ID) - load_before) * 1e-9);
         printf(", \"seconds\": %.9f", (double)(now - began_at) * 1e-9);
         printf(", \"resets\": %llu", (unsigned long long)resets);

@@ -16,6 +16,9 @@ from benchmarks.wire.scenes import ADDRESSES, Scene
 
 LEAST = 10  # units in a window, however slow the peer or busy the machine
 SPARE_FILES = 300  # descriptors of a server besides its sockets
+PROMISE = 0.010  # seconds within which 99 of 100 answers come at a rate that a server can take
+PROBES = 8  # rates that are tried to find the highest one
+CLOSE_ENOUGH = 1.05  # between the highest rate that held and the lowest that did not
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Plan:
         """How many measurements."""
         takers = [sum(map(scene.takes, self.peers)) * min(self.rounds, scene.rounds) for scene in self.scenes]
         return sum(takers)
+
+
+class Overloaded(LoadError):
+    """More was sent than the generator keeps times of."""
 
 
 class Servers:
@@ -128,6 +135,8 @@ class Measuring:
             with running(peer, scene.subject, force=True) as server:
                 return self._load(scene, server, scene.mode)
         server = self.servers.get(peer, scene.subject)
+        if scene.mode == "capacity":
+            return self._capacity(scene, server)
         if scene.mode != "paced":
             return self._load(scene, server, scene.mode)
         rate = scene.rate
@@ -149,8 +158,32 @@ class Measuring:
         } | values
         measured = self.load.run(mode, server, scene.contents, limit=120 + 10 * seconds, **values)
         if measured["overloaded"]:
-            raise LoadError(f"{server.peer.name}: more than 1,024 messages of a socket on their way")
+            raise Overloaded(f"{server.peer.name}: more than 1,024 messages of a socket on their way")
         return measured
+
+    def _capacity(self, scene: Scene, server: Server) -> dict[str, Any]:
+        """What was measured at the highest rate that held the promise; found by halving, from the ping-pong rate on.
+
+        A rate also fails when the server answers less than is sent, which a short window need not show in its delays.
+        """
+        busy = self._load(scene, server, "echo")
+        rate, held, failed = busy["units"] / busy["seconds"], 0.0, 0.0
+        best: dict[str, Any] | None = None
+        for _ in range(PROBES):
+            try:
+                measured: dict[str, Any] | None = self._load(scene, server, "paced", rate=rate)
+            except Overloaded:
+                measured = None
+            if measured is not None and _holds(measured, rate):
+                best, held = measured | {"capacity": rate}, rate
+            else:
+                failed = rate
+            if held and failed and failed / held < CLOSE_ENOUGH:
+                break
+            rate = (held + failed) / 2 if held and failed else rate * (1.25 if held else 0.8)
+        if best is None:
+            raise LoadError(f"{server.peer.name}: no rate down to {rate:,.0f} messages a second kept the promise")
+        return best
 
     def _idle(self, scene: Scene, peer: Peer) -> dict[str, Any]:
         """Resident memory before, with the sockets open, and after a message on each."""
@@ -166,6 +199,11 @@ class Measuring:
                     "opened": (opened - before) / scene.sockets,
                     "memory": (server.memory() - before) / scene.sockets,
                 }
+
+
+def _holds(measured: dict[str, Any], rate: float) -> bool:
+    enough = measured["units"] >= 0.97 * rate * measured["seconds"]
+    return enough and bool(measured["latency"]["p99"] <= PROMISE)
 
 
 def _enough_files(sockets: int) -> bool:

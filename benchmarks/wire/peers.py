@@ -24,6 +24,23 @@ PACKAGES = {
     "raw": ["uvloop"],
 }
 
+FRAMEWORKS = {"wirefast": "wirefast", "fastapi": "FastAPI", "litestar": "Litestar", "starlette": "Starlette alone"}
+SERVERS = {
+    "run": "as `wirefast run` serves it",
+    "wirefast": "on uvicorn with wirefast's protocol for WebSockets",
+    "websockets": "on uvicorn with its older implementation, deprecated there",
+    "websockets-sansio": "on uvicorn as it comes",
+    "wsproto": "on uvicorn with wsproto",
+    "granian": "on granian, a server in Rust",
+    "hypercorn": "on hypercorn",
+}
+BARE = {
+    "aiohttp": "aiohttp's own server, with orjson",
+    "picows": "picows, a protocol in Cython, with orjson",
+    "socketify": "socketify: uWebSockets, a server in C++, with orjson",
+    "raw": "uvloop sends the bytes back: TCP without WebSocket",
+}
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -40,6 +57,13 @@ class Peer:
     framework: str
     server: str
     does: str
+
+    @property
+    def legend(self) -> str:
+        """What the name stands for."""
+        if not self.framework:
+            return BARE[self.server]
+        return f"{FRAMEWORKS[self.framework]} {SERVERS[self.server]}"
 
     @property
     def absent(self) -> list[str]:

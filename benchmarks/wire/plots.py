@@ -49,7 +49,7 @@ def _bars(name: str, cells: dict[str, dict[str, Any]], directory: Path) -> str:
     axes = figure.subplots()
     peers = list(cells)
     values = [cells[peer]["median"] for peer in peers]
-    spreads = [cells[peer]["spread"] / 2 for peer in peers]
+    spreads = [(cells[peer]["spread"] or 0.0) / 2 for peer in peers]
     colours = [COLOURS.get(peer, OTHERS) for peer in peers]
     bars = axes.barh(peers, values, xerr=spreads, color=colours, ecolor="#333333", capsize=2)
     axes.bar_label(bars, labels=[f"{value:.3g}" for value in values], padding=4)
@@ -91,7 +91,7 @@ def _growth(group: str, figures: Figures, directory: Path) -> str:
         there = [name for name in names if peer in figures[name]]
         sizes = [int(name.split("-")[1]) for name in there]
         values = [figures[name][peer]["median"] for name in there]
-        errors = [figures[name][peer]["spread"] / 2 for name in there]
+        errors = [(figures[name][peer]["spread"] or 0.0) / 2 for name in there]
         axes.errorbar(sizes, values, yerr=errors, marker="o", capsize=2, label=peer, color=COLOURS.get(peer))
     axes.set_xscale("log")
     axes.set_yscale("log")

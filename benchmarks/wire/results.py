@@ -14,6 +14,10 @@ from benchmarks.wire.peers import PEERS, Peer
 
 # A generator that is busier than this while the server is not has measured itself.
 SATURATED = 0.9
+# A server that was kept waiting for its core longer than this, as a share of the window, shared it with something else.
+DISTURBED = 0.1
+# Of fewer rounds than this a spread says nothing.
+ROUNDS_OF_A_SPREAD = 3
 PERCENTILES = ["p50", "p99", "p99.9"]
 
 
@@ -29,11 +33,11 @@ def share(measured: dict[str, Any], what: str) -> float:
     return float(measured[what]) / float(measured["seconds"])
 
 
-def middle(values: Iterable[float]) -> tuple[float, float]:
-    """Median and interquartile range."""
+def middle(values: Iterable[float]) -> tuple[float, float | None]:
+    """Median and interquartile range; None for the range of fewer than three rounds."""
     found = list(values)
-    if len(found) == 1:
-        return found[0], 0.0
+    if len(found) < ROUNDS_OF_A_SPREAD:
+        return statistics.median(found), None
     low, median, high = statistics.quantiles(found, n=4, method="inclusive")
     return median, high - low
 
@@ -57,13 +61,38 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
         "server_busy": server,
         "load_busy": load,
         "server_waited": middle(share(each, "server_waited") for each in rounds)[0],
+        "kernel_share": _kernel_share(rounds),
         "valid": not (load > SATURATED and server < SATURATED),
         "latency": {name: middle(each["latency"][name] for each in rounds)[0] for name in PERCENTILES},
     }
+    if "capacity" in rounds[0]:
+        found["capacity"], found["capacity_spread"] = middle(each["capacity"] for each in rounds)
     if "rate" in rounds[0]:
         found["rate"] = middle(each["rate"] for each in rounds)[0]
+    if "lateness" in rounds[0]:
         found["lateness"] = {name: middle(each["lateness"][name] for each in rounds)[0] for name in PERCENTILES}
     return found
+
+
+def _kernel_share(rounds: list[dict[str, Any]]) -> float | None:
+    """The part of the CPU time that the kernel took, of all rounds together: a tick is long beside a window."""
+    ticks = sum(each.get("ticks", 0) for each in rounds)
+    return sum(each["kernel_ticks"] for each in rounds) / ticks if ticks else None
+
+
+def is_disturbed(cell: dict[str, Any]) -> bool:
+    """Whether something else ran on the core of the server for too long."""
+    return bool(cell.get("server_waited", 0.0) > DISTURBED)
+
+
+def disturbed(figures: dict[str, dict[str, dict[str, Any]]]) -> dict[str, float]:
+    """``"peer in scene"`` -> the share of its time that the server stood waiting, where that is too much to quote."""
+    return {
+        f"{peer} in {scene}": cell["server_waited"]
+        for scene, cells in figures.items()
+        for peer, cell in cells.items()
+        if is_disturbed(cell)
+    }
 
 
 def summaries(measurements: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -279,6 +279,84 @@ def test_a_figure_whose_bottleneck_was_the_load_is_invalid(wire, server, load, v
     assert ("invalid" in wire("report").cost(figure, None)) is not valid
 
 
+@pytest.mark.parametrize(("waited", "marked"), [(0.10, False), (0.11, True)])
+def test_a_disturbed_run_says_so_in_its_first_line(wire, waited, marked):
+    results, report, peers = wire("results"), wire("report"), wire("peers")
+    rounds = [
+        {"scene": "upgrade", "peer": "wirefast", "round": n} | measured(0.1, server_waited=waited) for n in range(3)
+    ]
+    run = {
+        "command": "python -m benchmarks.wire",
+        "environment": results.environment([peers.BY_NAME["wirefast"]]),
+        "plan": {"rounds": 3, "seconds": 1.0, "server_cores": "0", "load_cores": "1"},
+        "minutes": 1.0,
+        "load_average": [0.0, 1.0],
+        "peers": ["wirefast"],
+        "absent": {},
+        "left_out": [],
+        "failures": [],
+        "figures": results.summaries(rounds),
+    }
+    text = report.markdown(run, [])
+    assert ("do not quote" in text.splitlines()[0]) is marked
+    assert ("| 100 ± 0.00 (do not quote: kept waiting 11%) |" in text) is marked
+    assert text.index("## What it costs") < text.index("## How it was measured")
+
+
+def test_a_spread_needs_three_rounds(wire):
+    results = wire("results")
+    assert results.summary([measured(0.01), measured(0.03)])["spread"] is None
+    assert results.summary([measured(cpu) for cpu in (0.01, 0.02, 0.03)])["spread"] == pytest.approx(10)
+
+
+def test_the_kernels_share_is_of_all_rounds_together(wire):
+    rounds = [measured(0.1, kernel_ticks=1, ticks=4), measured(0.1, kernel_ticks=4, ticks=6)]
+    results, report = wire("results"), wire("report")
+    figure = results.summary(rounds)
+    assert figure["kernel_share"] == 0.5 and results.summary([measured(0.1)])["kernel_share"] is None
+    assert "| wirefast | 50.0 | 50.0 | 50% |" in report.parts_table({"upgrade": {"wirefast": figure}})
+
+
+def test_what_one_core_is_good_for(wire):
+    results = wire("results")
+    capable = results.summary([measured(0.1, capacity=rate) for rate in (10_000.0, 12_340.0, 20_000.0)])
+    idle = {"unit": "KiB", "median": 6.0, "spread": None, "valid": True, "opened": 5.0}
+    figures = {"capacity-10ms": {"wirefast": capable}, "idle-1000": {"wirefast": idle}}
+    assert "| wirefast | 12,300 | 175,000 |" in wire("report").user_table(figures)
+
+
+def test_the_highest_rate_that_holds_is_found(wire):
+    """Of a server that takes 7,000 messages a second: the search ends near that."""
+    measure, scenes, peers = wire("measure"), wire("scenes"), wire("peers")
+
+    class Limited(measure.Measuring):
+        tried = []
+
+        def _load(self, scene, server, mode, **values):
+            rate = values.get("rate", 5_000.0)
+            self.tried.append(rate)
+            if rate > 20_000:
+                raise measure.Overloaded("too much")
+            latency = {"p50": 0.001, "p99": 0.002 if rate <= 7_000 else 0.5, "p99.9": 0.9}
+            return measured(0.1, units=rate) | {"latency": latency}
+
+    plan = measure.Plan([peers.BY_NAME["wirefast"]], [], rounds=1, seconds=0.1, warmup=0.0, limit=1.0)
+    found = Limited(None, plan, lambda line: None)._capacity(scenes.BY_NAME["capacity-10ms"], None)
+    assert 7_000 / measure.CLOSE_ENOUGH <= found["capacity"] <= 7_000
+    assert len(Limited.tried) <= 1 + measure.PROBES
+
+
+def test_a_quick_run_has_rooms_before_what_takes_long(wire):
+    scenes = wire("scenes")
+    names = [scene.name for scene in scenes.chosen(scenes.QUICK)]
+    assert names.index("rooms-1000") < names.index("broadcast-1000")
+
+
+def test_every_name_has_a_legend(wire):
+    for peer in wire("peers").PEERS:
+        assert peer.legend and peer.does
+
+
 def test_growth_is_the_slope_between_the_ends(wire):
     figures = {
         name: {"wirefast": {"median": median}, **others}
@@ -319,7 +397,7 @@ def test_the_report_names_who_is_absent_what_failed_and_what_was_left_out(wire):
     assert "Absent peers: picows (needs picows)." in text
     assert "Failed: socketify in upgrade: refused." in text
     assert "Left out: idle-10000: needs 10300 file descriptors, 1024 allowed." in text
-    assert "| aiohttp | 200 ± 0.00 (×2.00) |" in text
+    assert "| aiohttp | 200 (×2.00) |" in text and "which needs 3 rounds" in text
     assert "![upgrade](upgrade.svg)" in text
 
 
