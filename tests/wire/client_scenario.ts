@@ -129,10 +129,24 @@ async function others(url: string): Promise<void> {
   expect("aborted", room.state, "closed");
 }
 
+async function nowhere(): Promise<void> {
+  const options = { url: "ws://127.0.0.1:9", params: { room_id: 1 }, retry: { base: 1, timeout: 60_000 } };
+  const room = connect("/rooms/{room_id}", options);
+  const change = await until(room, "waiting"); // long before an attempt has taken its time
+  expect("nobody there", change.code, 1006);
+  await until(room, "connecting");
+  await room.close();
+  const signal = AbortSignal.abort();
+  const aborted = connect("/rooms/{room_id}", { ...options, signal });
+  expect("aborted before", aborted.state, "closed");
+  await aborted.close();
+}
+
 export async function scenario(url: string): Promise<string> {
   await talk(url);
   await ends(url);
   await tokens(url);
   await others(url);
+  await nowhere();
   return "all well";
 }

@@ -25,7 +25,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     this.ended = new Promise((resolve) => (this.end = resolve));
     const signal = options.signal;
     signal?.addEventListener("abort", this.abort, { once: true });
-    if (signal?.aborted) this.finish(1000, "aborted");
+    if (signal?.aborted) this.abort();
     else if (this.implementation()) void this.open();
     else this.change = { state: "waiting" }; // on a server that renders pages: there is nothing to connect with
   }
@@ -102,6 +102,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
       if (socket && socket.readyState < 2) {
         socket.onopen = socket.onmessage = null;
         socket.onclose = () => this.end();
+        socket.onerror = () => void setTimeout(this.end, ERROR_TO_CLOSE);
         socket.close(code, reason);
       } else this.end();
     }
@@ -184,24 +185,25 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     socket.binaryType = "arraybuffer";
     let opened = 0;
     const { timeout = 10_000, stable = 5_000 } = this.options.retry ?? {};
-    const timer = setTimeout(() => ended(1006, "no connection in time"), timeout);
+    this.timer = setTimeout(() => ended(1006, "no connection in time"), timeout);
     const ended = (code: number, reason: string): void => {
-      clearTimeout(timer);
+      if (this.socket !== socket) return;
+      clearTimeout(this.timer);
       socket.onopen = socket.onmessage = socket.onclose = null;
       if (socket.readyState < 2) socket.close();
-      if (this.socket !== socket) return;
       this.socket = undefined;
       if (opened && Date.now() - opened >= stable) this.attempts = this.refusals = 0;
       this.lost(code, reason);
     };
     socket.onopen = () => {
-      clearTimeout(timer);
+      clearTimeout(this.timer);
       opened = Date.now();
       this.set({ state: "open" });
       for (const item of this.waiting.splice(0)) this.put(item);
     };
     socket.onmessage = (event) => this.hear(event.data);
-    socket.onerror = () => {}; // a close follows, with the code
+    // A close follows, with the code; but not in Node 20, where no connection was made.
+    socket.onerror = () => void setTimeout(() => ended(1006, "the connection failed"), opened ? ERROR_TO_CLOSE : 0);
     socket.onclose = (event) => ended(event.code ?? 1006, event.reason ?? "");
   }
 

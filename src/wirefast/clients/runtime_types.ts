@@ -143,6 +143,8 @@ interface Waiting {
 /** What the client does after a close: never again, later, or at once with a fresh token. */
 const NEVER = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);
 const LATER = new Set([4408, 4425, 4429]);
+/** Milliseconds after an error within which an open connection tells its close code. */
+const ERROR_TO_CLOSE = 1000;
 /** Messages that an iterator keeps for a slow reader. */
 const UNREAD = 1000;
 /** A token that was refused so often in a row is not asked for again. */
