@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from wirefast import App, WebSocket
 from wirefast.testing import Live
@@ -40,6 +41,11 @@ def live_app() -> App:
     app = App()
     app.websocket("/echo")(echo)
     app.websocket("/push")(push)
+
+    @app.get("/http")
+    async def http() -> str:
+        return "here"
+
     return app
 
 
@@ -132,3 +138,24 @@ async def test_hooks_run_for_each_socket_and_what_they_return_is_sent(live: Live
             await bob.expect_close(1012)
     said = [record.getMessage() for record in live.exceptions.records]
     assert any("stuck did not end in 0.2 seconds" in line for line in said)
+
+
+async def test_a_response_says_that_its_connection_ends(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 0.53 uvicorn does not say so when it is the server that ends it."""
+    given, send = [], RequestResponseCycle.send
+
+    async def sent(cycle: Any, message: Any) -> None:
+        given.extend(message.get("headers", ()))
+        await send(cycle, message)
+
+    monkeypatch.setattr(RequestResponseCycle, "send", sent)
+    async with live.connect("/echo") as ann:
+        await ann.send("slow")
+        stopping = live.shutdown()
+        await ann.expect_nothing(0.01)
+        response = await live.http.get("/http")
+        assert (response.status_code, response.headers["connection"]) == (200, "close")
+        assert given.count((b"connection", b"close")) == 1
+        await live.clock.advance(60)
+        await ann.expect_close(1012)
+        await stopping

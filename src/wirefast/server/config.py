@@ -1,4 +1,4 @@
-"""uvicorn's settings, with a process that is set up for long-lived sockets."""
+"""uvicorn's settings and ours, and a process that is set up for long-lived sockets."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from wirefast.server.protocol import WebSocketProtocol
 from wirefast.server.request_ids import with_request_ids
 
 
-class Config(uvicorn.Config):
-    """`uvicorn.Config` for a process that does nothing but serve, as ``wirefast run`` makes it.
+class Settings(uvicorn.Config):
+    """`uvicorn.Config` with the settings of ``wirefast run``, which are attributes; it leaves the process as it is.
 
     Attributes:
         timeout_body: seconds that the body of a request may take without progress. Default: 60.
@@ -27,7 +27,6 @@ class Config(uvicorn.Config):
         health_path, ready_path: of probes that the server answers by itself. Default: none.
         serves: whether the server has started and does not drain; the server sets it.
         request_ids: whether each connection gets an id. Default: False.
-        counts: whether metrics are on, also where the application says no. Default: False.
         watched: whether sockets are counted for `wirefast top`. Default: False.
     """
 
@@ -40,6 +39,28 @@ class Config(uvicorn.Config):
     ready_path: str | None = None
     serves: bool = False
     request_ids: bool = False
+
+    def load(self) -> None:
+        """Load the application, and choose the protocols that do what is set."""
+        super().load()
+        kind: object = self.ws_protocol_class
+        if kind is WebSocketProtocol and self.request_ids:
+            self.ws_protocol_class = IdentifiedWebSocketProtocol  # type: ignore[assignment]
+        elif kind is WebSocketProtocol and (self.log_ends or self.watched or counters.is_on()):
+            self.ws_protocol_class = MeasuredWebSocketProtocol  # type: ignore[assignment]
+        if self.http_protocol_class is HttpProtocol and (self.health_path or self.ready_path):
+            self.http_protocol_class = HealthHttpProtocol
+        if self.request_ids:
+            self.loaded_app = with_request_ids(self.loaded_app)
+
+
+class Config(Settings):
+    """Settings for a process that does nothing but serve, as ``wirefast run`` makes it.
+
+    Attributes:
+        counts: whether metrics are on, also where the application says no. Default: False.
+    """
+
     counts: bool = False
 
     def load(self) -> None:
@@ -52,15 +73,6 @@ class Config(uvicorn.Config):
         if self.counts:
             counters.turn_on()  # before the application is imported
         super().load()
-        kind: object = self.ws_protocol_class
-        if kind is WebSocketProtocol and self.request_ids:
-            self.ws_protocol_class = IdentifiedWebSocketProtocol  # type: ignore[assignment]
-        elif kind is WebSocketProtocol and (self.log_ends or self.watched or counters.is_on()):
-            self.ws_protocol_class = MeasuredWebSocketProtocol  # type: ignore[assignment]
-        if self.http_protocol_class is HttpProtocol and (self.health_path or self.ready_path):
-            self.http_protocol_class = HealthHttpProtocol
-        if self.request_ids:
-            self.loaded_app = with_request_ids(self.loaded_app)
         end_in_time(self)
         gc.collect()
         gc.freeze()

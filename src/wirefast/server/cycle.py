@@ -80,6 +80,8 @@ class Cycle(RequestResponseCycle):
                 raise ClientDisconnected
             await asyncio.sleep(0)
             return
+        if not self.keep_alive and not self.response_started:
+            message = _closing(message)
         await super().send(message)
         self._sends += 1
         if self._sends >= SENDS_PER_TURN:
@@ -96,3 +98,11 @@ class Cycle(RequestResponseCycle):
             finally:
                 self.awaits_body = False
         return await super().receive()
+
+
+def _closing(message: Any) -> Any:
+    """Return the start of a response that says that the connection ends; uvicorn says so itself from 0.53 on."""
+    headers = list(message.get("headers", ()))
+    if message["type"] != "http.response.start" or any(name.lower() == b"connection" for name, _ in headers):
+        return message
+    return {**message, "headers": [*headers, (b"connection", b"close")]}

@@ -9,11 +9,10 @@ import asyncio
 import itertools
 from typing import Any
 
-import uvicorn
 from uvicorn.server import ServerState
 
 from wirefast.server import HttpProtocol, WebSocketProtocol
-from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY
+from wirefast.server.config import Settings
 from wirefast.server.serving import Server as DrainingServer
 from wirefast.testing.clock import Clock
 from wirefast.testing.wire import MemoryWire, Receiver, SocketWire, Wire
@@ -23,8 +22,8 @@ __all__ = ["DEFAULTS", "Server"]
 #: What differs from uvicorn's defaults, as under ``wirefast run``.
 DEFAULTS: dict[str, Any] = {"ws_per_message_deflate": False, "timeout_graceful_shutdown": 30}
 PROTOCOLS: dict[str, Any] = {"http": HttpProtocol, "ws": WebSocketProtocol}
-#: The settings of `wirefast.server.config.Config`, which would set up the whole process too.
-OWN: dict[str, Any] = {"timeout_body": TIMEOUT_BODY, "drain_batch": DRAIN_BATCH, "drain_every": DRAIN_EVERY}
+#: Those of `Settings` that are attributes, by their defaults.
+OWN = {name: getattr(Settings, name) for name in Settings.__annotations__ if name != "serves"}
 ADDRESS = ("127.0.0.1", 80)
 _ports = itertools.count()
 
@@ -48,13 +47,13 @@ class Server:
         app: an ASGI application, whose lifespan is not the server's to run.
         clock: of the loop.
         real: whether on real sockets of the loopback.
-        settings: of uvicorn's Config, and ``timeout_body``, ``drain_batch`` and ``drain_every``.
+        settings: of uvicorn's Config, and of `wirefast.server.config.Settings`.
     """
 
     def __init__(self, app: Any, clock: Clock, real: bool, settings: dict[str, Any]) -> None:
         chosen: dict[str, Any] = {**PROTOCOLS, "access_log": False, **DEFAULTS, **settings}
         own = {name: chosen.pop(name, default) for name, default in OWN.items()}
-        self.config = uvicorn.Config(app, interface="asgi3", lifespan="off", log_config=None, **chosen)
+        self.config = Settings(app, interface="asgi3", lifespan="off", log_config=None, **chosen)
         for name, value in own.items():
             setattr(self.config, name, value)
         self.config.load()
@@ -74,7 +73,8 @@ class Server:
         return protocol
 
     async def start(self) -> None:
-        """Listen, where it is on real sockets."""
+        """Serve from now on; where it is on real sockets, listen."""
+        self.config.serves = True
         if self.real:
             loop = asyncio.get_running_loop()
             self._listener = await loop.create_server(self.make_protocol, "127.0.0.1", 0)
