@@ -214,6 +214,37 @@ def test_names_are_unique() -> None:
     assert list(document["channels"]) == ["a_b", "a_b_2", "a_b_3"]
 
 
+def test_names_given_twice_and_names_that_no_reference_can_have() -> None:
+    app, router = App(), APIRouter()
+    room = router.messages("/room", operation_id="the/room#1")
+
+    for tag in ("a", "b"):
+
+        @room.on(tag)
+        async def send(text: int) -> None: ...
+
+    room.on("c", operation_id="a b")(lambda: None)
+    app.include_router(router, prefix="/one")
+    app.include_router(router, prefix="/two")
+    document = document_of(app)
+    assert {name: channel["address"] for name, channel in document["channels"].items()} == {
+        "the_room_1": "/one/room", "the_room_1_2": "/two/room",
+    }  # fmt: skip
+    assert list(document["operations"]) == [
+        "the_room_1_send", "the_room_1_send_2", "a_b", "the_room_1_2_send", "the_room_1_2_send_2", "a_b_2",
+    ]  # fmt: skip
+
+
+def test_numbers_that_json_has_not() -> None:
+    class Far(BaseModel):
+        type: Literal["far"] = "far"
+        far: Annotated[float, Field(le=float("inf"), examples=[float("nan")])] = float("inf")
+
+    app = App()
+    app.websocket("/", receives=Far | list[Far])(lambda websocket: None)
+    assert document_of(app)["components"]["schemas"]["Far"]["properties"]["far"] == {"title": "Far", "type": "number"}
+
+
 def test_servers_and_information() -> None:
     servers = [
         {"url": "/relative"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -215,7 +215,7 @@ def _object(parameters: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, **({"required": required} if required else {})}
 
 
-def channel_name(path: str, taken: Mapping[str, Any]) -> str:
+def channel_name(path: str, taken: Collection[str]) -> str:
     """Return the key of a channel that was given none: its path in words, with a number where that is taken."""
     name = re.sub(r"[^A-Za-z0-9]+", "_", path).strip("_") or "root"
     key, number = name, 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,20 +79,27 @@ def _sockets(routes: Iterable[Any]) -> list[Socket]:
         elif isinstance(route, WebSocketRoute):
             shown.append((route, Described(), Needs()))
     # Names that were given come first, so that those made of paths do not take them.
-    names = {described.operation_id for _, described, _ in shown if described.operation_id}
-    taken: dict[str, Any] = dict.fromkeys(names)
+    names = {_key(described.operation_id) for _, described, _ in shown if described.operation_id}
+    used: set[str] = set()
     found = []
     for route, described, needs in shown:
-        name = described.operation_id or channel_name(route.path_format, taken)
-        taken[name] = None
+        # A router that is included twice gives its names twice.
+        given = _key(described.operation_id) if described.operation_id else ""
+        name = given if given and given not in used else channel_name(given or route.path_format, names | used)
+        used.add(name)
         found.append(Socket(route, described, needs, Operations(route, described), name))
     return found
+
+
+def _key(name: str) -> str:
+    """Return a name that a reference may have in it."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
 
 
 def _operation_name(socket: Socket, suffix: str, taken: dict[str, Any]) -> str:
     operation = next(item for item in socket.operations.found if item.suffix == suffix)
     own = operation.handler and operation.handler.declared.operation_id
-    name = own or f"{socket.name}_{suffix}"
+    name = _key(own or f"{socket.name}_{suffix}")
     key, number = name, 1
     while key in taken:
         number += 1

@@ -73,6 +73,10 @@ class Operations:
             receives, sends = described.receives, described.sends
             self.found.append(Operation("receive", "receive", self._leaves(receives, "validation")))
             self.found.append(Operation("send", "send", self._leaves(sends, "serialization")))
+        taken: set[str] = set()
+        for operation in self.found:  # two handlers may be functions of one name, or be called "send"
+            operation.suffix = _free(operation.suffix, taken)
+            taken.add(operation.suffix)
 
     def types(self) -> list[MessageType]:
         """Every type, for the schemas."""
@@ -131,6 +135,15 @@ class Operations:
         if key not in self._known:
             self._known[key] = TaggedType(MessageType(annotation, mode), tags, omits)
         return self._known[key]
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return the name, with a number where it is taken."""
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    return found
 
 
 def _is_annotated(call: Any) -> bool:

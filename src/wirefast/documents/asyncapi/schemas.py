@@ -6,6 +6,7 @@ All types go to pydantic in one call, because only then it can name the models; 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -90,6 +91,15 @@ _ONE = ("items", "additionalProperties", "additionalItems", "not", "if", "then",
 _UNKNOWN = ("discriminator", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$dynamicAnchor")
 
 
+def _is_json(value: Any) -> bool:
+    """Return whether JSON can say it: it has no word for infinity, which may be a default or a bound."""
+    if isinstance(value, (str, float)):
+        return isinstance(value, str) or isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_json, value.values()))
+    return not isinstance(value, list) or all(map(_is_json, value))
+
+
 def draft7(schema: Any) -> Any:
     """Return a JSON Schema of draft 2020-12, as pydantic writes it, in the words of draft 7."""
     if not isinstance(schema, dict):
@@ -104,7 +114,7 @@ def draft7(schema: Any) -> Any:
             made[key] = [draft7(item) for item in value]
         elif key in _ONE:
             made[key] = [draft7(item) for item in value] if isinstance(value, list) else draft7(value)
-        else:
+        elif _is_json(value):
             made[key] = value
     if "prefixItems" in made:
         if "items" in made:
