@@ -25,7 +25,8 @@ console.log(JSON.stringify(found));
 def test_examples(tmp_path: Path) -> None:
     tool("tsc")
     files = []
-    for path in [*EXAMPLES, Path(__file__).with_name("client_service.py")]:
+    services = [Path(__file__).with_name(f"{name}_service.py") for name in ("client", "hostile")]
+    for path in [*EXAMPLES, *services]:
         if path.stem == "migration":  # whose application is FastAPI's
             continue
         files.append(str(tmp_path / f"{path.stem}.json"))

@@ -13,6 +13,8 @@ from wirefast.clients.reading import Channel, Message, quoted, read
 
 __all__ = ["make_python"]
 
+WIDTH = 120
+
 _HEAD = '''\
 """The sockets of {title} {version}, as types, and a client for them.
 
@@ -85,9 +87,11 @@ def _regions(name: str) -> dict[str, str]:
 
 def _class(channel: Channel, types: Types) -> str:
     """Return the class of one socket, whose requests have the types of their answers."""
-    name = _class_name(channel)
-    sends, hears = _union(channel.sends), _union(channel.hears)
-    lines = [f"class {name}(Socket[{sends}, {hears}]):"]
+    line = f"class {channel.kind}(Socket[{_union(channel.sends)}, {_union(channel.hears)}]):"
+    lines = [line]
+    if len(line) > WIDTH:
+        bases = [_type_arguments(messages) for messages in (channel.sends, channel.hears)]
+        lines = [f"class {channel.kind}(", "    Socket[", *(",\n".join(bases) + ",").splitlines(), "    ]", "):"]
     text = "\n\n".join(filter(None, [channel.title, channel.description])) or channel.address
     lines.append(types.docstring(text, "    "))
     requests = [(item, _answer(channel, item)) for item in channel.sends if _is_object(item)]
@@ -97,9 +101,13 @@ def _class(channel: Channel, types: Types) -> str:
         elif requests:
             lines.append("")
         body = " ..." if len(requests) > 1 else ""
-        lines.append(
-            f"    async def request(self, message: {_type(item)}, *, timeout: float | None = None) -> {answer}:{body}"
-        )
+        arguments = f"self, message: {_type(item)}, *, timeout: float | None = None"
+        line = f"    async def request({arguments}) -> {answer}:{body}"
+        if len(line) <= WIDTH:
+            lines.append(line)
+        else:
+            each = [f"        {arguments}"] if len(arguments) + 8 <= WIDTH else _each_argument(arguments)
+            lines += ["    async def request(", *each, f"    ) -> {answer}:{body}"]
     if len(requests) > 1:
         lines += ["", "    async def request(self, message: Any, *, timeout: float | None = None) -> Any:"]
     if requests:
@@ -119,6 +127,17 @@ def _class(channel: Channel, types: Types) -> str:
             + ("" if len(requests) > 1 else "  # type: ignore[no-any-return,unused-ignore]"),
         ]
     return "\n".join(lines)
+
+
+def _type_arguments(messages: list[Message]) -> str:
+    """Return a union that is too long for a line, as formatters break it."""
+    found = _union(messages)
+    whole = f"        {found}"
+    return whole if len(whole) < WIDTH else "        " + found.replace(" | ", "\n        | ")
+
+
+def _each_argument(arguments: str) -> list[str]:
+    return [f"        {argument}," for argument in arguments.split(", ")]
 
 
 def _is_object(message: Message) -> bool:
@@ -143,10 +162,6 @@ def _type(message: Message) -> str:
     return message.name or "Any"
 
 
-def _class_name(channel: Channel) -> str:
-    return "".join(word[0].upper() + word[1:] for word in re.findall(r"[A-Za-z0-9]+", channel.name)) + "Socket"
-
-
 def _specs(channels: list[Channel]) -> str:
     lines = ["#: What the client knows of each socket."]
     lines.append("CHANNELS: dict[str, tuple[type[Socket[Any, Any]], ChannelSpec]] = {")
@@ -163,7 +178,7 @@ def _specs(channels: list[Channel]) -> str:
             "text": str(text),
             "slashes": f"({' '.join(f'{quoted(name)},' for name in channel.slashes)})",
         }
-        lines += [f"    {quoted(channel.address)}: (", f"        {_class_name(channel)},", "        ChannelSpec("]
+        lines += [f"    {quoted(channel.address)}: (", f"        {channel.kind},", "        ChannelSpec("]
         lines += [f"            {name}={value}," for name, value in fields.items()]
         lines += ["        ),", "    ),"]
     return "\n".join([*lines, "}"])
@@ -190,12 +205,8 @@ def _connect(channels: list[Channel], types: Types) -> str:
             "    url: str,",
             *(f"    {argument}: {annotation}," for argument, annotation in _arguments(channel, types)),
             "    **options: Unpack[Options],",
-            f") -> {_class_name(channel)}: ..." if len(channels) > 1 else f") -> {_class_name(channel)}:",
+            f") -> {channel.kind}: ..." if len(channels) > 1 else f") -> {channel.kind}:",
         ]
-    renamed = {
-        channel.address: {_argument(name, channel): name for name in [*channel.params, *channel.query]}
-        for channel in channels
-    }
     if len(channels) != 1:
         lines.append("def connect(address: str, *, url: str, **options: Any) -> Any:")
     lines += [
@@ -220,17 +231,19 @@ def _connect(channels: list[Channel], types: Types) -> str:
         ]
     lines += [
         "    kind, spec = CHANNELS[address]",
-        "    named = {wire: values.get(name) for name, wire in _ARGUMENTS[address].items()}",
-        '    params = {name: value for name, value in named.items() if "{" + name + "}" in address}',
-        "    query = {name: value for name, value in named.items() if name not in params}",
+        "    named = [(place, wire, values.get(name)) for name, (place, wire) in _ARGUMENTS[address].items()]",
+        '    params = {wire: value for place, wire, value in named if place == "path"}',
+        '    query = {wire: value for place, wire, value in named if place == "query"}',
         "    return kind(spec, url, params, query, rest)"
         + ("  # type: ignore[return-value]" if len(channels) == 1 else ""),
     ]
-    table = ["#: The arguments of `connect`, and what they are called on the wire."]
-    table.append("_ARGUMENTS: dict[str, dict[str, str]] = {")
-    for address, names in renamed.items():
-        pairs = [f"        {quoted(name)}: {quoted(wire)}," for name, wire in names.items()]
-        table += [f"    {quoted(address)}: {{", *pairs, "    },"] if pairs else [f"    {quoted(address)}: {{}},"]
+    table = ["#: The arguments of `connect`, where they go, and what they are called there."]
+    table.append("_ARGUMENTS: dict[str, dict[str, tuple[str, str]]] = {")
+    for channel in channels:
+        names = _named_arguments(channel).items()
+        pairs = [f'        {quoted(name)}: ("{place}", {quoted(wire)}),' for name, (place, wire) in names]
+        address = quoted(channel.address)
+        table += [f"    {address}: {{", *pairs, "    },"] if pairs else [f"    {address}: {{}},"]
     return "\n".join([*table, "}", "", "", *lines])
 
 
@@ -241,25 +254,28 @@ _OPTIONS = frozenset(
 )
 
 
-def _argument(name: str, channel: Channel) -> str:
-    """Return the keyword for a parameter of the path or the query."""
-    found = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if not found or found[0].isdigit():
-        found = f"_{found}"
-    while found in _OPTIONS or keyword.iskeyword(found) or (name in channel.query and found in channel.params):
-        found += "_"
+def _named_arguments(channel: Channel) -> dict[str, tuple[str, str]]:
+    """Return the place and the name of each parameter by the keyword for it, which no other has."""
+    found: dict[str, tuple[str, str]] = {}
+    for place, names in (("path", channel.params), ("query", channel.query)):
+        for name in names:
+            argument = re.sub(r"\W", "_", name, flags=re.ASCII)
+            if not argument or argument[0].isdigit():
+                argument = f"_{argument}"
+            while argument in _OPTIONS or argument in found or keyword.iskeyword(argument):
+                argument += "_"
+            found[argument] = (place, name)
     return found
 
 
 def _arguments(channel: Channel, types: Types, bare: bool = False) -> Iterable[tuple[str, str]]:
-    for name, schema in channel.params.items():
-        yield _argument(name, channel), types.of(schema)
-    for name in sorted(channel.query, key=lambda name: name not in channel.required):
-        kind = types.of(channel.query[name])
-        if name in channel.required:
-            yield _argument(name, channel), kind
+    """Yield each keyword and its annotation, those that are required first."""
+    optional = []
+    for argument, (place, name) in _named_arguments(channel).items():
+        kind = types.of((channel.params if place == "path" else channel.query)[name])
+        if place == "path" or name in channel.required:
+            yield argument, kind
         else:
-            yield (
-                _argument(name, channel),
-                (kind if bare or "None" in kind or kind == "Any" else f"{kind} | None") + " = None",
-            )
+            kind = kind if bare or "None" in kind or kind == "Any" else f"{kind} | None"
+            optional.append((argument, f"{kind} = None"))
+    yield from optional

@@ -144,15 +144,15 @@ class Types:
         lines = [f"class {name}(Model):"]
         text = str(schema.get("description", "")).strip()
         members = schema.get("properties", {})
+        names = _identifiers(members, self.models)
         documented = {key: str(item.get("description", "")) for key, item in members.items() if isinstance(item, dict)}
         attributes = [key for key, words in documented.items() if words]
         self._names.append(name)
         position = len(self._classes)
-        fields = [self._field(name, key, item, key in schema.get("required", ())) for key, item in members.items()]
+        required = schema.get("required", ())
+        fields = [self._field(name, names[key], key, item, key in required) for key, item in members.items()]
         if attributes:
-            shown = "\n".join(
-                f"    {_identifier(key, self.models)}: {' '.join(documented[key].split())}" for key in attributes
-            )
+            shown = "\n".join(f"    {names[key]}: {' '.join(documented[key].split())}" for key in attributes)
             text = f"{text or name + '.'}\n\nAttributes:\n{shown}"
         lines.append(self.docstring(text or f"{schema.get('title') or name}.", "    "))
         if schema.get("additionalProperties") not in (None, False):
@@ -164,8 +164,7 @@ class Types:
             lines += ["", *fields]
         self._classes.insert(position, "\n".join(lines))
 
-    def _field(self, model: str, key: str, schema: Any, required: bool) -> str:
-        name = _identifier(key, self.models)
+    def _field(self, model: str, name: str, key: str, schema: Any, required: bool) -> str:
         kind = self.of(schema, model + "".join(word[0].upper() + word[1:] for word in re.findall(r"[A-Za-z0-9]+", key)))
         alias = f"alias={quoted(key)}" if name != key else ""
         if isinstance(schema, dict) and "const" in schema and kind != "Any":
@@ -198,6 +197,18 @@ class Types:
 
 def _is_model(schema: Any) -> bool:
     return isinstance(schema, dict) and schema.get("type") == "object" and bool(schema.get("properties"))
+
+
+def _identifiers(members: Iterable[str], models: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attribute for each member, which no other has."""
+    found: dict[str, str] = {}
+    # A member whose name can stay keeps it, whatever comes before.
+    for name in sorted(members, key=lambda name: _identifier(name, models) != name):
+        attribute = _identifier(name, models)
+        while attribute in found.values():
+            attribute += "_"
+        found[name] = attribute
+    return found
 
 
 def _identifier(name: str, models: Mapping[str, Any]) -> str:

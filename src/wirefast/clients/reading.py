@@ -44,6 +44,7 @@ class Channel:
         replies: for each tag that is sent, the messages that answer it.
         token: where a browser puts the token: a place, or a parameter of the query.
         program_token: where a program puts it.
+        kind: the name of its class, where the program has one for each socket.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Channel:
     replies: dict[Any, list[Message]] = field(default_factory=dict)
     token: str | dict[str, str] = "subprotocol"
     program_token: str | dict[str, str] = "header"
+    kind: str = ""
 
 
 class Names:
@@ -133,6 +135,7 @@ class _Reader:
         self.models: dict[str, Any] = {}
 
     def read(self) -> Reading:
+        kinds = {key: self.names.new(f"{key} Socket") for key in self.document["channels"]}
         components = self.document.get("components", {})
         for key, schema in components.get("schemas", {}).items():
             self.models[self.names.of(key)] = schema
@@ -140,6 +143,7 @@ class _Reader:
         for name, channel in self.document["channels"].items():
             if channel.get("address") is not None and channel["address"] not in by_address:
                 by_address[channel["address"]] = self.channel(name, channel)
+                by_address[channel["address"]].kind = kinds[name]
         info = self.document["info"]
         models = {name: self.renamed(schema) for name, schema in sorted(self.models.items())}
         for found in by_address.values():
@@ -247,8 +251,10 @@ def without_controls(text: str) -> str:
 
 
 def quoted(value: Any) -> str:
-    """Return a Python literal, in double quotes as formatters write strings."""
-    text = repr(value)
-    if not isinstance(value, str) or '"' in text or text[0] == '"':
-        return text
-    return '"' + text[1:-1].replace("\\'", "'") + '"'
+    """Return a Python literal, in the quotes that formatters write: double ones, unless single ones escape less."""
+    if not isinstance(value, str):
+        return repr(value)
+    mark = "'" if value.count('"') > value.count("'") else '"'
+    # A quote of each kind makes repr() take single ones, and then it escapes those alone.
+    body = repr(value + "\"'")[1:-4].replace("\\'", "'")
+    return mark + body.replace(mark, "\\" + mark) + mark

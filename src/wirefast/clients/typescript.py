@@ -19,7 +19,7 @@ TAKEN = (
     "Retry Options Given ReplyError TimeoutError ConnectionLost Pending Waiting Socket Reader Channels "
     "ChannelSpec ErrorMessage Array Blob Boolean Date Error Extract Function Map Number Object Omit Promise "
     "Record Set String Symbol URL ArrayBuffer AbortSignal AsyncIterable AsyncIterator IteratorResult SyntaxError "
-    "TypeError TextEncoder WebSocket JSON"
+    "TypeError TextEncoder WebSocket JSON ReturnType"
 ).split()
 
 _HEAD = """\
@@ -69,9 +69,10 @@ def _declaration(name: str, schema: Any) -> str:
     text = _comment(_documentation(schema), "")
     if _is_plain_object(schema):
         return f"{text}export interface {name} {_members(schema, '')}\n"
-    line = f"export type {name} = {type_of(schema)};"
-    if len(line) > WIDTH and "enum" in schema:
-        line = f"export type {name} =" + "".join(f"\n  | {_literal(item)}" for item in schema["enum"]) + ";"
+    found = type_of(schema)
+    line = f"export type {name} = {found};"
+    if len(line) > WIDTH and len(_alternatives(found)) > 1:
+        line = f"export type {name} =" + "".join(f"\n  | {item}" for item in _alternatives(found)) + ";"
     return f"{text}{line}\n"
 
 
@@ -107,7 +108,7 @@ def _array(schema: dict[str, Any], indent: str) -> str:
     if isinstance(items, list):
         found = [type_of(item, indent) for item in items]
         least = schema.get("minItems", 0)
-        found = [item if number < least else f"({item})?" for number, item in enumerate(found)]
+        found = [item if number < least else f"{_element(item)}?" for number, item in enumerate(found)]
         if schema.get("additionalItems", schema.get("maxItems") is None) is not False:
             found.append(f"...{_element(type_of(schema.get('additionalItems', {}), indent))}[]")
         return f"[{', '.join(found)}]"
@@ -115,8 +116,25 @@ def _array(schema: dict[str, Any], indent: str) -> str:
 
 
 def _element(text: str) -> str:
-    """Return a type in front of brackets."""
-    return f"({text})" if re.search(r" [|&] ", text) and not text.startswith("{") else text
+    """Return a type in front of brackets or a question mark."""
+    return f"({text})" if len(_alternatives(text)) > 1 or " & " in text else text
+
+
+def _alternatives(text: str) -> list[str]:
+    """Return the parts of a union, one part where a type is no union."""
+    found, depth, quote = [""], 0, ""
+    for part in re.findall(r"""\\.| \| |.|\n""", text):
+        if quote:
+            quote = "" if part == quote else quote
+        elif part in "\"'":
+            quote = part
+        else:
+            depth += (part in "({[<") - (part in ")}]>")
+        if part == " | " and not depth and not quote:
+            found.append("")
+        else:
+            found[-1] += part
+    return found
 
 
 def _object(schema: dict[str, Any], indent: str) -> str:
@@ -125,7 +143,8 @@ def _object(schema: dict[str, Any], indent: str) -> str:
         return _members(schema, indent)
     if others is False:
         return "Record<string, never>"
-    return f"Record<string, {type_of(others if isinstance(others, dict) else {}, indent)}>"
+    # No Record, through which a type cannot name itself.
+    return f"{{ [key: string]: {type_of(others if isinstance(others, dict) else {}, indent)} }}"
 
 
 def _is_plain_object(schema: Any) -> bool:
@@ -138,7 +157,8 @@ def _members(schema: dict[str, Any], indent: str) -> str:
     required = schema.get("required", [])
     for name, member in schema["properties"].items():
         text = _comment(_documentation(member), inner)
-        lines.append(f"{text}{inner}{_name(name)}{'' if name in required else '?'}: {type_of(member, inner)};")
+        mark = "" if name in required else "?"
+        lines.append(text + _member(inner, f"{_name(name)}{mark}", type_of(member, inner)))
     others = schema.get("additionalProperties")
     if others is True or isinstance(others, dict):
         lines.append(f"{inner}[key: string]: unknown;")
@@ -146,11 +166,18 @@ def _members(schema: dict[str, Any], indent: str) -> str:
 
 
 def _name(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", name) else json.dumps(name)
+    # Letters of every alphabet, but not those beyond the first plane, which formatters keep in quotes.
+    return name if name.replace("$", "_").isidentifier() and max(name) < "\U00010000" else _literal(name)
 
 
 def _literal(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if not isinstance(value, (dict, list)) else "unknown"
+    """Return a literal; strings in the quotes that formatters write: double ones, unless single ones escape less."""
+    if isinstance(value, (dict, list)):
+        return "unknown"
+    text = json.dumps(value, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    if isinstance(value, str) and value.count('"') > value.count("'"):
+        return "'" + text[1:-1].replace('\\"', '"').replace("'", "\\'") + "'"
+    return text
 
 
 def _union(types: Iterable[str]) -> str:
@@ -222,9 +249,15 @@ def _key(tag: Any) -> str:
 def _member(indent: str, name: str, text: str) -> str:
     """Return a line, or a line for each type of a union that is too long."""
     line = f"{indent}{name}: {text};"
-    if len(line) <= WIDTH or "{" in text:
+    if len(line.split("\n")[0]) <= WIDTH:
         return line
-    return f"{indent}{name}:" + "".join(f"\n{indent}  | {item}" for item in text.split(" | ")) + ";"
+    array = text[1:-3] if text.startswith("(") and text.endswith(")[]") else ""
+    parts = _alternatives(array or text)
+    if len(parts) == 1:
+        return line
+    if array:
+        return f"{indent}{name}: (" + "".join(f"\n{indent}  | {item}" for item in parts) + f"\n{indent})[];"
+    return f"{indent}{name}:" + "".join(f"\n{indent}  | {item}" for item in parts) + ";"
 
 
 def _parameters(schemas: Mapping[str, Any], required: list[str]) -> str:
