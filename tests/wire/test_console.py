@@ -206,3 +206,29 @@ def test_keyboard(browser: Browser, url: str) -> None:
         )  # fmt: skip
     page.wait_for("lines().some(line => line.startsWith('heard answer'))")
     fine(page)
+
+
+def test_nothing_of_a_document_or_a_message_is_markup(browser: Browser) -> None:
+    server = ServerProcess(str(SERVICE.with_name("hostile_service.py")), "--port", "0", "--no-access-log")
+    try:
+        page = opened(browser, f"http://127.0.0.1:{server.wait_for_port()}/asyncapi#types")
+        connect(page)
+        page.wait_for("lines().includes('note|open')")
+        templates = page.evaluate("[...field('Message').options].map(option => option.value)")
+        assert len(templates) > 60
+        for number, kind in enumerate(templates, 1):
+            send(page, kind)  # the template that the schema fills is what the server takes
+            page.wait_for(f"document.querySelectorAll('.transcript .answer').length === {number}")
+        assert page.evaluate("lines().filter(line => line.startsWith('error'))") == []
+        wicked = json.dumps({"type": "open", "known": 1, "<img src=x onerror=hacked=1>": "<script>hacked = 1</script>"})
+        send(page, "Open", wicked)
+        page.wait_for("lines().at(-1).includes('<script>hacked')")
+        page.evaluate("document.querySelectorAll('details').forEach(item => item.open = true), null")
+        for name in page.evaluate("Object.keys(document.querySelectorAll('nav a'))"):
+            page.evaluate(f"document.querySelectorAll('nav a')[{name}].click(), null")
+        page.wait_for("document.querySelector('article code').textContent.startsWith('/od')")
+        texts = "document.querySelectorAll('img, script:not([src]), main b').length"
+        assert page.evaluate(f"[window.hacked, {texts}]") == [None, 0]
+        fine(page)
+    finally:
+        server.end()

@@ -54,6 +54,19 @@ export function bounds(schema) {
     .join(", ");
 }
 
+/** Text of each format, for templates. */
+const FORMATS = {
+  "date-time": "2026-01-31T12:00:00Z",
+  date: "2026-01-31",
+  time: "12:00:00",
+  duration: "PT1M",
+  uuid: "00000000-0000-4000-8000-000000000000",
+  uri: "https://example.org/",
+  email: "somebody@example.org",
+  ipv4: "192.0.2.1",
+  ipv6: "2001:db8::1",
+};
+
 /** A value that fits, as far as that is simple: examples, defaults, constants, then something of the type. */
 export function example(schema, depth = 0) {
   const found = resolve(schema);
@@ -66,7 +79,11 @@ export function example(schema, depth = 0) {
   if (choice) return example(choice, depth);
   const kind = Array.isArray(found.type) ? found.type[0] : found.type;
   if (kind === "object" || found.properties) {
-    const names = Object.keys(found.properties ?? {}).filter((name) => depth < 1 || found.required?.includes(name));
+    // Below the message only what is needed, and what tells the types of a union apart.
+    const tells = (member) => "const" in member || member.enum !== undefined;
+    const names = Object.keys(found.properties ?? {}).filter(
+      (name) => depth < 1 || found.required?.includes(name) || tells(resolve(found.properties[name])),
+    );
     if (depth > 5) return {};
     return Object.fromEntries(
       names.filter((name) => name !== "ref").map((name) => [name, example(found.properties[name], depth + 1)]),
@@ -78,6 +95,7 @@ export function example(schema, depth = 0) {
   }
   if (kind === "integer" || kind === "number") return Math.max(found.minimum ?? 0, (found.exclusiveMinimum ?? -1) + 1);
   if (kind === "boolean") return false;
+  if (kind === "string" && FORMATS[found.format]) return FORMATS[found.format];
   if (kind === "string") return "text".padEnd(found.minLength ?? 0, ".").slice(0, found.maxLength ?? 4);
   return null;
 }
