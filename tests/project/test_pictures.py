@@ -37,7 +37,7 @@ def test_they_are_what_their_texts_say() -> None:
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 def test_they_are_xml_and_a_page_shows_them(text: Path) -> None:
     ElementTree.parse(text.with_suffix(".svg"))
-    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))
     assert f"pictures/{text.stem}.svg" in pages
 
 

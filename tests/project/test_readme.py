@@ -43,6 +43,7 @@ def test_the_editable_build_installs_what_the_build_needs() -> None:
 
 def test_every_page_of_the_documentation_is_in_the_table_or_below_one_that_is() -> None:
     """The front page leads to rooms and to scaling, and to each page that has no other page above it."""
+    assert "(docs/tutorial/index.md)" in README and "(docs/howto/index.md)" in README
     named = set(re.findall(r"\(docs/([\w-]+)\.md\)", README))
     pages = {page.stem for page in (ROOT / "docs").glob("*.md")}
     below = {
@@ -54,6 +55,8 @@ def test_every_page_of_the_documentation_is_in_the_table_or_below_one_that_is() 
         "message-loop",
         "census",
         "limits-tests",
+        "words",
+        "changelog",
     }
     assert pages - below - named == set()
     assert {"rooms", "scaling", "messages", "clients"} <= named

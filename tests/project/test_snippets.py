@@ -119,7 +119,7 @@ def test_every_section_with_code_shows_what_it_does(page: str) -> None:
         if snippet.language == "python":
             sections[snippet.section] = sections.get(snippet.section, "") + snippet.code
     for section, code in sections.items():
-        asserting = re.search(r"^\s*(assert |with pytest\.raises\()", code, re.MULTILINE)
+        asserting = re.search(r"^\s*(assert |with pytest\.raises\(|await \w+\.expect)", code, re.MULTILINE)
         assert asserting, f"{page}, {section!r}: nothing in the code is checked"
 
 
