@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from browser import Browser, chromium
 from conversations import Talk
 from serving import Served, serving
+
+from browser import Browser, chromium
 
 
 @pytest.fixture

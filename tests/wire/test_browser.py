@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from browser import Browser, Page
 
+from browser import Browser, Page
 from processes import ServerProcess
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat.py"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Browser, Page
 
+from browser import Browser, Page
 from processes import ServerProcess
 from wirefast.documents.assets import find_assets
 

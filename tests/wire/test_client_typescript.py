@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from browser import Browser, Page
 from node_tools import FOLDER, compile_typescript, node, run, tool
 
+from browser import Browser, Page
 from processes import ServerProcess, running, wirefast
 
 HERE = Path(__file__).parent

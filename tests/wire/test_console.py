@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Browser, Page
 
+from browser import Browser, Page
 from processes import ServerProcess
 
 SERVICE = Path(__file__).with_name("client_service.py")

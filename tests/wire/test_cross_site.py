@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from browser import Browser, Page
 from serving import Served
 
+from browser import Browser, Page
 from wirefast import App, WebSocket
 from wirefast.responses import HTMLResponse
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from browser import PATIENCE, Browser, Page
 from serving import Served
 
+from browser import PATIENCE, Browser, Page
 from processes import ServerProcess
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto"

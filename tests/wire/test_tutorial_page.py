@@ -8,7 +8,6 @@ import urllib.request
 from pathlib import Path
 
 from browser import Browser, Page
-
 from processes import ServerProcess
 
 BOARD = Path(__file__).parents[2] / "examples" / "tutorial" / "board.py"
