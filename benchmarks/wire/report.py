@@ -75,7 +75,7 @@ def main_table(figures: Figures) -> str:
     lines = [row(["", *[HEADINGS[scene] for scene in scenes]]), "|---|" + "---:|" * len(scenes)]
     for name in _names(figures, scenes):
         lines.append(row([name, *[cost(figures[s].get(name), figures[s].get(OURS)) for s in scenes]]))
-    return "\n".join(["## What it costs", "", *lines])
+    return "\n".join(lines)
 
 
 def _names(figures: Figures, scenes: list[str]) -> list[str]:
@@ -267,7 +267,14 @@ def _line(text: str) -> str:
 def markdown(run: dict[str, Any], plots: list[str]) -> str:
     """The whole report; the plots lie beside it."""
     figures: Figures = run["figures"]
-    parts = [title(run), user_table(figures), main_table(figures), parts_table(figures), legend(run)]
+    costs = main_table(figures)
+    parts = [
+        title(run),
+        user_table(figures),
+        costs and f"## What it costs\n\n{costs}",
+        parts_table(figures),
+        legend(run),
+    ]
     parts += [f"![{name.removesuffix('.svg')}]({name})" for name in plots]
     parts += [method(run), "## Scene by scene"]
     parts += [scene_table(name, figures) for name in figures]
