@@ -68,6 +68,20 @@ def tool(name: str) -> Path:
     return FOLDER / "node_modules" / ".bin" / name
 
 
+def package(name: str, versions: str) -> Path:
+    """Return the folder of a package alone, without what it depends on: its bundles for browsers; or skip the test."""
+    if why := _missing():
+        pytest.skip(why)
+    folder = FOLDER / "alone" / re.sub(r"\W+", "-", f"{name}@{versions}")
+    if not (folder / "package" / "package.json").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        done = run("npm", "pack", "--silent", "--ignore-scripts", f"{name}@{versions}", cwd=folder, check=False)
+        if done.returncode:
+            pytest.skip(f"npm cannot get {name}: {done.stderr[-300:]}")
+        run("tar", "xzf", done.stdout.split()[-1], cwd=folder)
+    return folder / "package"
+
+
 def compile_typescript(*files: Path, out: Path) -> None:
     """Compile as strictly as the compiler can, to modules that Node and browsers read."""
     run(
