@@ -34,7 +34,7 @@ ROWS = {
         "header_lines lines reactor settings",
         "frames head responses",
         "body handshake outgoing",
-        "closing connection",
+        "closing connection lazy_scope",
         "opening",
         "protocol",
         "http measured",

@@ -11,6 +11,8 @@ cdef enum SocketState:       # starlette.websockets.WebSocketState
 cdef class AsgiSocket:
     """The state machine of one WebSocket over ASGI messages; `_core/websocket` adds the calls of applications."""
     cdef public object scope
+    # The object of `state`, None before it is asked for.
+    cdef object kept_state
     # What each side is known to have done.
     cdef SocketState client
     cdef SocketState application

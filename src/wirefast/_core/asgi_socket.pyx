@@ -16,6 +16,7 @@ from wirefast._core.whose cimport mark_of
 import asyncio
 from weakref import ref
 
+from starlette.datastructures import State
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
@@ -99,6 +100,24 @@ cdef class AsgiSocket:
         if self.client != CONNECTED or self.application != CONNECTED:
             return False
         return self.channel is None or self.channel.is_open()
+
+    # As Starlette has it, but kept here: an attribute of the instance would cost each socket a dict.
+    @property
+    def state(self):
+        """What the application keeps with the connection (``starlette.datastructures.State``)."""
+        if self.kept_state is None:
+            self.kept_state = State(self.scope.setdefault("state", {}))
+        return self.kept_state
+
+    @property
+    def _state(self):
+        if self.kept_state is None:
+            raise AttributeError("_state")
+        return self.kept_state
+
+    @_state.setter
+    def _state(self, value):
+        self.kept_state = value
 
     @property
     def _receive(self):

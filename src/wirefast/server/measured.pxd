@@ -3,6 +3,7 @@
 from libc.stdint cimport uint64_t
 
 from wirefast.metrics.counters cimport Counter
+from wirefast.server.lazy_scope cimport LazyScope
 from wirefast.server.protocol cimport WebSocketProtocol
 
 
@@ -27,7 +28,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
     # loop.time() of the accept; 0 before, and again once the end is counted.
     cdef double opened_at
     # The scope, for what is said of the socket; the application holds it as long.
-    cdef dict about
+    cdef LazyScope about
     cdef RouteTotals totals
 
     cdef int count_end(self) except -1

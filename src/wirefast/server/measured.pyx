@@ -14,6 +14,7 @@ from wirefast._core.close cimport CLOSE_ABNORMAL
 from wirefast._core.outbox cimport GONE, Policy
 from wirefast.metrics.counters cimport SERIES_MAX, Counter, Histogram
 from wirefast.server.connection cimport Connection
+from wirefast.server.lazy_scope cimport LazyScope
 from wirefast.server.outgoing cimport OPEN, Outgoing
 from wirefast.server.protocol cimport WebSocketProtocol
 
@@ -47,7 +48,7 @@ cdef class RouteTotals:
         self.bytes_in, self.bytes_out = message_bytes.of("in", route), message_bytes.of("out", route)
 
 
-cdef RouteTotals totals_of(dict scope):
+cdef RouteTotals totals_of(LazyScope scope):
     """The totals of a connection's route, by its path as it was declared, which is no client's to choose."""
     cdef object path = getattr(scope.get("route"), "path", None)
     cdef RouteTotals totals = routes.get(path)
@@ -90,7 +91,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
 
     cdef int accept(self, object subprotocol, object headers) except -1:
         global latest
-        cdef dict about = self.scope
+        cdef LazyScope about = self.scope
         WebSocketProtocol.accept(self, subprotocol, headers)
         self.about = about
         self.totals = totals_of(about)
@@ -170,7 +171,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
 
     def describe(self):
         """Return what is known of an open socket, as JSON can have it; None where it is not open."""
-        cdef dict scope = self.about
+        cdef LazyScope scope = self.about
         cdef object outbox = self.outbox
         if self.state != OPEN or scope is None:
             return None

@@ -4,6 +4,7 @@ from libc.stddef cimport size_t
 
 from wirefast.server.connection cimport Connection
 from wirefast.server.head cimport Head
+from wirefast.server.lazy_scope cimport LazyScope
 
 
 cdef class Opening(Connection):
@@ -11,7 +12,7 @@ cdef class Opening(Connection):
     # Until the handshake is answered: the head; the bytes that came before their time; the scope, for the log line.
     cdef Head request
     cdef bytearray early
-    cdef dict scope
+    cdef LazyScope scope
     # The extensions that the client offers, None without.
     cdef list offers
     # What explain_refusal() was told, for the body of a 403.
@@ -34,4 +35,4 @@ cdef class Opening(Connection):
     cdef int finish_denial(self) except -1
 
     # A hole for the subclass: the scope of the connection, for the log line of one that was refused before it had one.
-    cdef dict make_scope(self)
+    cdef LazyScope make_scope(self)

@@ -15,6 +15,7 @@ from wirefast.server.connection cimport Connection
 from wirefast.server.csrc cimport FRAME_RSV1
 from wirefast.server.deflate cimport Deflate, negotiate
 from wirefast.server.handshake cimport subprotocol_line, switching_protocols
+from wirefast.server.lazy_scope cimport LazyScope
 from wirefast.server.outgoing cimport CLOSED, CONNECTING, OPEN
 from wirefast.server.responses cimport header_line, header_pairs, response
 
@@ -32,7 +33,7 @@ cdef tuple REFUSED_END = (CLOSE_ABNORMAL, None)
 
 
 cdef class Opening(Connection):
-    cdef dict make_scope(self):
+    cdef LazyScope make_scope(self):
         raise NotImplementedError
 
     # ---- The extension `wirefast`, until the handshake is answered ----
@@ -220,7 +221,7 @@ cdef class Opening(Connection):
         return self.wake()
 
     cdef int log_response(self, str outcome) except -1:
-        cdef dict scope = self.scope
+        cdef LazyScope scope = self.scope
         cdef object logger = self.settings.logger
         if self.settings.access_log and logger.isEnabledFor(20):
             client = scope["client"]

@@ -14,7 +14,6 @@ One object a socket; all of its state is in these seven .pxd files.
 import asyncio
 import contextvars
 import sys
-from urllib.parse import unquote
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
@@ -25,14 +24,14 @@ from wirefast._core.close cimport CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, CLOSE_SERV
 from wirefast.server.deflate cimport parse_offers
 from wirefast.server.handshake cimport check_handshake, offered_subprotocols
 from wirefast.server.head cimport Head, HeadReader
+from wirefast.server.lazy_scope cimport LazyScope, asked, new_scope
 from wirefast.server.outgoing cimport CLOSED, CLOSING, CONNECTING, LOST, OPEN
 from wirefast.server.reactor cimport reactor_of
 from wirefast.server.settings cimport settings_of
 
 import uvicorn.logging
-from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
+from uvicorn.protocols.utils import ClientDisconnected, get_remote_addr
 
-from wirefast._core import scope as keys
 from wirefast._core.groups import only_cause
 from wirefast._core.places import unanswered
 from wirefast._core.whose import is_anothers
@@ -42,9 +41,6 @@ from wirefast.server.settings import finish
 cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
 cdef object get_running_loop = asyncio.get_running_loop
 cdef object iscoroutine = asyncio.iscoroutine
-
-cdef str DENIAL_KEY = keys.DENIAL_RESPONSE
-cdef str EXTENSION_KEY = keys.EXTENSION
 
 # How connections end without the application's or the peer's word: code and reason, None where no close frame was seen.
 cdef tuple SHUTDOWN_END = (CLOSE_SERVICE_RESTART, None)
@@ -61,26 +57,6 @@ cdef double HEAD_TIMEOUT = 10.0
 
 async def awaited(awaitable):
     return await awaitable
-
-
-cdef tuple address(object transport, str which):
-    """An IP address that the transport has noted; None where it is another, or not known without asking the socket."""
-    cdef object noted
-    try:
-        noted = transport.get_extra_info(which)
-    except Exception:
-        return None
-    if type(noted) is not tuple or len(<tuple> noted) < 2:
-        return None
-    return noted if len(<tuple> noted) == 2 else (<tuple> noted)[:2]
-
-
-cdef object asked(object question, object transport):
-    """The answer to a question about a transport, which may be gone: None where asking it raises."""
-    try:
-        return question(transport)
-    except Exception:
-        return None
 
 
 cdef bint is_disconnect(object exc):
@@ -273,28 +249,9 @@ cdef class WebSocketProtocol(Opening):
         self.subprotocols = None
         return self.start_app()
 
-    cdef dict make_scope(self):
-        cdef Head request = self.request
-        cdef str path = request.path.decode("ascii")
+    cdef LazyScope make_scope(self):
         self.mark = {}
-        if "%" in path:
-            path = unquote(path)
-        return {
-            "type": "websocket",
-            "asgi": self.settings.asgi.copy(),
-            "http_version": "1.1",
-            "scheme": "wss" if asked(is_ssl, self.transport) else "ws",
-            "server": address(self.transport, "sockname") or asked(get_local_addr, self.transport),
-            "client": address(self.transport, "peername") or asked(get_remote_addr, self.transport),
-            "root_path": self.settings.root_path,
-            "path": self.settings.root_path + path,
-            "raw_path": self.settings.raw_root_path + request.path,
-            "query_string": request.query,
-            "headers": request.headers,
-            "subprotocols": self.subprotocols or [],
-            "state": self.app_state.copy(),
-            "extensions": {DENIAL_KEY: self.mark, EXTENSION_KEY: self},
-        }
+        return new_scope(self, self.settings, self.request, self.subprotocols, self.app_state)
 
     cdef int start_app(self) except -1:
         cdef object loop = self.reactor.loop

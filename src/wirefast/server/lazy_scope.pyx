@@ -1,0 +1,283 @@
+"""The ASGI scope of a WebSocket, whose members are made when they are read.
+
+Most endpoints read two or three of its fourteen members, and a socket keeps its scope for as long as it lives: a whole
+dict of them is a kilobyte of its memory. So each member is kept as what it is made of, until somebody reads it; whoever
+asks for all of them (iterates, copies, compares, prints) gets an ordinary dict's answers.
+"""
+
+import copy
+from urllib.parse import unquote
+
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject
+
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+
+from wirefast._core import scope as keys
+
+cdef str DENIAL_KEY = keys.DENIAL_RESPONSE
+cdef str EXTENSION_KEY = keys.EXTENSION
+
+cdef enum:
+    TYPE
+    ASGI
+    HTTP_VERSION
+    SCHEME
+    SERVER
+    CLIENT
+    ROOT_PATH
+    PATH
+    RAW_PATH
+    QUERY_STRING
+    HEADERS
+    SUBPROTOCOLS
+    STATE
+    EXTENSIONS
+
+# The names of all members, in the order that a whole dict has.
+cdef dict members = {
+    "type": TYPE, "asgi": ASGI, "http_version": HTTP_VERSION, "scheme": SCHEME, "server": SERVER, "client": CLIENT,
+    "root_path": ROOT_PATH, "path": PATH, "raw_path": RAW_PATH, "query_string": QUERY_STRING, "headers": HEADERS,
+    "subprotocols": SUBPROTOCOLS, "state": STATE, "extensions": EXTENSIONS,
+}
+cdef object MISSING = object()
+# The server's side of the connection that came last: with one listening socket it is the same for all.
+cdef tuple last_server = None
+
+
+cdef tuple address(object transport, str which):
+    """An IP address that the transport has noted; None where it is another, or not known without asking the socket."""
+    cdef object noted
+    try:
+        noted = transport.get_extra_info(which)
+    except Exception:
+        return None
+    if type(noted) is not tuple or len(<tuple> noted) < 2:
+        return None
+    return noted if len(<tuple> noted) == 2 else (<tuple> noted)[:2]
+
+
+cdef object asked(object question, object transport):
+    try:
+        return question(transport)
+    except Exception:
+        return None
+
+
+cdef LazyScope new_scope(Outgoing connection, Settings settings, Head head, list subprotocols, dict state):
+    global last_server
+    cdef LazyScope scope = LazyScope.__new__(LazyScope)
+    cdef object transport = connection.transport
+    cdef str path = head.path.decode("ascii")
+    if "%" in path:
+        path = unquote(path)
+    scope.connection = connection
+    scope.settings = settings
+    scope.path = settings.root_path + path
+    scope.raw_path = settings.raw_root_path + head.path
+    scope.query = head.query
+    scope.headers = head.headers
+    scope.subprotocols = subprotocols or None
+    scope.scheme = "wss" if asked(is_ssl, transport) else "ws"
+    # Both are asked for now: a transport that has closed does not know them.
+    scope.client = address(transport, "peername") or asked(get_remote_addr, transport)
+    scope.server = address(transport, "sockname") or asked(get_local_addr, transport)
+    if type(scope.server) is tuple:
+        if scope.server == last_server:
+            scope.server = last_server
+        else:
+            last_server = scope.server
+    # What the application shares with its connections is copied as it is now; an empty dict can be made later.
+    scope.state = state.copy() if state else None
+    return scope
+
+
+cdef class LazyScope(dict):
+    """A dict whose members are made when they are read.
+
+    Each of ASGI's members is there for whoever looks, under every method of a dict. One that can be changed is made
+    once, and then is in the dict.
+    """
+
+    cdef object make(self, int member):
+        """Return a member that is not in the dict; put it there where it can be changed, so that it is made once."""
+        cdef object value
+        if member == PATH:
+            return self.path
+        if member == TYPE:
+            return "websocket"
+        if member == HEADERS:
+            return self.headers
+        if member == QUERY_STRING:
+            return self.query
+        if member == ROOT_PATH:
+            return self.settings.root_path
+        if member == SCHEME:
+            return self.scheme
+        if member == CLIENT:
+            return self.client
+        if member == SERVER:
+            return self.server
+        if member == RAW_PATH:
+            return self.raw_path
+        if member == HTTP_VERSION:
+            return "1.1"
+        if member == STATE:
+            value = self.state if self.state is not None else {}
+            self.state = None
+            dict.__setitem__(self, "state", value)
+        elif member == EXTENSIONS:
+            value = {DENIAL_KEY: self.connection.mark, EXTENSION_KEY: self.connection}
+            dict.__setitem__(self, "extensions", value)
+        elif member == SUBPROTOCOLS:
+            value = self.subprotocols if self.subprotocols is not None else []
+            self.subprotocols = None
+            dict.__setitem__(self, "subprotocols", value)
+        else:
+            value = self.settings.asgi.copy()
+            dict.__setitem__(self, "asgi", value)
+        return value
+
+    cdef object found(self, object key, object default):
+        cdef PyObject* value = PyDict_GetItemWithError(self, key)
+        cdef PyObject* member
+        if value != NULL:
+            return <object> value
+        if not self.full:
+            member = PyDict_GetItemWithError(members, key)
+            if member != NULL:
+                return self.make(<object> member)
+        return default
+
+    cdef int fill(self) except -1:
+        """Put every member into the dict; from then on the dict alone counts."""
+        if self.full:
+            return 0
+        for key, member in members.items():
+            if not dict.__contains__(self, key):
+                dict.__setitem__(self, key, self.make(member))
+        self.full = True
+        self.connection = self.settings = self.headers = self.client = self.server = None
+        return 0
+
+    # ---- One member ----
+
+    def __getitem__(self, key):
+        cdef object value = self.found(key, MISSING)
+        if value is MISSING:
+            raise KeyError(key)
+        return value
+
+    def __contains__(self, key):
+        return dict.__contains__(self, key) or (not self.full and key in members)
+
+    def get(self, key, default=None, /):
+        """Return a member, or the default; dict's method."""
+        return self.found(key, default)
+
+    def setdefault(self, key, default=None, /):
+        """Return a member, which is the default from now on where there is none; dict's method."""
+        cdef object value = self.found(key, MISSING)
+        if value is MISSING:
+            dict.__setitem__(self, key, default)
+            return default
+        return value
+
+    def __delitem__(self, key):
+        self.fill()
+        dict.__delitem__(self, key)
+
+    def pop(self, key, /, *default):
+        """Remove a member and return it; dict's method."""
+        self.fill()
+        return dict.pop(self, key, *default)
+
+    # ---- All of them ----
+
+    def __iter__(self):
+        self.fill()
+        return dict.__iter__(self)
+
+    def __reversed__(self):
+        self.fill()
+        return dict.__reversed__(self)
+
+    def __len__(self):
+        self.fill()
+        return dict.__len__(self)
+
+    def keys(self):
+        """Return a view of the names; dict's method."""
+        self.fill()
+        return dict.keys(self)
+
+    def values(self):
+        """Return a view of the members; dict's method."""
+        self.fill()
+        return dict.values(self)
+
+    def items(self):
+        """Return a view of names and members; dict's method."""
+        self.fill()
+        return dict.items(self)
+
+    def popitem(self):
+        """Remove the last member and return it with its name; dict's method."""
+        self.fill()
+        return dict.popitem(self)
+
+    def clear(self):
+        """Remove all members; dict's method."""
+        self.fill()
+        dict.clear(self)
+
+    def copy(self):
+        """Return an ordinary dict with the same members; dict's method."""
+        self.fill()
+        return dict.copy(self)
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        cdef dict made = {}
+        memo[id(self)] = made
+        self.fill()
+        for key, value in dict.items(self):
+            made[copy.deepcopy(key, memo)] = copy.deepcopy(value, memo)
+        return made
+
+    def __reduce__(self):
+        return dict, (self.copy(),)
+
+    def __reduce_ex__(self, protocol):
+        return self.__reduce__()
+
+    def __repr__(self):
+        self.fill()
+        return dict.__repr__(self)
+
+    def __eq__(self, other):
+        self.fill()
+        if isinstance(other, LazyScope):
+            (<LazyScope> other).fill()
+        return dict.__eq__(self, other)
+
+    def __ne__(self, other):
+        return not self == other
+
+    __hash__ = None
+
+    def __or__(self, other):
+        if not isinstance(other, dict):
+            return NotImplemented
+        return dict(self) | dict(other)
+
+    def __ror__(self, other):
+        if not isinstance(other, dict):
+            return NotImplemented
+        return dict(other) | dict(self)
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
