@@ -4,6 +4,7 @@ from typing import Any
 from wirefast.server.protocol import WebSocketProtocol
 
 FAMILIES: dict[str, Any]
+KEY: str
 servers: MutableMapping[int, Any]
 
 class RouteTotals:
