@@ -30,7 +30,7 @@ from typing_extensions import deprecated as Deprecated
 from wirefast.concurrency import DependencyConcurrency
 from wirefast.datastructures import _Unset
 from wirefast.exceptions import FastAPIDeprecationWarning
-from wirefast.openapi.models import Example
+from wirefast.openapi.example import Example
 
 __all__ = [
     "Body",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from wirefast.responses import EventSourceResponse
 
@@ -49,6 +49,9 @@ class ServerSentEvent(BaseModel):
     Raises:
         pydantic.ValidationError: a field breaks its rule, or ``data`` and ``raw_data`` are both given.
     """
+
+    # Built with the first event: most services send none, and an import builds no model.
+    model_config = ConfigDict(defer_build=True)
 
     data: Any = None
     raw_data: str | None = None

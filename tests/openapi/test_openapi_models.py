@@ -34,7 +34,7 @@ def schema(model: type[BaseModel]) -> Any:
 
 def annotation(field: Any) -> str:
     text = repr(field.annotation).replace("fastapi.openapi.models", "M")
-    text = re.sub(r"wirefast\.openapi\.(document_)?models", "M", text)
+    text = re.sub(r"wirefast\.openapi\.(document_models|example|models)", "M", text)
     # Optional[X] is written in two ways, which mean the same.
     union = re.sub(r"typing\.Union\[(.*)\]", lambda found: found[1].replace(", ", " | "), text)
     return union.replace("NoneType", "None")

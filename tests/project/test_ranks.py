@@ -200,6 +200,7 @@ LOADS_BY_NAME = {
     "wirefast.openapi.models",  # the models of a whole document, with the first of them
     "wirefast.responses",  # ujson, where a response asks for it
     "wirefast.rooms.brokers.base",  # the broker of a URL, whose client is an extra
+    "wirefast.security",  # a scheme, with the first of its names
     "wirefast.testing.loading",  # the application under test
 }
 

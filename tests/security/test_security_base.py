@@ -90,3 +90,13 @@ def test_refusal_can_be_replaced(name: str, arguments: dict[str, Any]) -> None:
         expected.detail,
         expected.headers,
     )
+
+
+def test_each_scheme_is_there_by_its_name_and_by_its_module() -> None:
+    for module, names in security._EXPORTS.items():
+        assert getattr(security, module).__name__ == f"wirefast.security.{module}"
+        for name in names:
+            assert getattr(security, name) is getattr(getattr(security, module), name)
+    assert sorted(security._MODULE_OF) == sorted(security.__all__) and set(security.__all__) <= set(dir(security))
+    with pytest.raises(AttributeError, match="no attribute 'HTTPBear'"):
+        security.HTTPBear  # noqa: B018

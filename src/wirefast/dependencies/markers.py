@@ -11,7 +11,7 @@ from typing import Any
 
 from wirefast import params
 from wirefast.security.base import SecurityBase
-from wirefast.security.oauth2 import SecurityScopes
+from wirefast.security.scopes import SecurityScopes
 
 
 def is_marker(value: Any, *names: str) -> bool:

@@ -38,7 +38,7 @@ from wirefast.dependencies.groups import read_field, read_group, validate_or_def
 from wirefast.dependencies.models import Dependant, cache_key, call_kind, oauth_scopes
 from wirefast.dependencies.places import PLACES
 from wirefast.exceptions import FastAPIError
-from wirefast.security.oauth2 import SecurityScopes
+from wirefast.security.scopes import SecurityScopes
 
 Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
 ReadBody = Callable[[Any], Coroutine[Any, Any, tuple[dict[str, Any], list[Any]]]]

@@ -7,6 +7,7 @@ exceeds it is answered with 413, by the exception handlers where the response ha
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, with_config
@@ -58,7 +59,10 @@ class FormLimits(TypedDict, total=False):
     max_part_size: NonNegativeInt
 
 
-_form_limits = TypeAdapter(FormLimits)
+@cache
+def _form_limits() -> TypeAdapter[FormLimits]:
+    """Make the validator of form limits once, where the first application sets some."""
+    return TypeAdapter(FormLimits)
 
 
 def validate_form_limits(limits: Any) -> FormLimits:
@@ -67,7 +71,7 @@ def validate_form_limits(limits: Any) -> FormLimits:
     Raises:
         pydantic.ValidationError: another key, or a value that is no int or negative.
     """
-    return {} if limits is None else _form_limits.validate_python(limits)
+    return {} if limits is None else _form_limits().validate_python(limits)
 
 
 def inherit_form_limits(scope: Scope, limits: FormLimits) -> None:

@@ -12,8 +12,9 @@ import importlib
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import AnyUrl, BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from wirefast.openapi.example import Example
 
 if TYPE_CHECKING:
     from wirefast.openapi.document_models import XML as XML
@@ -90,17 +91,6 @@ __all__ = [
     "Tag",
     "XML",
 ]
-
-
-class Example(TypedDict, total=False):
-    """One named example of a parameter; ``value`` is any JSON value, ``externalValue`` a URL in its place."""
-
-    summary: str | None
-    description: str | None
-    value: Any | None
-    externalValue: AnyUrl | None
-
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
 
 class BaseModelWithConfig(BaseModel):

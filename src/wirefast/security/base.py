@@ -1,7 +1,13 @@
 """What all security schemes share. FastAPI: ``fastapi.security.base``."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from wirefast.exceptions import HTTPException
-from wirefast.openapi.models import SecurityBase as SecurityBaseModel
+
+if TYPE_CHECKING:
+    from wirefast.openapi.models import SecurityBase as SecurityBaseModel
 
 __all__ = ["SecurityBase"]
 

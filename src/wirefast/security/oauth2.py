@@ -11,6 +11,7 @@ from wirefast.openapi.models import OAuth2 as OAuth2Model
 from wirefast.openapi.models import OAuthFlows as OAuthFlowsModel
 from wirefast.param_functions import Form
 from wirefast.security.base import SecurityBase
+from wirefast.security.scopes import SecurityScopes
 from wirefast.security.utils import get_authorization_scheme_param
 
 __all__ = [
@@ -174,16 +175,3 @@ class OAuth2AuthorizationCodeBearer(_BearerToken):
         super().__init__(
             flows={"authorizationCode": flow}, scheme_name=scheme_name, description=description, auto_error=auto_error
         )
-
-
-class SecurityScopes:
-    """The scopes that `Security` declarations ask for on the way to the callable with this parameter.
-
-    Attributes:
-        scopes: from the outermost declaration to the innermost, each once.
-        scope_str: the same joined by spaces, as a ``scope`` challenge wants them.
-    """
-
-    def __init__(self, scopes: list[str] | None = None) -> None:
-        self.scopes: list[str] = scopes or []
-        self.scope_str: str = " ".join(self.scopes)

@@ -28,7 +28,7 @@ from wirefast.openapi.models import APIKey, APIKeyIn
 from wirefast.rooms.hub import Hub
 from wirefast.rooms.models import MAX_NAME
 from wirefast.security.base import SecurityBase
-from wirefast.security.oauth2 import SecurityScopes
+from wirefast.security.scopes import SecurityScopes
 
 __all__ = ["MAX_SUBJECT", "MAX_TICKETS", "REDEEM_WITHIN", "Ticket", "Tickets"]
 
