@@ -1,8 +1,9 @@
-"""The clients on the pages of docs/howto: the JavaScript in a real browser, the Python beside it, one server."""
+"""The clients on the pages of docs/: the JavaScript in a real browser, the Python beside it, one server for both."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 import threading
@@ -18,10 +19,10 @@ import pytest
 from serving import Served
 
 from browser import PATIENCE, Browser, Page
+from examples_here import forget_tables
 from processes import ServerProcess
 
-HOWTO = Path(__file__).parents[2] / "docs" / "howto"
-PAGES = sorted(path.stem for path in HOWTO.glob("*.md") if path.stem != "index")
+DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -33,41 +34,62 @@ class Read(NamedTuple):
     javascript: str
 
 
+@pytest.fixture(autouse=True)
+def no_tables() -> Iterator[None]:
+    """A page with a database is run by other tests too."""
+    forget_tables()
+    yield
+    forget_tables()
+
+
 def read(name: str) -> Read:
-    text = (HOWTO / f"{name}.md").read_text(encoding="utf-8")
-    tabs = text[text.index("::::{tab-set}") : text.rindex("::::")]
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    tabs = text[text.index("::::{tab-set}") : text.index("\n::::\n")]
     clients = dict(BLOCK.findall(tabs))
     server = [code for language, code in BLOCK.findall(text.replace(tabs, "")) if language == "python"]
-    module = types.ModuleType(f"howto_{name.replace('-', '_')}")
+    module = types.ModuleType(f"page_{re.sub('[^a-z]', '_', name)}")
     sys.modules[module.__name__] = module  # where models look names up
     for code in [*server, clients["python"]]:
-        exec(compile(code, f"docs/howto/{name}.md", "exec"), vars(module))
+        exec(compile(code, f"docs/{name}.md", "exec"), vars(module))
     return Read(module, server[0], clients["javascript"])
 
 
-def post(url: str) -> None:
-    urllib.request.urlopen(
-        urllib.request.Request(url.replace("ws", "http", 1), method="POST"), timeout=PATIENCE
-    ).close()
+def post(url: str, body: Any) -> None:
+    content = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url.replace("ws", "http", 1), content, headers, method="POST")
+    urllib.request.urlopen(request, timeout=PATIENCE).close()
 
 
 #: Page -> what both clients show, in any order, once what the page is about has happened.
 SHOWN: dict[str, list[Any]] = {
-    "notifications": ["nice"],
-    "presence": ["ada"],
-    "browser-login": ["hello ada"] * 3,
-    "kick": ["not welcome: blocked"],
-    "push-only": [0, 1, 2],
-    "progress": ["done at 100 %"],
-    "binary": ["2 samples, sum 4"],
-    "workers": ["hello"] * 8,
+    "howto/notifications": ["nice"],
+    "howto/presence": ["ada"],
+    "howto/browser-login": ["hello ada"] * 3,
+    "howto/kick": ["not welcome: blocked"],
+    "howto/push-only": [0, 1, 2],
+    "howto/progress": ["done at 100 %"],
+    "howto/binary": ["2 samples, sum 4"],
+    "howto/workers": ["hello"] * 8,
+    "message-requests": ["Grace"],
+    "message-streams": [2, 0, 1, 1000],
+    "messages": ["Bob: hello"],
+    "rooms": ["news"],
+    "websockets": ["HI", "cba", '{"got":[1,2]}'],
 }
 #: Page -> what happens meanwhile, again and again until both have shown it.
-TRIGGERS: dict[str, str] = {"notifications": "/comments/ada?text=nice", "kick": "/kick/ada"}
+TRIGGERS: dict[str, list[tuple[str, Any]]] = {
+    "howto/notifications": [("/comments/ada?text=nice", None)],
+    "howto/kick": [("/kick/ada", None)],
+    "rooms": [(f"/notify/{room}", {"text": "news"}) for room in (1, 2)],
+}
 
 
 def test_every_page_has_its_clients_run() -> None:
-    assert sorted(SHOWN) == PAGES
+    pages = {path.relative_to(DOCS).with_suffix("").as_posix(): path.read_text() for path in DOCS.rglob("*.md")}
+    with_clients = {name for name, text in pages.items() if "{tab-item} JavaScript\n```javascript" in text}
+    assert with_clients == set(SHOWN)
+    assert {name for name in pages if name.startswith("howto/")} - {"howto/index"} <= with_clients
 
 
 class Both:
@@ -125,21 +147,25 @@ def show_all(clients: Both, wanted: list[Any], trigger: Callable[[], None]) -> N
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name != "workers"])
+@pytest.mark.parametrize("name", [name for name in SHOWN if name != "howto/workers"])
 def test_both_clients_do_what_the_page_says(name: str, browser: Browser, serve: Callable[..., Served]) -> None:
     page = read(name)
     served = serve(page.module.app)
     with both(browser, page, served.url) as clients:
-        path = TRIGGERS.get(name)
-        show_all(clients, SHOWN[name], lambda: None if path is None else post(served.url + path))
+
+        def trigger() -> None:
+            for path, body in TRIGGERS.get(name, ()):
+                post(served.url + path, body)
+
+        show_all(clients, SHOWN[name], trigger)
 
 
 def test_two_workers(browser: Browser, tmp_path: Path) -> None:
-    page = read("workers")
+    page = read("howto/workers")
     (tmp_path / "service.py").write_text(page.server)
     server = ServerProcess("service.py", "--workers", "2", "--port", "0", "--no-access-log", cwd=tmp_path)
     try:
         with both(browser, page, f"ws://127.0.0.1:{server.wait_for_port()}") as clients:
-            show_all(clients, SHOWN["workers"], lambda: None)
+            show_all(clients, SHOWN["howto/workers"], lambda: None)
     finally:
         server.end()
