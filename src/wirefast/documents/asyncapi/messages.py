@@ -10,6 +10,7 @@ from typing import Any
 
 from wirefast.dependencies import message_types
 from wirefast.documents.asyncapi.schemas import MessageType
+from wirefast.documents.asyncapi.writing import PLAIN, Writing, writing_of
 from wirefast.documents.schemas import Mode
 from wirefast.messages.handlers import Handler
 from wirefast.messages.route import MessageRoute
@@ -25,12 +26,10 @@ class TaggedType:
     Attributes:
         type: the type, with its direction.
         tags: the values of the tag, where the type does not say them itself.
-        omits: whether members that the type has may be left out (``response_model_exclude_...``).
     """
 
     type: MessageType
     tags: list[Any] = field(default_factory=list)
-    omits: bool = False
 
 
 @dataclass
@@ -65,7 +64,7 @@ class Operations:
     def __init__(self, route: Any, described: Described) -> None:
         self.found: list[Operation] = []
         self.tag: str | None = None
-        self._known: dict[tuple[int, str, bytes, bool], TaggedType] = {}
+        self._known: dict[tuple[int, str, str, str], TaggedType] = {}
         if isinstance(route, MessageRoute):
             route.resolve()
             self._of_handlers(route)
@@ -119,21 +118,18 @@ class Operations:
         declared = handler.declared
         if handler.replies is None and not _is_annotated(declared.call):
             return self._leaves(sends, "serialization") if sends is not None else []
-        omits = any(
-            value for name, value in declared.reply_options.items() if name.startswith(("exclude", "include"))
-        ) or (declared.reply_options.get("by_alias") is False)
-        return self._leaves(handler.replies, "serialization", omits)
+        return self._leaves(handler.replies, "serialization", writing_of(declared.reply_options))
 
-    def _leaves(self, annotation: Any, mode: Mode, omits: bool = False) -> list[TaggedType]:
+    def _leaves(self, annotation: Any, mode: Mode, writing: Writing = PLAIN) -> list[TaggedType]:
         if annotation is None:
             return []
         kept = [leaf for leaf in message_types.leaves(annotation) if leaf not in (None, NoneType)]
-        return [self._tagged(leaf, mode, [], omits) for leaf in kept]
+        return [self._tagged(leaf, mode, [], writing) for leaf in kept]
 
-    def _tagged(self, annotation: Any, mode: Mode, tags: list[Any], omits: bool = False) -> TaggedType:
-        key = (id(annotation), mode, json.dumps(tags).encode(), omits)
+    def _tagged(self, annotation: Any, mode: Mode, tags: list[Any], writing: Writing = PLAIN) -> TaggedType:
+        key = (id(annotation), mode, json.dumps(tags), repr(writing))
         if key not in self._known:
-            self._known[key] = TaggedType(MessageType(annotation, mode), tags, omits)
+            self._known[key] = TaggedType(MessageType(annotation, mode, writing), tags)
         return self._known[key]
 
 

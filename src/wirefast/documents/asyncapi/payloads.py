@@ -8,6 +8,7 @@ from typing import Any
 
 from wirefast.documents.asyncapi.messages import TaggedType
 from wirefast.documents.asyncapi.schemas import definition_name
+from wirefast.documents.asyncapi.writing import PLAIN, narrowed
 
 __all__ = ["REF_CORRELATION", "REF_SCHEMA", "Payloads"]
 
@@ -21,6 +22,8 @@ REF_CORRELATION: dict[str, Any] = {
     "description": "A client may put `ref` into any message: each answer and error to it carries it.",
     "location": "$message.payload#/ref",
 }
+#: What the names of models end with that are not alike in all messages.
+_DIRECTION = re.compile(r"(-(Input|Output|ByName|NoNull|NoDefaults))+$")
 _CODES = {
     "invalid": "the message is not valid; `errors` says where",
     "unknown_type": "no handler takes such messages",
@@ -59,7 +62,13 @@ class Payloads:
         found = self.schemas[tagged.type, tagged.type.mode]
         referred = definition_name(found)
         model = self.definitions[referred] if referred else found
-        name = _key(re.sub(r"-(Input|Output)$", "", referred or model.get("title") or f"{suffix}_message"))
+        name = _key(
+            re.sub(
+                r"(-(Input|Output|ByName|NoNull|NoDefaults))+$",
+                "",
+                referred or model.get("title") or f"{suffix}_message",
+            )
+        )
         payload = self._payload(found, model, tagged, tag)
         values = tagged.tags or (_values(model.get("properties", {}).get(tag)) if tag else [])
         message: dict[str, Any] = {"name": str(values[0]) if len(values) == 1 else name, "title": name}
@@ -68,18 +77,20 @@ class Payloads:
         message |= {"contentType": "application/json", "payload": payload}
         if model.get("type") == "object":
             message["correlationId"] = {"$ref": "#/components/correlationIds/ref"}
-        if isinstance(model.get("examples"), list):
+        if isinstance(model.get("examples"), list) and tagged.type.writing == PLAIN:
             message["examples"] = [{"payload": _with_tag(item, tag, values)} for item in model["examples"]]
         return name, message
 
     def _payload(self, found: dict[str, Any], model: dict[str, Any], tagged: TaggedType, tag: str | None) -> Any:
         """Return the reference to a model, or a copy with what the socket adds: the tag, the ``ref`` of closed ones."""
-        is_object = model.get("type") == "object"
-        closed = is_object and model.get("additionalProperties") is False
-        if not is_object or not (closed or tagged.tags or tagged.omits):
-            return found
+        written = narrowed(model, tagged.type.annotation, tagged.type.writing, self.definitions)
+        is_object = written.get("type") == "object"
+        closed = is_object and written.get("additionalProperties") is False
+        if not is_object or not (closed or tagged.tags or written is not model):
+            return found if written is model else written
+        model = written
         properties = dict(model.get("properties", {}))
-        required = [] if tagged.omits else list(model.get("required", ()))
+        required = list(model.get("required", ()))
         if tagged.tags and tag is not None:
             only = len(tagged.tags) == 1
             properties = {tag: {"const": tagged.tags[0]} if only else {"enum": tagged.tags}, **properties}

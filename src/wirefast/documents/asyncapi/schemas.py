@@ -15,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from wirefast.dependencies.fields import ModelField
+from wirefast.documents.asyncapi.writing import PLAIN, Writing, without_null
 from wirefast.documents.schemas import Mode
 
 __all__ = ["MessageType", "definition_name", "draft7", "make_schemas"]
@@ -28,11 +29,13 @@ class MessageType:
     Args:
         annotation: the type.
         mode: ``"validation"`` for what the application receives, ``"serialization"`` for what it sends.
+        writing: how it is written.
     """
 
-    def __init__(self, annotation: Any, mode: Mode) -> None:
+    def __init__(self, annotation: Any, mode: Mode, writing: Writing = PLAIN) -> None:
         self.annotation = annotation
         self.mode: Mode = mode
+        self.writing = writing
 
     def core_schema(self) -> CoreSchema:
         """pydantic's schema; that of any value where the type has none."""
@@ -46,10 +49,19 @@ class MessageType:
 
 
 class _Generator(GenerateJsonSchema):
-    """pydantic's generator. What is written has its defaults, so that a reader can rely on them."""
+    """pydantic's generator. What is written has its defaults, so that a reader can rely on them.
+
+    Args:
+        writing: how the types are written.
+    """
+
+    def __init__(self, writing: Writing) -> None:
+        super().__init__(by_alias=writing.by_alias, ref_template=f"{REF_TEMPLATE}{writing.suffix}")
+        self.writing = writing
 
     def field_is_required(self, field: Any, total: bool) -> bool:
-        if self.mode == "serialization" and field["type"] != "typed-dict-field":
+        plain = field["type"] != "typed-dict-field" and not self.writing.without_defaults
+        if self.mode == "serialization" and plain:
             return field.get("serialization_exclude_if") is None
         return super().field_is_required(field, total)
 
@@ -66,16 +78,29 @@ def make_schemas(
     types: Sequence[MessageType], fields: Sequence[ModelField]
 ) -> tuple[Mapping[tuple[Any, Mode], JsonSchemaValue], dict[str, dict[str, Any]]]:
     """Return the schema of each type and field by itself and its mode, and those of the models below them by name."""
-    inputs: list[tuple[Any, Mode, CoreSchema]] = [(item, item.mode, item.core_schema()) for item in types]
-    inputs += [(field, field.mode, field.type_adapter.core_schema) for field in dict.fromkeys(fields)]
-    found, definitions = _Generator(ref_template=REF_TEMPLATE).generate_definitions(inputs)
-    for definition in definitions.values():
-        if "description" in definition:  # a form feed ends what is meant for the public
-            definition["description"] = definition["description"].split("\f")[0]
-    return (
-        {key: draft7(value) for key, value in found.items()},
-        {str(name): draft7(value) for name, value in definitions.items()},
-    )
+    by_suffix: dict[str, list[MessageType]] = {"": []}
+    for item in types:
+        by_suffix.setdefault(item.writing.suffix, []).append(item)
+    schemas: dict[tuple[Any, Mode], JsonSchemaValue] = {}
+    definitions: dict[str, dict[str, Any]] = {}
+    for suffix, items in by_suffix.items():
+        writing = items[0].writing if suffix else PLAIN
+        inputs: list[tuple[Any, Mode, CoreSchema]] = [(item, item.mode, item.core_schema()) for item in items]
+        if not suffix:
+            inputs += [(field, field.mode, field.type_adapter.core_schema) for field in dict.fromkeys(fields)]
+        found, named = _Generator(writing).generate_definitions(inputs)
+        for definition in named.values():
+            if "description" in definition:  # a form feed ends what is meant for the public
+                definition["description"] = definition["description"].split("\f")[0]
+        of_writing = {f"{name}{suffix}": draft7(value) for name, value in named.items()}
+        for key, value in found.items():
+            schemas[key] = draft7(value)
+            if writing.without_null:
+                schemas[key] = without_null(schemas[key], of_writing)
+        if writing.without_null:
+            of_writing = {name: without_null(value, of_writing) for name, value in of_writing.items()}
+        definitions |= of_writing
+    return schemas, definitions
 
 
 def definition_name(schema: Mapping[str, Any]) -> str | None:
