@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Browser, Page
 from node_tools import package
 
+from browser import Browser, Page
 from examples_here import EXAMPLES
 from processes import wirefast
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from node_tools import package
 
 from browser import Browser, Page
 from processes import ServerProcess
@@ -181,6 +182,31 @@ def test_narrow_dark_and_accessible(browser: Browser, url: str, scheme: str) -> 
     assert page.evaluate(unnamed) == []
     if PICTURES:
         page.picture(Path(PICTURES) / f"console-narrow-{scheme}.png")
+    fine(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_axe_finds_nothing(browser: Browser, url: str, scheme: str, width: int) -> None:
+    source = (package("axe-core", "^4.10.0") / "axe.min.js").read_text(encoding="utf-8")
+    page = opened(browser, f"{url}/asyncapi")
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.command("Emulation.setEmulatedMedia", page.session, features=features)
+    browser.command(
+        "Emulation.setDeviceMetricsOverride", page.session, width=width, height=900, deviceScaleFactor=1, mobile=False
+    )
+    connect(page, room_id="7")
+    page.wait_for("lines().includes('note|open')")
+    send(page, "Say")
+    page.wait_for("lines().some(line => line.startsWith('heard answer'))")
+    page.evaluate("field('Send although').click(), null")
+    send(page, "Say", "{")
+    page.evaluate("document.querySelectorAll('details').forEach(item => item.open = true), null")
+    page.evaluate(source + "; null")
+    found = page.evaluate(
+        "axe.run().then(found => found.violations.map(one => [one.id, one.help, one.nodes.map(node => node.html)]))"
+    )
+    assert found == []
     fine(page)
 
 

@@ -119,7 +119,7 @@ _PAGE = """\
 <ul id="channels"></ul></nav>
 <main id="channel" tabindex="-1"><noscript>This page needs JavaScript.</noscript></main>
 </div>
-<footer id="status" role="status" aria-live="polite"></footer>
+<footer><p id="status" role="status" aria-live="polite"></p></footer>
 </body>
 </html>
 """
