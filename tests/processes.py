@@ -53,7 +53,7 @@ class ServerProcess:
         self.lines: list[str] = []
         self._arriving: queue.Queue[str | None] = queue.Queue()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "wirefast", "run", *arguments],
+            self.command(arguments),
             cwd=cwd,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -63,6 +63,10 @@ class ServerProcess:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def command(self, arguments: tuple[str, ...]) -> list[str]:
+        """The words that start it."""
+        return [sys.executable, "-m", "wirefast", "run", *arguments]
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -3,6 +3,7 @@
 from starlette import status as status
 
 from wirefast.applications import App as App
+from wirefast.applications import FastAPI as FastAPI
 from wirefast.background import BackgroundTasks as BackgroundTasks
 from wirefast.datastructures import UploadFile as UploadFile
 from wirefast.exceptions import HTTPException as HTTPException
@@ -22,6 +23,7 @@ from wirefast.param_functions import Security as Security
 from wirefast.requests import Request as Request
 from wirefast.responses import Response as Response
 from wirefast.routing import APIRouter as APIRouter
+from wirefast.running import run as run
 from wirefast.websockets import WebSocket as WebSocket
 from wirefast.websockets import WebSocketDisconnect as WebSocketDisconnect
 

@@ -481,5 +481,8 @@ class App(
         return self.router.on_event(event_type)
 
 
+#: FastAPI's name of the class: a service that imports `FastAPI` from here needs no other change.
+FastAPI = App
+
 # Kept to notice that a tool has replaced the method.
 _BUILD_MIDDLEWARE_STACK = App.build_middleware_stack

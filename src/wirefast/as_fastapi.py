@@ -79,7 +79,7 @@ class _Alias(MetaPathFinder, Loader):
         names = {name: value for name, value in vars(wirefast).items() if not name.startswith("__")}
         # Modules come by their import, so that each is found below this package too.
         names = {name: value for name, value in names.items() if name == "status" or not isinstance(value, ModuleType)}
-        vars(module).update(names, FastAPI=wirefast.App, __version__=FASTAPI_VERSION)
+        vars(module).update(names, __version__=FASTAPI_VERSION)
         # What importing the real package brings along.
         for name in ("applications", "exceptions", "param_functions", "params", "routing", "utils"):
             importlib.import_module(f"fastapi.{name}")
@@ -99,13 +99,11 @@ def install() -> None:
             f"fastapi is imported already, from {origin}: import wirefast.as_fastapi before anything that imports "
             "fastapi, or start the service by `wirefast run --as-fastapi`"
         )
-    from wirefast import applications  # once the alias is in place
-    from wirefast.routes.advice import silence
+    from wirefast.routes.advice import silence  # once the alias is in place
     from wirefast.telemetry.config import follow_fastapi
 
     silence()
     follow_fastapi(FASTAPI_VERSION)
-    applications.FastAPI = applications.App  # type: ignore[attr-defined]
     sys.meta_path.insert(0, _Alias())
 
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from wirefast._core.readiness import add_check
 from wirefast.draining import DrainDeclarations
+from wirefast.extras import how_to_install
 from wirefast.metrics import counters
 from wirefast.metrics.source import collected
 
@@ -36,7 +37,7 @@ def metrics_route(path: str) -> Route:
     try:
         from wirefast.metrics.exposition import render  # needs an extra
     except ImportError as exc:
-        raise ImportError(f"metrics need prometheus-client: pip install 'wirefast[metrics]' ({exc})") from None
+        raise ImportError(f"metrics need prometheus-client: {how_to_install('metrics')} ({exc})") from None
 
     async def metrics(request: Request) -> Response:
         body, content_type = render(await collected(), request.headers.get("accept"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 from processes import wirefast
 from wirefast.cli import schema as command
 from wirefast.cli.errors import REFUSED, USAGE, CommandError
+from wirefast.extras import how_to_install
 
 SERVICE = """
 import wirefast
@@ -78,5 +80,5 @@ def test_what_can_be_wrong(service: Path, arguments: list[str], code: int, line:
 
 def test_yaml_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
-    with pytest.raises(CommandError, match=r"pip install 'wirefast\[yaml\]'"):
+    with pytest.raises(CommandError, match=re.escape(how_to_install("yaml"))):
         command.schema("whatever:app", "made.yaml")

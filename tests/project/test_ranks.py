@@ -30,7 +30,7 @@ ROWS = {
         "fanout messages session",
     ],
     "server": [
-        "bounds csrc cycle deflate ending listening refused request_ids waiter",
+        "bounds csrc cycle deflate ending listening pages refused request_ids waiter",
         "header_lines lines reactor settings",
         "frames head responses",
         "body handshake outgoing",
@@ -192,7 +192,7 @@ def test_packages_of_one_row_import_each_other_one_way() -> None:
 #: What loads modules by a name in a string, which is no import that the tests above see.
 LOADS_BY_NAME = {
     "wirefast.as_fastapi",  # every module of the package, under FastAPI's name
-    "wirefast.cli.command",  # the server, for what it replaces of uvicorn's, when the command runs
+    "wirefast.cli.options",  # the server, for what it replaces of uvicorn's, when the command runs
     "wirefast.cli.serving",  # the alias, where the command line asks for it
     "wirefast.cli.target",  # the application, which is the user's
     "wirefast.cli.under_alias",  # the alias, and then the application
@@ -200,6 +200,7 @@ LOADS_BY_NAME = {
     "wirefast.openapi.models",  # the models of a whole document, with the first of them
     "wirefast.responses",  # ujson, where a response asks for it
     "wirefast.rooms.brokers.base",  # the broker of a URL, whose client is an extra
+    "wirefast.running",  # the command, where a program serves itself
     "wirefast.security",  # a scheme, with the first of its names
     "wirefast.testing.loading",  # the application under test
 }

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wirefast.extras import how_to_install
 from wirefast.rooms.brokers import BrokerUnavailable, make_broker
 from wirefast.rooms.brokers.base import take_prefix
 from wirefast.rooms.brokers.nats import NatsBroker, token
@@ -108,7 +109,7 @@ def test_an_absent_client_is_one_line(client: str, url: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
-    assert f"pip install 'wirefast[{client}]'" in done.stdout
+    assert how_to_install(client) in done.stdout
 
 
 def test_the_clients_are_imported_when_they_are_used() -> None:

@@ -13,9 +13,9 @@ raised), 2 when the command line is wrong, 3 when the application did not start 
 
 from __future__ import annotations
 
-from wirefast.cli.command import OWN_DEFAULTS as OWN_DEFAULTS
-from wirefast.cli.command import PROTOCOLS as PROTOCOLS
 from wirefast.cli.command import main as main
 from wirefast.cli.command import make_command as make_command
+from wirefast.cli.options import OWN_DEFAULTS as OWN_DEFAULTS
+from wirefast.cli.options import PROTOCOLS as PROTOCOLS
 
 __all__ = ["OWN_DEFAULTS", "PROTOCOLS", "main", "make_command"]

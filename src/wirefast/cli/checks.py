@@ -11,6 +11,7 @@ from typing import Any
 
 from wirefast.cli.errors import REFUSED, CommandError, flag
 from wirefast.cli.tls import check_tls
+from wirefast.extras import how_to_install
 
 
 def check_tcp(host: str, port: int) -> None:
@@ -151,6 +152,6 @@ def check_observing(options: dict[str, Any]) -> None:
         if not options["control"]:
             raise CommandError("--metrics-port asks the workers by the control socket; leave --no-control out")
         if importlib.util.find_spec("prometheus_client") is None:
-            raise CommandError("--metrics-port needs prometheus-client: pip install 'wirefast[metrics]'", REFUSED)
+            raise CommandError(f"--metrics-port needs prometheus-client: {how_to_install('metrics')}", REFUSED)
     if options["log_format"] == "json" and options["log_config"] is not None:
         raise CommandError("--log-format and --log-config both say how lines look; leave one out")

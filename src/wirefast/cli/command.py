@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wirefast.cli.client import LANGUAGES, client
-from wirefast.cli.errors import REFUSED, USAGE, CommandError
+from wirefast.cli.developing import USUAL_FILES, dev
+from wirefast.cli.errors import REFUSED, USAGE, CommandError, complain
 from wirefast.cli.fuzzing import fuzz_command
+from wirefast.cli.options import OWN_DEFAULTS, own_options, protocols
 from wirefast.cli.schema import schema
 from wirefast.cli.serving import run
 from wirefast.cli.top import commands
+from wirefast.cli.versions import version, version_lines
+from wirefast.extras import how_to_install
 
 if TYPE_CHECKING:
     import click
-
-# Where we differ from uvicorn's defaults. Compression costs some 50 KiB a socket, so it is for those who ask for it. A
-# handler that waits for something else than its socket hears of a stop by being cancelled, which uvicorn never does.
-OWN_DEFAULTS: dict[str, Any] = {"ws_per_message_deflate": False, "timeout_graceful_shutdown": 30}
-PROTOCOLS = {"http": "HttpProtocol", "ws": "WebSocketProtocol"}
 
 
 def make_command() -> click.Group:
@@ -29,32 +26,21 @@ def make_command() -> click.Group:
     import click  # the command's packages, when it runs
     from uvicorn.main import main as uvicorn_command
 
-    from wirefast.cli.options import own_options  # the command's packages, when it runs
+    from wirefast.cli.group import Commands  # the command's packages, when it runs
 
-    defaults = dict(OWN_DEFAULTS)
-    ours = importlib.import_module("wirefast.server")
-    for option, name in PROTOCOLS.items():
-        if hasattr(ours, name):
-            defaults[option] = f"wirefast.server:{name}"
+    defaults = {**OWN_DEFAULTS, **protocols()}
 
-    @click.group("wirefast", invoke_without_command=True)
-    @click.version_option(_version(), message=_version_line())
+    @click.group("wirefast", cls=Commands, invoke_without_command=True)
+    @click.version_option(version(), message=version_lines())
     @click.pass_context
     def group(context: click.Context) -> None:
-        """FastAPI's WebSocket layer, compiled."""
+        """FastAPI's WebSocket layer, compiled. A target alone, `wirefast main.py`, is `wirefast dev main.py`."""
         if context.invoked_subcommand is None:
             click.echo(context.get_help())
 
     target = click.Argument(["target"], metavar="TARGET", envvar="UVICORN_APP")
     options = [param for param in uvicorn_command.params if param.name not in ("app", "version")]
     options += own_options()
-    options.append(
-        click.Option(
-            ["--as-fastapi"],
-            is_flag=True,
-            help="Serve a FastAPI application: wirefast stands in under the name `fastapi`, also for other packages.",
-        )
-    )
     group.add_command(
         click.Command(
             "run",
@@ -65,6 +51,23 @@ def make_command() -> click.Group:
                 "whose directory is then the import path. The options are uvicorn's."
             ),
             short_help="Serve an application.",
+            context_settings={"auto_envvar_prefix": "UVICORN", "default_map": defaults},
+        )
+    )
+    reload = click.Option(["--reload/--no-reload"], default=True, show_default=True, help="Reload on a change.")
+    group.add_command(
+        click.Command(
+            "dev",
+            callback=dev,
+            params=[
+                click.Argument(["target"], metavar="[TARGET]", envvar="UVICORN_APP", required=False),
+                *(reload if param.name == "reload" else param for param in options),
+            ],
+            help=(
+                "Serve TARGET, named as for `run`, while you write it: reload on a change, and say where its pages "
+                f"are. Default: {', '.join(USUAL_FILES)}, the first that is there. The options are those of `run`."
+            ),
+            short_help="Serve an application while you write it.",
             context_settings={"auto_envvar_prefix": "UVICORN", "default_map": defaults},
         )
     )
@@ -126,14 +129,6 @@ def make_command() -> click.Group:
     return group
 
 
-def _version() -> str:
-    return importlib.metadata.version("wirefast")
-
-
-def _version_line() -> str:
-    return f"wirefast {_version()}"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.
 
@@ -148,24 +143,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if exc.name not in ("click", "uvicorn"):
             raise
         if arguments == ["--version"]:
-            print(_version_line())
+            print(version_lines())
             return 0
-        return _fail(
-            f"no server is installed ({exc}); install the server extra: pip install 'wirefast[server]'", REFUSED
+        return complain(
+            f"no server is installed ({exc}); install the server extra: {how_to_install('server')}", REFUSED
         )
     try:
         return int(make_command().main(arguments, "wirefast", standalone_mode=False) or 0)
     except CommandError as exc:
-        return _fail(str(exc), exc.code)
+        return complain(str(exc), exc.code)
     except click.UsageError as exc:
         command = exc.ctx.command_path if exc.ctx else "wirefast"
-        return _fail(f"{exc.format_message().rstrip('.')}; see '{command} --help'", USAGE)
+        return complain(f"{exc.format_message().rstrip('.')}; see '{command} --help'", USAGE)
     except click.ClickException as exc:
-        return _fail(exc.format_message(), exc.exit_code)
+        return complain(exc.format_message(), exc.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return 0
-
-
-def _fail(message: str, code: int) -> int:
-    print(f"wirefast: error: {' '.join(message.split())}", file=sys.stderr)
-    return code

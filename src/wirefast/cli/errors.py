@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 #: Exit codes: this machine refused, the command line is wrong, the application did not start (uvicorn's code).
 REFUSED, USAGE, NOT_STARTED = 1, 2, 3
 
@@ -22,3 +24,9 @@ class CommandError(Exception):
 def flag(name: str) -> str:
     """Return a setting as the command line spells it."""
     return f"--{name.replace('_', '-')}"
+
+
+def complain(message: str, code: int) -> int:
+    """Write the one line of an error to stderr; return the exit code."""
+    print(f"wirefast: error: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from wirefast.cli.errors import REFUSED, CommandError
 from wirefast.cli.target import find_target
+from wirefast.extras import how_to_install
 
 if TYPE_CHECKING:
     import click
@@ -54,7 +55,7 @@ def fuzz(
     except ModuleNotFoundError as exc:
         if exc.name is None or not exc.name.startswith(("hypothesis", "httpx")):
             raise
-        text = f"`fuzz` needs {exc.name}; install the testing extra: pip install 'wirefast[testing]'"
+        text = f"`fuzz` needs {exc.name}; install the testing extra: {how_to_install('testing')}"
         raise CommandError(text, REFUSED) from None
     headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in header)]
     try:

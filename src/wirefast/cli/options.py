@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import click
+
+#: Where we differ from uvicorn's defaults. Compression costs some 50 KiB a socket, so it is for those who ask for it. A
+#: handler that waits for something else than its socket hears of a stop by being cancelled, which uvicorn never does.
+OWN_DEFAULTS: dict[str, Any] = {"ws_per_message_deflate": False, "timeout_graceful_shutdown": 30}
+PROTOCOLS = {"http": "HttpProtocol", "ws": "WebSocketProtocol"}
 
 #: The limits that an operator may set: their names, their types, and what they bound.
 LIMITS = (
@@ -22,6 +28,12 @@ LIMITS = (
 
 #: Those that become attributes of the server's Config, by their click names.
 CONFIG_ATTRIBUTES = ("timeout_body", "drain_batch", "drain_every", "health_path", "ready_path")
+
+
+def protocols() -> dict[str, str]:
+    """Return the defaults of ``--http`` and ``--ws``: our classes."""
+    ours = importlib.import_module("wirefast.server")
+    return {option: f"wirefast.server:{name}" for option, name in PROTOCOLS.items() if hasattr(ours, name)}
 
 
 def own_options() -> list[click.Parameter]:
@@ -87,6 +99,11 @@ def own_options() -> list[click.Parameter]:
             "in scope['wirefast.request_id'] and in the log.",
         ),
         click.Option(["--pin"], is_flag=True, help="Keep each worker on a core of its own (Linux)."),
+        click.Option(
+            ["--as-fastapi"],
+            is_flag=True,
+            help="Serve a FastAPI application: wirefast stands in under the name `fastapi`, also for other packages.",
+        ),
         *(
             click.Option(
                 [f"--limit-{name.replace('_', '-')}", f"limit_{name}"], type=kind, help=f"{text} Default: none."

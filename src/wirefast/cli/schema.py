@@ -9,6 +9,7 @@ from typing import Any
 from wirefast.cli.described import document_of, write
 from wirefast.cli.errors import REFUSED, CommandError
 from wirefast.cli.schema_check import check_schema
+from wirefast.extras import how_to_install
 
 __all__ = ["schema"]
 
@@ -54,7 +55,7 @@ def _format_of(output: str) -> Any:
         import yaml  # an extra
     except ModuleNotFoundError:
         raise CommandError(
-            "YAML needs PyYAML; write .json, or install the yaml extra: pip install 'wirefast[yaml]'", REFUSED
+            f"YAML needs PyYAML; write .json, or install the yaml extra: {how_to_install('yaml')}", REFUSED
         ) from None
     return lambda document: yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
 

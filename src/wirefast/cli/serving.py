@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,12 @@ def is_default(name: str) -> bool:
     return source in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
 
 
-def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
-    """Build uvicorn's configuration from the parsed command line, as uvicorn's own command does.
+def make_config(target: Any, options: dict[str, Any]) -> uvicorn.Config:
+    """Build uvicorn's configuration from the options, as uvicorn's own command does.
+
+    Args:
+        target: a `Target`, or the application itself.
+        options: all of them, by their names.
 
     Raises:
         CommandError: a header without a colon, or a file or variable that the configuration itself reads is bad.
@@ -46,21 +51,26 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
     from wirefast.server.lines import json_logging
 
     settings = {name: options[name] for name in inspect.signature(Config).parameters if name in options}
-    for header in options["headers"]:
-        if ":" not in header:
+    headers = list(options["headers"] or ())
+    for header in headers:
+        if isinstance(header, str) and ":" not in header:
             raise CommandError(f"--header {header!r} has no colon; write Name:Value")
-    settings["headers"] = [tuple(header.split(":", 1)) for header in options["headers"]]
+    settings["headers"] = [tuple(each.split(":", 1)) if isinstance(each, str) else each for each in headers]
     for name in ("reload_dirs", "reload_includes", "reload_excludes"):
-        settings[name] = list(options[name]) or None
-    if options["log_config"] is None:
+        value = options[name] or ()
+        settings[name] = [value] if isinstance(value, str) else list(value) or None
+    if options["log_config"] is False:
+        settings["log_config"] = None
+    elif options["log_config"] is None:
         del settings["log_config"]  # uvicorn's own, which is not None
         if options["log_format"] == "json":
             settings["log_config"] = json_logging(LOGGING_CONFIG)
-    watched = target.file if options["reload"] and settings["reload_dirs"] is None else None
-    if watched is not None and Path.cwd() not in watched.parents:
-        settings["reload_dirs"] = [str(target.directory)]
+    named = target if isinstance(target, Target) else None
+    watched = named.file if named is not None and options["reload"] and settings["reload_dirs"] is None else None
+    if named is not None and watched is not None and Path.cwd() not in watched.parents:
+        settings["reload_dirs"] = [str(named.directory)]
     try:
-        served = target.import_string
+        served = target if named is None else named.import_string
         if options["as_fastapi"]:
             os.environ[AS_FASTAPI] = served  # workers and the reloader's child inherit it
             served = "wirefast.cli.under_alias:application"
@@ -70,6 +80,7 @@ def make_config(target: Target, options: dict[str, Any]) -> uvicorn.Config:
         config.watched = options["control"]
         config.log_ends = options["access_log"]
         config.request_ids = options["request_id"]
+        config.shows_pages = options.get("shows_pages", False)
         config.counts = options["metrics_port"] is not None
     except (configparser.Error, ImportError, KeyError, OSError, RuntimeError, ValueError) as exc:
         raise CommandError(f"uvicorn refuses these settings: {exc.__cause__ or exc}") from None
@@ -105,32 +116,61 @@ def serve(
             os.remove(config.uds)
 
 
+def defaults() -> dict[str, Any]:
+    """Return the options of ``wirefast run`` by their names, as they are where nothing sets them."""
+    import click  # the command's packages, when it runs
+    import uvicorn
+
+    from wirefast.cli.options import OWN_DEFAULTS, own_options, protocols  # the command's packages, when it runs
+
+    known = inspect.signature(uvicorn.run).parameters.values()
+    options = {each.name: each.default for each in known if each.name not in ("app", "app_dir")}
+    options |= click.Command("run", params=own_options()).make_context("run", []).params
+    return {**options, "log_config": None, **OWN_DEFAULTS, **protocols()}
+
+
 def run(target: str, app_dir: str, **options: Any) -> int:
-    """Check everything that can be checked, then serve; the body of ``wirefast run``.
+    """Serve what the command line names; the body of ``wirefast run``.
 
     Args:
         target: see ``Target.parse``.
         app_dir: uvicorn's ``--app-dir``.
-        options: uvicorn's other options under their click names, those of `wirefast.cli.options`, and ``as_fastapi``.
+        options: uvicorn's other options under their click names, and those of `wirefast.cli.options`.
 
     Raises:
         CommandError: something is wrong with the command line, the application or the address.
     """
+    return start(target, options, app_dir, {name for name in options if not is_default(name)})
+
+
+def start(app: Any, options: dict[str, Any], app_dir: str | None, given: Collection[str]) -> int:
+    """Check everything that can be checked, then serve; return the exit code.
+
+    Args:
+        app: the application, or text that names it (``Target.parse``).
+        options: all of them, by their names.
+        app_dir: where a module is looked for: the working directory when empty, the path of Python when None.
+        given: the names of the options that are not defaults.
+
+    Raises:
+        CommandError: something is wrong with the options, the application or the address.
+    """
     check_numbers(options)
     check_observing(options)
-    if options["reload"] and is_default("timeout_graceful_shutdown"):
+    if options["reload"] and "timeout_graceful_shutdown" not in given:
         options["timeout_graceful_shutdown"] = RELOAD_TIMEOUT
-    found = find_target(target, app_dir)
+    found = find_target(app, app_dir) if isinstance(app, str) else None
     check_settings(options)
     check_address(options["host"], options["port"], options["uds"], options["fd"])
     os.environ.setdefault(VARIABLE, "1")  # workers and the reloader's child inherit it
     limited = _set_limits(options)
-    config = make_config(found, options)
+    config = make_config(found or app, options)
     # A module that is broken now may be mended while the reloader waits, so there only the child imports it.
     if not config.should_reload:
         if options["as_fastapi"]:
             _stand_in_for_fastapi()
-        app = found.load()
+        if found is not None:
+            app = found.load()
         if limited and not hasattr(getattr(app, "router", None), "admission") and not options["factory"]:
             raise CommandError(f"{limited} needs an application of wirefast: App(...)", REFUSED)
     port = options["metrics_port"]

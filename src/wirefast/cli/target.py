@@ -8,15 +8,20 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import os
+import re
 import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
+
+from starlette.applications import Starlette
 
 from wirefast.cli.errors import REFUSED, CommandError
 
+_FACTORY = re.compile(r"(create|make|build|get|new)_(app|application|asgi)|app_factory|factory")
 FORMS = "write module:app or a path to a .py file"
 
 
@@ -29,12 +34,14 @@ class Target:
         attribute: dotted path of the application inside the module.
         directory: first entry for ``sys.path``.
         file: the file that the user named, or None for a module.
+        is_named: whether the user named the attribute.
     """
 
     module: str
     attribute: str
     directory: Path
     file: Path | None = None
+    is_named: bool = True
 
     @property
     def import_string(self) -> str:
@@ -58,13 +65,13 @@ class Target:
         if not all(part.isidentifier() for part in attribute.split(".")):
             raise CommandError(f"{attribute!r} in {text!r} is no attribute name; {FORMS}")
         if source.endswith(".py") or os.sep in source:
-            return cls._of_file(Path(source), attribute)
+            return cls._of_file(Path(source), attribute, bool(colon))
         if not all(source.split(".")):
             raise CommandError(f"{source!r} in {text!r} is no module name; {FORMS}")
-        return cls(source, attribute, Path(app_dir).absolute())
+        return cls(source, attribute, Path(app_dir).absolute(), is_named=bool(colon))
 
     @classmethod
-    def _of_file(cls, path: Path, attribute: str) -> Target:
+    def _of_file(cls, path: Path, attribute: str, is_named: bool) -> Target:
         if path.is_dir():
             raise CommandError(f"'{path}' is a directory; name a .py file in it, or use module:app")
         if not path.exists():
@@ -78,7 +85,7 @@ class Target:
         while directory.name and (directory / "__init__.py").is_file():
             names.insert(0, directory.name)
             directory = directory.parent
-        return cls(".".join(names), attribute, directory, file)
+        return cls(".".join(names), attribute, directory, file, is_named)
 
     def locate(self) -> None:
         """Make sure that the module can be found, without running any code of it.
@@ -126,13 +133,25 @@ class Target:
             try:
                 value = getattr(value, name)
             except AttributeError:
-                near = difflib.get_close_matches(name, dir(value), n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"name the application: {self.module}:NAME"
-                raise CommandError(f"{path!r} has no attribute {name!r}; {hint}") from None
+                raise CommandError(f"{path!r} has no attribute {name!r}; {self._hint(name, value)}") from None
             path = f"{path}:{name}" if path == self.module else f"{path}.{name}"
         if not callable(value):
             raise CommandError(f"{path!r} is {_article(type(value).__name__)}, which is not an application")
         return value
+
+    def _hint(self, name: str, value: object) -> str:
+        """Return what the user may have meant by a name that an object lacks."""
+        near = difflib.get_close_matches(name, dir(value), n=1) if self.is_named else []
+        if near:
+            return f"did you mean {near[0]!r}?"
+        if isinstance(value, ModuleType):
+            here = self.file is None or self.directory == Path.cwd()
+            source = self.module if here else os.path.relpath(self.file or "")
+            found = [f"{source}:{each}" for each in applications(value)]
+            found = found or [f"{source}:{each} with --factory" for each in factories(value)]
+            if found:
+                return f"did you mean {' or '.join(found[:3])}?"
+        return f"name the application: {self.module}:NAME"
 
     def _missing(self, name: str) -> CommandError:
         return CommandError(
@@ -140,22 +159,46 @@ class Target:
         )
 
 
-def find_target(text: str, app_dir: str = "") -> Target:
+def applications(module: ModuleType) -> list[str]:
+    """Return the names under which a module has applications, in the order in which they were made."""
+    return [name for name, value in vars(module).items() if isinstance(value, Starlette)]
+
+
+def factories(module: ModuleType) -> list[str]:
+    """Return the names of a module's functions that say, by their name or annotation, that they make an application."""
+    found = []
+    for name, value in vars(module).items():
+        if not inspect.isfunction(value) or value.__module__ != module.__name__:
+            continue
+        parameters = inspect.signature(value).parameters.values()
+        result = value.__annotations__.get("return")
+        is_class = isinstance(result, type) and issubclass(result, Starlette)
+        made = str(result).rpartition(".")[2].strip("'\"") in ("App", "FastAPI", "Starlette")
+        if (is_class or made or _FACTORY.fullmatch(name)) and all(
+            each.default is not each.empty or each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+            for each in parameters
+        ):
+            found.append(name)
+    return found
+
+
+def find_target(text: str, app_dir: str | None = "") -> Target:
     """Read a TARGET and make its module importable, without running any code of it.
 
     Args:
         text: see `Target.parse`.
-        app_dir: where a module is looked for, the working directory when empty.
+        app_dir: where a module is looked for: the working directory when empty, the path of Python when None.
 
     Raises:
         CommandError: there is no such directory, file or module, or the text has no such form.
     """
     if app_dir and not os.path.isdir(app_dir):
         raise CommandError(f"--app-dir: no such directory: '{app_dir}'")
-    target = Target.parse(text, app_dir)
+    target = Target.parse(text, app_dir or "")
     if app_dir:
         sys.path.insert(0, str(Path(app_dir).absolute()))
-    sys.path.insert(0, str(target.directory))
+    if app_dir is not None or target.file is not None:
+        sys.path.insert(0, str(target.directory))
     target.locate()
     return target
 

@@ -27,6 +27,7 @@ class Settings(uvicorn.Config):
         health_path, ready_path: of probes that the server answers by itself. Default: none.
         serves: whether the server has started and does not drain; the server sets it.
         request_ids: whether each connection gets an id. Default: False.
+        shows_pages: whether the log says where the application's pages are. Default: False.
         watched: whether sockets are counted for `wirefast top`. Default: False.
     """
 
@@ -35,6 +36,7 @@ class Settings(uvicorn.Config):
     drain_every: float = DRAIN_EVERY
     log_ends: bool = False
     watched: bool = False
+    shows_pages: bool = False
     health_path: str | None = None
     ready_path: str | None = None
     serves: bool = False

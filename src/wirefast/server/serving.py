@@ -16,6 +16,7 @@ import uvicorn
 from wirefast.server.drain import Drain, refuse_newcomers
 from wirefast.server.ending import end_process
 from wirefast.server.health import is_ready
+from wirefast.server.pages import announce_pages
 
 __all__ = ["Server"]
 
@@ -90,6 +91,8 @@ class Server(uvicorn.Server):
         """Start the lifespan and listen."""
         self.shares_sockets = sockets is not None or self.config.fd is not None
         await super().startup(sockets)
+        if getattr(self.config, "shows_pages", False):
+            announce_pages(self.config, [one for server in self.servers for one in server.sockets])
         for attendant in self.attendants:
             await attendant.start(self)
         self.config.serves = True  # type: ignore[attr-defined]

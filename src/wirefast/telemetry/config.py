@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket
 from typing_extensions import TypedDict
 
 from wirefast._core import scope as keys
+from wirefast.extras import how_to_install
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
@@ -160,6 +161,6 @@ def complete_config(given: Any) -> dict[str, Any]:
         import opentelemetry.context  # noqa: F401 - only where telemetry is on
     except ModuleNotFoundError as exc:
         raise ImportError(
-            f"telemetry needs OpenTelemetry's API ({exc}): pip install 'wirefast[telemetry]', or leave telemetry out"
+            f"telemetry needs OpenTelemetry's API ({exc}): {how_to_install('telemetry')}, or leave telemetry out"
         ) from None
     return config

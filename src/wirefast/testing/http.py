@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from wirefast.extras import how_to_install
 from wirefast.testing.serving import Server
 from wirefast.testing.wire import Wire
 
@@ -21,7 +22,7 @@ else:
             import httpcore
             import httpx
         except ModuleNotFoundError:
-            raise RuntimeError("HTTP of a test needs httpx2: pip install 'wirefast[testing]'") from None
+            raise RuntimeError(f"HTTP of a test needs httpx2: {how_to_install('testing')}") from None
 
 __all__ = ["make_client"]
 

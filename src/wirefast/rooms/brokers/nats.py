@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from wirefast.extras import how_to_install
 from wirefast.rooms.brokers.base import BrokerUnavailable, InvalidBrokerURL, take_prefix
 from wirefast.rooms.brokers.link import BrokerLink, LinkError, TurnBudget, one_line
 from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker, forget
@@ -23,7 +24,7 @@ try:
     from nats.aio.subscription import Subscription
     from nats.errors import Error, MaxPayloadError, SlowConsumerError
 except ImportError as error:  # one line instead of a traceback through this file
-    raise BrokerUnavailable("NATS needs its client: pip install 'wirefast[nats]'") from error
+    raise BrokerUnavailable(f"NATS needs its client: {how_to_install('nats')}") from error
 
 __all__ = ["NatsBroker", "token"]
 

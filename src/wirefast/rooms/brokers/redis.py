@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from wirefast.extras import how_to_install
 from wirefast.rooms.brokers.base import BrokerUnavailable, InvalidBrokerURL, take_prefix
 from wirefast.rooms.brokers.link import BrokerLink, LinkError, TurnBudget, one_line
 from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker
@@ -22,7 +23,7 @@ try:
     from redis.asyncio.connection import AbstractConnection, Connection, parse_url
     from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 except ImportError as error:  # one line instead of a traceback through this file
-    raise BrokerUnavailable("Redis needs its client: pip install 'wirefast[redis]'") from error
+    raise BrokerUnavailable(f"Redis needs its client: {how_to_install('redis')}") from error
 
 __all__ = ["RedisBroker"]
 

@@ -1,0 +1,33 @@
+"""``wirefast dev TARGET``: ``run`` for the one who writes the application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from wirefast.cli.errors import CommandError
+from wirefast.cli.serving import run
+
+__all__ = ["dev"]
+
+#: What is served where no TARGET is named: the first of these files that is there, as ``fastapi dev`` looks for them.
+USUAL_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
+
+
+def dev(target: str | None, app_dir: str, **options: Any) -> int:
+    """Serve with reload, and say where the pages are; the body of ``wirefast dev``.
+
+    Args:
+        target: see ``Target.parse``; None for the first of `USUAL_FILES` that is there.
+        app_dir: see `wirefast.cli.serving.run`.
+        options: those of ``run``.
+
+    Raises:
+        CommandError: nothing is named and none of the files is there, or see `wirefast.cli.serving.run`.
+    """
+    if target is None:
+        found = [name for name in USUAL_FILES if Path(app_dir, name).is_file()]
+        if not found:
+            raise CommandError(f"there is no {', '.join(USUAL_FILES[:-1])} or {USUAL_FILES[-1]} here; name a .py file")
+        target, app_dir = str(Path(app_dir, found[0])), ""
+    return run(target, app_dir, shows_pages=True, **options)

@@ -1,0 +1,44 @@
+"""``wirefast --version``: what a report of a problem has to say."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.metadata
+import platform
+from pathlib import Path
+
+__all__ = ["version", "version_lines"]
+
+
+def version() -> str:
+    """Return the version of the installed package."""
+    return importlib.metadata.version("wirefast")
+
+
+def version_lines() -> str:
+    """Return the version, what is compiled, the event loop, the server and Python, a line each."""
+    return "\n".join(
+        [
+            f"wirefast {version()}",
+            f"compiled: {_compiled()}",
+            f"event loop: {_installed('uvloop') or 'asyncio (uvloop is not installed)'}",
+            f"server: {_installed('uvicorn') or 'none (uvicorn is not installed)'}",
+            f"Python: {platform.python_implementation()} {platform.python_version()}, "
+            f"{platform.system()} {platform.machine()}",
+        ]
+    )
+
+
+def _compiled() -> str:
+    """Return which modules there are as machine code: those of wirefast and of the packages beside it."""
+    root = Path(__file__).parents[1]
+    endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+    modules = sum(path.name.endswith(endings) for path in root.rglob("*.*"))
+    return ", ".join([f"{modules} modules of wirefast", *filter(None, map(_installed, ("orjson", "pydantic-core")))])
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        return None
