@@ -68,7 +68,7 @@ from wirefast.routes.websocket_methods import AppWebSocketMethods
 from wirefast.stand_in import stands_in_for
 from wirefast.telemetry import TelemetryConfig
 from wirefast.telemetry.config import config_of
-from wirefast.telemetry.watching import exception_notes, record
+from wirefast.telemetry.watching import exception_notes, record, room_traces
 from wirefast.utils import generate_unique_id
 from wirefast.websockets import WebSocket
 
@@ -85,7 +85,8 @@ _DEFAULT_HANDLERS = frozenset((http_exception_handler, request_validation_except
 
 
 @asynccontextmanager
-async def _running(hub: Hub) -> AsyncIterator[None]:
+async def _running(hub: Hub, traces: Any) -> AsyncIterator[None]:
+    hub._traces = traces
     async with hub:
         yield
 
@@ -294,7 +295,8 @@ class App(
         self.warn_long_lived = warn_long_lived
         self.hub = hub
         if hub is not None:
-            self.router.lifespan_context = merge(lambda _: _running(hub), self.router.lifespan_context)
+            traces = room_traces(self._telemetry)
+            self.router.lifespan_context = merge(lambda _: _running(hub, traces), self.router.lifespan_context)
             self.router.lifespan = _in_one_line(self.router.lifespan)  # type: ignore[method-assign, assignment]
         self.exception_handlers: dict[Any, Callable[..., Any]] = dict(exception_handlers or {})
         self.exception_handlers.setdefault(HTTPException, http_exception_handler)

@@ -40,7 +40,8 @@ def test_it_is_short() -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        b"", b"hello", b"\n", b"{}\n", b"[]\n", b'["h",1,0]\n', b'["h",1,0,"t",[],null,null,1]\n', b'[1,1,0,"t"]\n',
+        b"", b"hello", b"\n", b"{}\n", b"[]\n", b'["h",1,0]\n', b'["h",1,0,"t",[],null,null,1]\n',
+        b'["h",1,0,"t",[],null,null,{},1]\n', b'[1,1,0,"t"]\n',
         b'["h","1",0,"t"]\n', b'["h",1,null,"t"]\n', b'["h",1,0,"x"]\n', b'["h",1,0,"t",["a",1]]\n',
         b'["h",1,0,"t",{}]\n', b'["h",1,0,"t",[],1]\n', b'["h",1,0,"t",[],null,[]]\n', b'["h",1,0,"t"]\n\xff',
         b'["h",1,0,"c"]\n\x03', b'["h",1,0,"c"]\n\x03\xe8\xff', b'["h",true,0,"t"]\n', b"\xff\n",

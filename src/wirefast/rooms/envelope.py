@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,11 @@ _KINDS = (TEXT, BINARY, CLOSE)
 MAX_HEAD = 262144
 #: Characters of the name of a hub, which has 16.
 MAX_HUB = 64
+#: W3C's `traceparent` in its first version, https://www.w3.org/TR/trace-context/#traceparent-header.
+_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+#: The same at the end of the line before the payload. No other member is an object, so nothing else looks like it.
+_TRACE_AT_END = re.compile(rb'\{"traceparent":"(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})"\}\]')
+_TRACE_SIZE = len('{"traceparent":""}]') + 55
 #: The largest number of a message. A hub that sends a million messages a second gets there in 285 years.
 MAX_SEQUENCE = 2**53
 
@@ -40,6 +46,7 @@ class Envelope:
         policy: the name of the policy that the call asked for; None for the room's.
         key: for conflation.
         data: the payload; of a closing, the code and the reason as in a close frame.
+        trace: the ``traceparent`` of the span that was current at the call; None without telemetry.
     """
 
     hub: str
@@ -50,12 +57,15 @@ class Envelope:
     rooms: list[str]
     policy: str | None = None
     key: str | int | None = None
+    trace: str | None = None
 
 
 def encode(envelope: Envelope) -> bytes:
     """Return the payload for the broker."""
     e = envelope
     head: list[Any] = [e.hub, e.sequence, e.previous, e.kind, e.rooms, e.policy, e.key]
+    if e.trace is not None:
+        head.append({"traceparent": e.trace})
     while len(head) > 4 and head[-1] in (None, []):
         head.pop()
     return orjson.dumps(head) + b"\n" + e.data
@@ -80,8 +90,9 @@ def decode(payload: bytes, max_data: int | None = None) -> Envelope:
     if max_data is not None and len(payload) - end - 1 > max_data:
         raise TooLarge(f"a message of {len(payload) - end - 1} bytes is larger than what may wait for one socket")
     head = orjson.loads(payload[:end])
-    if type(head) is not list or not 4 <= len(head) <= 7:
+    if type(head) is not list or not 4 <= len(head) <= 8:
         raise ValueError("no envelope")
+    trace = None if len(head) < 8 else _read_trace(head.pop())
     rest: list[Any] = [[], None, None]
     hub, sequence, previous, kind, rooms, policy, key = head + rest[len(head) - 4 :]
     if (
@@ -110,7 +121,21 @@ def decode(payload: bytes, max_data: int | None = None) -> Envelope:
         check_code(int.from_bytes(data[:2], "big"))
     if kind != BINARY:
         data[2 if kind == CLOSE else 0 :].decode("utf-8")
-    return Envelope(hub, sequence, previous, kind, data, rooms, policy, key)
+    return Envelope(hub, sequence, previous, kind, data, rooms, policy, key, trace)
+
+
+def trace_of(payload: bytes) -> str | None:
+    """Return the ``traceparent`` in a payload without reading the rest; None where there is none."""
+    end = payload.find(b"\n", 0, MAX_HEAD + 1)
+    found = _TRACE_AT_END.fullmatch(payload, end - _TRACE_SIZE, end) if end >= _TRACE_SIZE else None
+    return None if found is None else str(found[1], "ascii")
+
+
+def _read_trace(found: Any) -> str:
+    trace = found.get("traceparent") if type(found) is dict and len(found) == 1 else None
+    if type(trace) is not str or _TRACE.fullmatch(trace) is None:
+        raise ValueError("malformed trace")
+    return trace
 
 
 def _check_rooms(rooms: list[Any]) -> None:

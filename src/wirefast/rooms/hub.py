@@ -156,7 +156,7 @@ class Hub(Roster, FromScope):
         try:
             if self._broker is None:
                 self._broker = make_broker(url)
-            await self._broker.start(self._deliver, self._lost)
+            await self._broker.start(self._with_traces(self._sequences, self._deliver), self._lost)
         except BaseException:
             self._running, self._broker, self._loop = False, None, None
             raise

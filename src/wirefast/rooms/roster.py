@@ -16,7 +16,7 @@ from wirefast._core.fanout import RoomMember, outlet_of
 from wirefast._core.metered import meter_of
 from wirefast._core.outbox import Policy, as_policy
 from wirefast._core.websocket import WebSocketCore
-from wirefast.rooms.brokers.base import Broker, make_broker
+from wirefast.rooms.brokers.base import Broker, Deliver, make_broker
 from wirefast.rooms.metering import note_hub
 from wirefast.rooms.models import Name, Names, OpenRoom, Stats, TooManyRooms, check_names
 
@@ -70,6 +70,9 @@ class Membership:
 class Roster:
     """The part of a hub that knows its members; see ``Hub``."""
 
+    #: Carries traces between processes, where an application with telemetry has started the hub.
+    _traces: Any = None
+
     def __init__(self, url: str | None, policy: PolicyChoice, max_rooms: int) -> None:
         if url is not None and not isinstance(url, str):
             raise TypeError(f'url takes a str such as "redis://localhost:6379/0", not {type(url).__name__}')
@@ -105,6 +108,13 @@ class Roster:
             self._rooms.clear()
             self._loop = loop
         return loop
+
+    def _with_traces(self, sequences: Any, deliver: Deliver) -> Deliver:
+        """Return what takes the broker's payloads: with spans where there is telemetry, else as it is."""
+        if self._traces is None:
+            return deliver
+        sequences.trace = self._traces.current
+        return self._traces.delivering(deliver, sequences.id)  # type: ignore[no-any-return]
 
     def join(self, room: Names, websocket: WebSocket) -> Membership:
         """Put a socket into a room, or into several at once.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from wirefast.rooms import envelope
 from wirefast.rooms.envelope import Envelope
@@ -14,10 +14,15 @@ MAX_SENT, MAX_HEARD = 4096, 64
 
 
 class SequenceLog:
-    """What one hub has sent. Each message has a number of the hub, and tells the one before it in its room."""
+    """What one hub has sent. Each message has a number of the hub, and tells the one before it in its room.
+
+    Attributes:
+        trace: gives the ``traceparent`` that goes with a message; None without telemetry.
+    """
 
     def __init__(self) -> None:
         self.id = os.urandom(8).hex()
+        self.trace: Callable[[], str | None] | None = None
         self._sequence = 0
         # Room -> the number of what went there last; the rooms of late uses at the end.
         self._sent: OrderedDict[str, int] = OrderedDict()
@@ -28,12 +33,13 @@ class SequenceLog:
         """Yield the payload for each of the rooms that one message goes to."""
         self._sequence += 1
         rooms = list(names) if len(names) > 1 else []
+        trace = None if self.trace is None else self.trace()
         for name in names:
             previous = self._sent.pop(name, 0)
             self._sent[name] = self._sequence
             if len(self._sent) > MAX_SENT:
                 self._sent.popitem(last=False)
-            letter = Envelope(self.id, self._sequence, previous, kind, data, rooms, policy, key)
+            letter = Envelope(self.id, self._sequence, previous, kind, data, rooms, policy, key, trace)
             yield name, envelope.encode(letter)
 
 

@@ -103,6 +103,10 @@ class Recording:
         span.end()
         contexts.attach(self.context)
 
+    def lasts_with_socket(self, span: Any) -> bool:
+        """Return whether a span is of the connection or of an operation of it, and the connection is a socket."""
+        return self.scope["type"] == "websocket" and (span is self.span or span in self._begun.values())
+
     # ---- Failures ----
 
     def note_invalid(self, exc: RequestValidationError | WebSocketRequestValidationError) -> None:

@@ -9,7 +9,16 @@ from starlette.types import ASGIApp
 
 from wirefast.dependencies.models import Dependant
 
-__all__ = ["exception_notes", "is_watched", "record", "watch_handler", "watch_operation", "watch_plan", "watch_refusal"]
+__all__ = [
+    "exception_notes",
+    "is_watched",
+    "record",
+    "room_traces",
+    "watch_handler",
+    "watch_operation",
+    "watch_plan",
+    "watch_refusal",
+]
 
 
 def is_watched(provider: Any) -> bool:
@@ -29,6 +38,15 @@ def exception_notes() -> Any:
     from wirefast.telemetry.connections import ExceptionNotes  # only where telemetry is on
 
     return ExceptionNotes
+
+
+def room_traces(config: dict[str, Any] | None) -> Any:
+    """Return what carries traces between hubs; None for an application without telemetry, or without its traces."""
+    if config is None or not config["tracing"]:
+        return None
+    from wirefast.telemetry.rooms import RoomTraces  # only where telemetry is on
+
+    return RoomTraces(config["tracer_provider"])
 
 
 def watch_plan(root: Dependant, make_plan: Callable[..., Any]) -> Callable[..., Any]:

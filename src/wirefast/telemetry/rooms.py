@@ -1,0 +1,74 @@
+"""Traces of messages to rooms, across the processes that a broker or the workers' relay joins.
+
+A message that is published while a span is recorded takes its ``traceparent`` along; each process that delivers it to
+members records a short span in that trace. The span of a socket is no such span, nor that of its endpoint: they last as
+long as the socket, and so would the trace.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from wirefast.rooms.brokers.base import Deliver
+from wirefast.rooms.envelope import trace_of
+from wirefast.telemetry import config
+from wirefast.telemetry.recording import recording_of
+
+__all__ = ["RoomTraces"]
+
+# Hubs speak with hubs alone, so the format is not the operator's to choose, as it is for the headers of requests.
+_w3c = TraceContextTextMapPropagator()
+
+
+class RoomTraces:
+    """Carries traces between the hubs of several processes.
+
+    Args:
+        provider: makes the tracer; None for OpenTelemetry's global one, as it is when a message arrives.
+    """
+
+    def __init__(self, provider: Any) -> None:
+        self.provider = provider
+
+    def current(self) -> str | None:
+        """Return the ``traceparent`` of the span that is current, None where that is none to follow."""
+        span = trace.get_current_span()
+        if not span.is_recording() or not span.get_span_context().trace_flags.sampled:
+            return None
+        recording = recording_of()
+        if recording is not None and recording.lasts_with_socket(span):
+            return None
+        carrier: dict[str, str] = {}
+        _w3c.inject(carrier)
+        return carrier.get("traceparent")
+
+    def delivering(self, deliver: Deliver, own: str) -> Deliver:
+        """Return a function that delivers as ``deliver`` does, in a span where the payload brings a trace.
+
+        Args:
+            deliver: the hub's.
+            own: the id of that hub, which a broker may bring its own payloads.
+        """
+        ours = f'["{own}",'.encode()
+
+        def traced(room: str, payload: bytes) -> None:
+            parent = trace_of(payload)
+            if parent is None or payload.startswith(ours):
+                deliver(room, payload)
+                return
+            provider = trace.get_tracer_provider() if self.provider is None else self.provider
+            tracer = provider.get_tracer(*config.instrumentation)
+            with tracer.start_as_current_span(
+                "room deliver",
+                context=_w3c.extract({"traceparent": parent}, Context()),
+                kind=SpanKind.CONSUMER,
+                attributes={"messaging.system": "wirefast", "messaging.destination.name": room},
+            ):
+                deliver(room, payload)
+
+        return traced
