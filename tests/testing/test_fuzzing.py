@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import find, settings
-from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter
 
-from wirefast import App, Depends, Header, HTTPException, Query, WebSocket
+from wirefast import App, Cookie, Depends, Header, HTTPException, Query, WebSocket
 from wirefast.cli import main
 from wirefast.rooms import Hub
-from wirefast.testing import fuzz
-from wirefast.testing.fuzzing import Broken
-from wirefast.testing.strategies import broken, values_of
-from wirefast.testing.targets import targets_of
+from wirefast.security import APIKeyQuery, HTTPBasic, HTTPBearer
+from wirefast.testing import fuzz, live
+from wirefast.testing.fuzzing import Broken, Example
+from wirefast.testing.steps import Part, Step, message
+from wirefast.testing.strategies import values_of
+from wirefast.testing.targets import Handshake, targets_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -51,7 +54,9 @@ def typed(say: Any) -> App:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wirefast.testing.fuzzing.SHRINK_SECONDS", 2.0)
+    monkeypatch.setattr("wirefast.testing.fuzzing.SHRINK_SECONDS", 1.0)
+    monkeypatch.setattr("wirefast.testing.watchdog.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("wirefast.testing.fuzzing.STANDS_STILL", 0.3)
 
 
 async def nothing(message: Any) -> None: ...
@@ -73,7 +78,7 @@ async def messages(websocket: WebSocket) -> AsyncIterator[Any]:
 
 def test_an_application_that_is_sound() -> None:
     report = fuzz(typed(nothing), examples=25, seed=1)
-    assert report.messages["/shop/{shop_id}"] > 20 and report.unopened == []
+    assert report.messages["/shop/{shop_id}"] > 10 and report.unopened == []
     assert "nothing broke" in str(report) and "/shop/{shop_id}: 2" in str(report)
 
 
@@ -86,7 +91,9 @@ def test_an_exception_is_found_by_its_smallest_example() -> None:
         fuzz(typed(say), examples=100, seed=1)
     text = str(found.value)
     assert "LookupError: not so many" in text and "an exception:" in text
-    assert "await peer.send_frame(" in text and '"type": "order"' in text
+    assert "test_fuzzing.py" in text and "in say" in text  # where it was raised
+    assert "/shop/{shop_id} breaks; seed 1" in text and found.value.path == "/shop/{shop_id}"
+    assert found.value.code.count("await peer.send(") == 1 and '"type": "order"' in found.value.code
 
 
 def test_an_exception_of_the_handshake_is_found() -> None:
@@ -102,17 +109,46 @@ def test_an_exception_of_the_handshake_is_found() -> None:
         fuzz(app, examples=30, seed=1)
 
 
-def test_a_hang_is_found() -> None:
+def test_a_hang_of_the_handshake_is_found() -> None:
     app = App()
 
     @app.websocket("/")
     async def endpoint(websocket: WebSocket) -> None:
-        if websocket.query_params.get("never"):
-            await asyncio.sleep(3600)
         await asyncio.sleep(3600)
 
     with pytest.raises(Broken, match="a hang: the handshake was not answered"):
         fuzz(app, examples=3, answer_within=0.05, seed=1)
+
+
+def test_a_handler_that_does_not_end_is_found_and_where() -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await asyncio.Event().wait()
+
+    with pytest.raises(
+        Broken, match="a hang: the handler of /, at .*test_fuzzing.py:[0-9]+ in endpoint, has not ended"
+    ):
+        fuzz(app, examples=3, answer_within=0.05, seed=1)
+
+
+@pytest.mark.parametrize("blocked", ["while True: pass", "time.sleep(3600)", "re.match('(a+)+$', 'a' * 64 + 'b')"])
+def test_code_that_keeps_the_loop_is_found_and_where(blocked: str) -> None:
+    app, namespace = App(), {"time": time, "re": re}
+    exec(f"def stand_still():\n    {blocked}", namespace)
+
+    @app.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for data in messages(websocket):
+            if len(data) > 2:
+                namespace["stand_still"]()
+
+    with pytest.raises(Broken, match="a hang: the event loop stood still for 0.3 s in") as found:
+        fuzz(app, examples=20, answer_within=0.1, seed=1)
+    assert "in stand_still" in found.value.wrong and "in endpoint" in found.value.wrong
 
 
 def test_a_leak_is_found() -> None:
@@ -126,6 +162,115 @@ def test_a_leak_is_found() -> None:
 
     with pytest.raises(Broken, match="a leak: a task: sleep .forgotten"):
         fuzz(app, examples=5, seed=1)
+
+
+def test_what_a_forgotten_task_raises_is_found() -> None:
+    app = App()
+
+    async def fail() -> None:
+        raise LookupError("in the background")
+
+    @app.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        asyncio.ensure_future(fail())
+
+    with pytest.raises(Broken, match="LookupError: in the background"):
+        fuzz(app, examples=5, seed=1)
+
+
+class Paging(BaseModel):
+    page: Annotated[int, Field(ge=1)] = 1
+    tags: list[str] = []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "fails"),
+    [
+        (Annotated[Paging, Query()], lambda found: found.page > 9),
+        (Annotated[Paging, Query()], lambda found: len(found.tags) > 1),
+        (Annotated[str, Cookie()], lambda found: "%" in found),
+        (Annotated[str, Header()], lambda found: len(found) > 2000),
+        (Annotated[Any, Depends(HTTPBearer())], lambda found: found.credentials.isdigit()),
+        (Annotated[Any, Depends(HTTPBasic())], lambda found: found.username.isdigit()),
+        (Annotated[Any, Depends(APIKeyQuery(name="key"))], lambda found: "x" not in found),
+    ],
+    ids=["query", "list", "cookie", "header", "bearer", "basic", "key"],
+)
+def test_parameters_and_credentials_are_sent(annotation: Any, fails: Any) -> None:
+    async def endpoint(websocket: WebSocket, found: Any) -> None:
+        await websocket.accept()
+        if fails(found):
+            raise LookupError("found")
+
+    endpoint.__annotations__ = {"websocket": WebSocket, "found": annotation}
+    app = App()
+    app.websocket("/")(endpoint)
+    with pytest.raises(Broken, match="LookupError: found"):
+        fuzz(app, examples=400, seed=1)
+
+
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
+@pytest.mark.parametrize(
+    "shows",
+    [
+        lambda step: len(step.parts) == 3 and step.parts[1].opcode == 0 and step.parts[2].fin,
+        lambda step: any(part.opcode == 9 for part in step.parts[1:]),
+        lambda step: [part.opcode for part in step.parts][:1] == [8] and len(step.parts) == 2,
+        lambda step: any(part.mask is None for part in step.parts),
+        lambda step: any(part.rsv for part in step.parts),
+        lambda step: any(part.opcode in (3, 11) for part in step.parts),
+        lambda step: any(part.opcode == 1 and b"\xff" in part.data for part in step.parts),
+        lambda step: any(len(part.data) > 65535 for part in step.parts),
+        lambda step: any(part.data.startswith(b"[[[[") for part in step.parts),
+        lambda step: any(b"ud800" in part.data for part in step.parts),
+        lambda step: step.raw.startswith(b"\x81\xff\x7f"),
+        lambda step: step.times == 50,
+        lambda step: step.parts[:1] and step.parts[0].opcode == 2 and step.parts[0].data.startswith(b"{"),
+    ],
+    ids="fragments ping after_close unmasked reserved opcode utf8 long deep surrogate endless flood binary".split(),
+)
+def test_each_way_to_go_wrong_is_sent(shows: Any) -> None:
+    (target,) = targets_of(typed(nothing))
+    find(target.steps, shows, settings=settings(max_examples=20_000, database=None))
+
+
+@pytest.mark.parametrize(
+    "shows",
+    ["Sec-WebSocket-Key", "Origin", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Content-Length", "%zz"],
+)
+def test_each_odd_handshake_is_sent(shows: str) -> None:
+    (target,) = targets_of(typed(nothing))
+    find(
+        target.handshakes,
+        lambda handshake: shows in repr(handshake),
+        settings=settings(max_examples=5_000, database=None),
+    )
+
+
+def test_the_test_that_is_printed_shows_the_same() -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        sizes = [len(data) async for data in messages(websocket)]
+        if sum(sizes) >= 70_000 and len(sizes) == 2:
+            raise LookupError("two of them")
+
+    step = Step((Part(1, b"x" * 70_000), Part(0, b"y")), times=2)
+    example = Example(targets_of(app)[0], Handshake("/"), (step, message(2, b"\xff")), "close")
+    assert len(example.code("live")) < 500
+    namespace: dict[str, Any] = {}
+    wrong = Step((Part(1, b"x" * 70_000, fin=False), Part(0, b"y")))
+    exec(Example(targets_of(app)[0], Handshake("/"), (wrong, message(2, b"\xff")), "close").code("live"), namespace)
+
+    async def run() -> None:
+        async with live(app) as server:
+            await namespace["test_it"](server)
+
+    with pytest.raises(LookupError, match="two of them"):
+        asyncio.run(run())
 
 
 def test_who_refuses_everybody_is_named() -> None:
@@ -144,6 +289,8 @@ def test_who_refuses_everybody_is_named() -> None:
 def test_what_is_no_target_is_refused() -> None:
     with pytest.raises(ValueError, match="no WebSocket route"):
         fuzz(App(), examples=1)
+    with pytest.raises(ValueError, match="need the wire; leave out mode="):
+        fuzz(typed(nothing), examples=1, mode="asgi")
     with pytest.raises(ValueError, match="there is no WebSocket route /x; there are /shop/{shop_id}"):
         fuzz(typed(nothing), examples=1, routes=["/x"])
 
@@ -188,18 +335,6 @@ def test_values_of_a_schema_are_valid(annotation: Any) -> None:
 
     with pytest.raises(Exception, match="No examples found"):
         print(find(values, is_invalid, settings=settings(max_examples=60, database=None)))
-
-
-def test_broken_messages_are_broken_in_every_way() -> None:
-    seen = set()
-    nearly = broken(st.fixed_dictionaries({"type": st.just("order"), "item": st.text(), "pieces": st.integers()}))
-    for wanted in (
-        lambda text: text.startswith(b"[["),
-        lambda text: b"ud800" in text,
-        lambda text: b"order" not in text,
-    ):
-        seen.add(find(nearly, wanted)[:10])
-    assert len(seen) == 3
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

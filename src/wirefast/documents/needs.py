@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,14 @@ class Needs:
         """Every parameter, those in groups one by one."""
         return [field for group in self.parameters.values() for parent in group for field in _members(parent)]
 
+    def sent(self) -> Iterator[tuple[str, str, ModelField, bool]]:
+        """Yield what a client sends besides a body: the place, the name, the field, whether it is required."""
+        for place, group in self.parameters.items():
+            for parent in group:
+                for member in _members(parent):
+                    required = member.field_info.is_required() and not _is_optional(parent)
+                    yield place, _names(place, parent, member)[1], member, required
+
     def describe_parameters(self, schemas: Schemas) -> list[dict[str, Any]]:
         """OpenAPI's Parameter objects; of two with one name in one place, a required one wins."""
         described = [
@@ -82,19 +91,26 @@ def _members(parent: ModelField) -> tuple[ModelField, ...]:
     return (parent,) if model is None else model_fields(model)
 
 
-def _describe(place: str, parent: ModelField, member: ModelField, schemas: Schemas) -> dict[str, Any]:
-    info, outer = member.field_info, parent.field_info
-    underscores = place == "header" and getattr(
-        info, "convert_underscores", getattr(outer, "convert_underscores", True)
-    )
-    alias, name = read_names(member, convert_underscores=underscores)[0]
-    # ``Group | None = None``: without the group none of its members is required.
+def _names(place: str, parent: ModelField, member: ModelField) -> tuple[str, str]:
+    """Return the best names of a parameter: in errors, and in requests."""
+    outer = getattr(parent.field_info, "convert_underscores", True)
+    underscores = place == "header" and getattr(member.field_info, "convert_underscores", outer)
+    return read_names(member, convert_underscores=underscores)[0]
+
+
+def _is_optional(parent: ModelField) -> bool:
+    """Tell whether it is ``Group | None = None``: without the group none of its members is required."""
     model = parameter_model(parent)
-    optional = model is not None and outer.annotation is not model and not outer.is_required()
+    return model is not None and parent.field_info.annotation is not model and not parent.field_info.is_required()
+
+
+def _describe(place: str, parent: ModelField, member: ModelField, schemas: Schemas) -> dict[str, Any]:
+    info = member.field_info
+    alias, name = _names(place, parent, member)
     described: dict[str, Any] = {
         "name": name,
         "in": place,
-        "required": info.is_required() and not optional,
+        "required": info.is_required() and not _is_optional(parent),
         "schema": schemas.of(member, alias),
     }
     if info.description:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from wirefast._core.close import INTERNAL_ERROR, NORMAL, check_code, cut_reason
+from wirefast._core.close import NORMAL, check_code, cut_reason
 from wirefast._core.scope import EXTENSION
 from wirefast._core.unicode import utf8
-from wirefast.testing.requesting import Explained, is_disconnect
+from wirefast.testing.exceptions import end_of
+from wirefast.testing.requesting import Explained
 
 __all__ = ["AsOnTheWire"]
 
@@ -44,17 +45,17 @@ class _Socket:
 
     async def run(self, app: Any, scope: Any) -> None:
         extensions = {**(scope.get("extensions") or {}), EXTENSION: self.explained}
-        code = NORMAL
+        code, reason = NORMAL, ""
         try:
             await app({**scope, "extensions": extensions}, self.receive, self.send)
         except Exception as exc:
-            code = NORMAL if is_disconnect(exc) else INTERNAL_ERROR
+            code, reason = end_of(exc)
             raise
         finally:
             if self.state == "connecting":
                 await self.answer(*FAILED)
             elif self.state == "open":
-                await self.pass_on({"type": "websocket.close", "code": code, "reason": ""})
+                await self.pass_on({"type": "websocket.close", "code": code, "reason": reason})
 
     async def send(self, message: Any) -> None:
         kind = message["type"]

@@ -10,20 +10,27 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import TracebackType
 
 from wirefast.testing.wire import CURRENT
 
-__all__ = ["Exceptions"]
+__all__ = ["Exceptions", "end_of", "is_clients"]
 
-LOGGERS = ("uvicorn.error", "wirefast")
+#: The exceptions of servers and frameworks that say no more than that a peer is gone.
+DISCONNECTS = {"WebSocketDisconnect", "ClientDisconnected", "ClientDisconnect"}
+LOGGERS = ("uvicorn.error", "wirefast", "asyncio")
 
 
 @dataclass(slots=True)
 class Raised:
-    """One exception, and the port of the connection that it belongs to; None where that is not known."""
+    """One exception, and the port of the connection that it belongs to; None where that is not known.
+
+    The traceback is kept apart, since a server may take it off once the exception is in the log.
+    """
 
     exc: BaseException
     port: int | None
+    traceback: TracebackType | None
     known: bool = False
 
 
@@ -40,7 +47,7 @@ class Exceptions(logging.Handler):
         self.records: list[logging.LogRecord] = []
 
     def begin(self) -> None:
-        """Listen to the loggers of the server and of wirefast."""
+        """Listen to the loggers of the server, of wirefast and of asyncio, which tells of tasks that nobody awaited."""
         for name in LOGGERS:
             logging.getLogger(name).addHandler(self)
 
@@ -57,7 +64,7 @@ class Exceptions(logging.Handler):
     def add(self, exc: BaseException, port: int | None) -> None:
         """Note an exception, once."""
         if not any(raised.exc is exc for raised in self._raised):
-            self._raised.append(Raised(exc, port))
+            self._raised.append(Raised(exc, port, exc.__traceback__))
 
     def clear(self) -> None:
         """Forget all of them."""
@@ -82,7 +89,7 @@ class Exceptions(logging.Handler):
     @property
     def unknown(self) -> list[BaseException]:
         """Those that the test has not said that it expects."""
-        return [raised.exc for raised in self._raised if not raised.known]
+        return [raised.exc.with_traceback(raised.traceback) for raised in self._raised if not raised.known]
 
     @contextlib.contextmanager
     def expecting(self, kind: type[BaseException], match: str | None) -> Iterator[None]:
@@ -99,3 +106,14 @@ class Exceptions(logging.Handler):
         found = ", ".join(repr(exc) for exc in self.unknown) or "none at all"
         wanted = kind.__name__ + (f" that matches {match!r}" if match else "")
         raise AssertionError(f"the application raised no {wanted}, but {found}")
+
+
+def end_of(exc: BaseException) -> tuple[int, str]:
+    """Return the code and the reason with which our server closes a socket whose handler has raised."""
+    told: tuple[int, str] | None = getattr(exc, "wirefast_close", None)
+    return told or ((1000 if is_clients(exc) else 1011), "")
+
+
+def is_clients(exc: BaseException) -> bool:
+    """Whether an exception is no error of the application: the peer is gone, or sent what cannot be accepted."""
+    return hasattr(exc, "wirefast_close") or any(kind.__name__ in DISCONNECTS for kind in type(exc).__mro__)

@@ -7,43 +7,100 @@ anything that is left when the socket is gone. What the application refuses or c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+import random
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hypothesis
 from hypothesis import strategies as st
 
-from wirefast.testing.client import Acting
+from wirefast.testing.client import Acting, Client
 from wirefast.testing.errors import ConnectionLost, NotExpected, Refused
-from wirefast.testing.frames import BINARY, TEXT
 from wirefast.testing.leaks import members_left, of_task
 from wirefast.testing.peer import Peer
 from wirefast.testing.requesting import pairs_of
 from wirefast.testing.runner import Runner
 from wirefast.testing.running import Live
-from wirefast.testing.targets import Handshake, Sent, Target, targets_of
+from wirefast.testing.steps import ENDINGS, Step
+from wirefast.testing.targets import Handshake, Target, targets_of
+from wirefast.testing.watchdog import StoodStill, Watchdog
 
 __all__ = ["Broken", "FuzzReport", "fuzz"]
 
 #: Examples of one round; between rounds the time is looked at.
 ROUND = 50
-#: Messages of one socket.
-MESSAGES = 8
+#: Steps of one socket.
+STEPS = 8
 #: Seconds that a socket has to answer a ping behind its messages.
 ANSWER_WITHIN = 2.0
+#: Least seconds of one turn of the loop that are a hang; a busy machine makes a turn long too.
+STANDS_STILL = 1.0
 #: Seconds in which a smaller example is looked for.
 SHRINK_SECONDS = 10.0
 #: Seconds that what a socket has begun has to end when the socket is gone.
 END_WITHIN = 0.25
 
 
+@dataclass(frozen=True)
+class Example:
+    """One connection: how it is opened, what the client does, and how it leaves."""
+
+    target: Target
+    handshake: Handshake
+    steps: tuple[Step, ...]
+    ending: str
+
+    @property
+    def key(self) -> str:
+        """What tells it from others."""
+        return repr((self.target.path, self.handshake, self.steps, self.ending))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How long it is to read."""
+        return len(self.steps), len(self.code("live"))
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the server can tell where the next frame begins, so that it has to answer a ping."""
+        return not any(step.raw for step in self.steps)
+
+    def code(self, opened: str) -> str:
+        """Return a test that does the same, with ``opened`` in place of ``live``."""
+        headers = f", headers={list(self.handshake.headers)!r}" if self.handshake.headers else ""
+        body = [step.code() for step in self.steps]
+        if self.ending == "close":
+            body.append("await peer.ping()")
+        body.append("await peer.close()" if self.ending == "close" else f"peer.{self.ending}()")
+        lines = [
+            "async def test_it(live):",
+            f"    async with {opened}.connect({self.handshake.path!r}{headers}) as peer:",
+            *(f"        {line}" for line in body),
+        ]
+        if any("encode(" in line for line in body):
+            lines[:0] = ["from wirefast.testing.frames import encode", "", ""]
+        return "\n".join(lines)
+
+
 class Broken(AssertionError):
-    """What `fuzz` found: the text has the smallest example, its transcript and what is wrong."""
+    """What `fuzz` found: the text has what is wrong, the smallest example as a test, and the seed.
+
+    Attributes:
+        path: of the route, as it was declared.
+        wrong: an exception with its traceback, a hang or a leak.
+        code: a test with the fixture ``live`` that does the same.
+        seed: that finds it again.
+    """
+
+    def __init__(self, path: str, wrong: str, code: str, seed: int) -> None:
+        super().__init__(f"{path} breaks; seed {seed}\n\n{code}\n\n{wrong}")
+        self.path, self.wrong, self.code, self.seed = path, wrong, code, seed
 
 
 @dataclass
@@ -52,6 +109,7 @@ class FuzzReport:
 
     Attributes:
         seconds: how long.
+        seed: of the first round.
         connections: by the path of each route.
         messages: the same.
         refused: handshakes that were refused, by path and status.
@@ -59,19 +117,18 @@ class FuzzReport:
     """
 
     seconds: float = 0.0
+    seed: int = 0
     connections: Counter[str] = field(default_factory=Counter)
     messages: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[str, int]] = field(default_factory=Counter)
     ended: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        lines = [f"{sum(self.connections.values())} connections in {self.seconds:.1f} s, nothing broke"]
+        count = sum(self.connections.values())
+        lines = [f"{count} connections in {self.seconds:.1f} s with the seed {self.seed}, nothing broke"]
         for path in sorted(self.connections):
-            refused = ", ".join(
-                f"{count} with {status}" for (on, status), count in sorted(self.refused.items()) if on == path
-            )
-            ended = ", ".join(f"{count} with {code}" for (on, code), count in sorted(self.ended.items()) if on == path)
             line = f"  {path}: {self.connections[path]} connections, {self.messages[path]} messages"
+            refused, ended = _counted(self.refused, path), _counted(self.ended, path)
             lines.append(line + (f"; refused {refused}" if refused else "") + (f"; closed {ended}" if ended else ""))
         for path in self.unopened:
             lines.append(f"  {path} has refused every handshake: give headers=, token= or acting=")
@@ -103,7 +160,11 @@ def fuzz(
     answer_within: float = ANSWER_WITHIN,
     **settings: Any,
 ) -> FuzzReport:
-    """Send typed and broken messages to every WebSocket route of an application.
+    """Open every WebSocket route of an application, send it typed and broken messages, and leave in every way.
+
+    Handshakes have the parameters and the credentials that the route declares, and odd ones. Messages are what the
+    route takes, whole and in fragments, and what it does not: other JSON, text that is no JSON, long and deep values,
+    binary. Frames are wrong in each way that RFC 6455 knows, messages come behind a close frame.
 
     Args:
         app: an App, any ASGI application with ``routes``, a factory, or ``"module:app"``.
@@ -115,25 +176,29 @@ def fuzz(
         acting: dependencies and their values, as for ``live.client``.
         seed: of the first round, to see a run again.
         answer_within: real seconds that a socket has to answer a ping; a handler that is slower is a hang.
-        settings: of ``live``.
+        settings: of ``live``; not its ``mode``.
 
     Returns:
         What was done.
 
     Raises:
         Broken: an exception, a hang or a leak, with the smallest example that shows it.
-        ValueError: the application has no such route, or none at all.
+        ValueError: the application has no such route, or none at all; or a ``mode``.
         RuntimeError: called within a running loop; call it from a plain function.
     """
     if asyncio._get_running_loop() is not None:
         raise RuntimeError("a loop runs here already; call fuzz from a plain function")
+    if "mode" in settings:
+        raise ValueError("fuzz sends frames, which need the wire; leave out mode=")
     runner = Runner()
     served = Live(app, within=answer_within, raises=False, **settings)
-    report = FuzzReport()
+    report = FuzzReport(seed=random.randrange(2**32) if seed is None else seed)
     began = time.monotonic()
     try:
         runner.run(served.start())
-        targets = targets_of(served.app)
+        lines = pairs_of(headers)
+        given = {name.lower() for name, _ in lines} | ({"authorization"} if token is not None else set())
+        targets = targets_of(served.app, given=given)
         if routes is not None:
             unknown = set(routes) - {target.path for target in targets}
             if unknown:
@@ -142,11 +207,16 @@ def fuzz(
             targets = [target for target in targets if target.path in routes]
         if not targets:
             raise ValueError("the application has no WebSocket route")
-        who = served.client(headers=pairs_of(headers), token=token, acting=acting)
-        play = _player(runner, served, who, report)
+        player = Player(runner, served, _opened_by(lines, token, acting), report)
+        player.who = served.client(headers=lines, token=token, acting=acting)
+        player.watchdog = Watchdog(runner.loop, max(answer_within, STANDS_STILL))
         number = 0
         while number == 0 if seconds is None else time.monotonic() - began < seconds:
-            _round(targets, play, examples if seconds is None else ROUND, None if seed is None else seed + number)
+            player.seed = report.seed + number
+            try:
+                _round(targets, player, examples if seconds is None else ROUND)
+            except (_Enough, Broken):
+                raise player.broken() from None
             number += 1
         report.seconds = time.monotonic() - began
         return report
@@ -157,10 +227,19 @@ def fuzz(
             runner.close()
 
 
-Play = Callable[[Target, Handshake, list[Sent]], None]
+def _opened_by(headers: list[tuple[str, str]], token: str | None, acting: Acting | None) -> str:
+    """Return the Python that gives the same client."""
+    given = [f"headers={headers!r}"] if headers else []
+    if token is not None:
+        given.append(f"token={token!r}")
+    if acting:
+        pairs = (f"{getattr(dependency, '__name__', dependency)}: {value!r}" for dependency, value in acting.items())
+        given.append(f"acting={{{', '.join(pairs)}}}")
+    return f"live.client({', '.join(given)})" if given else "live"
 
 
-def _round(targets: list[Target], play: Play, examples: int, seed: int | None) -> None:
+def _round(targets: list[Target], player: Player, examples: int) -> None:
+    @hypothesis.seed(player.seed)
     @hypothesis.settings(
         max_examples=examples,
         deadline=None,
@@ -175,48 +254,103 @@ def _round(targets: list[Target], play: Play, examples: int, seed: int | None) -
     @hypothesis.given(data=st.data())
     def run(data: st.DataObject) -> None:
         target = data.draw(st.sampled_from(targets))
-        play(target, data.draw(target.handshakes), data.draw(st.lists(target.messages, min_size=1, max_size=MESSAGES)))
+        handshake = data.draw(target.handshakes)
+        steps = data.draw(st.lists(target.steps, min_size=1, max_size=STEPS))
+        # The first is what shrinking goes for.
+        ending = data.draw(st.sampled_from(["close", "close", "close", *ENDINGS]))
+        example = Example(target, handshake, tuple(steps), ending)
+        player.play(example if example.is_readable or ending != "close" else replace(example, ending="reset"))
 
-    if seed is not None:
-        run = hypothesis.seed(seed)(run)
     run()
 
 
-def _player(runner: Runner, served: Live, who: Any, report: FuzzReport) -> Play:
-    found: dict[str, str] = {}
-    until = math.inf
-
-    def play(target: Target, handshake: Handshake, messages: list[Sent]) -> None:
-        nonlocal until
-        key = repr((target.path, handshake, messages))
-        if key not in found:
-            if time.monotonic() > until:
-                return
-            wrong = runner.run(_one(served, who, target, handshake, messages, report))
-            if wrong is None:
-                return
-            found[key] = _told(target, handshake, messages, wrong)
-            until = min(until, time.monotonic() + SHRINK_SECONDS)
-        raise Broken(found[key])
-
-    return play
+class _Enough(BaseException):
+    """Ends the search of Hypothesis for a smaller example; no Exception, which would be one more failure."""
 
 
-async def _one(
-    served: Live, who: Any, target: Target, handshake: Handshake, messages: list[Sent], report: FuzzReport
-) -> str | None:
-    """One connection; what is wrong with it."""
+class Player:
+    """Plays examples, and keeps the smallest that breaks.
+
+    Args:
+        runner: of the loop.
+        served: the application.
+        opened: the Python that gives the client.
+        report: is added to.
+    """
+
+    who: Client
+    watchdog: Watchdog
+    seed: int = 0
+
+    def __init__(self, runner: Runner, served: Live, opened: str, report: FuzzReport) -> None:
+        self.runner = runner
+        self.served = served
+        self.opened = opened
+        self.report = report
+        self._found: dict[str, str] = {}
+        self._smallest: Example | None = None
+        self._until = math.inf
+
+    def play(self, example: Example) -> None:
+        """Play an example.
+
+        Raises:
+            Broken: something is wrong.
+            _Enough: no time is left to look for a smaller one.
+        """
+        if time.monotonic() > self._until:
+            raise _Enough
+        wrong = self._wrong(example)
+        if wrong is not None:
+            self._until = min(self._until, time.monotonic() + SHRINK_SECONDS)
+            if self._smallest is None or example.size <= self._smallest.size:
+                self._smallest = example
+            raise Broken(example.target.path, wrong, example.code(self.opened), self.seed)
+
+    def _wrong(self, example: Example) -> str | None:
+        if example.key in self._found:
+            return self._found[example.key]
+        wrong = None
+        with self.watchdog.watching(), contextlib.suppress(StoodStill):
+            wrong = self.runner.run(_one(self.served, self.who, example, self.report))
+        if self.watchdog.told is not None:
+            wrong = f"a hang: the event loop stood still for {self.watchdog.seconds:g} s in\n{self.watchdog.told}"
+        if wrong is not None:
+            self._found[example.key] = wrong
+        return wrong
+
+    def broken(self) -> Broken:
+        """Return the smallest example that was found, without the steps that it does not need."""
+        best = self._smallest
+        if best is None:
+            raise AssertionError
+        wrong = self._found[best.key]
+        until = time.monotonic() + SHRINK_SECONDS
+        at = 0
+        while at < len(best.steps) and time.monotonic() < until:
+            less = replace(best, steps=best.steps[:at] + best.steps[at + 1 :])
+            found = self._wrong(less)
+            if found is not None and found.partition(":")[0] == wrong.partition(":")[0]:
+                best, wrong = less, found
+            else:
+                at += 1
+        return Broken(best.target.path, wrong, best.code(self.opened), self.seed)
+
+
+async def _one(served: Live, who: Client, example: Example, report: FuzzReport) -> str | None:
+    """Play one connection; what is wrong with it."""
     _forget(served)
+    path = example.target.path
     before = set(served._watch.tasks())
-    report.connections[target.path] += 1
+    report.connections[path] += 1
     try:
-        peer = await who.connect(handshake.path, headers=handshake.headers, name="fuzz")
+        peer = await who.connect(example.handshake.path, headers=example.handshake.headers, name="fuzz")
     except Refused as exc:
-        report.refused[target.path, exc.status] += 1
+        report.refused[path, exc.status] += 1
         return _raised(served)
     except (ConnectionLost, NotExpected) as exc:
-        return f"a hang: the handshake was not answered: {str(exc).splitlines()[0]}"
-    wrong = await _talk(served, peer, target, messages, report)
+        return _raised(served) or f"a hang: the handshake was not answered: {str(exc).splitlines()[0]}"
+    wrong = await _talk(peer, example, report)
     if wrong is not None:
         peer.reset()
     await peer.leave(wrong is not None)
@@ -225,24 +359,30 @@ async def _one(
     return wrong or left
 
 
-async def _talk(served: Live, peer: Peer, target: Target, messages: list[Sent], report: FuzzReport) -> str | None:
-    for opcode, payload in messages:
-        if peer.closed is not None:
-            break
-        await peer.send_frame(opcode, payload)
-        report.messages[target.path] += 1
+async def _talk(peer: Peer, example: Example, report: FuzzReport) -> str | None:
+    path, ending = example.target.path, example.ending
     try:
-        if peer.closed is None:
+        for step in example.steps:
+            if peer.closed is not None:
+                break
+            report.messages[path] += step.messages
+            await step.play(peer)
+        if ending == "close" and peer.closed is None:
             await peer.ping(b"fuzz")
         if peer.closed is None:
-            await peer.close()
+            if ending == "half_close":
+                peer.half_close()
+            elif ending == "reset":
+                peer.reset()
+            else:
+                await peer.close()
     except NotExpected as exc:
         if peer.closed is None:
             return f"a hang: {str(exc).splitlines()[0]}"
     except ConnectionLost:
         pass
-    if peer.closed is not None and peer.closed[0] not in (1000, 1005):
-        report.ended[target.path, peer.closed[0]] += 1
+    if peer.closed is not None and peer.closed[0] not in (1000, 1005, 1006):
+        report.ended[path, peer.closed[0]] += 1
     return None
 
 
@@ -258,12 +398,18 @@ async def _left(served: Live, before: set[Any]) -> str | None:
     watch = served._watch
     await watch.wait(lambda: set(watch.tasks()) - before, END_WITHIN)
     tasks = set(watch.tasks()) - before
-    left = [f"a leak: a task: {of_task(task)}" for task in tasks]
+    left = [_of_left(task) for task in tasks]
     left += [f"a leak: {text}" for text in [*watch.exits(bool(tasks)), *members_left(served.hubs)]]
     for task in tasks:
         task.cancel()
     await watch.wait(lambda: set(watch.tasks()) - before, END_WITHIN)
     return "\n".join(left) or None
+
+
+def _of_left(task: asyncio.Task[Any]) -> str:
+    if task.get_name().startswith("the handler of "):
+        return f"a hang: {of_task(task)}, has not ended though its socket is gone"
+    return f"a leak: a task: {of_task(task)}"
 
 
 def _forget(served: Live) -> None:
@@ -273,17 +419,3 @@ def _forget(served: Live) -> None:
     served._watch.forget_generators()
     for kept in (served._peers, served._names, served._handlers, served._actors):
         kept.clear()
-
-
-def _told(target: Target, handshake: Handshake, messages: list[Sent], wrong: str) -> str:
-    lines = [
-        f"{target.path} breaks",
-        "",
-        f"async with live.connect({handshake.path!r}, headers={list(handshake.headers)!r}) as peer:",
-    ]
-    for opcode, payload in messages:
-        kind = {TEXT: "TEXT", BINARY: "BINARY"}[opcode]
-        shown = repr(payload) if len(payload) <= 500 else f"{payload[:60]!r} ... ({len(payload)} bytes)"
-        lines.append(f"    await peer.send_frame({kind}, {shown})")
-    lines += ["    await peer.ping()", "", wrong]
-    return "\n".join(lines)

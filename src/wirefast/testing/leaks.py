@@ -26,6 +26,14 @@ __all__ = ["Watch", "members_left", "of_task"]
 PATIENCE = 1.0
 RUNNERS = (f"{os.sep}anyio{os.sep}", f"{os.sep}pytest_asyncio{os.sep}", f"{os.sep}_pytest{os.sep}")
 DESCRIPTORS = "/proc/self/fd"
+#: Files of what waits on behalf of a program, and coroutines that are looked through.
+INNER = (
+    f"{os.sep}asyncio{os.sep}",
+    f"{os.sep}anyio{os.sep}",
+    f"{os.sep}wirefast{os.sep}",
+    f"{os.sep}starlette{os.sep}",
+)
+MOST_AWAITED = 200
 #: What holds a container and is not where a program keeps it.
 NAMELESS = (types.FrameType, types.CellType, list, tuple, type)
 
@@ -154,18 +162,44 @@ def _path(websocket: WebSocket | None) -> str:
 
 def of_task(task: asyncio.Task[Any]) -> str:
     """Name a task, and where it stands."""
-    frames = task.get_stack(limit=1)
     coroutine: Any = task.get_coro()
     name = getattr(coroutine, "__qualname__", None) or repr(coroutine)
-    at = f", at {frames[-1].f_code.co_filename}:{frames[-1].f_lineno}" if frames else ""
-    inner = getattr(coroutine, "cr_await", None)
-    while inner is not None and getattr(inner, "cr_await", None) is not None:
-        inner = inner.cr_await
-    frame = getattr(inner, "cr_frame", None)
-    if frame is not None:
-        at = f", at {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+    frames = _frames_of(coroutine)
+    # What called asyncio says more than asyncio.
+    frame = next((frame for frame in reversed(frames) if not _is_inner(frame)), frames[-1] if frames else None)
+    at = f", at {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}" if frame is not None else ""
     told = task.get_name()
     return f"{told}{at}" if told.startswith("the handler of ") else f"{name} ({told}){at}"
+
+
+def _frames_of(coroutine: Any) -> list[types.FrameType]:
+    """Return the frames of a coroutine that waits, the innermost last; those within compiled coroutines too."""
+    found, waiting = [], [coroutine]
+    seen: set[int] = set()
+    while waiting and len(seen) < MOST_AWAITED:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        frame = getattr(item, "cr_frame", None) or getattr(item, "ag_frame", None)
+        if isinstance(frame, types.FrameType):
+            found.append(frame)
+        following = getattr(item, "cr_await", None) or getattr(item, "ag_await", None)
+        if following is not None:
+            waiting.append(following)
+        elif not isinstance(item, (types.CoroutineType, types.AsyncGeneratorType)):
+            # A compiled coroutine, or the wrapper of one: it does not say what it waits for, but refers to it.
+            waiting += [other for other in gc.get_referents(item) if _is_awaited(other)]
+    return found
+
+
+def _is_awaited(item: Any) -> bool:
+    kind = type(item)
+    return isinstance(item, (types.CoroutineType, types.AsyncGeneratorType)) or "cython" in kind.__module__.lower()
+
+
+def _is_inner(frame: types.FrameType) -> bool:
+    return any(part in frame.f_code.co_filename for part in INNER)
 
 
 def _of_generator(generator: Any) -> str:

@@ -17,6 +17,7 @@ from wirefast._core.scope import EXTENSION
 from wirefast._core.unicode import utf8
 from wirefast.testing.clock import Clock
 from wirefast.testing.errors import NotOnTheWire
+from wirefast.testing.exceptions import end_of
 from wirefast.testing.frames import (
     BINARY,
     CLOSE,
@@ -340,11 +341,11 @@ class AsgiLine(Line):
         self.task = asyncio.get_running_loop().create_task(self.run())
 
     async def run(self) -> None:
-        code = 1000
+        code, reason = 1000, ""
         try:
             await self.app(self.scope, self.receive, self.send)
         except BaseException as exc:
-            code = 1012 if isinstance(exc, asyncio.CancelledError) else 1011
+            code, reason = (1012, "") if isinstance(exc, asyncio.CancelledError) else end_of(exc)
             if isinstance(exc, asyncio.CancelledError):
                 raise
         finally:
@@ -352,7 +353,7 @@ class AsgiLine(Line):
                 if self.response is None:
                     self.answer(Response(500, [], b"Internal Server Error"))
                 else:
-                    self.end(code, "")
+                    self.end(code, reason)
 
     async def receive(self) -> dict[str, Any]:
         while not self.events:

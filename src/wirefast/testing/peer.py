@@ -424,6 +424,8 @@ class Peer(Faults):
         if self._line.response is None:
             raise ConnectionLost(f"{self.name}: the connection ended before the handshake was answered")
         if self._line.response.status != 101:
+            if self._line.response.header("connection") is None:
+                self._line.close()  # an answer to plain HTTP, behind which the server waits for a further request
             await self._finish(within)
             raise Refused(self._line.response) from self._live.exceptions.cause(self._line.port)
 

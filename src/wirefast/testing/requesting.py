@@ -10,11 +10,9 @@ from wirefast._core.scope import DENIAL_RESPONSE, EXTENSION
 from wirefast.testing.serving import ADDRESS, next_port
 from wirefast.testing.wire import CURRENT
 
-__all__ = ["Headers", "ByClient", "is_disconnect", "pairs_of", "request_of", "scope_of", "target_of"]
+__all__ = ["Headers", "ByClient", "pairs_of", "request_of", "scope_of", "target_of"]
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
-#: The exceptions of servers and frameworks that say no more than that a peer is gone.
-DISCONNECTS = {"WebSocketDisconnect", "ClientDisconnected", "ClientDisconnect"}
 #: Characters that a path of a test may have as they are.
 SAFE = "/?&=%:;,@+$!*'()~-._[]|{}\"<>\\^`"
 #: Twenty-two characters and two signs, as 16 random bytes in base64 have them; the same in each run.
@@ -124,10 +122,3 @@ class ByClient(dict[Any, Any]):
 
     def __bool__(self) -> bool:
         return True
-
-
-def is_disconnect(exc: BaseException) -> bool:
-    """Whether an exception only says that the peer is gone, or that the server cancels."""
-    return any(
-        kind.__name__ in ("WebSocketDisconnect", "ClientDisconnected", "ClientDisconnect") for kind in type(exc).__mro__
-    )

@@ -17,13 +17,13 @@ from wirefast.testing.broker import Broker, join_network
 from wirefast.testing.client import Acting, Client
 from wirefast.testing.clock import Clock, clock_of
 from wirefast.testing.errors import Leaked
-from wirefast.testing.exceptions import Exceptions
+from wirefast.testing.exceptions import Exceptions, is_clients
 from wirefast.testing.leaks import Watch, members_left
 from wirefast.testing.lifespan import Lifespan
 from wirefast.testing.lines import AsgiLine, Line, WireLine
 from wirefast.testing.loading import load
 from wirefast.testing.peer import WITHIN, Peer
-from wirefast.testing.requesting import ByClient, Headers, is_disconnect, pairs_of, request_of, scope_of
+from wirefast.testing.requesting import ByClient, Headers, pairs_of, request_of, scope_of
 from wirefast.testing.runner import Runner
 from wirefast.testing.serving import Server
 from wirefast.testing.transcript import Event, Transcript
@@ -410,7 +410,7 @@ class Live(Client):
         try:
             await self.app(scope, receive, send)
         except Exception as exc:
-            if not is_disconnect(exc):
+            if not is_clients(exc):
                 self.exceptions.add(exc, port)
             raise
 

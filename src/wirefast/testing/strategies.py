@@ -37,6 +37,21 @@ FORMATS: dict[str, SearchStrategy[str]] = {
     "duration": st.integers(0, 10**6).map(lambda seconds: f"PT{seconds}S"),
 }
 
+#: JSON that parsers differ about, and what is nearly JSON.
+ODD = [
+    b"",
+    b"\xef\xbb\xbf",
+    b"null",
+    b"{",
+    b"NaN",
+    b"-Infinity",
+    b"1e999",
+    b"-0",
+    b"9" * 5000,
+    b'{"type": 1}',
+    b'{"a": 1, "a": 2}',
+]
+
 
 def values_of(schema: dict[str, Any]) -> SearchStrategy[Any]:
     """Return a strategy for JSON values that a schema allows, as far as pydantic's schemas say it.
@@ -128,19 +143,23 @@ def _number(schema: dict[str, Any], known: dict[str, Any], depth: int) -> Search
 def broken(draw: st.DrawFn, valid: SearchStrategy[Any]) -> bytes:
     """Return a message that is nearly one: JSON with something amiss, or text that is no JSON."""
     value = draw(valid)
-    how = draw(st.sampled_from(["lost", "other", "more", "cut", "swapped", "deep", "surrogate", "junk"]))
+    how = draw(st.sampled_from(["lost", "other", "more", "cut", "swapped", "deep", "surrogate", "junk", "long", "odd"]))
     if isinstance(value, dict) and value and how in ("lost", "other", "more"):
         key = draw(st.sampled_from(sorted(value)))
         if how == "lost":
             value = {name: item for name, item in value.items() if name != key}
         else:
             value = {**value, (key if how == "other" else draw(TEXT)): draw(JSON)}
+    if isinstance(value, dict) and value and how == "long":
+        value = {**value, draw(st.sampled_from(sorted(value))): draw(st.sampled_from(["x", "ü", '"'])) * 70_000}
     text = orjson.dumps(_fitting(value))
     if how == "cut" and len(text) > 1:
         return text[: draw(st.integers(1, len(text) - 1))]
     if how == "swapped" and len(text) > 1:
         at = draw(st.integers(0, len(text) - 1))
         return text[:at] + draw(st.sampled_from(list(string.printable))).encode() + text[at + 1 :]
+    if how == "odd":
+        return draw(st.sampled_from(ODD)) + (text if draw(st.booleans()) else b"")
     if how == "deep":
         levels = draw(st.sampled_from([100, 2_000, 100_000]))
         return b"[" * levels + b"]" * levels

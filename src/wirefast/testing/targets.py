@@ -5,10 +5,11 @@ wirefast only.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,15 +19,20 @@ from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 from starlette.routing import Mount, WebSocketRoute
 
+from wirefast.dependencies.models import Dependant
+from wirefast.documents.needs import Needs
 from wirefast.documents.sockets import shown_routes
 from wirefast.messages.route import MessageRoute
+from wirefast.testing.frames import BINARY, TEXT
+from wirefast.testing.steps import Step, awry, message, split
 from wirefast.testing.strategies import JSON, broken, values_of
 
 __all__ = ["Handshake", "Target", "targets_of"]
 
-#: A message: the opcode and the payload.
+#: A whole message: the opcode and the payload.
 Sent = tuple[int, bytes]
-TEXT, BINARY = 1, 2
+#: Names and values as they are sent.
+Pairs = list[tuple[str, str]]
 CONVERTORS: dict[str, SearchStrategy[Any]] = {
     "int": st.integers(0, 2**31),
     "float": st.floats(0, 1e9).map(lambda value: f"{value:.3f}"),
@@ -34,6 +40,52 @@ CONVERTORS: dict[str, SearchStrategy[Any]] = {
     "path": st.text("abc/.", min_size=1, max_size=12),
 }
 WORD = st.text("abcdefgh0123456789_-", min_size=1, max_size=12)
+#: What a parameter is rarely sent: past every number, in other digits, no number, almost one, not printable, long.
+ODD = st.sampled_from(
+    [
+        "",
+        " ",
+        "-1",
+        "9" * 30,
+        "9" * 5000,
+        "1e400",
+        "NaN",
+        "\u0663",
+        " 1 ",
+        "0x1",
+        "1_0",
+        "\0",
+        "\ufffd",
+        "\U0001f600",
+        "x" * 3000,
+    ]
+)
+#: What is put behind a path or a query, percent-encoding that is none among it.
+PATH_ENDS = st.sampled_from(["%", "%zz", "%ff", "%00", "/", "/../x", "%2e%2e", "%2f", ";a=b", "\\", "é"])
+QUERY_ENDS = st.sampled_from(["&", "=", "%", "%ff", "a[b]=c", "&&=&", "a=%00", "a;b", "x=" + "y" * 5000])
+#: Headers of a handshake that is no good, or that says something else.
+ODD_HEADERS: SearchStrategy[tuple[tuple[str, str], ...]] = st.sampled_from(
+    [
+        (("Sec-WebSocket-Version", "12"),),
+        (("Sec-WebSocket-Key", "short"),),
+        (("Upgrade", "h2c"),),
+        (("Connection", "close"),),
+        (("Host", ""),),
+        (("Sec-WebSocket-Protocol", "chat, superchat"),),
+        (("Sec-WebSocket-Protocol", "a b,,"),),
+        (("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),),
+        (("Sec-WebSocket-Extensions", "permessage-deflate; server_max_window_bits=99"),),
+        (("Origin", "https://elsewhere.example"),),
+        (("Origin", "null"),),
+        (("Cookie", 'a=b; =; "'),),
+        (("Cookie", "session=%ff; session=\xff"),),
+        (("Content-Length", "5"),),
+        (("Transfer-Encoding", "chunked"),),
+        (("X-Forwarded-For", "not an address"),),
+        (("X-Long", "x" * 10_000),),
+        (("Accept-Language", "\xe9\xff"),),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -56,29 +108,34 @@ class Target:
     Attributes:
         path: as it was declared.
         handshakes: for its parameters: values that are allowed, and some that are not.
-        messages: frames with what the route takes, and what it does not.
+        steps: messages that the route takes, and what it does not take.
         typed: whether it says which messages it takes.
     """
 
     path: str
     handshakes: SearchStrategy[Handshake]
-    messages: SearchStrategy[Sent]
+    steps: SearchStrategy[Step]
     typed: bool = False
-    kinds: list[str] = field(default_factory=list)
 
 
-def targets_of(app: Any, prefix: str = "") -> list[Target]:
-    """Return every WebSocket route of an application: those of routers and of mounted applications too."""
+def targets_of(app: Any, prefix: str = "", given: Collection[str] = ()) -> list[Target]:
+    """Return every WebSocket route of an application: those of routers and of mounted applications too.
+
+    Args:
+        app: anything with ``routes``.
+        prefix: of every path.
+        given: names of headers that every handshake has already, in small letters.
+    """
     found = []
     for route in shown_routes(getattr(app, "routes", ())):
         if isinstance(route, Mount):
-            found += targets_of(route.app, prefix + route.path)
+            found += targets_of(route.app, prefix + route.path, given)
         elif isinstance(route, WebSocketRoute):
-            found.append(_target(route, prefix))
+            found.append(_target(route, prefix, given))
     return found
 
 
-def _target(route: Any, prefix: str) -> Target:
+def _target(route: Any, prefix: str, given: Collection[str]) -> Target:
     accepted = list(_accepted(route))
     plain = st.tuples(st.just(TEXT), st.text(max_size=60).map(_utf8)) | st.tuples(
         st.just(BINARY), st.binary(max_size=60)
@@ -90,7 +147,10 @@ def _target(route: Any, prefix: str) -> Target:
         kinds = [st.tuples(st.sampled_from([TEXT, TEXT, BINARY]), with_ref), *kinds]
     nearly = broken(st.one_of(accepted) if accepted else JSON)
     kinds.append(st.tuples(st.sampled_from([TEXT, BINARY]), nearly))
-    return Target(prefix + route.path, _handshakes(route, prefix), st.one_of(kinds), bool(accepted))
+    messages = st.one_of(kinds)
+    whole = messages.map(lambda sent: message(*sent))
+    steps = st.one_of(whole, whole, whole, whole, split(messages), awry(messages))
+    return Target(prefix + route.path, _handshakes(route, prefix, given), steps, bool(accepted))
 
 
 def _accepted(route: Any) -> Iterator[SearchStrategy[Any]]:
@@ -119,38 +179,74 @@ def _values(message: Any, tag: str, tags: Any) -> Iterator[SearchStrategy[Any]]:
         yield values
 
 
-def _handshakes(route: Any, prefix: str) -> SearchStrategy[Handshake]:
-    fields = {"path": {}, "query": {}, "header": {}, "cookie": {}}  # type: dict[str, dict[str, SearchStrategy[Any]]]
-    waiting = [getattr(route, "dependant", None)]
-    while waiting:
-        dependant = waiting.pop()
-        if dependant is None:
-            continue
-        waiting.extend(dependant.dependencies)
-        for place, found in fields.items():
-            for item in getattr(dependant, f"{place}_params"):
-                required = item.field_info.is_required()
-                found[item.alias] = _parameter(item) if required else st.none() | _parameter(item)
+def _handshakes(route: Any, prefix: str, given: Collection[str]) -> SearchStrategy[Handshake]:
+    fields: dict[str, dict[str, SearchStrategy[Any]]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
+    dependant = getattr(route, "dependant", None)
+    if isinstance(dependant, Dependant):  # of another framework it has other fields
+        needs = Needs.of(dependant)
+        for scheme, _ in needs.security:
+            place, name, values = _credentials(scheme.model)
+            fields[place][name] = st.none() | values
+        for place, name, field, required in needs.sent():
+            fields[place][name] = _parameter(field) if required else st.none() | _parameter(field)
+    for name in [name for name in fields["header"] if name.lower() in given]:
+        del fields["header"][name]
+    if "cookie" in given:
+        fields["cookie"].clear()
     template = prefix + getattr(route, "path_format", re.sub(r":\w+}", "}", route.path))
     convertors = getattr(route, "param_convertors", {})
     places = {}
     for name in re.findall(r"{(\w+)}", template):
         kind = type(convertors.get(name)).__name__.removesuffix("Convertor").lower()
         places[name] = CONVERTORS[kind].map(str) if kind in CONVERTORS else fields["path"].get(name, WORD)
-    return st.builds(
+    valid = st.builds(
         lambda path, query, header, cookie: _opened(template, path, query, header, cookie),
         st.fixed_dictionaries(places),
         *(st.fixed_dictionaries(fields[place]) for place in ("query", "header", "cookie")),
     )
+    return st.one_of(*[valid] * 6, _spoiled(valid, given))
 
 
-def _parameter(item: Any) -> SearchStrategy[str]:
+@st.composite
+def _spoiled(draw: st.DrawFn, valid: SearchStrategy[Handshake], given: Collection[str]) -> Handshake:
+    """Return a handshake with something amiss."""
+    opened = draw(valid)
+    path, mark, query = opened.path.partition("?")
+    where = draw(st.sampled_from(["path", "query", "twice", "headers"]))
+    if where == "path":
+        path += draw(PATH_ENDS)
+    elif where == "query":
+        query, mark = f"{query}&{draw(QUERY_ENDS)}" if query else draw(QUERY_ENDS), "?"
+    elif where == "twice":
+        query = f"{query}&{query}" if query else query
+    more = draw(ODD_HEADERS) if where == "headers" else ()
+    more = tuple(line for line in more if line[0].lower() not in given)
+    return Handshake(path + mark + query, (*opened.headers, *more))
+
+
+def _credentials(model: Any) -> tuple[str, str, SearchStrategy[str]]:
+    """Return where a security scheme reads, the name there, and what may be sent: nobody's, or none at all."""
+    if str(model.type_.value) == "apiKey":
+        return model.in_.value, model.name, WORD | ODD
+    word = WORD | ODD
+    if str(getattr(model, "scheme", "")).lower() == "basic":
+        pairs = st.tuples(WORD, WORD).map(lambda pair: base64.b64encode(":".join(pair).encode()).decode())
+        return "header", "Authorization", st.one_of(pairs, word).map(lambda text: f"Basic {text}")
+    return "header", "Authorization", st.one_of(word.map(lambda text: f"Bearer {text}"), word)
+
+
+def _parameter(item: Any) -> SearchStrategy[str | list[str]]:
     """Values of one parameter as text: mostly what it allows."""
     try:
         allowed = values_of(item.type_adapter.json_schema())
     except PydanticInvalidForJsonSchema:
         allowed = WORD
-    return st.one_of(allowed.map(_as_text), allowed.map(_as_text), allowed.map(_as_text), WORD)
+    sent = allowed.map(_as_sent)
+    return st.one_of(*[sent] * 8, WORD, ODD)
+
+
+def _as_sent(value: Any) -> str | list[str]:
+    return [_as_text(item) for item in value] if isinstance(value, list) else _as_text(value)
 
 
 def _as_text(value: Any) -> str:
@@ -160,12 +256,13 @@ def _as_text(value: Any) -> str:
 
 
 def _opened(
-    template: str, path: dict[str, str], query: dict[str, str], header: dict[str, str], cookie: dict[str, str]
+    template: str, path: dict[str, Any], query: dict[str, Any], header: dict[str, Any], cookie: dict[str, Any]
 ) -> Handshake:
-    def sent(values: dict[str, str]) -> list[tuple[str, str]]:
-        return [(name, _utf8(value).decode()) for name, value in values.items() if value is not None]
+    def sent(values: dict[str, Any]) -> Pairs:
+        several = [(name, value if isinstance(value, list) else [value]) for name, value in values.items()]
+        return [(name, _utf8(item).decode()) for name, items in several for item in items if item is not None]
 
-    filled = re.sub(r"{(\w+)}", lambda found: quote(_utf8(path[found[1]]), safe="/") or "-", template)
+    filled = re.sub(r"{(\w+)}", lambda found: quote(_utf8(_as_text(path[found[1]])), safe="/") or "-", template)
     parameters = urlencode(sent(query))
     lines = [(name, _line(value)) for name, value in sent(header)]
     cookies = "; ".join(f"{name}={quote(value, safe='')}" for name, value in sent(cookie))

@@ -1,0 +1,78 @@
+"""Ends code that keeps the event loop from turning, which nothing on the loop could. wirefast only."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["StoodStill", "Watchdog"]
+
+#: Seconds between two looks.
+LOOK_EVERY = 0.25
+#: Frames of the code that is named.
+FRAMES = 4
+
+
+class StoodStill(BaseException):
+    """Raised within code that has kept the loop too long; no Exception, so that the code does not catch it."""
+
+
+class Watchdog:
+    """Looks, by a signal, whether a loop turns. It does nothing outside of the main thread, or without SIGALRM.
+
+    Args:
+        loop: that is watched.
+        seconds: that one turn may take.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self.loop = loop
+        self.seconds = seconds
+        self._since: float | None = None
+        self._told: str | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch within the block, in which the loop has to run."""
+        if not self._may_watch():
+            yield
+            return
+        self._since = self._told = None
+        before = signal.signal(signal.SIGALRM, self._look)
+        signal.setitimer(signal.ITIMER_REAL, LOOK_EVERY, LOOK_EVERY)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    @staticmethod
+    def _may_watch() -> bool:
+        """Tell whether the timer is there, and nobody else's, such as pytest-timeout's."""
+        if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+            return False
+        return signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+    @property
+    def told(self) -> str | None:
+        """Where code was ended within the last block; None where none was."""
+        return self._told
+
+    def _turned(self) -> None:
+        self._since = None
+
+    def _look(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+            self.loop.call_soon_threadsafe(self._turned)
+        elif now - self._since > self.seconds:
+            self._since = None
+            self._told = "".join(traceback.format_stack(frame, FRAMES))
+            raise StoodStill(f"the event loop stood still for {self.seconds:g} s")
