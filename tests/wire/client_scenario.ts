@@ -104,6 +104,24 @@ async function tokens(url: string): Promise<void> {
   expect("refused", (await until(never, "closed")).code, 4401);
 }
 
+async function tickets(url: string): Promise<void> {
+  let asked = 0;
+  const token = async (): Promise<string> => {
+    asked += 1;
+    const response = await fetch(`${url.replace("ws", "http")}/tickets`, { method: "POST" });
+    return response.json();
+  };
+  const room = connect("/ticketed", { url, token, retry: { base: 1 } });
+  for (let connection = 1; connection <= 3; connection++) {
+    expect("ticket", (await room.request({ type: "whose" })).text, "ada");
+    expect("a ticket for each connection", asked, connection);
+    const waiting = until(room, "waiting");
+    room.send({ type: "restart" });
+    await waiting;
+  }
+  await room.close();
+}
+
 async function others(url: string): Promise<void> {
   const numbers: number[] = [];
   for await (const tick of connect("/ticks/{last}", { url, params: { last: 5 } })) numbers.push(tick.number);
@@ -146,6 +164,7 @@ export async function scenario(url: string): Promise<string> {
   await talk(url);
   await ends(url);
   await tokens(url);
+  await tickets(url);
   await others(url);
   await nowhere();
   return "all well";

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from wirefast import App, Depends, Query, WebSocket, WebSocketException
+from wirefast import App, Depends, Query, Response, WebSocket, WebSocketException
 from wirefast.messages import MessageError
 from wirefast.rooms import Hub
-from wirefast.security import APIKeyQuery, WebSocketBearer
+from wirefast.security import APIKeyQuery, Ticket, Tickets, WebSocketBearer
 from wirefast.security.websocket_bearer import Source
 
 
@@ -100,6 +100,27 @@ private = app.messages("/private", dependencies=[Depends(check_token)])
 @private.on("hello")
 async def hello(name: str) -> Said:
     return Said(by="server", text=name)
+
+
+tickets = Tickets(ttl=30)
+ticketed = app.messages("/ticketed")
+
+
+@app.post("/tickets")
+async def issue(response: Response) -> str:
+    """Issue a ticket to pages of any origin: who asks is not looked at here."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return await tickets.issue("ada")
+
+
+@ticketed.on("whose")
+async def whose(ticket: Annotated[Ticket, Depends(tickets)], unused: int = 0) -> Said:
+    return Said(by="server", text=ticket.subject)
+
+
+@ticketed.on("restart")
+async def restart(unused: int = 0) -> None:
+    raise WebSocketException(1012, "retry=1")
 
 
 @app.websocket_stream("/ticks/{last}")

@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from processes import TIMEOUT, running, wirefast
@@ -134,6 +135,28 @@ def test_tokens(client: Any, url: str) -> None:
                 assert (await room.request(client.Which())).text == "a?>~"
         async with client.connect("/private", url=url, token=lambda: "old", retry_base=0.001) as room:
             assert (await until(room, "closed")).code == 4401
+
+    run(work())
+
+
+def test_tickets(client: Any, url: str) -> None:
+    async def work() -> None:
+        asked = 0
+        async with httpx2.AsyncClient(base_url=url.replace("ws", "http")) as http:
+
+            async def ticket() -> str:
+                nonlocal asked
+                asked += 1
+                return str((await http.post("/tickets")).json())
+
+            async with client.connect("/ticketed", url=url, token=ticket, retry_base=0.001) as room:
+                for connection in (1, 2, 3):
+                    assert (await room.request(client.Whose())).text == "ada"
+                    assert asked == connection  # each holds once
+                    waiting = asyncio.create_task(until(room, "waiting"))
+                    await asyncio.sleep(0)
+                    await room.send(client.Restart())
+                    await waiting
 
     run(work())
 

@@ -72,7 +72,7 @@ def test_talking(browser: Browser, url: str) -> None:
     page = opened(browser, f"{url}/asyncapi")
     assert page.evaluate("document.title") == "Clients - Sockets"
     assert page.evaluate("[...document.querySelectorAll('nav a code')].map(item => item.textContent)") == [
-        "/rooms/{room_id}", "/private", "/ticks/{last}", "/echo/{path}",
+        "/rooms/{room_id}", "/private", "/ticketed", "/ticks/{last}", "/echo/{path}",
         "/tokens/header", "/tokens/subprotocol", "/tokens/message", "/tokens/query",
     ]  # fmt: skip
     assert page.evaluate("button('Send').disabled")
@@ -149,6 +149,20 @@ def test_tokens_go_where_the_document_says(browser: Browser, url: str, place: st
     send(page, "which")
     page.wait_for("lines().some(line => line.startsWith('heard answer'))")
     assert '"text":"a?>~"' in page.evaluate("lines().at(-1)")
+    fine(page)
+
+
+def test_a_ticket(browser: Browser, url: str) -> None:
+    page = opened(browser, f"{url}/asyncapi#ticketed")
+    ticket = page.evaluate("fetch('/tickets', {method: 'POST'}).then(response => response.json())")
+    connect(page, Token=ticket)
+    page.wait_for("lines().some(line => line.startsWith('note|open'))")
+    send(page, "whose")
+    page.wait_for("lines().some(line => line.startsWith('heard answer'))")
+    assert '"text":"ada"' in page.evaluate("lines().at(-1)")
+    connect(page)  # with the ticket that was used
+    page.wait_for("lines().some(line => line.startsWith('error|the server refused the handshake'))")
+    assert ticket not in page.evaluate("[location.href, document.body.innerText].join()")
     fine(page)
 
 
