@@ -387,6 +387,7 @@ def test_options_and_defaults(monkeypatch: pytest.MonkeyPatch, project: Path, co
     assert {name: value for name, value in found.items() if name not in reference} == {
         "timeout_body": 60.0, "drain_batch": 500, "drain_every": 0.5, "log_ends": True, "watched": True,
         "health_path": None, "ready_path": None, "request_ids": False, "counts": False, "shows_pages": False,
+        "transport": "loop",
     }  # fmt: skip
 
     arguments = [

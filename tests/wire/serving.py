@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import os
 import sys
 import termios
 import threading
@@ -17,8 +18,14 @@ import uvicorn
 import uvloop
 from peer import Peer, close_frame
 
+from wirefast.server.sockets.listening import Listening
+
 # Client and server share an interpreter here: let them take turns more often than every 5 ms.
 sys.setswitchinterval(0.0002)
+
+
+#: Of servers that a test does not choose one for: what `wirefast run` has, or what the run of the tests is to try.
+TRANSPORT = os.environ.get("WIREFAST_TRANSPORT", "loop")
 
 
 class Steps:
@@ -41,8 +48,10 @@ class Served:
         settings = {"ws": "wirefast.server:WebSocketProtocol", "http": "wirefast.server:HttpProtocol"} | settings
         settings = {"lifespan": "off", "port": 0, "log_config": None, "log_level": "info"} | settings
         settings = {"timeout_graceful_shutdown": 5} | settings
+        transport = settings.pop("transport", TRANSPORT)
         self.config = uvicorn.Config(app, **settings)
-        self.server = uvicorn.Server(self.config)
+        self.config.transport = transport  # type: ignore[attr-defined]
+        self.server = Listening(self.config)
         self.loop_name = loop
         self.loop: asyncio.AbstractEventLoop | None = None
         self.records: list[logging.LogRecord] = []

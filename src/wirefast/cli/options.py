@@ -27,7 +27,7 @@ LIMITS = (
 )
 
 #: Those that become attributes of the server's Config, by their click names.
-CONFIG_ATTRIBUTES = ("timeout_body", "drain_batch", "drain_every", "health_path", "ready_path")
+CONFIG_ATTRIBUTES = ("timeout_body", "drain_batch", "drain_every", "health_path", "ready_path", "transport")
 
 
 def protocols() -> dict[str, str]:
@@ -97,6 +97,13 @@ def own_options() -> list[click.Parameter]:
             is_flag=True,
             help="Give each request and socket an id: the client's X-Request-ID, or a new one. It is in the response, "
             "in scope['wirefast.request_id'] and in the log.",
+        ),
+        click.Option(
+            ["--transport"],
+            type=click.Choice(["sockets", "loop"]),
+            default="loop",
+            show_default=True,
+            help="Who reads and writes connections without TLS: wirefast's own sockets, or the loop's transports.",
         ),
         click.Option(["--pin"], is_flag=True, help="Keep each worker on a core of its own (Linux)."),
         click.Option(

@@ -28,6 +28,8 @@ class Settings(uvicorn.Config):
         serves: whether the server has started and does not drain; the server sets it.
         request_ids: whether each connection gets an id. Default: False.
         shows_pages: whether the log says where the application's pages are. Default: False.
+        transport: "sockets": connections without TLS are accepted, read and written by `wirefast.server.sockets`, where
+            the loop can watch a descriptor. "loop", the default: by the loop's transports.
         watched: whether sockets are counted for `wirefast top`. Default: False.
     """
 
@@ -41,6 +43,7 @@ class Settings(uvicorn.Config):
     ready_path: str | None = None
     serves: bool = False
     request_ids: bool = False
+    transport: str = "loop"
 
     def load(self) -> None:
         """Load the application, and choose the protocols that do what is set."""

@@ -5,6 +5,7 @@ from libc.stddef cimport size_t
 from wirefast.server.deflate cimport Deflate
 from wirefast.server.frames cimport FrameStream
 from wirefast.server.settings cimport Settings
+from wirefast.server.sockets.transport cimport SocketTransport
 
 
 # Where a connection is, from its first byte to its last (RFC 6455, section 7.1). A state is never left for one above
@@ -29,7 +30,9 @@ cdef bytes make_frame(unsigned opcode, unsigned rsv, const char* data, size_t si
 
 
 cdef class Outgoing(FrameStream):
+    # The same transport twice where it is one of ours, which takes frames as they are; else `plain` is None.
     cdef readonly object transport
+    cdef SocketTransport plain
     cdef Settings settings
     cdef readonly WireState state
     # The application has closed; and a failure that waits until the application has answered what came before the

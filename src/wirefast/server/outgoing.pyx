@@ -119,6 +119,9 @@ cdef class Outgoing(FrameStream):
 
     cdef bint write(self, list frames) except -1:
         """Give frames to the transport; false where it takes no more, and the connection is lost or ends."""
+        if self.plain is not None and not self.plain.closing:
+            self.plain.send(frames)
+            return True
         try:
             if not self.transport.is_closing():
                 self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))

@@ -15,7 +15,7 @@ import asyncio
 import contextvars
 import sys
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
@@ -28,6 +28,7 @@ from wirefast.server.lazy_scope cimport LazyScope, asked, new_scope
 from wirefast.server.outgoing cimport CLOSED, CLOSING, CONNECTING, LOST, OPEN
 from wirefast.server.reactor cimport reactor_of
 from wirefast.server.settings cimport settings_of
+from wirefast.server.sockets.transport cimport SocketTransport
 
 import uvicorn.logging
 from uvicorn.protocols.utils import ClientDisconnected, get_remote_addr
@@ -107,6 +108,9 @@ cdef class WebSocketProtocol(Opening):
 
     def connection_made(self, transport):
         self.transport = transport
+        if isinstance(transport, SocketTransport):
+            self.plain = transport
+            self.takes_bytes = type(self).data_received is WebSocketProtocol.data_received
         self.settings.server_state.connections.add(self)
         if self.settings.trace:
             self.settings.logger.log(TRACE, "%s - WebSocket connection made", asked(get_remote_addr, transport))
@@ -144,6 +148,15 @@ cdef class WebSocketProtocol(Opening):
                 self.early += data
             if <size_t> len(self.early) > EARLY_LIMIT and not self.read_paused:
                 self.pause_reading()
+
+    cdef int bytes_received(self, const uint8_t* data, size_t size) except -1:
+        if self.state == CONNECTING:
+            self.data_received(PyBytes_FromStringAndSize(<const char*> data, <Py_ssize_t> size))
+            return 0
+        self.feed(data, size)
+        if self.ring_count:
+            self.wake()
+        return 0
 
     def shutdown(self):
         """uvicorn is stopping: tell the peer and the application."""

@@ -1,6 +1,9 @@
 # What the connections of one event loop share: one callback a turn that runs the tasks which got messages
 # and writes what they sent, and one timer.
 
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t
+
 from wirefast._core.channel cimport Channel
 from wirefast.server.waiter cimport Waiter
 
@@ -14,11 +17,16 @@ cdef class Flushable(Channel):
     # The wheel's bucket this connection waits in, or None, and the bucket's tick. It waits in one at most.
     cdef set bucket
     cdef object tick
+    # Whether `bytes_received` is for it, rather than asyncio's data_received.
+    cdef bint takes_bytes
 
     # Write what has been queued in this turn.
     cdef int flush(self) except -1
     # The time asked for with Reactor.schedule has come.
     cdef int due(self) except -1
+    # Bytes have come through a socket of ours (`server/sockets`), which uses `data` again after the call. What is to be
+    # sent waits for the end of the turn.
+    cdef int bytes_received(self, const uint8_t* data, size_t size) except -1
 
 
 cdef class Reactor:
@@ -26,10 +34,11 @@ cdef class Reactor:
     cdef object __weakref__
 
     # The turn. Waiters whose connections got messages, connections with something to write, and whether the
-    # loop has been asked for the callback.
+    # loop has been asked for the callback. It is not asked while `held`: whoever holds runs the turn.
     cdef list ready
     cdef list dirty
     cdef bint scheduled
+    cdef bint held
     cdef object call_soon
     cdef object on_turn
 
@@ -45,6 +54,11 @@ cdef class Reactor:
     # Ask for one flush of this connection at the end of the turn.
     cdef int mark(self, Flushable connection) except -1
     cdef int ask(self) except -1
+    cdef int run_turn(self) except -1
+    # The poller of our own sockets begins to read: what is woken and what is to be written waits for `let_go`, which
+    # runs the turn.
+    cdef int hold(self) except -1
+    cdef int let_go(self) except -1
     # Ask for one `due` after `delay` seconds, or up to a tick later; replaces what it asked for before.
     cdef int schedule(self, Flushable connection, double delay) except -1
     cdef int cancel(self, Flushable connection) except -1

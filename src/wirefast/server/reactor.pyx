@@ -11,6 +11,9 @@ cost one timer handle. A connection that goes leaves its bucket at once, so noth
 import logging
 from weakref import WeakValueDictionary
 
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t
+
 logger = logging.getLogger("uvicorn.error")
 
 # Seconds of a tick of the wheel, how late a connection may be called; a long delay is rounded up to COARSE
@@ -32,6 +35,9 @@ cdef class Flushable(Channel):
         raise NotImplementedError
 
     cdef int due(self) except -1:
+        raise NotImplementedError
+
+    cdef int bytes_received(self, const uint8_t* data, size_t size) except -1:
         raise NotImplementedError
 
 
@@ -60,29 +66,43 @@ cdef class Reactor:
         return 0
 
     cdef int ask(self) except -1:
-        if not self.scheduled:
+        if not self.scheduled and not self.held:
             self.scheduled = True
             self.call_soon(self.on_turn)
         return 0
 
+    cdef int hold(self) except -1:
+        self.held = True
+        return 0
+
+    cdef int let_go(self) except -1:
+        self.held = False
+        return self.run_turn()
+
     def turn(self):
         """Run the tasks that got messages, then write what is to be written."""
+        self.scheduled = False
+        self.run_turn()
+
+    cdef int run_turn(self) except -1:
         cdef Waiter waiter
         cdef Flushable connection
         cdef list ready = self.ready
         cdef list dirty
         if ready:
             self.ready = []
+            # What these tasks write leaves below, without another turn.
+            self.held = True
             for waiter in ready:
                 try:
                     waiter.run()
                 except BaseException as exc:
                     # As if the loop itself had run the task: the others get their turn.
                     self.call_soon(raise_error, exc)
-        self.scheduled = False
-        if self.ready:
-            # These tasks were woken by those that have just run, which could not ask for another turn.
-            self.ask()
+            self.held = False
+            if self.ready:
+                # These tasks were woken by those that have just run, which could not ask for another turn.
+                self.ask()
         dirty = self.dirty
         if dirty:
             self.dirty = []
@@ -94,6 +114,7 @@ cdef class Reactor:
                     logger.exception("Writing to a WebSocket failed")
                 except BaseException as exc:
                     self.call_soon(raise_error, exc)
+        return 0
 
     cdef double now(self) except? -1.0:
         # Not kept as it is now: a test may give the loop another clock.

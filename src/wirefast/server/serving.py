@@ -11,12 +11,11 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-import uvicorn
-
 from wirefast.server.drain import Drain, refuse_newcomers
 from wirefast.server.ending import end_process
 from wirefast.server.health import is_ready
 from wirefast.server.pages import announce_pages
+from wirefast.server.sockets.listening import Listening
 
 __all__ = ["Server"]
 
@@ -28,7 +27,7 @@ END_AT_ONCE = 1.0
 logger = logging.getLogger("uvicorn.error")
 
 
-class Server(uvicorn.Server):
+class Server(Listening):
     """`uvicorn.Server` whose sockets are drained (`wirefast.server.drain`) before its shutdown.
 
     Without a supervisor it goes on to listen while it drains, and answers upgrades with 503, so that clients know at

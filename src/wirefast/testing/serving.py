@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 from typing import Any
 
 from uvicorn.server import ServerState
@@ -14,6 +15,7 @@ from uvicorn.server import ServerState
 from wirefast.server import HttpProtocol, WebSocketProtocol
 from wirefast.server.config import Settings
 from wirefast.server.serving import Server as DrainingServer
+from wirefast.server.sockets.listening import SocketServer, can_serve
 from wirefast.testing.clock import Clock
 from wirefast.testing.wire import MemoryWire, Receiver, SocketWire, Wire
 
@@ -64,7 +66,7 @@ class Server:
         #: Of the lifespan, for every scope.
         self.app_state: dict[str, Any] = {}
         self.closed = False
-        self._listener: asyncio.Server | None = None
+        self._listener: Any = None
 
     def make_protocol(self) -> HttpProtocol:
         """Return the protocol of a new connection."""
@@ -77,7 +79,11 @@ class Server:
         self.config.serves = True
         if self.real:
             loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(self.make_protocol, "127.0.0.1", 0)
+            if can_serve(self.config, loop):
+                made = [socket.create_server(("127.0.0.1", 0))]
+                self._listener = SocketServer(made, self.make_protocol, self.config.backlog)
+            else:
+                self._listener = await loop.create_server(self.make_protocol, "127.0.0.1", 0)
 
     @property
     def address(self) -> tuple[str, int]:

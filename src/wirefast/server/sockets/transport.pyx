@@ -1,0 +1,467 @@
+# distutils: sources = csrc/poller.c csrc/stream.c
+"""``SocketTransport``: a connection that the poller reads and that writes at once, with asyncio's manners.
+
+What a protocol sees is asyncio's contract: ``connection_lost`` comes once, from a callback of the loop, after which the
+descriptor is closed; an exception of a callback ends its connection and goes to the loop's exception handler;
+``write`` never blocks, and what the system does not take counts against the limits of the write buffer.
+
+Two things differ. All callbacks of a protocol run in the context that the poller was made in. And what ``write`` and
+``writelines`` were given in one turn of the loop leaves together, at its end, by one call of the system.
+"""
+
+import asyncio
+import os
+import socket
+import warnings
+from asyncio.trsock import TransportSocket
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.errno cimport EAGAIN
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t
+from libc.string cimport memcpy
+
+from wirefast.server.reactor cimport Flushable
+from wirefast.server.sockets.csrc cimport (
+    POLLER_READ, POLLER_WRITE, SHUT_WR, STREAM_IP6, STREAM_PIECES, STREAM_TEXT, STREAM_UNIX, close, iovec, shutdown,
+    stream_address, stream_own_address, stream_read, stream_text, stream_write,
+)
+from wirefast.server.sockets.poller cimport READ_SIZE, Poller, Watched
+
+cdef object BufferedProtocol = asyncio.BufferedProtocol
+
+cdef enum:
+    # Unsent bytes above which the protocol is told to pause, and at which to go on, unless it chooses.
+    HIGH = 65536
+    LOW = 16384
+    # Pieces that are sent already and still stand in the list.
+    SENT_PIECES = 256
+
+
+cdef object error_of(Py_ssize_t number):
+    return OSError(-number, os.strerror(-number))
+
+
+cdef object address_of(const stream_address* address):
+    """An address as Python's sockets have it; None for one that is not known."""
+    cdef char text[STREAM_TEXT]
+    if stream_text(address, text):
+        host = text.decode("ascii")
+        if address.family == STREAM_IP6:
+            return (host, address.port, address.flow, address.zone)
+        return (host, address.port)
+    return "" if address.family == STREAM_UNIX else None
+
+
+cdef class SocketTransport(Watched):
+    """A connection of the server's; see `asyncio.Transport`."""
+
+    cdef int open(self, Poller poller, int fd, object own) except -1:
+        self.high = HIGH
+        self.low = LOW
+        self.own = own
+        self.join(poller, fd)
+        return 0
+
+    cdef int begin(self, object protocol) except -1:
+        """Tell the protocol of its connection, and read."""
+        self.hand_to(protocol)
+        try:
+            protocol.connection_made(self)
+            if not self.closing and not self.read_paused:
+                self.look(POLLER_READ)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            self.fatal(exc, "Fatal error: protocol.connection_made() call failed.")
+        return 0
+
+    cdef int hand_to(self, object protocol) except -1:
+        self.protocol = protocol
+        self.direct = <Flushable> protocol if isinstance(protocol, Flushable) and (<Flushable> protocol).takes_bytes else None
+        return 0
+
+    cdef int look(self, unsigned wanted) except -1:
+        """Watch for more; a connection that the system cannot watch ends."""
+        try:
+            self.watch(wanted)
+        except OSError as exc:
+            self.lose(exc)
+        return 0
+
+    def __del__(self):
+        if self.fd >= 0:
+            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+
+    def __dealloc__(self):
+        # Not taken from the poller, which is gone, or whose process this one was forked from.
+        if self.fd >= 0 and not self.lent:
+            close(self.fd)
+
+    def __repr__(self):
+        state = "closed" if self.fd < 0 else "closing" if self.closing else "open"
+        return f"<SocketTransport {state} fd={self.fd} unsent={self.kept}>"
+
+    # ---- What a protocol asks ----
+
+    def get_extra_info(self, name, default=None):
+        """Return ``socket``, ``peername`` or ``sockname``; the default for any other name."""
+        if name == "peername":
+            found = address_of(&self.peer)
+        elif name == "sockname":
+            found = self.own_address()
+        elif name == "socket":
+            found = self.made_socket()
+        else:
+            return default
+        return default if found is None else found
+
+    def get_protocol(self):
+        """Return the protocol that is told."""
+        return self.protocol
+
+    def set_protocol(self, protocol):
+        """Tell another protocol from now on."""
+        self.hand_to(protocol)
+
+    def is_closing(self):
+        """Whether it is closed, or closes when all is written."""
+        return self.closing
+
+    def is_reading(self):
+        """Whether the protocol gets what comes."""
+        return not self.closing and not self.read_paused
+
+    cdef object own_address(self):
+        cdef stream_address own
+        if self.own is not None or self.fd < 0 or stream_own_address(self.fd, &own) < 0:
+            return self.own
+        return address_of(&own)
+
+    cdef object made_socket(self):
+        if self.socket is None and self.fd >= 0:
+            self.socket = socket.socket(fileno=self.fd)
+            self.lent = True
+        return None if self.socket is None else TransportSocket(self.socket)
+
+    # ---- Reading ----
+
+    def pause_reading(self):
+        """Give the protocol nothing until ``resume_reading``."""
+        if not self.closing and not self.read_paused:
+            self.read_paused = True
+            self.watch(self.wanted & ~POLLER_READ)
+
+    def resume_reading(self):
+        """Give the protocol what comes."""
+        if not self.closing and self.read_paused:
+            self.read_paused = False
+            if not self.ended:
+                self.look(self.wanted | POLLER_READ)
+
+    cdef Py_ssize_t on_ready(self, unsigned ready) except -1:
+        cdef Py_ssize_t got = 0
+        if ready & self.wanted & POLLER_READ:
+            got = self.read()
+        if ready & self.wanted & POLLER_WRITE:
+            self.push()
+        return got
+
+    cdef Py_ssize_t read(self) except -1:
+        cdef Py_ssize_t got = stream_read(self.fd, self.poller.buffer, READ_SIZE)
+        if got > 0:
+            self.deliver(got)
+            return got
+        if got == 0:
+            self.end_of_stream()
+        elif got != -EAGAIN:
+            self.fatal(error_of(got), "Fatal read error on socket transport")
+        return 0
+
+    cdef int deliver(self, Py_ssize_t size) except -1:
+        """Give the protocol the first bytes of the poller's buffer."""
+        cdef const uint8_t* data = self.poller.buffer
+        try:
+            if self.direct is not None:
+                self.direct.bytes_received(data, <size_t> size)
+            elif isinstance(self.protocol, BufferedProtocol):
+                self.fill(size)
+            else:
+                self.protocol.data_received(PyBytes_FromStringAndSize(<const char*> data, size))
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            self.fatal(exc, "Fatal error: protocol.data_received() call failed.")
+        return 0
+
+    cdef int fill(self, Py_ssize_t size) except -1:
+        """Give a protocol that brings its own buffer the first bytes of the poller's."""
+        cdef bytes data = PyBytes_FromStringAndSize(<const char*> self.poller.buffer, size)
+        cdef Py_ssize_t at = 0
+        cdef Py_ssize_t room
+        while at < size:
+            target = self.protocol.get_buffer(size - at)
+            room = min(len(target), size - at)
+            if room <= 0:
+                raise RuntimeError("get_buffer() returned an empty buffer")
+            target[:room] = data[at : at + room]
+            self.protocol.buffer_updated(room)
+            at += room
+        return 0
+
+    cdef int end_of_stream(self) except -1:
+        self.ended = True
+        try:
+            stays = self.protocol.eof_received()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            return self.fatal(exc, "Fatal error: protocol.eof_received() call failed.")
+        if stays:
+            # The end is there to be read for ever.
+            self.watch(self.wanted & ~POLLER_READ)
+        else:
+            self.close()
+        return 0
+
+    # ---- Writing ----
+
+    def write(self, data):
+        """Send bytes, at the end of this turn of the loop.
+
+        Args:
+            data: bytes, or an object like bytes, which is copied.
+
+        Raises:
+            RuntimeError: ``write_eof`` was called.
+            TypeError: something else.
+        """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
+        self.keep(data if type(data) is bytes else bytes(data))
+
+    def writelines(self, list_of_data):
+        """Send the members of an iterable, as ``write`` does."""
+        for data in list_of_data:
+            self.write(data)
+
+    cdef int keep(self, bytes data) except -1:
+        if self.half_closed:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self.over or PyBytes_GET_SIZE(data) == 0:
+            return 0
+        if self.pending is None:
+            self.pending = [data]
+        else:
+            self.pending.append(data)
+        self.kept += <size_t> PyBytes_GET_SIZE(data)
+        if self.wanted & POLLER_WRITE:
+            return self.pause_protocol()
+        if self.kept > self.high:
+            return self.push()
+        return self.poller.mark_late(self)
+
+    cdef int on_late(self) except -1:
+        if self.pending is not None and not self.wanted & POLLER_WRITE:
+            self.push()
+        return 0
+
+    cdef int send(self, list pieces) except -1:
+        cdef bytes piece
+        if self.over or self.half_closed:
+            return 0
+        if self.pending is None:
+            self.pending = pieces
+        else:
+            self.pending.extend(pieces)
+        for piece in pieces:
+            self.kept += <size_t> PyBytes_GET_SIZE(piece)
+        if self.wanted & POLLER_WRITE:
+            return self.pause_protocol()
+        return self.push()
+
+    cdef int push(self) except -1:
+        """Give the system what it takes; keep the rest, and wait until it takes more."""
+        cdef iovec pieces[STREAM_PIECES]
+        cdef list pending = self.pending
+        cdef size_t total, left
+        cdef Py_ssize_t taken, size
+        cdef Py_ssize_t stop = 0 if pending is None else len(pending)
+        cdef int count
+        while self.first < stop:
+            count = 0
+            total = 0
+            while count < STREAM_PIECES and self.first + count < stop:
+                piece = pending[self.first + count]
+                pieces[count].iov_base = PyBytes_AS_STRING(piece)
+                pieces[count].iov_len = <size_t> PyBytes_GET_SIZE(piece)
+                total += pieces[count].iov_len
+                count += 1
+            pieces[0].iov_base = <char*> pieces[0].iov_base + self.offset
+            pieces[0].iov_len -= self.offset
+            total -= self.offset
+            taken = stream_write(self.fd, pieces, count)
+            if taken < 0:
+                if taken == -EAGAIN:
+                    break
+                return self.fatal(error_of(taken), "Fatal write error on socket transport")
+            self.kept -= <size_t> taken
+            left = <size_t> taken
+            if left == total:
+                self.first += count
+                self.offset = 0
+                continue
+            count = 0
+            while left >= pieces[count].iov_len:
+                left -= pieces[count].iov_len
+                count += 1
+            self.offset = left + (self.offset if count == 0 else 0)
+            self.first += count
+            break
+        if self.first < stop:
+            if self.first >= SENT_PIECES and self.first * 2 >= stop:
+                del pending[:self.first]
+                self.first = 0
+            self.look(self.wanted | POLLER_WRITE)
+            self.pause_protocol()
+            return self.resume_protocol()
+        self.pending = None
+        self.first = 0
+        self.offset = 0
+        # May write again.
+        self.resume_protocol()
+        if self.pending is None and not self.over:
+            self.watch(self.wanted & ~POLLER_WRITE)
+            if self.closing:
+                self.lose(None)
+            elif self.half_closed:
+                shutdown(self.fd, SHUT_WR)
+        return 0
+
+    def get_write_buffer_size(self):
+        """Return the bytes that are not sent."""
+        return self.kept
+
+    def get_write_buffer_limits(self):
+        """Return the low and the high limit."""
+        return self.low, self.high
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        """Set the limits at which the protocol is told to pause writing, and to go on.
+
+        Args:
+            high: bytes. Default: 65536, or four times ``low``.
+            low: bytes, at most ``high``. Default: a quarter of that.
+
+        Raises:
+            ValueError: one is below 0, or ``low`` above ``high``.
+        """
+        if high is None:
+            high = HIGH if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+        self.high = high
+        self.low = low
+        self.pause_protocol()
+
+    cdef int pause_protocol(self) except -1:
+        if self.kept > self.high and not self.write_paused:
+            self.write_paused = True
+            try:
+                self.protocol.pause_writing()
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as exc:
+                self.report(exc, "protocol.pause_writing() failed")
+        return 0
+
+    cdef int resume_protocol(self) except -1:
+        if self.write_paused and self.kept <= self.low:
+            self.write_paused = False
+            try:
+                self.protocol.resume_writing()
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as exc:
+                self.report(exc, "protocol.resume_writing() failed")
+        return 0
+
+    def can_write_eof(self):
+        """Return True."""
+        return True
+
+    def write_eof(self):
+        """End this side of the connection once all is written; the peer may go on."""
+        if self.closing or self.half_closed:
+            return
+        self.half_closed = True
+        if self.pending is None:
+            shutdown(self.fd, SHUT_WR)
+        else:
+            self.on_late()
+
+    # ---- The end ----
+
+    def close(self):
+        """Close the connection once all is written."""
+        if self.closing:
+            return
+        self.closing = True
+        self.watch(self.wanted & ~POLLER_READ)
+        if self.pending is None:
+            self.lose(None)
+        else:
+            self.on_late()
+
+    def abort(self):
+        """Close the connection now; what the system does not take at once is lost."""
+        if self.pending is not None:
+            self.on_late()
+        self.lose(None)
+
+    def report(self, exc, message):
+        """Give the loop's exception handler what a callback of the protocol raised."""
+        self.poller.loop.call_exception_handler(
+            {"message": message, "exception": exc, "transport": self, "protocol": self.protocol}
+        )
+
+    cdef int fatal(self, object exc, str message) except -1:
+        if not isinstance(exc, OSError):
+            self.report(exc, message)
+        return self.lose(exc)
+
+    cdef int lose(self, object exc) except -1:
+        if self.over:
+            return 0
+        self.over = self.closing = True
+        self.error = exc
+        self.pending = None
+        self.first = 0
+        self.offset = 0
+        self.kept = 0
+        self.watch(0)
+        self.poller.loop.call_soon(self.end)
+        return 0
+
+    def end(self):
+        """Tell the protocol, and close the descriptor; the loop calls it once."""
+        error, self.error = self.error, None
+        try:
+            if self.protocol is not None:
+                self.protocol.connection_lost(error)
+        finally:
+            self.release()
+
+    cdef int release(self) except -1:
+        cdef int fd = self.fd
+        self.protocol = None
+        self.direct = None
+        if fd >= 0:
+            self.leave()
+            if self.socket is not None:
+                self.socket.close()
+            else:
+                close(fd)
+        return 0
