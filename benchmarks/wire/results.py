@@ -18,6 +18,8 @@ SATURATED = 0.9
 DISTURBED = 0.1
 # Of fewer rounds than this a spread says nothing.
 ROUNDS_OF_A_SPREAD = 3
+# Of fewer ticks of 10 ms than this the kernel's share is chance.
+TICKS_OF_A_SHARE = 50
 PERCENTILES = ["p50", "p99", "p99.9"]
 
 
@@ -77,7 +79,7 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 def _kernel_share(rounds: list[dict[str, Any]]) -> float | None:
     """The part of the CPU time that the kernel took, of all rounds together: a tick is long beside a window."""
     ticks = sum(each.get("ticks", 0) for each in rounds)
-    return sum(each["kernel_ticks"] for each in rounds) / ticks if ticks else None
+    return sum(each["kernel_ticks"] for each in rounds) / ticks if ticks >= TICKS_OF_A_SHARE else None
 
 
 def is_disturbed(cell: dict[str, Any]) -> bool:

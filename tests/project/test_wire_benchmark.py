@@ -310,10 +310,13 @@ def test_a_spread_needs_three_rounds(wire):
 
 
 def test_the_kernels_share_is_of_all_rounds_together(wire):
-    rounds = [measured(0.1, kernel_ticks=1, ticks=4), measured(0.1, kernel_ticks=4, ticks=6)]
+    rounds = [measured(0.1, kernel_ticks=10, ticks=40), measured(0.1, kernel_ticks=40, ticks=60)]
     results, report = wire("results"), wire("report")
     figure = results.summary(rounds)
-    assert figure["kernel_share"] == 0.5 and results.summary([measured(0.1)])["kernel_share"] is None
+    assert (
+        figure["kernel_share"] == 0.5
+        and results.summary([measured(0.1, kernel_ticks=1, ticks=40)])["kernel_share"] is None
+    )
     assert "| wirefast | 50.0 | 50.0 | 50% |" in report.parts_table({"upgrade": {"wirefast": figure}})
 
 
