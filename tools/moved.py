@@ -3,8 +3,8 @@
     python tools/moved.py FASTAPI-0.165.0.tar.gz    # of: pip download --no-binary :all: --no-deps fastapi==0.165.0
 
 Each module below ``docs_src`` is imported in a process of its own, once as it is and once moved; where it has an
-application, its lifespan runs and its OpenAPI document is asked for. Exit code 1 for a module that fares otherwise after
-the move. Packages and files that an example wants and that are not here make it fail both ways alike, and it is named.
+application, its lifespan runs and its OpenAPI document is asked for. Exit code 1 for a module that fares otherwise
+after the move. Packages and files that an example wants and that are not here make it fail both ways, and it is named.
 Needs bash, git, perl and the ``test`` extra; POSIX.
 """
 

@@ -23,7 +23,7 @@ OTHERWISE = (
     + """
 import sys
 
-if "fastapi" not in sys.modules:
+if "fast" "api" not in sys.modules:
     raise LookupError("moved")
 """
 )
