@@ -118,6 +118,26 @@ def test_the_page_of_the_documentation(compiled: Path, tmp_path: Path) -> None:
     compile_typescript(tmp_path / "page.ts", out=tmp_path / "out")
 
 
+def test_the_way_from_a_service_to_a_page(tmp_path: Path, browser: Browser) -> None:
+    tool("tsc")
+    text = (HERE.parents[1] / "docs" / "clients.md").read_text(encoding="utf-8")
+    text = text.partition("## From a service to a page")[2].partition("\n## ")[0]
+    commands = [line.split() for code in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in code.splitlines()]
+    (tmp_path / "public").mkdir()
+    for _, code in re.findall(r"```(py|ts|html)\n(.*?)```", text, re.DOTALL):
+        name = re.match(r"\S+ (\S+)", code)
+        assert name is not None
+        (tmp_path / name[1]).write_text(code)
+    (client,) = [words[1:] for words in commands if words[1] == "client"]
+    assert wirefast(*client, cwd=tmp_path).returncode == 0
+    (compiler,) = [words[2:] for words in commands if words[:2] == ["npx", "tsc"]]
+    run(tool("tsc"), *compiler, cwd=tmp_path)
+    (server,) = [words[2:] for words in commands if words[1] == "run"]
+    with running(*server, "--port", "0", cwd=tmp_path) as process:
+        page = Page(browser, f"http://127.0.0.1:{process.wait_for_port()}/")
+        page.wait_for("document.title === 'open' && document.body.textContent === 'room 7: HI'")
+
+
 def test_it_may_be_imported_and_used_where_there_is_no_websocket(compiled: Path, tmp_path: Path) -> None:
     script = tmp_path / "server.mjs"
     script.write_text(
