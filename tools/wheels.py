@@ -36,6 +36,8 @@ OLDEST = (3, 10)
 
 #: What may lie beside compiled code in a wheel.
 ALLOWED = {".py", ".pyi", ".so", ".pyd", ".typed", ".ts", ".js", ".css", ".html"}
+#: Modules beside the package: the plugin that pytest loads by this name.
+BESIDE = {"pytest_wirefast.py"}
 #: What lies in its ``.dist-info``.
 METADATA = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
 
@@ -204,7 +206,11 @@ def check_wheel(wheel: Path, tree: Path) -> int:
         names = {name for name in archive.namelist() if not name.endswith("/")}
         package = {name for name in names if ".dist-info/" not in name}
         unstripped = [name for name in package if name.endswith(".so") and symbols(archive.read(name))]
-    wrong = [name for name in package if PurePosixPath(name).suffix not in ALLOWED or not name.startswith("wirefast/")]
+    wrong = [
+        name
+        for name in package - BESIDE
+        if PurePosixPath(name).suffix not in ALLOWED or not name.startswith("wirefast/")
+    ]
     if wrong:
         raise Wrong(f"{wheel.name} holds {', '.join(sorted(wrong))}")
     if sys.platform == "linux" and unstripped:
