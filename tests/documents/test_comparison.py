@@ -115,6 +115,26 @@ def test_sockets(old: dict[str, Any], new: dict[str, Any], breaks: list[str]) ->
     assert find_breaks(asyncapi(**old), asyncapi(**new)) == breaks
 
 
+def listened(name: str, kind: Any = int) -> dict[str, Any]:
+    """A document of a socket whose messages have no tag."""
+    app = App()
+
+    async def listen(message: Any) -> Any: ...
+
+    model = create_model(name, number=(kind, ...))
+    listen.__annotations__.update({"message": model, "return": model})
+    app.websocket_listener("/")(listen)
+    return app.asyncapi()
+
+
+def test_names_of_models_are_not_on_the_wire() -> None:
+    assert find_breaks(listened("One"), listened("Other")) == []
+    assert find_breaks(listened("One"), listened("Other", str)) == [
+        "/: the message 'One'.number takes string now, and took integer",
+        "/: the message 'One or error' may be Other or ErrorReply now, and was One or ErrorReply",
+    ]
+
+
 class Item(BaseModel):
     name: str
 

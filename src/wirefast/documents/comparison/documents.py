@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from wirefast.documents.comparison.schemas import Comparison, follow
+from wirefast.documents.comparison.schemas import Comparison, follow, tags_of
 
 __all__ = ["IncomparableDocuments", "find_breaks"]
 
@@ -114,20 +116,20 @@ class _AsyncAPI:
             yield from self._handshake(address, channel, now)
             old, new = _Traffic(self.old, name), _Traffic(self.new, key)
             yield from _security(address, old.security, new.security)
-            for kind, message in old.received.items():
-                where = f"{address}: the message {kind!r}"
+            for kind, messages in old.received.items():
+                where = f"{address}: the message {messages.name!r}"
                 if kind not in new.received:
                     yield f"{where} is not taken any more"
                     continue
-                yield from self.schemas.breaks(where, _payload(message), _payload(new.received[kind]), "in")
+                yield from self.schemas.breaks(where, messages.schema, new.received[kind].schema, "in")
                 for reply in sorted(old.replies.get(kind, set()) - new.replies.get(kind, set())):
-                    yield f"{where} is no longer answered by {reply!r}"
-            for kind, message in old.sent.items():
-                where = f"{address}: the message {kind!r}"
+                    yield f"{where} is no longer answered by {old.sent[reply].name!r}"
+            for kind, messages in old.sent.items():
+                where = f"{address}: the message {messages.name!r}"
                 if kind not in new.sent:
                     yield f"{where} is not sent any more"
                 else:
-                    yield from self.schemas.breaks(where, _payload(message), _payload(new.sent[kind]), "out")
+                    yield from self.schemas.breaks(where, messages.schema, new.sent[kind].schema, "out")
 
     def _handshake(self, address: str, old: Document, new: Document) -> Iterator[str]:
         for name, parameter in old.get("parameters", {}).items():
@@ -147,37 +149,57 @@ def _channels(document: Document) -> dict[str, tuple[str, Any]]:
     return found
 
 
+@dataclass
+class _Messages:
+    """The messages that a client cannot tell apart before it reads them: those of one tag, those without."""
+
+    names: list[str]
+    schemas: list[Any]
+
+    @property
+    def name(self) -> str:
+        return " or ".join(self.names)
+
+    @property
+    def schema(self) -> Any:
+        return self.schemas[0] if len(self.schemas) == 1 else {"anyOf": self.schemas}
+
+
 class _Traffic:
-    """The messages of a channel by their names, as the application sees the directions."""
+    """The messages of a channel as the application sees the directions; what models are called is not on the wire."""
 
     def __init__(self, document: Document, name: str) -> None:
-        self.received: dict[str, Any] = {}
-        self.sent: dict[str, Any] = {}
+        self.document = document
+        self.tag = document["channels"][name].get("x-tag")
+        self.received: dict[str, _Messages] = {}
+        self.sent: dict[str, _Messages] = {}
         self.replies: dict[str, set[str]] = {}
         self.security: list[Any] = []
         for operation in document.get("operations", {}).values():
             if operation["channel"]["$ref"] != f"#/channels/{name}":
                 continue
             self.security = operation.get("security", [])
-            messages = _those(document, operation)
             if operation["action"] == "send":
-                self.sent.update(messages)
+                self._add(self.sent, operation)
                 continue
-            self.received.update(messages)
-            replies = _those(document, operation.get("reply", {}))
-            self.sent.update(replies)
-            for kind in messages:
-                self.replies[kind] = set(replies)
+            received = self._add(self.received, operation)
+            replies = self._add(self.sent, operation.get("reply", {}))
+            for kind in received:
+                self.replies.setdefault(kind, set()).update(replies)
 
-
-def _those(document: Document, part: Document) -> dict[str, Any]:
-    """Return the messages that are referred to: under each of their tags, or else under their names."""
-    found: dict[str, Any] = {}
-    for reference in part.get("messages", ()):
-        message = follow(document, reference["$ref"])
-        found[str(message.get("name"))] = message
-    return found
-
-
-def _payload(message: Document) -> Any:
-    return message.get("payload", True)
+    def _add(self, found: dict[str, _Messages], part: Document) -> set[str]:
+        """Put the messages that are referred to under each of their tags, or else of their media types."""
+        kinds: set[str] = set()
+        for reference in part.get("messages", ()):
+            message = follow(self.document, reference["$ref"])
+            schema, name = message.get("payload", True), str(message.get("name"))
+            tags = tags_of(self.document, schema, self.tag) if self.tag else []
+            keys = [json.dumps(tag) for tag in tags] or [str(message.get("contentType"))]
+            for key, shown in zip(keys, map(str, tags or [name]), strict=True):
+                messages = found.setdefault(key, _Messages([], []))
+                if schema not in messages.schemas:
+                    messages.schemas.append(schema)
+                if shown not in messages.names:
+                    messages.names.append(shown)
+            kinds.update(keys)
+        return kinds

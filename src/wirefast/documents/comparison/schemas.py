@@ -64,7 +64,7 @@ class Comparison:
             return
         if known is not None:
             kinds = {_kind_of(value) for value in known}
-            if not _within(kinds, _kinds(outer)):
+            if not _within(kinds, _kinds(outer)) or not all(_fits(value, outer) for value in known):
                 yield f"{where} {_said(way, 'type', old, new)}"
             return
         if not _within(_kinds(inner), _kinds(outer)):
@@ -87,7 +87,9 @@ class Comparison:
     def _unions(self, where: str, old: Any, new: Any, way: Direction, depth: int) -> Iterator[str]:
         inner, outer = (old, new) if way == "in" else (new, old)
         choices = _alternatives(outer) or [outer]
-        for one in _alternatives(inner) or [inner]:
+        values = _values(inner) or []
+        ones = _alternatives(inner) or [{"const": value} for value in values] or [inner]
+        for one in ones:
             found: list[list[str]] = []
             for other in choices:
                 pair = (one, other) if way == "in" else (other, one)
@@ -112,6 +114,11 @@ class Comparison:
                 yield from self._compare(f"{where}[{index}]", one, other, way, depth + 1)
         elif isinstance(before, dict) and isinstance(after, dict):
             yield from self._compare(f"{where}[]", before, after, way, depth + 1)
+        elif isinstance(after if way == "in" else before, dict) and isinstance(before if way == "in" else after, list):
+            # Items one by one are all to be what the other's items are.
+            for index, one in enumerate(before if way == "in" else after):
+                pair = (one, after) if way == "in" else (before, one)
+                yield from self._compare(f"{where}[{index}]", *pair, way, depth + 1)
         elif before != after and (after if way == "in" else before) is not None:
             yield f"{where} {_said(way, 'type', old, new)}"
 
@@ -129,12 +136,23 @@ class Comparison:
                 yield f"{where}.{name} is gone"
             for name in sorted((needed - needs) & set(after)):
                 yield f"{where}.{name} may be missing now"
-        for name in before:
-            if name in after:
-                yield from self._compare(f"{where}.{name}", before[name], after[name], way, depth + 1)
         others, now = old.get("additionalProperties"), new.get("additionalProperties")
+        for name in dict.fromkeys([*before, *after]):
+            one, two = before.get(name, others), after.get(name, now)
+            if name in before and name in after or isinstance(one, dict) and isinstance(two, dict):
+                yield from self._compare(f"{where}.{name}", one, two, way, depth + 1)
         if isinstance(others, dict) and isinstance(now, dict):
             yield from self._compare(f"{where}.*", others, now, way, depth + 1)
+            return
+        # A map became an object of any members, or the other way round.
+        inner, outer, named = (others, now, before) if way == "in" else (now, others, after)
+        if (isinstance(outer, dict) and not named) or (isinstance(inner, dict) and outer is False):
+            yield f"{where} has other members: {_in_words(_free(now))} in place of {_in_words(_free(others))}"
+
+
+def _free(others: Any) -> Any:
+    """Return the schema of members that have no name in it."""
+    return True if others is None else others
 
 
 def _bounds(where: str, inner: Any, outer: Any, old: Any, new: Any, way: Direction) -> Iterator[str]:
@@ -150,8 +168,35 @@ def _bounds(where: str, inner: Any, outer: Any, old: Any, new: Any, way: Directi
                 continue
             yield f"{where} " + _WORDS[way]["bound"].format(key=key, new=new.get(key, "none"), old=old.get(key, "none"))
     for key in ("pattern", "format", "multipleOf"):
-        if way == "in" and key in outer and inner.get(key) != outer[key]:
+        if key in outer and inner.get(key) != outer[key]:
             yield f"{where} " + _WORDS[way]["bound"].format(key=key, new=new.get(key, "none"), old=old.get(key, "none"))
+
+
+def _fits(value: Any, schema: Any) -> bool:
+    """Return whether a value of the right type keeps within bounds."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    size = len(value) if isinstance(value, str) else 0
+    return not (
+        (number and "minimum" in schema and value < schema["minimum"])
+        or (number and "exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"])
+        or (number and "maximum" in schema and value > schema["maximum"])
+        or (number and "exclusiveMaximum" in schema and value >= schema["exclusiveMaximum"])
+        or (isinstance(value, str) and not schema.get("minLength", 0) <= size <= schema.get("maxLength", size))
+        or (isinstance(value, str) and ("pattern" in schema or "format" in schema))
+    )
+
+
+def tags_of(document: Mapping[str, Any], schema: Any, tag: str) -> list[Any]:
+    """Return the values that a member may have, where the schema lists them.
+
+    Args:
+        document: what references lead into.
+        schema: of an object.
+        tag: the member.
+    """
+    found = _whole(document, schema)
+    member = found.get("properties", {}).get(tag) if isinstance(found, dict) else None
+    return _values(_whole(document, member)) or [] if member is not None else []
 
 
 def _whole(document: Mapping[str, Any], schema: Any) -> Any:
