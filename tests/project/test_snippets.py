@@ -35,7 +35,7 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for
 
 FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL)
 #: What a fence may hold; a new language needs a test below.
-LANGUAGES = {"python", "sh", "diff", "text", "nginx", "ini", "dockerfile", "javascript", "typescript"}
+LANGUAGES = {"python", "sh", "diff", "text", "nginx", "ini", "dockerfile", "javascript", "typescript", "html"}
 
 
 class Snippet(NamedTuple):

@@ -111,7 +111,8 @@ def test_the_examples_for_frameworks() -> None:
 def test_the_page_of_the_documentation(compiled: Path, tmp_path: Path) -> None:
     shutil.copy(compiled / "socket.ts", tmp_path)
     text = (HERE.parents[1] / "docs" / "clients.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```typescript\n(.*?)```", text, re.DOTALL)
+    section = text.partition("\n## TypeScript\n")[2]
+    code = re.findall(r"```typescript\n(.*?)```", section, re.DOTALL)[0]
     imports, _, rest = code.partition("\n\n")
     whole = f"{imports}\ndeclare function fetchToken(): Promise<string>;\nexport async function page() {{\n{rest}}}\n"
     (tmp_path / "page.ts").write_text(whole)
@@ -124,10 +125,9 @@ def test_the_way_from_a_service_to_a_page(tmp_path: Path, browser: Browser) -> N
     text = text.partition("## From a service to a page")[2].partition("\n## ")[0]
     commands = [line.split() for code in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in code.splitlines()]
     (tmp_path / "public").mkdir()
-    for _, code in re.findall(r"```(py|ts|html)\n(.*?)```", text, re.DOTALL):
-        name = re.match(r"\S+ (\S+)", code)
-        assert name is not None
-        (tmp_path / name[1]).write_text(code)
+    for _, code in re.findall(r"```(python|typescript|html)\n(.*?)```", text, re.DOTALL):
+        if name := re.match(r"(?:#|//|<!--) (\S+)", code):
+            (tmp_path / name[1]).write_text(code)
     (client,) = [words[1:] for words in commands if words[1] == "client"]
     assert wirefast(*client, cwd=tmp_path).returncode == 0
     (compiler,) = [words[2:] for words in commands if words[:2] == ["npx", "tsc"]]
