@@ -84,6 +84,8 @@ class RunOptions(TypedDict, total=False):
     log_format: Literal["text", "json"]
     request_id: bool
     pin: bool
+    watch_loop: float
+    transport: Literal["sockets", "loop"]
     as_fastapi: bool
     limit_connections: int | None
     limit_per_ip: int | None

@@ -381,6 +381,11 @@ def test_options_and_defaults(monkeypatch: pytest.MonkeyPatch, project: Path, co
     target = str(project / "service.py")
     assert cli.main(["run", target, "--port", "0"]) == 0
     reference = vars(Config("service:app", port=0, ws_per_message_deflate=False, timeout_graceful_shutdown=30))
+    like_uvicorn = dict(reference["log_config"]["loggers"])
+    reference["log_config"] = {
+        **reference["log_config"],
+        "loggers": {**like_uvicorn, "wirefast": like_uvicorn["uvicorn"]},
+    }
     found = vars(configs[0])
     changed = {name: value for name, value in found.items() if name not in ("ws", "http") and name in reference}
     assert changed == {name: value for name, value in reference.items() if name not in ("ws", "http")}
@@ -388,6 +393,7 @@ def test_options_and_defaults(monkeypatch: pytest.MonkeyPatch, project: Path, co
         "timeout_body": 60.0, "drain_batch": 500, "drain_every": 0.5, "log_ends": True, "watched": True,
         "health_path": None, "ready_path": None, "request_ids": False, "counts": False, "shows_pages": False,
         "transport": "loop",
+        "watch_loop": 1.0,
     }  # fmt: skip
 
     arguments = [

@@ -18,9 +18,9 @@ from test_layers import CYTHON, LAYERS, PYTHON, SOURCE, imports_of, imports_of_t
 # From the bottom to the top: a module imports from the rows below its own alone.
 ROWS = {
     "_core": [
-        "__init__ clock content_type coroutine csrc drive dumping foreign groups hooks leaving not_allowed "
+        "__init__ clock content_type coroutine csrc drive dumping error_list foreign groups hooks leaving not_allowed "
         "outbox pace places plan readiness scope secrets socket_router unicode unions",
-        "close deadlines exits extract json matcher plan_cache tagging whose",
+        "close deadlines exits extract json matcher plan_cache tagging unrouted whose",
         "channel errors gate handlers jsonable meter solver",
         "asgi_socket dispatch message_errors operation",
         "websocket",
@@ -30,7 +30,8 @@ ROWS = {
         "fanout messages session",
     ],
     "server": [
-        "bounds csrc cycle deflate ending listening pages refused request_ids sockets sockets.csrc waiter",
+        "bounds csrc cycle deflate ending listening pages reasons refused request_ids sockets sockets.csrc waiter "
+        "watching",
         "header_lines lines reactor settings",
         "frames head responses sockets.poller",
         "sockets.transport",

@@ -212,6 +212,7 @@ MEASURES = {
     "rooms/brokers/link.py",
     "server/ending.py",
     "server/serving.py",
+    "server/watching.py",
     "telemetry/connections.py",
     "telemetry/recording.py",
 }

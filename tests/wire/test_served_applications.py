@@ -119,7 +119,7 @@ def test_invalid_parameters_refuse_the_handshake_and_say_why(
 
 
 def test_an_unknown_path_is_refused(served: Any) -> None:
-    assert refusal(served, "/nowhere").status == 403
+    assert refusal(served, "/nowhere").status == 404
     assert_still_serving(served)
     assert served.errors == []
 

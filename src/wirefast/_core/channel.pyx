@@ -16,6 +16,7 @@ from wirefast._core.close cimport CLOSE_NORMAL
 
 from operator import index
 
+from wirefast._core.error_list import refusal_of_errors
 from wirefast._core.unicode import well_formed
 
 
@@ -160,6 +161,8 @@ cdef class AsgiSend:
                 raise ValueError(f"{code} is not a close code") from None
         if not reason:
             reason = ""
+        elif type(reason) is list:
+            reason = refusal_of_errors(self.channel, reason)
         elif not isinstance(reason, str):
             raise TypeError(f'"reason" of websocket.close takes a str, not {type(reason).__name__}')
         return self.channel.close(number, PyUnicode_FromObject(reason))

@@ -27,7 +27,15 @@ LIMITS = (
 )
 
 #: Those that become attributes of the server's Config, by their click names.
-CONFIG_ATTRIBUTES = ("timeout_body", "drain_batch", "drain_every", "health_path", "ready_path", "transport")
+CONFIG_ATTRIBUTES = (
+    "timeout_body",
+    "drain_batch",
+    "drain_every",
+    "health_path",
+    "ready_path",
+    "transport",
+    "watch_loop",
+)
 
 
 def protocols() -> dict[str, str]:
@@ -40,7 +48,12 @@ def own_options() -> list[click.Parameter]:
     """Build the options; click is an extra's."""
     import click  # the command's packages, when it runs
 
-    from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY  # the command's packages, when it runs
+    from wirefast.server.bounds import (  # the command's packages, when it runs
+        DRAIN_BATCH,
+        DRAIN_EVERY,
+        TIMEOUT_BODY,
+        WATCH_LOOP,
+    )
 
     return [
         click.Option(
@@ -104,6 +117,13 @@ def own_options() -> list[click.Parameter]:
             default="loop",
             show_default=True,
             help="Who reads and writes connections without TLS: wirefast's own sockets, or the loop's transports.",
+        ),
+        click.Option(
+            ["--watch-loop"],
+            type=float,
+            default=WATCH_LOOP,
+            show_default=True,
+            help="Log the stack of what blocks the event loop for so many seconds; 0 for not.",
         ),
         click.Option(["--pin"], is_flag=True, help="Keep each worker on a core of its own (Linux)."),
         click.Option(

@@ -48,7 +48,7 @@ def make_config(target: Any, options: dict[str, Any]) -> uvicorn.Config:
     from uvicorn.config import LOGGING_CONFIG  # the command's packages, when it runs
 
     from wirefast.server.config import Config  # the command's packages, when it runs
-    from wirefast.server.lines import json_logging
+    from wirefast.server.lines import json_logging, own_logging
 
     settings = {name: options[name] for name in inspect.signature(Config).parameters if name in options}
     headers = list(options["headers"] or ())
@@ -62,9 +62,9 @@ def make_config(target: Any, options: dict[str, Any]) -> uvicorn.Config:
     if options["log_config"] is False:
         settings["log_config"] = None
     elif options["log_config"] is None:
-        del settings["log_config"]  # uvicorn's own, which is not None
+        settings["log_config"] = own_logging(LOGGING_CONFIG)
         if options["log_format"] == "json":
-            settings["log_config"] = json_logging(LOGGING_CONFIG)
+            settings["log_config"] = json_logging(settings["log_config"])
     named = target if isinstance(target, Target) else None
     watched = named.file if named is not None and options["reload"] and settings["reload_dirs"] is None else None
     if named is not None and watched is not None and Path.cwd() not in watched.parents:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["BOUNDS", "DRAIN_BATCH", "DRAIN_EVERY", "TIMEOUT_BODY", "check"]
+__all__ = ["BOUNDS", "DRAIN_BATCH", "DRAIN_EVERY", "TIMEOUT_BODY", "WATCH_LOOP", "check"]
 
 COUNT = sys.maxsize
 #: Seconds that no timer overflows on.
@@ -19,6 +19,8 @@ TIMEOUT_BODY = 60.0
 #: Sockets that are closed together when a server drains, and seconds between two batches.
 DRAIN_BATCH = 500
 DRAIN_EVERY = 0.5
+#: Seconds that the event loop may stand still before the log has the stack that blocks it.
+WATCH_LOOP = 1.0
 
 #: The least and the most, by the setting's name in uvicorn's Config. Where the least is a float, any number will do.
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -34,6 +36,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "metrics_port": (0, 65535),  # 0: any
     "drain_batch": (1, COUNT),
     "drain_every": (0.0, 3600),  # 0: all at once
+    "watch_loop": (0.0, 3600),  # 0: not watched
     "timeout_graceful_shutdown": (0, LONG),  # 0: cancelled at once
     "timeout_worker_healthcheck": (1, 10**6),  # 0: no worker answers in time
     "reload_delay": (0.0, LONG),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 
 import uvicorn
 
@@ -30,6 +31,7 @@ class Settings(uvicorn.Config):
         shows_pages: whether the log says where the application's pages are. Default: False.
         transport: "sockets": connections without TLS are accepted, read and written by `wirefast.server.sockets`, where
             the loop can watch a descriptor. "loop", the default: by the loop's transports.
+        watch_loop: seconds that the event loop may stand still before the log has its stack; 0 for ever. Default: 0.
         watched: whether sockets are counted for `wirefast top`. Default: False.
     """
 
@@ -39,11 +41,18 @@ class Settings(uvicorn.Config):
     log_ends: bool = False
     watched: bool = False
     shows_pages: bool = False
+    watch_loop: float = 0.0
     health_path: str | None = None
     ready_path: str | None = None
     serves: bool = False
     request_ids: bool = False
     transport: str = "loop"
+
+    def configure_logging(self) -> None:
+        """Set logging up as uvicorn does, and the level of the logger ``wirefast`` with uvicorn's."""
+        super().configure_logging()
+        if self.log_level is not None:
+            logging.getLogger("wirefast").setLevel(logging.getLogger("uvicorn.error").level)
 
     def load(self) -> None:
         """Load the application, and choose the protocols that do what is set."""

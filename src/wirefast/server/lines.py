@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from wirefast.server.request_ids import KEY, current
 
-__all__ = ["JsonFormatter", "json_logging", "log_end"]
+__all__ = ["JsonFormatter", "json_logging", "log_end", "own_logging"]
 
 #: Attributes of every record, which a line of JSON has under names of its own, or not at all.
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
@@ -89,3 +89,13 @@ def json_logging(config: dict[str, Any]) -> dict[str, Any]:
     """
     formatters = {name: {"()": f"{__name__}.JsonFormatter"} for name in config.get("formatters", {})}
     return {**config, "formatters": formatters}
+
+
+def own_logging(config: dict[str, Any]) -> dict[str, Any]:
+    """Return uvicorn's logging configuration with the logger ``wirefast`` beside uvicorn's: same handler, same level.
+
+    Args:
+        config: as ``uvicorn.config.LOGGING_CONFIG``, which is not changed.
+    """
+    like = config["loggers"]["uvicorn"]
+    return {**config, "loggers": {**config["loggers"], "wirefast": {**like, "propagate": False}}}

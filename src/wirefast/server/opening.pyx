@@ -10,7 +10,7 @@ from cpython.buffer cimport PyObject_CheckBuffer
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
-from wirefast._core.close cimport CLOSE_ABNORMAL
+from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_NORMAL
 from wirefast.server.connection cimport Connection
 from wirefast.server.csrc cimport FRAME_RSV1
 from wirefast.server.deflate cimport Deflate, negotiate
@@ -21,6 +21,8 @@ from wirefast.server.responses cimport header_line, header_pairs, response
 
 from wirefast._core.secrets import hide_query
 from wirefast._core.unicode import utf8
+from wirefast._core.unrouted import NO_ROUTE, missing_route
+from wirefast.server.reasons import close_line, denial_line
 
 # Header names that are the server's in a 101 response.
 cdef frozenset reserved_names = frozenset((
@@ -148,6 +150,12 @@ cdef class Opening(Connection):
             return Connection.close(self, code, reason)
         if self.denial_status:
             raise RuntimeError("Expected ASGI message 'websocket.http.response.body' but got 'websocket.close'.")
+        if code == CLOSE_NORMAL and not reason and (missing := missing_route(self.scope)) is not None:
+            # FastAPI's router closes as an endpoint does that gives no reason, which looks like a refusal for ever.
+            self.app_closed = True
+            self.log_response(f"404 ({missing})")
+            body = utf8(json.dumps({"code": code, "reason": NO_ROUTE}))
+            return self.refuse(404, [b"content-type: application/json\r\n"], body)
         answer = {"code": code, "reason": reason}
         # Where the reason is a list of errors as text, which is all that a close message can hold, the core says the
         # same here as it is. A middleware may have changed the reason meanwhile: that counts then.
@@ -155,7 +163,7 @@ cdef class Opening(Connection):
             answer.update(self.refusal)
         body = utf8(json.dumps(answer, ensure_ascii=False))
         self.app_closed = True
-        self.log_response("403")
+        self.log_response(close_line(code, reason, answer.get("errors")))
         return self.refuse(403, [b"content-type: application/json\r\n"], body)
 
     cdef object send_other(self, dict message):
@@ -191,11 +199,12 @@ cdef class Opening(Connection):
         self.denial_status = status
         self.denial_lines = lines
         self.denial_body = []
-        self.log_response(str(status))
         return None
 
     cdef int finish_denial(self) except -1:
-        return self.refuse(self.denial_status, self.denial_lines, b"".join(self.denial_body))
+        cdef bytes body = b"".join(self.denial_body)
+        self.log_response(denial_line(self.denial_status, body))
+        return self.refuse(self.denial_status, self.denial_lines, body)
 
     cdef int refuse_text(self, int status, str text) except -1:
         return self.refuse(status, [b"content-type: text/plain; charset=utf-8\r\n"], text.encode())
@@ -203,7 +212,7 @@ cdef class Opening(Connection):
     cdef int refuse_request(self, object refused) except -1:
         if self.request is not None:
             self.scope = self.make_scope()
-            self.log_response(str(refused.status))
+            self.log_response(f"{refused.status} ({refused.reason})")
         lines = [*refused.lines, b"content-type: text/plain; charset=utf-8\r\n"]
         return self.refuse(refused.status, lines, refused.reason.encode())
 

@@ -16,6 +16,7 @@ from wirefast.server.ending import end_process
 from wirefast.server.health import is_ready
 from wirefast.server.pages import announce_pages
 from wirefast.server.sockets.listening import Listening
+from wirefast.server.watching import LoopWatch
 
 __all__ = ["Server"]
 
@@ -67,6 +68,7 @@ class Server(Listening):
     attendants: Sequence[Any] = ()
     #: Seconds that the loop was late in the last second, and the share of a core that the process used then.
     lag = busy = 0.0
+    _watch: LoopWatch | None = None
     _lag = _ticked = _wall = _used = 0.0
 
     async def is_ready(self) -> bool:
@@ -94,10 +96,16 @@ class Server(Listening):
             announce_pages(self.config, [one for server in self.servers for one in server.sockets])
         for attendant in self.attendants:
             await attendant.start(self)
+        seconds = getattr(self.config, "watch_loop", 0.0)
+        if seconds:
+            self._watch = LoopWatch(seconds, lambda: self._ticked)
+            self._watch.start()
         self.config.serves = True  # type: ignore[attr-defined]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain the sockets, then shut down as uvicorn does."""
+        if self._watch is not None:
+            self._watch.stop()
         loop = asyncio.get_running_loop()
         config: Any = self.config
         seconds = config.timeout_graceful_shutdown

@@ -46,8 +46,9 @@ class _Socket:
     async def run(self, app: Any, scope: Any) -> None:
         extensions = {**(scope.get("extensions") or {}), EXTENSION: self.explained}
         code, reason = NORMAL, ""
+        self.scope = {**scope, "extensions": extensions}
         try:
-            await app({**scope, "extensions": extensions}, self.receive, self.send)
+            await app(self.scope, self.receive, self.send)
         except Exception as exc:
             code, reason = end_of(exc)
             raise
@@ -66,8 +67,8 @@ class _Socket:
         elif kind == "websocket.close":
             code, reason = message.get("code", NORMAL), message.get("reason") or ""
             if self.state == "connecting":
-                body = utf8(json.dumps(self.explained.answer(code, reason), ensure_ascii=False))
-                await self.answer(403, b"application/json", body)
+                status, said = self.explained.answer(code, reason, self.scope)
+                await self.answer(status, b"application/json", utf8(json.dumps(said, ensure_ascii=False)))
                 return
             check_code(code)
             self.state = "closed"

@@ -380,8 +380,9 @@ class AsgiLine(Line):
         elif kind == "websocket.close":
             code, reason = message.get("code", 1000), message.get("reason") or ""
             if self.response is None:
-                body = utf8(json.dumps(self.scope["extensions"][EXTENSION].answer(code, reason), ensure_ascii=False))
-                self.answer(Response(403, [("content-type", "application/json")], body))
+                status, said = self.scope["extensions"][EXTENSION].answer(code, reason, self.scope)
+                body = utf8(json.dumps(said, ensure_ascii=False))
+                self.answer(Response(status, [("content-type", "application/json")], body))
             else:
                 self.end(code, reason)
         elif kind == "websocket.http.response.start":

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
+from wirefast._core.close import NORMAL
 from wirefast._core.scope import DENIAL_RESPONSE, EXTENSION
+from wirefast._core.unrouted import NO_ROUTE, missing_route
 from wirefast.testing.serving import ADDRESS, next_port
 from wirefast.testing.wire import CURRENT
 
@@ -86,11 +88,13 @@ class Explained:
         """Give what a 403 says in place of a close reason; see `wirefast.server.WebSocketProtocol`."""
         self._refusal = {"for": closing, "reason": reason, "errors": errors}
 
-    def answer(self, code: int, reason: str) -> dict[str, Any]:
-        """Return the JSON of the 403 for a handshake that the application closed."""
+    def answer(self, code: int, reason: str, scope: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Return status and JSON of the answer to a handshake that the application closed."""
+        if code == NORMAL and not reason and missing_route(scope) is not None:
+            return 404, {"code": code, "reason": NO_ROUTE}
         if self._refusal.get("for") != reason:
-            return {"code": code, "reason": reason}
-        return {"code": code, "reason": self._refusal["reason"], "errors": self._refusal["errors"]}
+            return 403, {"code": code, "reason": reason}
+        return 403, {"code": code, "reason": self._refusal["reason"], "errors": self._refusal["errors"]}
 
 
 class ByClient(dict[Any, Any]):
