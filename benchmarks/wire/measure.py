@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.wire.load import Held, Load, LoadError
-from benchmarks.wire.peers import FLOOR, Peer
+from benchmarks.wire.peers import FLOORS, Peer
 from benchmarks.wire.processes import Server, ServerError, running
 from benchmarks.wire.scenes import ADDRESSES, Scene
 
@@ -152,7 +152,7 @@ class Measuring:
             "in_flight": scene.in_flight,
             "addresses": ADDRESSES,
             "least": LEAST,
-            "raw": int(server.peer.name == FLOOR),
+            "raw": int(server.peer.name in FLOORS),
             "warmup": self.plan.warmup,
             "seconds": seconds,
         } | values

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 OURS = "wirefast"
 FLOOR = "raw"
+# All that echo bytes without WebSocket; and what answers any upgrade with the same bytes.
+FLOORS = (FLOOR, "raw/poller")
+EXCHANGE = "raw/exchange"
 
 # Import names of the packages that are not named like the peer's parts.
 PACKAGES = {
     "run": ["wirefast", "uvicorn", "uvloop", "httptools"],
+    "run-sockets": ["wirefast", "uvicorn", "uvloop", "httptools"],
     "wirefast": ["wirefast", "uvicorn", "uvloop", "httptools"],
     "websockets": ["uvicorn", "uvloop", "httptools", "websockets"],
     "websockets-sansio": ["uvicorn", "uvloop", "httptools", "websockets"],
@@ -22,11 +26,14 @@ PACKAGES = {
     "picows": ["picows", "uvloop"],
     "socketify": ["socketify"],
     "raw": ["uvloop"],
+    "raw-poller": ["uvloop"],
+    "raw-exchange": ["uvloop"],
 }
 
 FRAMEWORKS = {"wirefast": "wirefast", "fastapi": "FastAPI", "litestar": "Litestar", "starlette": "Starlette alone"}
 SERVERS = {
     "run": "as `wirefast run` serves it",
+    "run-sockets": "the same with `--transport sockets`",
     "wirefast": "on uvicorn with wirefast's protocol for WebSockets",
     "websockets": "on uvicorn with its older implementation, deprecated there",
     "websockets-sansio": "on uvicorn as it comes",
@@ -39,6 +46,8 @@ BARE = {
     "picows": "picows, a protocol in Cython, with orjson",
     "socketify": "socketify: uWebSockets, a server in C++, with orjson",
     "raw": "uvloop sends the bytes back: TCP without WebSocket",
+    "raw-poller": "a program in Python sends them back, with an epoll of its own that uvloop watches",
+    "raw-exchange": "uvloop answers an upgrade with bytes made before, and closes",
 }
 
 
@@ -81,6 +90,7 @@ DI, ROUTING, NEITHER = "routing, dependencies, validation", "routing", "neither 
 
 PEERS = [
     Peer("wirefast", "wirefast", "run", DI),
+    Peer("wirefast/sockets", "wirefast", "run-sockets", DI),
     *[
         Peer(f"fastapi/{server}", "fastapi", server, DI)
         for server in ("wirefast", "websockets", "websockets-sansio", "wsproto", "granian", "hypercorn")
@@ -94,6 +104,8 @@ PEERS = [
     Peer("socketify", "", "socketify", ROUTING),
     Peer("picows", "", "picows", NEITHER),
     Peer("raw", "", "raw", "TCP echo, no WebSocket"),
+    Peer("raw/poller", "", "raw-poller", "TCP echo by one epoll of its own under uvloop, in Python"),
+    Peer(EXCHANGE, "", "raw-exchange", "connect, one answer that never changes, close"),
 ]
 BY_NAME = {peer.name: peer for peer in PEERS}
 # What `--quick` runs: ourselves, what uvicorn comes with and what it had before, the two fast ones, the floor.

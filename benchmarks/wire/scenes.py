@@ -8,7 +8,7 @@ from functools import cache
 
 from benchmarks import scene
 from benchmarks.wire.load import ACCEPT, masked_frame, upgrade_request
-from benchmarks.wire.peers import FLOOR, Peer
+from benchmarks.wire.peers import EXCHANGE, FLOORS, Peer
 
 # Of the scene with dependencies, as in benchmarks/scene.py.
 TARGET = f"{scene.PATH}?{scene.QUERY.decode()}"
@@ -69,7 +69,7 @@ class Scene:
     rate: float = 0
     seconds: float = 1.0
     rounds: int = 1_000
-    takes: Callable[[Peer], bool] = field(default=lambda peer: True)
+    takes: Callable[[Peer], bool] = field(default=lambda peer: peer.name != EXCHANGE)
 
     @property
     def group(self) -> str:
@@ -84,15 +84,19 @@ class Scene:
 
 
 def is_websocket(peer: Peer) -> bool:
-    return peer.name != FLOOR
+    return peer.name not in (*FLOORS, EXCHANGE)
+
+
+def answers_upgrades(peer: Peer) -> bool:
+    return peer.name not in FLOORS
 
 
 def has_chat(peer: Peer) -> bool:
-    return peer.name not in (FLOOR, "socketify")
+    return is_websocket(peer) and peer.name != "socketify"
 
 
 def has_rooms(peer: Peer) -> bool:
-    return peer.name in ("wirefast", "fastapi/wirefast", "fastapi/websockets")
+    return peer.name in ("wirefast", "wirefast/sockets", "fastapi/wirefast", "fastapi/websockets")
 
 
 def has_growing_routes(peer: Peer) -> bool:
@@ -106,7 +110,7 @@ def has_many_routes(peer: Peer) -> bool:
 
 
 def has_dependencies(peer: Peer) -> bool:
-    return peer.framework in ("wirefast", "fastapi") and peer.server in ("run", "wirefast", "websockets")
+    return peer.framework in ("wirefast", "fastapi") and peer.server in ("run", "run-sockets", "wirefast", "websockets")
 
 
 def echo(kind: str, size: str, in_flight: int = 1, sockets: int = 32) -> Scene:
@@ -172,7 +176,7 @@ SCENES = [
         target=TARGET,
         headers=tuple(HEADERS),
         sockets=8,
-        takes=is_websocket,
+        takes=answers_upgrades,
     ),
     idle(1_000),
     # Before the broadcast, whose servers are slower, so that a short run has it.

@@ -7,6 +7,8 @@ until SIGTERM. What a server cannot do is not asked of it: see ``peers.py`` besi
 import asyncio
 import logging
 import os
+import select
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import orjson
 
 from benchmarks.wire import apps
+from benchmarks.wire.load import ACCEPT
 
 HOST = "127.0.0.1"
 BACKLOG = 2048
@@ -36,9 +39,10 @@ def uvicorn(app: Any, websockets: str) -> None:
     settings: dict[str, Any] = {"ws": websockets, "ws_per_message_deflate": False}
     if websockets == "wirefast":
         settings["ws"] = "wirefast.server:WebSocketProtocol"
-    elif websockets == "run":
+    elif websockets in ("run", "run-sockets"):
         from wirefast import cli
         from wirefast.server.config import Config
+        from wirefast.server.serving import Server
 
         settings = dict(cli.OWN_DEFAULTS)
         settings |= {option: f"wirefast.server:{name}" for option, name in cli.PROTOCOLS.items()}
@@ -46,6 +50,8 @@ def uvicorn(app: Any, websockets: str) -> None:
     config = Config(
         app, host=HOST, port=0, loop="uvloop", access_log=False, log_level="warning", backlog=BACKLOG, **settings
     )
+    if websockets == "run-sockets":
+        config.transport = "sockets"
     Server(config).run()
 
 
@@ -232,7 +238,80 @@ def raw(subject: str) -> None:
     uvloop_run(main)
 
 
+class Polled:
+    """The same by one epoll under the loop, which watches its descriptor alone: what plain Python calls cost so."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.poller = select.epoll()
+        self.listener = listener
+        self.open: dict[int, socket.socket] = {}
+        self.buffer = bytearray(262_144)
+        self.view = memoryview(self.buffer)
+        self.poller.register(listener.fileno(), select.EPOLLIN)
+
+    def turn(self) -> None:
+        for number, _ in self.poller.poll(0, 64):
+            if number == self.listener.fileno():
+                made, _ = self.listener.accept()
+                made.setblocking(False)
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.open[made.fileno()] = made
+                self.poller.register(made.fileno(), select.EPOLLIN)
+                continue
+            connection = self.open[number]
+            try:
+                size = connection.recv_into(self.buffer)
+            except OSError:
+                size = 0
+            if size == 0:
+                self.poller.unregister(number)
+                self.open.pop(number).close()
+                continue
+            sent = 0
+            while sent < size:  # a full buffer is waited for: a peer of this benchmark reads
+                try:
+                    sent += connection.send(self.view[sent:size])
+                except BlockingIOError:
+                    continue
+
+
+def raw_poller(subject: str) -> None:
+    async def main() -> None:
+        listener = socket.create_server((HOST, 0), backlog=BACKLOG)
+        listener.setblocking(False)
+        polled = Polled(listener)
+        asyncio.get_running_loop().add_reader(polled.poller.fileno(), polled.turn)
+        await asyncio.Event().wait()
+
+    uvloop_run(main)
+
+
+class Exchange(Echo):
+    """One answer to an upgrade, made beforehand, and a close frame to a close frame: the floor of an upgrade."""
+
+    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    answer += b"Sec-WebSocket-Accept: %s\r\n\r\n"
+    answered = False
+
+    def data_received(self, data: bytes) -> None:
+        if not self.answered and data.endswith(b"\r\n\r\n"):
+            self.answered = True
+            self.transport.write(self.answer % ACCEPT)
+        elif self.answered:
+            self.transport.write(b"\x88\x02\x03\xe8")
+            self.transport.close()
+
+
+def raw_exchange(subject: str) -> None:
+    async def main() -> None:
+        server = await asyncio.get_running_loop().create_server(Exchange, HOST, 0, backlog=BACKLOG)
+        await server.serve_forever()
+
+    uvloop_run(main)
+
+
 BARE: dict[str, Callable[[str], None]] = {"aiohttp": aiohttp, "picows": picows, "socketify": socketify, "raw": raw}
+BARE |= {"raw-poller": raw_poller, "raw-exchange": raw_exchange}
 ASGI: dict[str, Callable[[Any], None]] = {"granian": granian, "hypercorn": hypercorn}
 
 

@@ -1,0 +1,30 @@
+"""Every call of the system that our sockets make, failing: nothing is lost, one connection's fault is no other's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="calls are replaced by Linux's way of loading")
+def test_calls_of_the_system_that_fail(tmp_path: Path, loop_name: str) -> None:
+    compiler = os.environ.get("CC") or shutil.which("gcc") or "cc"
+    library = tmp_path / "faults.so"
+    command = [*compiler.split(), "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", HERE / "faults.c"]
+    subprocess.run([*command, "-o", library, "-ldl"], check=True)
+    loaded = " ".join([*os.environ.get("LD_PRELOAD", "").split(), str(library)])
+    done = subprocess.run(
+        [sys.executable, HERE / "faulty_sockets.py", loop_name, library],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "LD_PRELOAD": loaded, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])},
+    )
+    assert (done.returncode, done.stdout) == (0, "no call of the system is missed\n"), done.stderr
