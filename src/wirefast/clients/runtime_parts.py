@@ -60,7 +60,7 @@ class StateChange(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """A message that was not sent, or that nobody has read."""
+    """A message that was not sent, or one that came and was thrown away before the application read it."""
 
     message: Any
     why: Literal["queue full", "closed", "unread", "unknown"]

@@ -40,7 +40,7 @@ export interface StateChange {
   delay?: number;
 }
 
-/** A message that was not sent, or that nobody has read. */
+/** A message that was not sent, or one that came and was thrown away before the application read it. */
 export interface Dropped {
   message: unknown;
   why: "queue full" | "closed" | "unread";
