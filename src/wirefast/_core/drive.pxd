@@ -15,3 +15,6 @@ cdef object begin_compiled(object coroutine, bint* done)
 # The same for one step of an asynchronous generator (what its __anext__ gave). stopped[0]: it has ended, which is done
 # too. A step that waits raises StopAsyncIteration where it is awaited.
 cdef object begin_step(object awaitable, bint* done, bint* stopped)
+
+# The same for the first step of a generator that is a dependency: one that ends is told so by RuntimeError.
+cdef object begin_first(object awaitable, bint* done)

@@ -4,6 +4,9 @@ cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
+# What contextlib says of a generator that ends before its first item.
+cdef str NO_ITEM = "generator didn't yield"
+
 cdef extern from *:
     """
     static int drive_raise_current(void) { return -1; }
@@ -22,7 +25,7 @@ cdef extern from "Python.h":
 
 
 cdef object begin(object awaitable, bint* done):
-    """The value of a coroutine that returned at once (done[0] is then True), or what is still to be awaited."""
+    """Return the value of a coroutine that returned at once (done[0] is then True), or what is still to be awaited."""
     done[0] = False
     if not PyCoro_CheckExact(awaitable):
         return awaitable
@@ -45,7 +48,7 @@ cdef object begin_compiled(object awaitable, bint* done):
 
 
 cdef object begin_step(object awaitable, bint* done, bint* stopped):
-    """The item of a step that gave one at once, or what is still to be awaited. The end costs no exception."""
+    """Return the item of a step that gave one at once, or what is still to be awaited. The end costs no exception."""
     cdef PyObject* result = NULL
     cdef object value
     cdef int status = send_unchecked(awaitable, None, &result)
@@ -64,6 +67,17 @@ cdef object begin_step(object awaitable, bint* done, bint* stopped):
     return suspended(awaitable, value)
 
 
+cdef object begin_first(object awaitable, bint* done):
+    """Return the item of a generator that gave one at once, or what is still to be awaited."""
+    cdef bint stopped
+    cdef object value = begin_step(awaitable, done, &stopped)
+    if stopped:
+        raise RuntimeError(NO_ITEM)
+    if not done[0]:
+        (<Suspended> value).is_first_step = True
+    return value
+
+
 cdef Suspended suspended(object coroutine, object waits_for):
     cdef Suspended self = Suspended.__new__(Suspended)
     self.coroutine = coroutine
@@ -80,6 +94,8 @@ cdef class Suspended:
     # What the first step yielded (None is a bare yield), to be passed on to the event loop once.
     cdef object waits_for
     cdef bint passed_on
+    # The first step of a generator: its end is an error.
+    cdef bint is_first_step
 
     def __await__(self):
         return self
@@ -98,7 +114,12 @@ cdef class Suspended:
             self.passed_on = True
             passed, self.waits_for = self.waits_for, None
             return passed
-        status = PyIter_Send(self.coroutine, value, &result)
+        status = send_unchecked(self.coroutine, value, &result)
+        if status < 0:
+            if not self.is_first_step or not PyErr_ExceptionMatches(StopAsyncIteration):
+                raise_current()
+            PyErr_Clear()
+            raise RuntimeError(NO_ITEM)
         passed = <object> result
         Py_DECREF(passed)
         if status == 0:
@@ -107,7 +128,12 @@ cdef class Suspended:
 
     def throw(self, *exception):
         self.passed_on = True
-        return self.coroutine.throw(*exception)
+        if not self.is_first_step:
+            return self.coroutine.throw(*exception)
+        try:
+            return self.coroutine.throw(*exception)
+        except StopAsyncIteration:
+            raise RuntimeError(NO_ITEM) from None
 
     def close(self):
         self.passed_on = True

@@ -4,7 +4,6 @@ cimport cython
 
 from wirefast._core.asgi_socket cimport DISCONNECTED
 from wirefast._core.coroutine cimport mark_coroutine_function
-from wirefast._core.drive cimport begin
 from wirefast._core.ledger cimport Lease, RouteLimits
 from wirefast._core.plan_cache cimport PlanCache
 from wirefast._core.scope cimport find_in
@@ -20,7 +19,6 @@ from wirefast._core.hooks import is_replaced
 from starlette.applications import Starlette
 
 cdef extern from "Python.h":
-    bint PyAsyncGen_CheckExact(object value)
     ctypedef struct PyTypeObject:
         unsigned int tp_version_tag
 
@@ -59,8 +57,7 @@ cdef class WebSocketSession:
         cdef Lease lease = None
         cdef tuple tables = find_in(scope, HANDLERS_KEY, NO_HANDLERS)
         cdef Frame frame = None
-        cdef object awaitable, value, exits = None, failure = None
-        cdef bint done
+        cdef object awaitable, exits = None, failure = None
         if self.options is not None:
             configure(scope, self.options)
         # No await stands inside an except block: a Cython coroutine that is suspended there does not survive it.
@@ -71,19 +68,10 @@ cdef class WebSocketSession:
                     configure(scope, limits.options)
             frame = new_frame(self.plans.current(), self.plans, websocket, scope, None)
             while True:
-                awaitable = frame.advance()
+                awaitable = frame.run()
                 if awaitable is None:
                     break
-                if frame.opened is not None and PyAsyncGen_CheckExact(frame.opened):
-                    try:
-                        value = await awaitable
-                    except StopAsyncIteration:
-                        raise RuntimeError("generator didn't yield") from None
-                else:
-                    value = begin(awaitable, &done)
-                    if not done:
-                        value = await value
-                frame.store(value)
+                frame.store(await awaitable)
             if frame.errors is not None:
                 raise self.invalid(frame.errors, scope)
             # A dependency that closed the socket has answered the client; there is nothing left to run.
@@ -184,8 +172,10 @@ cdef class WebSocketPipeline:
         self.other_protocols = other_protocols
 
     def __call__(self, scope, receive, send):
-        """The coroutine that serves a connection. A route of ours is told who handles its exceptions, so that
-        an open socket holds one coroutine less."""
+        """Return the coroutine that serves a connection.
+
+        A route of ours is told who handles its exceptions, so that an open socket holds one coroutine less.
+        """
         cdef object app
         if scope["type"] != "websocket":
             return self.other_protocols(scope, receive, send)
@@ -211,5 +201,5 @@ cdef class WebSocketPipeline:
         await self.handle(failure, scope, receive, send)
 
     def handle(self, exc, scope, receive, send):
-        """The coroutine that gives an exception to its handler, with a new WebSocket that has received nothing."""
+        """Return the coroutine that gives an exception to its handler, with a new WebSocket that received nothing."""
         return handle_exception(exc, self.outer_websocket(scope, receive, send), self.tables, scope, receive, send)

@@ -43,6 +43,7 @@ cdef class Frame:
     cdef bint called             # something ran since they were last looked at
     cdef Shared shared           # None while they are those of the plan
 
+    cdef object run(self)
     cdef object advance(self)
     cdef int store(self, object value) except -1
     cdef object start(self, CallOp op)
@@ -60,3 +61,4 @@ cdef class Frame:
 
 
 cdef Frame new_frame(Plan plan, PlanCache plans, object connection, object scope, object body)
+cpdef dict missing_error(object loc)

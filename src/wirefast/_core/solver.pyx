@@ -1,8 +1,8 @@
 """The dependency solver: one loop over a Plan.
 
-advance() runs operations until one has to be awaited and returns its awaitable; the coroutine that owns the
-frame awaits it and hands the value to store(). So a connection without dependencies awaits nothing here, and
-one with them needs no coroutine per dependency beyond the dependency's own.
+run() solves until something has to wait and returns what to await; the coroutine that owns the frame awaits it and
+hands the value to store(). So a connection whose dependencies do not wait awaits nothing here, and one with others
+needs no coroutine per dependency beyond the dependency's own.
 """
 
 cimport cython
@@ -12,7 +12,7 @@ from cpython.unicode cimport PyUnicode_GET_LENGTH, PyUnicode_READ_CHAR
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from wirefast._core.drive cimport begin
+from wirefast._core.drive cimport begin, begin_first
 from wirefast._core.extract cimport fill_headers, parse_cookies, parse_query
 from wirefast._core.plan cimport (
     ASYNC_GENERATOR, CONTEXT, COOKIE, COROUTINE, HEADER, INTEGER, OP_BODY, OP_CALL, OP_ENTER, OP_FIELD, OP_READ,
@@ -60,8 +60,13 @@ cdef Frame new_frame(Plan plan, PlanCache plans, object connection, object scope
     return frame
 
 
+cpdef dict missing_error(object loc):
+    """Return the error of a required parameter that is absent, as pydantic writes it; ``loc`` is where it is read."""
+    return {"type": "missing", "loc": loc, "msg": "Field required", "input": None}
+
+
 def open_frame(plan, connection, body=None):
-    """A frame for a connection, for callers that are not compiled; ``plan`` is a Plan or a PlanCache."""
+    """Make a frame for a connection, for callers that are not compiled; ``plan`` is a Plan or a PlanCache."""
     if isinstance(plan, PlanCache):
         return new_frame((<PlanCache> plan).current(), plan, connection, connection.scope, body)
     return new_frame(<Plan?> plan, None, connection, connection.scope, body)
@@ -83,8 +88,24 @@ cdef class Frame:
         if self.failed is not NULL and self.failed is not self.few:
             free(self.failed)
 
+    cdef object run(self):
+        """Solve up to what has to be awaited, and return that; its value goes to store(). None: all is solved."""
+        cdef object awaitable, value
+        cdef bint done
+        while True:
+            awaitable = self.advance()
+            if awaitable is None:
+                return None
+            if self.opened is not None and PyAsyncGen_CheckExact(self.opened):
+                value = begin_first(awaitable, &done)
+            else:
+                value = begin(awaitable, &done)
+            if not done:
+                return value
+            self.store(value)
+
     cdef object advance(self):
-        """The next thing to await, or None when everything is solved."""
+        """Return the next thing to await, or None when everything is solved."""
         cdef tuple ops = self.plan.ops
         cdef Py_ssize_t count = PyTuple_GET_SIZE(ops)
         cdef Op op
@@ -138,7 +159,7 @@ cdef class Frame:
             self.slots[op.out] = frame.endpoint_arguments()["value"]
 
     cdef Frame part_frame(self, Plan plan):
-        """A frame for a part of this connection: what it enters is ours to exit, and results are shared."""
+        """Make a frame for a part of this connection: what it enters is ours to exit, and results are shared."""
         cdef Frame frame = new_frame(plan, self.plans, self.connection, self.scope, self.body)
         cdef Shared shared = self.shared
         if shared is None:
@@ -243,25 +264,15 @@ cdef class Frame:
 
     async def solve(self):
         """Run the plan up to the endpoint. Afterwards `errors` is None or the list for the client."""
-        cdef object awaitable, value
-        cdef bint done
+        cdef object awaitable
         while True:
-            awaitable = self.advance()
+            awaitable = self.run()
             if awaitable is None:
                 return
-            if self.opened is not None and self.pending.kind == ASYNC_GENERATOR and PyAsyncGen_CheckExact(self.opened):
-                try:
-                    value = await awaitable
-                except StopAsyncIteration:
-                    raise RuntimeError("generator didn't yield") from None
-            else:
-                value = begin(awaitable, &done)
-                if not done:
-                    value = await value
-            self.store(value)
+            self.store(await awaitable)
 
     def call_endpoint(self):
-        """The endpoint's own return value (a coroutine, for a coroutine function)."""
+        """Return the endpoint's own return value (a coroutine, for a coroutine function)."""
         return self.plan.endpoint.invoke(self.slots)
 
     def endpoint_arguments(self):
@@ -281,7 +292,7 @@ cdef class Frame:
         return None if self.shared is None else self.shared.background
 
     def take_function_exits(self):
-        """The exits of scope "function", in order of entry; the frame forgets them."""
+        """Take the exits of scope "function", in order of entry, out of the frame."""
         cdef list exits = self.function_exits
         self.function_exits = None
         return exits or []
@@ -312,7 +323,7 @@ cdef class Frame:
         cdef tuple loc = <tuple> PyTuple_GET_ITEM(op.locs, found)
         if value is ABSENT:
             if op.required:
-                return self.fail(op.node, ({"type": "missing", "loc": loc, "msg": "Field required", "input": None},))
+                return self.fail(op.node, (missing_error(loc),))
             value = op.default if op.default_factory is None else op.default_factory()
             if op.copy_default:
                 value = deepcopy(value)
@@ -360,7 +371,7 @@ cdef class Frame:
         return 0
 
     cdef object raw(self, FieldOp op, Py_ssize_t* found):
-        """The raw value of a parameter, ABSENT where the client sent none."""
+        """Return the raw value of a parameter, ABSENT where the client sent none."""
         cdef Py_ssize_t i
         cdef object name, value = ABSENT
         cdef dict group
@@ -418,7 +429,7 @@ cdef class Frame:
                 self.slots[slot] = value
 
     def results(self):
-        """What each dependency gave so far, by its key."""
+        """Return what each dependency gave so far, by its key."""
         return {
             key: self.slots[slot] for key, slot in self.plan.cache_slots.items() if self.slots[slot] is not ABSENT
         }

@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 from pydantic_core import PydanticUndefined as Undefined
 
+from wirefast._core.solver import missing_error as missing_error
 from wirefast.dependencies import shapes
 from wirefast.dependencies.markers import is_marker
 from wirefast.exceptions import FastAPIError, PydanticV1NotSupportedError
@@ -104,11 +105,6 @@ class ModelField:
 
 def located_errors(exc: ValidationError, loc: Location) -> Errors:
     return [{**error, "loc": (*loc, *error["loc"])} for error in exc.errors(include_url=False)]
-
-
-def missing_error(loc: Location) -> dict[str, Any]:
-    """Return the error of a required parameter that the client did not send."""
-    return {"type": "missing", "loc": loc, "msg": "Field required", "input": None}
 
 
 def merge_annotation(field_info: FieldInfo, annotation: Any) -> FieldInfo:
