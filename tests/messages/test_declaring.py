@@ -257,19 +257,31 @@ def test_refused_before_it_is_accepted() -> None:
     assert seen == [(1008, "the room is full"), (1000, "")]
 
 
-def test_a_server_that_stops_is_a_cancellation() -> None:
+@pytest.mark.parametrize("where", ["handler", "dependency"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_server_that_stops_is_a_cancellation(where: str, fails: bool, caplog: pytest.LogCaptureFixture) -> None:
     from asgi import websocket_scope
 
     app = App()
     room = app.messages("/")
     seen: list[Any] = []
 
+    async def wait(here: str) -> None:
+        if here == where:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                seen.append("ended")
+                if fails:
+                    raise ZeroDivisionError
+
+    async def held() -> AsyncIterator[None]:
+        await wait("dependency")
+        yield
+
     @room.on
-    async def handle(message: Say) -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            seen.append("ended")
+    async def handle(message: Say, value: Annotated[None, Depends(held, scope="message")]) -> None:
+        await wait("handler")
 
     @room.on_disconnect
     async def left(end: Disconnect) -> None:
@@ -296,6 +308,7 @@ def test_a_server_that_stops_is_a_cancellation() -> None:
 
     asyncio.run(main())
     assert seen == ["ended", 1001]
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError] * fails
 
 
 def test_models_whose_names_come_later(monkeypatch: pytest.MonkeyPatch) -> None:

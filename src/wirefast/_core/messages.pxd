@@ -26,6 +26,7 @@ cdef class MessageSession(MessageReader):
     cdef object spawn(self, MessageHandler handler, object message, bytes ref)
     cdef int most_in_flight(self) except -1
     cdef bint is_unscoped(self) except -1
+    cdef object cancellation(self, object failure)
     cdef bint is_its_end(self, object failure) except -1
     cdef object reply(self, MessageHandler handler, object value, bytes ref)
     cdef object write(self, bytes data, EventKind kind)

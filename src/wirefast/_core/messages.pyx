@@ -60,7 +60,7 @@ cdef tuple NO_HANDLERS = ({}, {})
 
 
 def serve_messages(MessageTable table not None, WebSocketCore websocket not None, list values not None):
-    """The coroutine that serves one socket, whose handshake was solved to these values."""
+    """Return the coroutine that serves one socket, whose handshake was solved to these values."""
     cdef MessageSession session = MessageSession.__new__(MessageSession)
     assert len(values) == table.given
     session.table = table
@@ -256,23 +256,10 @@ cdef class MessageSession(MessageReader):
                         slots[i] = self.slots[i]
                     slots[table.given] = message
                     while True:
-                        awaitable = frame.advance()
+                        awaitable = frame.run()
                         if awaitable is None:
                             break
-                        if frame.opened is not None and PyAsyncGen_CheckExact(frame.opened):
-                            value = begin_step(awaitable, &done, &stopped)
-                            if not done:
-                                try:
-                                    value = await value
-                                except StopAsyncIteration:
-                                    stopped = True
-                            if stopped:
-                                raise RuntimeError("generator didn't yield")
-                        else:
-                            value = begin(awaitable, &done)
-                            if not done:
-                                value = await value
-                        frame.store(value)
+                        frame.store(await awaitable)
                     if frame.errors is not None:
                         raise table.invalid(frame.errors, self.websocket.scope)
                 else:
@@ -313,8 +300,8 @@ cdef class MessageSession(MessageReader):
             self.watching = False
             if self.settle(failure) and frame is None and iterator is None:
                 return
-            if self.failure is None and isinstance(failure, CancelledError):
-                cancelled = failure
+            if self.failure is None and failure is not None:
+                cancelled = self.cancellation(failure)
         value = awaitable = None
         if frame is not None:
             exits = frame.take_exits()
@@ -363,6 +350,15 @@ cdef class MessageSession(MessageReader):
             await self.mishap(failure, ref)
         else:
             raise failure
+
+    cdef object cancellation(self, object failure):
+        """Return what a stop has to go on with, where a handler or a dependency met it; None where nothing stops."""
+        if isinstance(failure, CancelledError):
+            return failure
+        # What a generator raised on its way out has taken the cancellation's place.
+        if hasattr(self.task, "cancelling"):
+            return CancelledError() if self.task.cancelling() > 0 else None
+        return failure.__context__ if isinstance(failure.__context__, CancelledError) else None
 
     cdef bint is_unscoped(self) except -1:
         """Whether no anyio cancel scope encloses the session; it is asked once."""
@@ -471,7 +467,7 @@ cdef class MessageSession(MessageReader):
             raise failure
 
     def finished(self, task):
-        """A concurrent handler has ended."""
+        """Take note that a concurrent handler has ended."""
         self.running.pop(task, None)
         if self.freed is not None and not self.freed.done():
             self.freed.set_result(None)
