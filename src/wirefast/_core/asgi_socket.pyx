@@ -40,7 +40,7 @@ cdef object OWN_SEND = None
 
 
 cdef object current_task():
-    """The task that runs, or None: also under another kind of loop, and where a coroutine is driven by hand."""
+    """Return the task that runs, or None: also under another kind of loop, and where a coroutine is driven by hand."""
     try:
         return asyncio.current_task()
     except RuntimeError:
@@ -142,7 +142,7 @@ cdef class AsgiSocket:
     # ---- ASGI messages ----
 
     async def receive(self) -> Message:
-        """The next ASGI message, checked against the state. ``starlette.websockets.WebSocket.receive``."""
+        """Receive the next ASGI message, checked against the state. ``starlette.websockets.WebSocket.receive``."""
         cdef object message, kind
         cdef bint done
         if self.client == CONNECTED:

@@ -89,7 +89,7 @@ cdef class AsgiReceive:
         self.channel = channel
 
     cdef dict message(self):
-        """The next ASGI message, or None while there is none."""
+        """Return the next ASGI message, or None while there is none."""
         cdef EventKind kind = NOTHING
         cdef object payload
         if not self.channel.connect_taken:

@@ -144,7 +144,7 @@ cdef enum:             # PySendResult
 
 
 async def _awaiting(awaitable):
-    """A coroutine that awaits what is awaitable in a rarer way, or fails as ``await`` does."""
+    """Return a coroutine that awaits what is awaitable in a rarer way, or fails as ``await`` does."""
     return await awaitable
 
 
@@ -305,7 +305,7 @@ cdef class CompiledCoroutine:
 
 
 cdef object exception_of(object kind, object value, object traceback):
-    """The exception that the three arguments of throw() stand for."""
+    """Return the exception that the three arguments of throw() stand for."""
     if isinstance(kind, BaseException):
         value = kind
     elif not isinstance(value, BaseException):

@@ -45,7 +45,7 @@ cdef class Deadlines:
         self.waiting = deque()
 
     cdef double now(self) except? -1.0:
-        """The time on the clock."""
+        """Return the time on the clock."""
         return self.clock()
 
     cdef int schedule(self, Deadline deadline, double when) except -1:
@@ -53,7 +53,7 @@ cdef class Deadlines:
         return self.schedule_at(deadline, when, self.clock())
 
     cdef int schedule_at(self, Deadline deadline, double when, double now) except -1:
-        """The same where the time is known."""
+        """Do the same where the time is known."""
         cdef double away = when - now
         cdef long long tick
         cdef set bucket

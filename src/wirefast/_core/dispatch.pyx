@@ -25,7 +25,7 @@ cdef object HANDLE = None if is_replaced(WebSocketRoute, "handle") else WebSocke
 
 
 cdef str route_path(object scope):
-    """The path below root_path, as Starlette's get_route_path."""
+    """Return the path below root_path, as Starlette's get_route_path."""
     cdef str path = scope["path"]
     cdef str root = find_in(scope, "root_path", "")
     cdef Py_ssize_t length
@@ -115,7 +115,7 @@ cdef class RouteTable:
         return None
 
     def select_websocket(self, scope):
-        """The ASGI callable of the first route that matches a WebSocket scope, which is updated; None for none."""
+        """Return the ASGI callable of the first route for a WebSocket scope, and update the scope; None for none."""
         cdef Py_ssize_t index = -1, position = 0, before
         cdef dict params = self.matcher.find(route_path(scope), 0, &index)
         cdef Entry entry = None

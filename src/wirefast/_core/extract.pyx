@@ -85,7 +85,7 @@ cdef str decode_cookie(const query_text* value, Buffer* buffer):
 
 
 cpdef list parse_query(bytes query):
-    """The (name, value) pairs of ``scope["query_string"]`` in order, as ``starlette.datastructures.QueryParams`` has them.
+    """Return the (name, value) pairs of ``scope["query_string"]`` in order, as ``datastructures.QueryParams`` has them.
 
     Duplicate names are kept; a scalar parameter is the last of its name (``dict(pairs)``).
     """
@@ -104,7 +104,7 @@ cpdef list parse_query(bytes query):
 
 
 cpdef dict parse_cookies(object headers):
-    """The cookies of ``scope["headers"]``, as ``HTTPConnection.cookies`` has them: all Cookie headers, later values win."""
+    """Return the cookies of ``scope["headers"]`` as ``HTTPConnection.cookies`` does: of all headers, the last wins."""
     cdef dict cookies = {}
     cdef query_cursor cursor
     cdef query_text name, value
@@ -123,7 +123,7 @@ cpdef dict parse_cookies(object headers):
 
 
 cpdef int fill_headers(object headers, dict wanted, list values) except -1:
-    """Puts the first value of each wanted header where the caller wants it, as Latin-1; returns how many it put.
+    """Put the first value of each wanted header where the caller wants it, as Latin-1; return how many were put.
 
     ``wanted`` maps lower-case names to positions in ``values``; a position that does not hold None is left as it is.
     Raises IndexError for a position outside ``values``.

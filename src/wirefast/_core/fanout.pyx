@@ -36,7 +36,7 @@ cdef class OutgoingMessage:
         return self.kind == TEXT
 
     def asgi(self):
-        """A new ``websocket.send`` message."""
+        """Return a new ``websocket.send`` message."""
         if self.kind == BINARY:
             return {"type": "websocket.send", "bytes": self.data}
         if self.decoded is None:
@@ -61,7 +61,7 @@ cdef OutgoingMessage new_message(EventKind kind, bytes data, str text):
 
 
 def make_message(value):
-    """The message of a value: a str as text, bytes-like as binary, a model as pydantic writes it, else as JSON text.
+    """Make the message of a value: a str as text, bytes-like as binary, a model as pydantic does, else as JSON text.
 
     Raises:
         TypeError: the value has no JSON form.
@@ -78,12 +78,12 @@ def make_message(value):
 
 
 def received_message(bytes data not None, bint is_text):
-    """A message that another process has made."""
+    """Make the message that another process sent."""
     return new_message(TEXT if is_text else BINARY, data, None)
 
 
 def outlet_of(websocket, bint create=True):
-    """The way to a socket: a Channel, or a Sender, made now if there is none; None if that was not asked for.
+    """Return the way to a socket: a Channel, or a Sender, made now if there is none; None if that was not asked for.
 
     Raises:
         TypeError: no WebSocket of Starlette's, FastAPI's or ours.
@@ -190,7 +190,7 @@ def fan_out(list members not None, OutgoingMessage message not None, Policy poli
 
 
 def try_send(WebSocketCore websocket not None, data, policy, key):
-    """The body of ``WebSocket.try_send``."""
+    """Do what ``WebSocket.try_send`` says."""
     cdef Policy found = find_policy(policy)
     cdef OutgoingMessage message = make_message(data)
     cdef object outlet
@@ -212,7 +212,7 @@ def try_send(WebSocketCore websocket not None, data, policy, key):
 
 
 def buffered(WebSocketCore websocket not None):
-    """The body of ``WebSocket.buffered``."""
+    """Return what ``WebSocket.buffered`` says."""
     cdef object outlet = outlet_of(websocket, False)
     if outlet is None:
         return Buffered(0, 0, 0.0, 0)
@@ -226,7 +226,7 @@ def buffered(WebSocketCore websocket not None):
 
 
 def check_key(key):
-    """The key of a conflated message: str, int or None, of the exact type, as every other hub can have it too.
+    """Return the key of a conflated message: str, int or None, of the exact type, as every other hub can have it too.
 
     Raises:
         TypeError: the key is of another type.

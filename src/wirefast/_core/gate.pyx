@@ -112,7 +112,7 @@ cdef class Gate:
         self.hands_on = hands_on
 
     cdef object with_limits(self, object app):
-        """The application with the limits of its route, made once for each."""
+        """Return the application with the limits of its route, made once for each."""
         if app is not self.last:
             self.last_limited = self.limited(app)
             self.last = app

@@ -41,7 +41,7 @@ cdef enum:
 
 
 def default(value):
-    """What orjson cannot encode by itself. TypeError, in the standard library's words, for the rest."""
+    """Return the JSON form of what orjson cannot encode by itself; raise TypeError, in the standard library's words."""
     if isinstance(value, BaseModel):
         return dumped(value.model_dump)
     if isinstance(value, Decimal):
@@ -52,7 +52,7 @@ def default(value):
 
 
 def _decimal(value):
-    """A number where it is one, as FastAPI's jsonable_encoder decides; null for NaN and infinities."""
+    """Return a number where it is one, as FastAPI's jsonable_encoder decides; null for NaN and infinities."""
     if not value.is_finite():
         return None
     return int(value) if value.as_tuple().exponent >= 0 else float(value)
@@ -186,7 +186,7 @@ cdef bint _has_long_integer(const char* text, Py_ssize_t size) noexcept:
 
 
 cdef object decode(object text):
-    """The value of a JSON text (str, or bytes of UTF-8).
+    """Return the value of a JSON text (str, or bytes of UTF-8).
 
     Raises json.JSONDecodeError for malformed or absurdly nested text, UnicodeDecodeError for bytes that are
     not UTF-8, TypeError for anything that is neither str nor bytes.
@@ -241,7 +241,7 @@ cdef Py_ssize_t after_space(str text, Py_ssize_t at) except -1:
 
 
 cdef object read_key(str text, Py_ssize_t* at):
-    """A key and its colon."""
+    """Read a key and its colon."""
     cdef object key, end
     cdef Py_ssize_t place = after_space(text, at[0])
     if place >= len(text) or text[place] != 34:
@@ -255,7 +255,7 @@ cdef object read_key(str text, Py_ssize_t* at):
 
 
 cdef object read_deep(str text):
-    """The value of a JSON text, read without a frame for each level; strings and numbers by the json module."""
+    """Return the value of a JSON text, read without a frame for each level; strings and numbers by the json module."""
     cdef list outer = []    # containers that are open, and the key that each has its next value under
     cdef object container = None, key = None, value, end
     cdef Py_ssize_t at = 0, size = len(text)
@@ -326,10 +326,10 @@ def dumps(data):
 
 
 def loads(text):
-    """The value of a JSON text."""
+    """Return the value of a JSON text."""
     return decode(text)
 
 
 def loads_deep(str text not None):
-    """The same by the reader that needs no stack, for any text."""
+    """Return the same by the reader that needs no stack, for any text."""
     return read_deep(text)

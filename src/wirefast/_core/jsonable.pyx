@@ -113,5 +113,5 @@ def any_json(value):
 
 
 def dumps(value, jsonable_encoder):
-    """The bytes of ``JSONResponse(jsonable_encoder(value))``."""
+    """Return the bytes of ``JSONResponse(jsonable_encoder(value))``."""
     return encode_jsonable(value if is_plain(value, 0) else jsonable_encoder(value))

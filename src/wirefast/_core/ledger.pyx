@@ -37,7 +37,7 @@ cdef bytes MAPPED = bytes(10) + b"\xff\xff"
 
 
 cdef object counted_by(object client):
-    """What one client is counted by, from ``scope["client"]``; None where there is no address."""
+    """Return what one client is counted by, from ``scope["client"]``; None where there is no address."""
     cdef str host
     cdef bytes packed
     if client is None or not client[0]:

@@ -89,7 +89,7 @@ cdef class _Fallback:
     cdef object convertors
 
     cdef dict match(self, str path):
-        """The converted parameters, or None. What a user's convertor raises goes to the caller."""
+        """Return the converted parameters, or None. What a user's convertor raises goes to the caller."""
         cdef dict params
         found = self.search(path)
         if found is None:
@@ -137,7 +137,7 @@ cdef class Matcher:
         return () if self.fallbacks is None else tuple([(<_Fallback>route).place for route in self.fallbacks])
 
     cdef int add(self, Py_ssize_t place, str path, object convertors, object regex) except -1:
-        """Adds the next route, to the trie if it can hold it."""
+        """Add the next route, to the trie if it can hold it."""
         cdef _Shape shape = self.add_to_trie(place, path, convertors, regex)
         cdef _Fallback fallback
         if shape is not None:
@@ -154,7 +154,7 @@ cdef class Matcher:
         return 0
 
     cdef object add_to_trie(self, Py_ssize_t place, str path, object convertors, object regex):
-        """The route's shape when the trie now holds it, None when it has to keep its regular expression."""
+        """Return the route's shape when the trie now holds it, None when it has to keep its regular expression."""
         cdef path_token* tokens
         cdef path_trie_status status
         cdef list parts = PARAMETER.split(path)  # literal, name, literal, name, ..., literal
@@ -209,7 +209,7 @@ cdef class Matcher:
         return shape
 
     cpdef tuple match(self, str path, Py_ssize_t start=0):
-        """The place and the converted parameters of the first match at or after ``start``; None without a match.
+        """Return the place and the converted parameters of the first match at or after ``start``; None without a match.
 
         The dict is the caller's own. ``path`` is any str, lone surrogates included.
         """
@@ -282,7 +282,7 @@ cdef class Matcher:
 
 
 cdef dict convert(_Shape shape, str path, const char* text, const path_span* spans):
-    """The parameters that the spans of ``text``, which is ``path`` in UTF-8, hold; None when an int is too long."""
+    """Return the parameters in the spans of ``text``, which is ``path`` in UTF-8; None when an int is too long."""
     cdef dict params = {}
     cdef const unsigned char* kinds = <const unsigned char*>PyBytes_AS_STRING(shape.kinds)
     cdef bint ascii_only = PyUnicode_IS_ASCII(path)

@@ -35,7 +35,7 @@ cdef class MessageReader:
     # ---- Frames ----
 
     cdef object next_frame(self, EventKind* kind):
-        """The next message, or None when none is there. Raises what ends the socket."""
+        """Return the next message, or None when none is there. Raises what ends the socket."""
         cdef WebSocketCore websocket = self.websocket
         cdef object event
         if self.ahead:
@@ -55,7 +55,7 @@ cdef class MessageReader:
         return event
 
     cdef object counted(self, bytes event):
-        """A message where messages are counted; None for one that does not pass."""
+        """Count a message where messages are counted; return it, or None where it does not pass."""
         cdef WebSocketCore websocket = self.websocket
         cdef object refusal
         cdef int verdict
@@ -73,7 +73,7 @@ cdef class MessageReader:
         raise refusal
 
     cdef object payload(self, object message, EventKind* kind):
-        """The payload of an ASGI message."""
+        """Return the payload of an ASGI message."""
         cdef object value
         if message["type"] == "websocket.receive":
             value = message.get("text")
@@ -133,7 +133,7 @@ cdef class MessageReader:
         return 0
 
     def noticed(self):
-        """The channel has ended: cancel what runs. What the peer had sent before and waits is dropped."""
+        """Cancel what runs, since the channel has ended. What the peer had sent before and waits is dropped."""
         cdef WebSocketCore websocket = self.websocket
         cdef EventKind kind = NOTHING
         cdef object event
@@ -172,7 +172,7 @@ cdef class MessageReader:
                 self.interrupt(self.ahead.pop())
 
     def have_read(self, task):
-        """A message, or the end, was read ahead."""
+        """Take note that a message, or the end, was read ahead."""
         cdef object message
         cdef object failure
         self.reading = None

@@ -120,7 +120,7 @@ cdef class Meter(Deadline):
     # ---- Times ----
 
     cdef int accepted(self) except -1:
-        """The socket is accepted: from now on its times run."""
+        """Let the socket's times run from now on: it is accepted."""
         cdef Allowance allowance = self.allowance
         if self.accepted_at or allowance is None:
             return 0
@@ -205,7 +205,7 @@ cdef class Meter(Deadline):
         expiry.plan()
 
     def end(self):
-        """The socket has ended: nothing is due any more, and it is let go."""
+        """Let go of the socket, which has ended: nothing is due any more."""
         cdef Expiry expiry = self.expiry
         self.websocket = None
         if self.wheel is not None:

@@ -105,28 +105,28 @@ def meter_of(WebSocketCore websocket not None, bint create):
 
 
 def receive_text(self) -> str:
-    """The next message, which must be text; see ``WebSocket.receive_text``."""
+    """Receive the next message, which must be text; see ``WebSocket.receive_text``."""
     return receiving("receive_text", self, TEXT)
 
 
 def receive_bytes(self) -> bytes:
-    """The next message, which must be binary; see ``WebSocket.receive_bytes``."""
+    """Receive the next message, which must be binary; see ``WebSocket.receive_bytes``."""
     return receiving("receive_bytes", self, BINARY)
 
 
 def receive_json(self, mode: str = "text") -> Any:
-    """The next message, decoded from JSON; see ``WebSocket.receive_json``."""
+    """Receive the next message, decoded from JSON; see ``WebSocket.receive_json``."""
     cdef int option = TEXT if mode == "text" else BINARY if mode == "binary" else WRONG_MODE
     return receiving("receive_json", self, AS_JSON | option)
 
 
 def receive(WebSocketCore self not None):
-    """The next ASGI message, counted; see ``WebSocket.receive``."""
+    """Receive the next ASGI message, counted; see ``WebSocket.receive``."""
     return CORE_RECEIVE(self) if self.client != CONNECTED else counted(self)
 
 
 async def counted(WebSocketCore self):
-    """The next message of a connected socket."""
+    """Receive the next message of a connected socket."""
     cdef object message, refusal, payload
     cdef int verdict
     cdef double wait
@@ -192,7 +192,7 @@ cdef class MeteredReceive(CompiledCoroutine):
         return decode(payload) if self.option & AS_JSON else payload
 
     cdef object take_event(self, WebSocketCore websocket):
-        """The payload of the channel's next message that passes."""
+        """Return the payload of the channel's next message that passes."""
         cdef EventKind kind = NOTHING
         cdef object event
         cdef int verdict
@@ -217,7 +217,7 @@ cdef class MeteredReceive(CompiledCoroutine):
         return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(event), PyBytes_GET_SIZE(event), NULL)
 
     cdef object take_message(self, WebSocketCore websocket, object message):
-        """The payload of an ASGI message, or what comes of one that does not pass."""
+        """Return the payload of an ASGI message, or what comes of one that does not pass."""
         cdef object value, refusal
         cdef int verdict
         cdef bint text = self.option & FRAME == TEXT

@@ -250,7 +250,7 @@ cdef class Operation:
         self.refuse_result = refuse_result
 
     async def answer(self, request):
-        """The Response to a request that came through a RequestResponse."""
+        """Return the Response to a request that came through a RequestResponse."""
         cdef Exchange exchange = request.scope.get(EXCHANGE_KEY)
         cdef Frame frame
         cdef object body = UNDEFINED, result, value
@@ -397,7 +397,7 @@ async def read_bytes(request):
 
 
 async def read_json(request, bint strict_content_type):
-    """The parsed JSON, the bytes of another content type, or PydanticUndefined for an empty body.
+    """Return the parsed JSON, the bytes of another content type, or PydanticUndefined for an empty body.
 
     Raises json.JSONDecodeError and what else ``json.loads(body)`` raises.
     """

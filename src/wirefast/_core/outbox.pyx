@@ -84,7 +84,7 @@ cdef Policy find_policy(object policy):
 
 
 def as_policy(policy):
-    """The ``Policy`` of a name, with the default bounds; a Policy is returned as it is."""
+    """Return the ``Policy`` of a name, with the default bounds; a Policy is returned as it is."""
     return find_policy(policy)
 
 
@@ -256,7 +256,7 @@ cdef class Outbox:
         self.keep(payload, size, now)
 
     def pop(self):
-        """The oldest payload, or None."""
+        """Take out the oldest payload; None where there is none."""
         if not self.count:
             return None
         payload = self.take_one()
@@ -269,7 +269,7 @@ cdef class Outbox:
         self.give_up()
 
     def finish(self):
-        """The socket has ended: forget what waits, tell the watchers and the waiting publishers."""
+        """Forget what waits, as the socket has ended; tell the watchers and the waiting publishers."""
         self.end()
 
     def watch(self, watcher):

@@ -47,5 +47,5 @@ async def _send_and_turn(send, message):
 
 
 cdef object send_and_turn(object send, object message):
-    """The coroutine that sends a message and lets the loop turn."""
+    """Return the coroutine that sends a message and lets the loop turn."""
     return _send_and_turn(send, message)

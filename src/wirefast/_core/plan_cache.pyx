@@ -16,7 +16,7 @@ cdef class PlanCache:
         self.provider = provider
 
     cdef Plan current(self):
-        """The plan for the overrides of this moment; made anew only when they changed."""
+        """Return the plan for the overrides of this moment; made anew only when they changed."""
         cdef object overrides
         if self.provider is not None:
             overrides = getattr(self.provider, "dependency_overrides", None)
@@ -32,7 +32,7 @@ cdef class PlanCache:
         return self.plan
 
     cdef Plan plan_now(self, object dependant):
-        """A plan of any Dependant for the overrides of this moment, which it notes."""
+        """Return a plan of any Dependant for the overrides of this moment, which it notes."""
         cdef Plan plan
         cdef object overrides = getattr(self.provider, "dependency_overrides", None)
         cdef list noted = None

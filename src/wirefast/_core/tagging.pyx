@@ -151,7 +151,7 @@ _NAMES = {
 
 
 def find(bytes text, str tag_name):
-    """What look() finds: a word, the tag and the ref as they stand in the text; None where there is none."""
+    """Return what look() finds: a word, the tag and the ref as they stand in the text; None where there is none."""
     cdef Tagging found
     cdef members_status status = look(&found, PyBytes_AS_STRING(text), <size_t> PyBytes_GET_SIZE(text), tag_name)
     tag = ref = None
@@ -163,15 +163,15 @@ def find(bytes text, str tag_name):
 
 
 def cut(bytes text, str tag_name, bint cut_tag, bint cut_ref):
-    """The object without these members."""
+    """Return the object without these members."""
     return without(PyBytes_AS_STRING(text), <size_t> PyBytes_GET_SIZE(text), tag_name, cut_tag, cut_ref)
 
 
 def splice(bytes reply, bytes ref):
-    """The reply with the ref as its first member."""
+    """Return the reply with the ref as its first member."""
     return with_ref(reply, ref)
 
 
 def check_ref(bytes text):
-    """The ref as it goes into answers; empty for null, None for what is no ref."""
+    """Return the ref as it goes into answers; empty for null, None for what is no ref."""
     return checked_ref(PyBytes_AS_STRING(text), <size_t> PyBytes_GET_SIZE(text))

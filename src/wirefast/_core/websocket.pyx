@@ -91,7 +91,7 @@ cdef class WebSocketCore(AsgiSocket):
         return disconnect
 
     cdef object payload(self, object message, str key):
-        """The payload of a "websocket.receive" message; raises for any other."""
+        """Return the payload of a "websocket.receive" message; raise for any other."""
         cdef object value
         if message["type"] == "websocket.disconnect":
             raise self.own(WebSocketDisconnect(message["code"], message.get("reason")))
@@ -110,7 +110,7 @@ cdef class WebSocketCore(AsgiSocket):
         return self.own(UnexpectedFrame(key))
 
     def receive_text(self) -> str:
-        """The next message, which must be text.
+        """Receive the next message, which must be text.
 
         Raises:
             WebSocketDisconnect: the peer closed or vanished; ``code`` and ``reason`` say how. Also where a send of another
@@ -121,11 +121,11 @@ cdef class WebSocketCore(AsgiSocket):
         return receiving("receive_text", self, TEXT)
 
     def receive_bytes(self) -> bytes:
-        """The next message, which must be binary. Raises as receive_text()."""
+        """Receive the next message, which must be binary. Raises as receive_text()."""
         return receiving("receive_bytes", self, BINARY)
 
     def receive_json(self, mode: str = "text") -> Any:
-        """The next message, decoded from JSON.
+        """Receive the next message, decoded from JSON.
 
         Args:
             mode: ``"text"`` (default) or ``"binary"``, the kind of frame it comes in.
@@ -137,7 +137,7 @@ cdef class WebSocketCore(AsgiSocket):
         return receiving("receive_json", self, AS_JSON | frame_kind(mode))
 
     cdef dict checked(self, object message):
-        """A message that is no plain "websocket.receive", checked as receive() does."""
+        """Check a message that is no plain "websocket.receive" as receive() does."""
         kind = message["type"]
         if kind == "websocket.disconnect":
             self.client = DISCONNECTED
@@ -208,7 +208,7 @@ cdef class WebSocketCore(AsgiSocket):
 
 
 cdef int frame_kind(object mode) except -1:
-    """The frame of a ``mode``. A wrong one is no error yet: nothing happens before the await."""
+    """Return the frame of a ``mode``. A wrong one is no error yet: nothing happens before the await."""
     if mode == "text":
         return TEXT
     return BINARY if mode == "binary" else WRONG_MODE
@@ -311,7 +311,7 @@ cdef class SendCall(CompiledCoroutine):
         raise exc
 
     cdef dict message(self):
-        """What to send, as an ASGI message."""
+        """Return what to send, as an ASGI message."""
         if self.option & AS_JSON:
             if self.option & FRAME == TEXT:
                 return {"type": "websocket.send", "text": json.encode_text(self.argument)}

@@ -15,7 +15,7 @@ from wirefast.server.refused import Refused
 
 
 cdef int digit_of(uint8_t byte) noexcept:
-    """The value of a hexadecimal digit, -1 for another byte."""
+    """Return the value of a hexadecimal digit, -1 for another byte."""
     if 48 <= byte <= 57:
         return byte - 48
     if 65 <= byte <= 70:

@@ -89,7 +89,7 @@ cdef class Connection(Outgoing):
         return None
 
     cdef object inflate(self, bytes payload, EventKind kind):
-        """The message, or None when it is not one and the connection failed."""
+        """Inflate a message; None where the bytes are none, and the connection has failed."""
         try:
             payload = self.deflate.inflate(payload, <Py_ssize_t> self.max_size)
         except MessageTooBig:
@@ -358,7 +358,7 @@ cdef class Connection(Outgoing):
         return 0
 
     def on_close_timeout(self):
-        """The peer did not end the connection in time."""
+        """End a connection that the peer did not end in time."""
         self.close_timer = None
         if self.state != LOST:
             try:

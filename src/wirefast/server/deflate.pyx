@@ -47,7 +47,7 @@ class TooManyFinalBlocks(Exception):
 
 
 def parse_extensions(value: str) -> list:
-    """The offers of one Sec-WebSocket-Extensions header: ``(name, [(parameter, value or None), ...])``.
+    """Return the offers of one Sec-WebSocket-Extensions header: ``(name, [(parameter, value or None), ...])``.
 
     Raises ValueError for what RFC 6455 section 9.1 does not allow.
     """
@@ -74,7 +74,7 @@ def parse_extensions(value: str) -> list:
 
 
 cdef Deflate agree(list parameters):
-    """The answer to one offer, or None when it cannot be accepted."""
+    """Return the answer to one offer, or None when it cannot be accepted."""
     cdef Deflate deflate = Deflate.__new__(Deflate)
     cdef set seen = set()
     cdef bint bits_offered = False
@@ -149,7 +149,7 @@ cdef class Deflate:
         return whole
 
     cdef bytes take(self, bytes data, Py_ssize_t limit):
-        """What comes out of these bytes, at most `limit`."""
+        """Return what comes out of these bytes, at most `limit`."""
         cdef bytes part
         if self.decompressor is None:
             self.decompressor = zlib.decompressobj(-self.in_bits)

@@ -46,7 +46,7 @@ cdef tuple last_server = None
 
 
 cdef tuple address(object transport, str which):
-    """An IP address that the transport has noted; None where it is another, or not known without asking the socket."""
+    """Return an IP address that the transport has noted; None for another kind, or where the socket would be asked."""
     cdef object noted
     try:
         noted = transport.get_extra_info(which)

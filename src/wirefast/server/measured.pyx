@@ -49,7 +49,7 @@ cdef class RouteTotals:
 
 
 cdef RouteTotals totals_of(LazyScope scope):
-    """The totals of a connection's route, by its path as it was declared, which is no client's to choose."""
+    """Return the totals of a connection's route, by its path as it was declared, which is no client's to choose."""
     cdef object path = getattr(scope.get("route"), "path", None)
     cdef RouteTotals totals = routes.get(path)
     if totals is None:

@@ -207,16 +207,16 @@ cdef class Outgoing(FrameStream):
         return None
 
     def on_send_timeout(self, future):
-        """A send has waited for as long as its route allows."""
+        """End a connection whose send has waited for as long as its route allows."""
         if not future.done() and self.state == OPEN:
             self.fail(CLOSE_TRY_AGAIN_LATER, close.send_timed_out(self.send_timeout))
 
     def pause_writing(self):
-        """The transport's write buffer is over its high-water mark."""
+        """Stop sends: the transport's write buffer is over its high-water mark."""
         self.write_paused = True
 
     def resume_writing(self):
-        """The transport's write buffer is below its low-water mark."""
+        """Let sends go on: the transport's write buffer is below its low-water mark."""
         self.write_paused = False
         if self.stalled:
             # It took what was unsent, however much comes after it now.
@@ -257,7 +257,7 @@ cdef class Outgoing(FrameStream):
         raise self.gone()
 
     cdef object gone(self):
-        """What is raised to those who use a connection whose peer is gone; it says which connection that is."""
+        """Return what is raised to those who use a connection whose peer is gone; it says which connection that is."""
         cdef object exc = ClientDisconnected()
         exc.wirefast_connection = self.mark
         return exc
@@ -287,7 +287,7 @@ cdef class Outgoing(FrameStream):
         return 0
 
     cdef int broken(self, object exc) except -1:
-        """A call of the transport raised, perhaps in the middle of a change of state: the connection is lost."""
+        """Lose the connection: a call of the transport raised, perhaps in the middle of a change of state."""
         if self.state == LOST:
             return 0
         if not isinstance(exc, (OSError, RuntimeError)):

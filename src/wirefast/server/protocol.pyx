@@ -123,7 +123,7 @@ cdef class WebSocketProtocol(Opening):
         self.lost()
 
     def eof_received(self):
-        """The peer half-closed: nothing more can be agreed, so the transport closes."""
+        """Have the transport close: the peer half-closed, so nothing more can be agreed."""
         return None
 
     def data_received(self, data):

@@ -48,7 +48,7 @@ cdef bytes response(int status, list lines, bytes body):
 
 
 def refusal(refused not None, list headers not None):
-    """The response to a refused request: plain text, and the end of the connection.
+    """Return the response to a refused request: plain text, and the end of the connection.
 
     Args:
         refused: a `Refused`.

@@ -16,7 +16,7 @@ cdef tuple NUMBERS = ("ws_max_size", "ws_max_queue", "ws_ping_interval", "ws_pin
 
 
 async def nothing(scope, receive, send):
-    """An application that is done at once."""
+    """Serve an application that is done at once."""
 
 
 def finish(coroutine):

@@ -65,11 +65,11 @@ cdef class Waiter:
     # ---- What a task asks of a future ----
 
     def get_loop(self):
-        """The loop it belongs to."""
+        """Return the loop it belongs to."""
         return self.loop
 
     def add_done_callback(self, callback, *, context=None):
-        """Called by the task that awaits it."""
+        """Take the callback of the task that awaits this."""
         if self.pending:
             self.callback = callback
             self.context = context
@@ -77,7 +77,7 @@ cdef class Waiter:
             self.loop.call_soon(callback, self, context=context)
 
     def remove_done_callback(self, callback):
-        """The number of callbacks removed."""
+        """Remove a callback; return how many were removed."""
         if self.callback is not None and self.callback == callback:
             self.callback = self.context = None
             return 1

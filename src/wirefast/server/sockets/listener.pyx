@@ -34,7 +34,7 @@ cdef frozenset BROKEN = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK, er
 
 
 cdef object shared_address(object socket):
-    """The address that all connections of a listener have; None where it listens on several."""
+    """Return the address that all connections of a listener have; None where it listens on several."""
     address = socket.getsockname()
     if socket.family in (sockets.AF_INET, sockets.AF_INET6) and address[0] in ("0.0.0.0", "::"):
         return None

@@ -43,7 +43,7 @@ cdef object error_of(Py_ssize_t number):
 
 
 cdef object address_of(const stream_address* address):
-    """An address as Python's sockets have it; None for one that is not known."""
+    """Return an address as Python's sockets have it; None for one that is not known."""
     cdef char text[STREAM_TEXT]
     if stream_text(address, text):
         host = text.decode("ascii")
