@@ -299,3 +299,20 @@ def test_a_hundred_cost_a_second() -> None:
     for _ in range(100):
         run(echoes, app)
     assert time.process_time() - began < 2.0 * SLOWER
+
+
+@pytest.mark.parametrize("silent", ["startup", "shutdown"])
+def test_a_lifespan_without_an_answer_fails(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wirefast.testing.lifespan.WITHIN", 0.05)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (kind := (await receive())["type"]) != f"lifespan.{silent}":
+            await send({"type": f"{kind}.complete"})
+        await asyncio.Event().wait()
+
+    async def scene() -> None:
+        async with live(app):
+            pass
+
+    with pytest.raises(StartFailed, match=f"has not answered lifespan.{silent} within 0.05 s"):
+        asyncio.run(scene())

@@ -36,11 +36,12 @@ def recorded(script: Any = None) -> Any:
     """An application that keeps its events: ``app.events``; it accepts, then receives until the end."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] != "lifespan"  # it has none
         app.scopes.append(scope)  # type: ignore[attr-defined]
         await receive()
         await send({"type": "websocket.accept"})
-        if script is not None:
-            await script(receive, send)
+        if app.script is not None:  # type: ignore[attr-defined]
+            await app.script(receive, send)  # type: ignore[attr-defined]
         while True:
             message = await receive()
             app.events.append(message)  # type: ignore[attr-defined]
@@ -49,6 +50,7 @@ def recorded(script: Any = None) -> Any:
 
     app.events = []  # type: ignore[attr-defined]
     app.scopes = []  # type: ignore[attr-defined]
+    app.script = script  # type: ignore[attr-defined]
     return app
 
 

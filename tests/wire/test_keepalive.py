@@ -1,133 +1,132 @@
-"""Keepalive: pings, the pongs that answer them, and the end of a peer that does not."""
+"""Keepalive by the clock: pings, the pongs that answer them, and the end of a peer that does not."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
 from apps import recorded
-from peer import BINARY, CLOSE, PING, PONG, TEXT, close_frame, frame
+
+from wirefast.testing import Live
+
+PONG = 0xA
+real = pytest.mark.live(server="real")
 
 
-def test_K01_a_busy_handler_keeps_a_peer_that_answers(serve: Any) -> None:
+@pytest.fixture
+def live_app() -> Any:
+    return recorded()
+
+
+@pytest.mark.parametrize("where", ["memory", pytest.param("sockets", marks=real)])
+@pytest.mark.live(ws_ping_interval=20, ws_ping_timeout=20)
+async def test_K01_a_busy_handler_keeps_a_peer_that_answers(live: Live, live_app: Any, where: str) -> None:
     released = asyncio.Event()
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
+    async def busy(receive: Any, send: Any) -> None:
         await released.wait()
         await send({"type": "websocket.send", "text": "still here"})
-        await receive()
 
-    server = serve(app, ws_ping_interval=0.3, ws_ping_timeout=2.0)
-    with server.opened() as peer:
-        peer.send(frame(TEXT, b"unread") * 5)
+    live_app.script = busy
+    async with live.connect("/") as peer:
+        for _ in range(5):
+            await peer.send("unread")
         # Pongs that nobody heard would have ended it after interval and timeout.
-        busy_until = time.monotonic() + 3.0
-        while time.monotonic() < busy_until:
-            found = peer.frame()
-            assert found.opcode == PING
-            peer.send(frame(PONG, found.data))
-        server.call(released.set)
-        while (found := peer.frame()).opcode == PING:
-            peer.send(frame(PONG, found.data))
-        assert found.data == b"still here"
-        peer.send(close_frame()).frame()
+        await live.clock.advance(200)
+        assert [await peer.expect_ping() for _ in range(9)]
+        released.set()
+        await peer.expect("still here")
 
 
-def test_K01_a_peer_that_cannot_be_heard_is_kept(serve: Any) -> None:
+@pytest.mark.parametrize("where", ["memory", pytest.param("sockets", marks=real)])
+@pytest.mark.live(ws_ping_interval=20, ws_ping_timeout=20)
+async def test_K01_a_peer_that_cannot_be_heard_is_kept(live: Live, live_app: Any, where: str) -> None:
     """Its messages filled what is kept, so its pongs are unread: that is not its fault."""
     woken = asyncio.Event()
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
+    async def count(receive: Any, send: Any) -> None:
         await woken.wait()
-        count = 0
-        while (await receive())["type"] == "websocket.receive":
-            count += 1
-            if count == 40:
-                await send({"type": "websocket.send", "text": "all"})
+        for _ in range(40):
+            assert (await receive())["type"] == "websocket.receive"
+        await send({"type": "websocket.send", "text": "all"})
 
-    server = serve(app, ws_ping_interval=0.5, ws_ping_timeout=2.0)
-    with server.opened() as peer:
-        peer.sock.settimeout(1.0)
-        sent = peer.sock.send(frame(BINARY, b"x" * 65536) * 40)
-        time.sleep(3.5)  # longer than interval and timeout
-        server.call(woken.set)
-        peer.sock.settimeout(20.0)
-        peer.send((frame(BINARY, b"x" * 65536) * 40)[sent:])
-        while (found := peer.frame()).opcode == PING:
-            peer.send(frame(PONG, found.data))
-        assert found.data == b"all"
-        peer.send(close_frame())
+    live_app.script = count
+    async with live.connect("/") as peer:
+        for _ in range(40):
+            await peer.send(b"x" * 65536)
+        await live.clock.advance(200)
+        woken.set()
+        await peer.expect("all")
 
 
+@pytest.mark.parametrize("where", ["memory", pytest.param("sockets", marks=real)])
 @pytest.mark.parametrize("answer", [None, b"wrong"], ids=["silent", "wrong pongs"])
-def test_K02_pings_without_answers_end_the_connection(serve: Any, answer: bytes | None) -> None:
-    app = recorded()
-    server = serve(app, ws_ping_interval=0.3, ws_ping_timeout=0.3)
-    with server.opened() as peer:
-        assert peer.frame().opcode == PING
+@pytest.mark.live(ws_ping_interval=20, ws_ping_timeout=20)
+async def test_K02_pings_without_answers_end_the_connection(
+    live: Live, live_app: Any, answer: bytes | None, where: str
+) -> None:
+    async with live.connect("/") as peer:
+        peer.mute()
+        await live.clock.advance(20)
+        await peer.expect_ping()
         if answer is not None:
-            peer.send(frame(PONG, answer), frame(TEXT, b"but alive"))
-        found = peer.frame()
-        assert (found.opcode, found.code, found.reason) == (CLOSE, 1011, "keepalive ping timeout")
-        assert peer.ended()
-    server.stop()
-    assert app.events[-1] == {"type": "websocket.disconnect", "code": 1011, "reason": "keepalive ping timeout"}
-    assert server.errors == []
+            await peer.send_frame(PONG, answer)
+            await peer.send("but alive")
+        await live.clock.advance(20)
+        await peer.expect_close(1011, "keepalive ping timeout")
+    assert live_app.events[-1] == {"type": "websocket.disconnect", "code": 1011, "reason": "keepalive ping timeout"}
+    assert live.exceptions.records == []
 
 
-def test_keepalive_off(serve: Any) -> None:
-    server = serve(recorded(), ws_ping_interval=None)
-    with server.opened() as peer:
-        peer.sock.settimeout(0.3)
-        with pytest.raises(TimeoutError):
-            peer.frame()
-        protocol = next(iter(server.server.server_state.connections))
+@pytest.mark.live(ws_ping_interval=None)
+async def test_keepalive_off(live: Live) -> None:
+    async with live.connect("/") as peer:
+        await live.clock.advance(24 * 3600)
+        with pytest.raises(AssertionError, match="expected a ping within 0.01 s"):
+            await peer.expect_ping(within=0.01)
+        (protocol,) = live._server.protocols()
         assert protocol.ping_timer is None
-        peer.send(close_frame())
 
 
-def test_pings_without_a_timeout(serve: Any) -> None:
-    server = serve(recorded(), ws_ping_interval=0.1, ws_ping_timeout=None)
-    with server.opened() as peer:
-        assert [peer.frame().opcode for _ in range(4)] == [PING] * 4
-        peer.send(close_frame())
+@pytest.mark.live(ws_ping_interval=20, ws_ping_timeout=None)
+async def test_pings_without_a_timeout(live: Live) -> None:
+    async with live.connect("/") as peer:
+        peer.mute()
+        await live.clock.advance(100)
+        assert [await peer.expect_ping() for _ in range(4)]
 
 
-def test_the_interval_holds_where_the_timeout_is_longer(serve: Any) -> None:
-    server = serve(recorded(), ws_ping_interval=0.2, ws_ping_timeout=30.0)
-    with server.opened() as peer:
-        for _ in range(5):
-            found = peer.frame()
-            assert found.opcode == PING
-            peer.send(frame(PONG, found.data))
-        peer.send(close_frame())
+@pytest.mark.live(ws_ping_interval=2, ws_ping_timeout=300)
+async def test_the_interval_holds_where_the_timeout_is_longer(live: Live) -> None:
+    async with live.connect("/") as peer:
+        await live.clock.advance(10.5)
+        assert len([await peer.expect_ping() for _ in range(5)]) == 5
 
 
-def test_a_late_pong_is_ignored(serve: Any) -> None:
-    server = serve(recorded(), ws_ping_interval=0.2, ws_ping_timeout=20.0)
-    with server.opened() as peer:
-        first = peer.frame()
-        peer.send(frame(PONG, first.data))
-        second = peer.frame()
-        assert second.opcode == PING and second.data != first.data
-        peer.send(frame(PONG, first.data), frame(PONG, second.data), frame(PONG, second.data))
-        assert peer.frame().opcode == PING
-        peer.send(close_frame())
+@pytest.mark.live(ws_ping_interval=2, ws_ping_timeout=200)
+async def test_a_late_pong_is_ignored(live: Live) -> None:
+    async with live.connect("/") as peer:
+        peer.mute()
+        await live.clock.advance(2.2)
+        first = await peer.expect_ping()
+        await peer.send_frame(PONG, first)
+        await live.clock.advance(2.2)
+        second = await peer.expect_ping()
+        assert second != first
+        for data in (first, second, second):
+            await peer.send_frame(PONG, data)
+        await live.clock.advance(2.2)
+        await peer.expect_ping()
 
 
-def test_pings_are_spread_and_need_one_timer(serve: Any) -> None:
-    server = serve(recorded(), ws_ping_interval=1.0, ws_ping_timeout=20.0)
-    peers = [server.opened() for _ in range(40)]
-    moments = []
-    due = server.call(lambda: len({id(p.ping_timer) for p in server.server.server_state.connections}))
-    assert due > 5
+@pytest.mark.live(ws_ping_interval=20, ws_ping_timeout=200)
+async def test_pings_are_spread_and_need_one_timer(live: Live) -> None:
+    live.clock.freeze()
+    peers = [await live.connect("/") for _ in range(40)]
+    assert len({id(protocol.ping_timer) for protocol in live._server.protocols()}) > 5
+    await live.clock.advance(25)
+    assert len({event.at for event in live.transcript if event.text.startswith("ping")}) > 5
     for peer in peers:
-        assert peer.frame().opcode == PING
-        moments.append(time.monotonic())
-        peer.send(close_frame())
+        await peer.expect_ping()
+        await peer.close()

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from wirefast.testing.clock import Clock
 from wirefast.testing.errors import StartFailed
 
 __all__ = ["Lifespan"]
+
+#: Real seconds that the start and the end of an application may take, each; a service waits longer for its stores than
+#: a test for a message.
+WITHIN = 30.0
 
 
 class Lifespan:
@@ -18,12 +23,12 @@ class Lifespan:
 
     Args:
         app: an ASGI application.
-        within: seconds that each of the two may take.
+        clock: of the loop; the two are bounded in real time.
     """
 
-    def __init__(self, app: Any, within: float) -> None:
+    def __init__(self, app: Any, clock: Clock) -> None:
         self.app = app
-        self.within = within
+        self.clock = clock
         #: What the lifespan has put there for every scope.
         self.state: dict[str, Any] = {}
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -36,19 +41,31 @@ class Lifespan:
         """Run the application's start.
 
         Raises:
-            StartFailed: the application said so. What it raised itself comes as it is.
+            StartFailed: the application said so, or has said nothing in time. What it raised itself comes as it is.
         """
         self._events.put_nowait({"type": "lifespan.startup"})
         self.task = asyncio.get_running_loop().create_task(self._run(), name="wirefast.testing: the lifespan")
-        await self._started
+        await self._in_time(self._started, "lifespan.startup")
 
     async def stop(self) -> None:
         """Run the application's end."""
         if self.task is None or self.task.done():
             return
         self._events.put_nowait({"type": "lifespan.shutdown"})
-        await self._ended
+        await self._in_time(self._ended, "lifespan.shutdown")
         await asyncio.wait([self.task])
+
+    async def _in_time(self, answer: asyncio.Future[None], what: str) -> None:
+        timer = self.clock.real_call_later(WITHIN, self._late, answer, what)
+        try:
+            await answer
+        finally:
+            timer.cancel()
+
+    def _late(self, answer: asyncio.Future[None], what: str) -> None:
+        self._finish(answer, StartFailed(f"the application has not answered {what} within {WITHIN:g} s"))
+        if self.task is not None:
+            self.task.cancel()
 
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}

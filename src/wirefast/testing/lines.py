@@ -69,6 +69,8 @@ class Owner(Protocol):
 
     def on_message(self, message: Message) -> None: ...
 
+    def on_ping(self, data: bytes) -> None: ...
+
     def on_pong(self, data: bytes) -> None: ...
 
     def on_end(self, end: Ended) -> None: ...
@@ -281,6 +283,7 @@ class WireLine(Line):
             raise Broken("a frame behind the close frame (RFC 6455, section 5.5.1)")
         if opcode == PING:
             self.note("<", shown(opcode, data), True)
+            self.owner.on_ping(data)
             if self.answers_pings:
                 self.note(">", shown(PONG, data), True)
                 self.wire.write(encode(PONG, data))

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 #: Seconds that a peer waits for what a test expects.
 WITHIN = 2.0
+#: Pings of the server that are kept for a test; older ones are forgotten.
+MOST_PINGS = 1000
 
 
 class Peer(Faults):
@@ -49,6 +51,7 @@ class Peer(Faults):
         self.within = within
         self._unread: deque[Message] = deque()
         self._pongs: deque[bytes] = deque()
+        self._pings: deque[bytes] = deque(maxlen=MOST_PINGS)
         self._end: Ended | None = None
         self._waiting: asyncio.Future[None] | None = None
         self._refs = itertools.count(1)
@@ -93,6 +96,11 @@ class Peer(Faults):
     def on_message(self, message: Message) -> None:
         """Hear that a whole message has come."""
         self._unread.append(message)
+        self._wake()
+
+    def on_ping(self, data: bytes) -> None:
+        """Hear that a ping has come, with its ``data``."""
+        self._pings.append(data)
         self._wake()
 
     def on_pong(self, data: bytes) -> None:
@@ -233,6 +241,21 @@ class Peer(Faults):
         if not self._unread:
             raise self._ended("a message")
         return self._unread.popleft().data
+
+    async def expect_ping(self, *, within: float | None = None) -> bytes:
+        """Wait, ``within`` real seconds, for a ping of the server; it was answered, unless the peer is mute.
+
+        Returns:
+            Its data, for a pong of the test's own: ``send_frame(0xA, data)``.
+
+        Raises:
+            NotExpected, TimedOut: the connection ended, or no ping came.
+        """
+        __tracebackhide__ = True
+        await self._until(lambda: bool(self._pings) or self._end is not None, "a ping", within)
+        if not self._pings:
+            raise self._ended("a ping")
+        return self._pings.popleft()
 
     async def expect_nothing(self, for_: float = 0.05) -> None:
         """Make sure that nothing is unread, and that nothing comes ``for_`` so many real seconds; no end either.

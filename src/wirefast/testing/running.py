@@ -136,7 +136,7 @@ class Live(Client):
             for hub in self.hubs:
                 self._stack.callback(join_network(hub, self._broker))
             self._server = Server(self._serve, clock, self.real, self._settings)
-            self._lifespan = Lifespan(self.app, self._within)
+            self._lifespan = Lifespan(self.app, clock)
             await self._lifespan.start()
             self.state = self._server.app_state = self._lifespan.state
             await self._server.start()
