@@ -20,6 +20,8 @@ cdef enum EventKind:
 cdef class Channel:
     # True once the connect event was taken (the ASGI "websocket.connect" message).
     cdef bint connect_taken
+    # Whether the peer takes messages that are compressed without a context, once for all sockets.
+    cdef bint takes_packed
     # What tells this connection from others, in exceptions and in copies of its scope: see `_core/whose.py`.
     cdef object mark
     # Messages that wait while the transport takes no more; made when one has to, or when a hub watches the end.
@@ -45,6 +47,10 @@ cdef class Channel:
     cdef int close(self, int code, str reason) except -1
     # protocol: the frame of a message, ready for `offer` on any channel of this class.
     cdef bytes ready_frame(self, EventKind kind, bytes data)
+    # protocol, where `takes_packed`: the same compressed; None where that saves nothing.
+    cdef bytes packed_frame(self, EventKind kind, bytes data)
+    # protocol, where `takes_packed`: a message of another context may be sent now; compress none by an earlier one.
+    cdef int forget_context(self) except -1
     # protocol: send a ready frame to a peer that may be slow, or leave it to the policy; an Outcome. Never awaits.
     cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1
     # protocol: close for a reason that is not the application's, whose later close() is then no error.

@@ -47,6 +47,12 @@ cdef class Channel:
     cdef bytes ready_frame(self, EventKind kind, bytes data):
         raise NotImplementedError
 
+    cdef bytes packed_frame(self, EventKind kind, bytes data):
+        raise NotImplementedError
+
+    cdef int forget_context(self) except -1:
+        raise NotImplementedError
+
     cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1:
         raise NotImplementedError
 

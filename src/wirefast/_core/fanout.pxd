@@ -17,6 +17,9 @@ cdef class OutgoingMessage:
     cdef str decoded
     cdef bytes frame
     cdef object frame_class
+    # Compressed once for all sockets that take it so; None where that saves nothing, or nobody has asked.
+    cdef bytes packed
+    cdef bint was_packed
 
     cdef bytes frame_for(self, Channel channel)
 

@@ -44,6 +44,14 @@ cdef class OutgoingMessage:
         return {"type": "websocket.send", "text": self.decoded}
 
     cdef bytes frame_for(self, Channel channel):
+        if channel.takes_packed:
+            if not self.was_packed:
+                self.packed = channel.packed_frame(self.kind, self.data)
+                self.was_packed = True
+            # Also for what goes uncompressed, which may come to wait where a compressed message had waited.
+            channel.forget_context()
+            if self.packed is not None:
+                return self.packed
         if self.frame_class is not type(channel):
             self.frame = channel.ready_frame(self.kind, self.data)
             self.frame_class = type(channel)

@@ -92,6 +92,8 @@ cdef class Connection(Outgoing):
         """Inflate a message; None where the bytes are none, and the connection has failed."""
         try:
             payload = self.deflate.inflate(payload, <Py_ssize_t> self.max_size)
+            if not self.deflate.watched:
+                self.reactor.watch(self.deflate)
         except MessageTooBig:
             self.spoilt(CLOSE_TOO_BIG, close.MESSAGE_TOO_BIG)
             return None
@@ -376,6 +378,8 @@ cdef class Connection(Outgoing):
         self.out = None
         self.late_pong = None
         self.reactor.cancel(self)
+        if self.deflate is not None:
+            self.reactor.unwatch(self.deflate)
         if self.close_timer is not None:
             self.close_timer.cancel()
             self.close_timer = None

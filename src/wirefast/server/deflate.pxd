@@ -1,5 +1,9 @@
 # permessage-deflate (RFC 7692) of one connection: what was agreed, and the two zlib streams.
 
+cdef enum:
+    WINDOW_BITS = 12         # of what we send, unless the client asks for less
+
+
 cdef class Deflate:
     # The value of our Sec-WebSocket-Extensions header.
     cdef readonly str response
@@ -18,18 +22,27 @@ cdef class Deflate:
     cdef Py_ssize_t final_blocks
     cdef Py_ssize_t final_blocks_max
     cdef bint at_start
+    # Whether a stream was used since the reactor last looked, and whether the reactor looks.
+    cdef bint used
+    cdef bint watched
 
     # One message as DEFLATE blocks, without the final 00 00 ff ff; None when it is to be sent as it is.
     cdef bytes deflate(self, const char* data, Py_ssize_t size)
     # One message; MessageTooBig once more than `limit` bytes came out, TooManyFinalBlocks, zlib.error for what is no
     # DEFLATE.
     cdef bytes inflate(self, bytes data, Py_ssize_t limit)
+    # Whether a stream is kept between messages.
+    cdef bint keeps_streams(self) noexcept
+    # Give the memory of both streams back: what is kept is the window of what came.
+    cdef int release(self) except -1
     cdef bytes take(self, bytes data, Py_ssize_t limit)
     cdef bytes take_rest(self, bytes part, Py_ssize_t limit)
     cdef int begin_stream(self) except -1
     cdef int remember(self, bytes part) except -1
 
 
+# One message as DEFLATE blocks that no context is needed for; None where that saves nothing.
+cdef bytes deflate_alone(bytes data)
 # What these Sec-WebSocket-Extensions header values offer, as parse_extensions gives it. ValueError when they
 # are malformed.
 cdef list parse_offers(list values)

@@ -1,3 +1,7 @@
+from typing import Any
+
+compressobj: Any
+
 class MessageTooBig(Exception): ...
 class TooManyFinalBlocks(Exception): ...
 

@@ -7,16 +7,23 @@ its limit and never its size.
 A final block ends zlib's stream, and the next one begins over the same window (RFC 7692, section 7.2.3.4). zlib
 does not give its window away, so the end of what came out is kept beside it. A new stream costs microseconds,
 and a final block takes as little as two bytes; so a message may hold few of them, unless it is long.
+
+A socket that is idle gives both streams back. The next message that comes is inflated by a new stream over the same
+window; the next that goes is compressed without what went before, which every agreement allows (RFC 7692, section
+7.1.1).
+
+zlib-ng would compress to the same size in two thirds of the time, but a stream of it takes 170 KiB, whatever its window.
 """
 
 import re
 import zlib
 
+from zlib import compressobj
+
 from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 # A shorter message is sent as it is: deflate saves nothing on it.
 cdef Py_ssize_t THRESHOLD = 128
-cdef int WINDOW_BITS = 12
 cdef int MEMORY_LEVEL = 5
 cdef bytes TAIL = b"\x00\x00\xff\xff"
 
@@ -121,13 +128,28 @@ cdef Deflate negotiate(list offers):
     return None
 
 
+cdef object new_compressor(int bits):
+    return compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -bits, MEMORY_LEVEL)
+
+
+cdef bytes deflate_alone(bytes data):
+    cdef bytes packed
+    if PyBytes_GET_SIZE(data) < THRESHOLD:
+        return None
+    compressor = new_compressor(WINDOW_BITS)
+    packed = compressor.compress(data)
+    packed += compressor.flush(zlib.Z_SYNC_FLUSH)
+    return packed[:len(packed) - 4] if PyBytes_GET_SIZE(packed) - 4 < PyBytes_GET_SIZE(data) else None
+
+
 cdef class Deflate:
     cdef bytes deflate(self, const char* data, Py_ssize_t size):
         cdef bytes packed
         if size < THRESHOLD or self.out_bits == 8:
             return None
         if self.compressor is None:
-            self.compressor = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -self.out_bits, MEMORY_LEVEL)
+            self.compressor = new_compressor(self.out_bits)
+        self.used = True
         packed = self.compressor.compress(PyBytes_FromStringAndSize(data, size))
         packed += self.compressor.flush(zlib.Z_SYNC_FLUSH)
         if self.out_fresh:
@@ -148,11 +170,29 @@ cdef class Deflate:
             self.window = None
         return whole
 
+    cdef bint keeps_streams(self) noexcept:
+        return self.compressor is not None or self.decompressor is not None
+
+    cdef int release(self) except -1:
+        cdef Py_ssize_t size = 1 << self.in_bits
+        self.compressor = None
+        if self.decompressor is not None:
+            self.decompressor = None
+            if self.window is not None:
+                # No longer than the window, and without room to grow.
+                self.window = bytearray(self.window[-size:])
+        return 0
+
     cdef bytes take(self, bytes data, Py_ssize_t limit):
         """Return what comes out of these bytes, at most `limit`."""
         cdef bytes part
         if self.decompressor is None:
-            self.decompressor = zlib.decompressobj(-self.in_bits)
+            if self.window:
+                # The stream before it was given back.
+                self.decompressor = zlib.decompressobj(-self.in_bits, zdict=bytes(self.window))
+            else:
+                self.decompressor = zlib.decompressobj(-self.in_bits)
+        self.used = True
         self.at_start = False
         part = self.decompressor.decompress(data, limit + 1)
         if PyBytes_GET_SIZE(part) > limit:

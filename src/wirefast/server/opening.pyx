@@ -13,7 +13,7 @@ from libc.stdint cimport uint8_t
 from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_NORMAL
 from wirefast.server.connection cimport Connection
 from wirefast.server.csrc cimport FRAME_RSV1
-from wirefast.server.deflate cimport Deflate, negotiate
+from wirefast.server.deflate cimport WINDOW_BITS, Deflate, negotiate
 from wirefast.server.handshake cimport subprotocol_line, switching_protocols
 from wirefast.server.lazy_scope cimport LazyScope
 from wirefast.server.outgoing cimport CLOSED, CONNECTING, OPEN
@@ -133,6 +133,7 @@ cdef class Opening(Connection):
         self.resume_reading()
         if deflate is not None:
             self.deflate = deflate
+            self.takes_packed = deflate.out_bits == WINDOW_BITS
             self.allowed_rsv = FRAME_RSV1
         if self.state == OPEN:
             self.start_keepalive()

@@ -21,6 +21,7 @@ from wirefast._core.channel cimport EventKind
 from wirefast._core.close cimport CLOSE_POLICY_VIOLATION, CLOSE_TRY_AGAIN_LATER
 from wirefast._core.outbox cimport CLOSING as TOO_SLOW, GONE, SENT, WAIT, Outbox, Policy
 from wirefast.server.csrc cimport FRAME_HEADER_MAX, FRAME_RSV1, frame_build
+from wirefast.server.deflate cimport deflate_alone
 
 from uvicorn.protocols.utils import ClientDisconnected
 
@@ -71,6 +72,8 @@ cdef class Outgoing(FrameStream):
             return self.not_open("websocket.send")
         if self.deflate is not None:
             packed = self.deflate.deflate(data, size)
+            if not self.deflate.watched:
+                self.reactor.watch(self.deflate)
             if packed is not None:
                 return self.queue_data(
                     make_frame(kind, FRAME_RSV1, PyBytes_AS_STRING(packed), <size_t> PyBytes_GET_SIZE(packed))
@@ -85,13 +88,25 @@ cdef class Outgoing(FrameStream):
     cdef bytes ready_frame(self, EventKind kind, bytes data):
         return make_frame(kind, 0, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data))
 
+    cdef bytes packed_frame(self, EventKind kind, bytes data):
+        cdef bytes packed = deflate_alone(data)
+        if packed is None:
+            return None
+        return make_frame(kind, FRAME_RSV1, PyBytes_AS_STRING(packed), <size_t> PyBytes_GET_SIZE(packed))
+
+    cdef int forget_context(self) except -1:
+        if self.deflate is not None:
+            # A new stream refers to nothing that this peer has not got in the same order.
+            self.deflate.compressor = None
+        return 0
+
     cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1:
         cdef Outbox outbox = self.outbox
         cdef int outcome
         if self.state != OPEN or self.failing is not None:
             return GONE
         if not self.write_paused and (policy.rule != WAIT or first or outbox is None or outbox.waiters is None):
-            # Uncompressed, which is legal with every agreement (RFC 7692, section 6).
+            # Uncompressed or compressed without a context, which are legal with every agreement (RFC 7692, section 6).
             self.queue(frame)
             return SENT
         outbox = self.own_outbox()

@@ -5,6 +5,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
 from wirefast._core.channel cimport Channel
+from wirefast.server.deflate cimport Deflate
 from wirefast.server.waiter cimport Waiter
 
 
@@ -48,6 +49,14 @@ cdef class Reactor:
     cdef object timer
     cdef double timer_at
     cdef object on_tick
+
+    # The compression of sockets that keep streams between messages, and the timer that looks for idle ones.
+    cdef set streams
+    cdef object streams_timer
+
+    # Give the streams back once they are idle.
+    cdef int watch(self, Deflate deflate) except -1
+    cdef int unwatch(self, Deflate deflate) except -1
 
     # Ask for the waiter's task to be run in the next turn.
     cdef int wake(self, Waiter waiter) except -1

@@ -9,10 +9,23 @@ cost one timer handle. A connection that goes leaves its bucket at once, so noth
 """
 
 import logging
+import threading
 from weakref import WeakValueDictionary
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
+
+cdef extern from *:
+    """
+    #if defined(__GLIBC__)
+    #include <malloc.h>
+    static void give_back(void) { (void) malloc_trim(0); }
+    #else
+    static void give_back(void) {}
+    #endif
+    """
+    # Give memory that is free to the system, where the C library does not do so by itself.
+    void give_back() nogil
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -20,6 +33,10 @@ logger = logging.getLogger("uvicorn.error")
 # ticks, so that ten thousand sockets do not wake the process every tick.
 cdef double GRAIN = 0.05
 cdef long long COARSE = 10
+# Seconds without a compressed message after which the memory for compressing is given back; twice that at most.
+cdef double STREAM_IDLE = 10.0
+# How many are given back in one turn of the loop; from so many on their memory goes to the system.
+cdef Py_ssize_t RELEASED_PER_TURN = 64
 
 # id(loop) -> Reactor. A reactor holds its loop, so an id is not used again while its entry is there.
 cdef object reactors = WeakValueDictionary()
@@ -53,6 +70,8 @@ cdef class Reactor:
         self.buckets = {}
         self.timer = None
         self.on_tick = self.tick
+        self.streams = set()
+        self.streams_timer = None
 
     cdef int wake(self, Waiter waiter) except -1:
         self.ready.append(waiter)
@@ -175,6 +194,57 @@ cdef class Reactor:
                     logger.exception("Keepalive of a WebSocket failed")
         if self.timer is None:
             self.arm()
+
+
+    # ---- Compression ----
+
+    cdef int watch(self, Deflate deflate) except -1:
+        if deflate.keeps_streams():
+            deflate.watched = True
+            self.streams.add(deflate)
+            if self.streams_timer is None:
+                self.streams_timer = self.loop.call_later(STREAM_IDLE, self.look)
+        return 0
+
+    cdef int unwatch(self, Deflate deflate) except -1:
+        deflate.watched = False
+        self.streams.discard(deflate)
+        return 0
+
+    def look(self):
+        """Find the streams that no message has used since the last look, and give them back."""
+        cdef Deflate deflate
+        cdef list idle = []
+        self.streams_timer = None
+        for deflate in self.streams:
+            if deflate.used:
+                deflate.used = False
+            else:
+                idle.append(deflate)
+        if idle:
+            self.release(idle, len(idle))
+        if self.streams:
+            self.streams_timer = self.loop.call_later(STREAM_IDLE, self.look)
+
+    def release(self, list idle not None, Py_ssize_t total):
+        """Give some streams back in this turn, the others in the next ones: it takes microseconds each."""
+        cdef Deflate deflate
+        for _ in range(min(RELEASED_PER_TURN, len(idle))):
+            deflate = idle.pop()
+            if not deflate.used:
+                deflate.release()
+                self.unwatch(deflate)
+        if idle:
+            self.call_soon(self.release, idle, total)
+        elif total >= RELEASED_PER_TURN:
+            # The C library keeps what is free. To look through all of that takes milliseconds, which no loop waits for.
+            threading.Thread(target=trim, name="wirefast-trim", daemon=True).start()
+
+
+def trim():
+    """Give memory that is free back to the system."""
+    with nogil:
+        give_back()
 
 
 cdef Reactor reactor_of(object loop):
