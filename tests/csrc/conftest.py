@@ -22,7 +22,9 @@ CHECKS = {
     "path_trie_check": ["path_trie.c", "path_pattern.c"],
     "path_trie_inside_check": ["path_pattern.c"],
     "path_trie_memory_check": ["path_pattern.c"],
+    "poller_check": [],
     "query_check": ["query.c"],
+    "stream_check": [],
     "utf8_check": ["utf8.c"],
 }
 
