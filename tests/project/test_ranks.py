@@ -18,11 +18,12 @@ from test_layers import CYTHON, LAYERS, PYTHON, SOURCE, imports_of, imports_of_t
 # From the bottom to the top: a module imports from the rows below its own alone.
 ROWS = {
     "_core": [
-        "__init__ clock content_type coroutine csrc drive dumping error_list foreign groups hooks leaving not_allowed "
-        "outbox pace places plan readiness scope secrets socket_router unicode unions",
-        "close deadlines exits extract json matcher plan_cache tagging unrouted whose",
-        "channel errors gate handlers jsonable meter solver",
-        "asgi_socket dispatch message_errors operation",
+        "__init__ content_type coroutine csrc drive dumping error_list foreign groups hooks instant leaving "
+        "not_allowed outbox pace places plan readiness scope secrets socket_router unicode unions",
+        "clock close exits extract json matcher plan_cache tagging whose",
+        "channel deadlines errors gate handlers jsonable solver unrouted",
+        "dispatch message_errors meter operation",
+        "asgi_socket",
         "websocket",
         "metered",
         "message_input message_reader message_scope sender",

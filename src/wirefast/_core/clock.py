@@ -7,17 +7,10 @@ waits for, such as the end of a token or of a ticket, asks here. `wirefast.testi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
-__all__ = ["monotonic", "wall_time"]
+from wirefast._core.instant import ahead, move
 
-
-def _not_ahead() -> float:
-    return 0.0
-
-
-#: Gives the seconds by which a test is ahead of the time.
-ahead: Callable[[], float] = _not_ahead
+__all__ = ["monotonic", "move", "wall_time"]
 
 
 def monotonic() -> float:

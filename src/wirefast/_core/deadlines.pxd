@@ -17,8 +17,11 @@ cdef class Deadlines:
     cdef object __weakref__
     cdef readonly object loop
     cdef object clock            # function of no arguments that gives seconds
+    cdef bint is_monotonic       # and these are those of the system's monotonic clock
     cdef double longest          # seconds that the timer sleeps at most: a clock of the day may jump
     cdef dict buckets            # tick -> set; an empty set stays until its time, so that no tick is in the heap twice
+    cdef long long last_tick     # the tick that was asked for last, and its bucket; -1: none
+    cdef set last_bucket
     cdef list heap               # ticks
     cdef object waiting          # deque of those whose time has come
     cdef object timer

@@ -5,6 +5,9 @@ narrow one then, so that a day of deadlines is a bounded number of buckets. Many
 each turn of the loop.
 """
 
+from wirefast._core.instant cimport monotonic
+
+import asyncio
 import heapq
 import logging
 from collections import deque
@@ -26,6 +29,7 @@ cdef double LONG = 1e6
 # id(loop) -> Deadlines, which hold their loop: an id is not used again while its entry is there.
 cdef object by_loop = WeakValueDictionary()
 cdef object by_day = WeakValueDictionary()
+cdef object BASE_TIME = asyncio.BaseEventLoop.time
 # Those of the loop that asked last.
 cdef Deadlines latest = None
 
@@ -40,17 +44,19 @@ cdef class Deadlines:
         self.loop = loop
         self.clock = clock
         self.longest = longest
+        self.is_monotonic = clock == getattr(loop, "time", None) and has_own_time(loop)
+        self.last_tick = -1
         self.buckets = {}
         self.heap = []
         self.waiting = deque()
 
     cdef double now(self) except? -1.0:
         """Return the time on the clock."""
-        return self.clock()
+        return monotonic() if self.is_monotonic else self.clock()
 
     cdef int schedule(self, Deadline deadline, double when) except -1:
         """Be due at a time of the clock, instead of an earlier one."""
-        return self.schedule_at(deadline, when, self.clock())
+        return self.schedule_at(deadline, when, self.now())
 
     cdef int schedule_at(self, Deadline deadline, double when, double now) except -1:
         """Do the same where the time is known."""
@@ -66,10 +72,14 @@ cdef class Deadlines:
             tick = (<long long> (when / GRAIN) >> 6) << 6
         else:
             tick = <long long> (when / GRAIN) + 1
-        bucket = self.buckets.get(tick)
-        if bucket is None:
-            bucket = self.buckets[tick] = set()
-            heapq.heappush(self.heap, tick)
+        if tick == self.last_tick:
+            bucket = self.last_bucket
+        else:
+            bucket = self.buckets.get(tick)
+            if bucket is None:
+                bucket = self.buckets[tick] = set()
+                heapq.heappush(self.heap, tick)
+            self.last_tick, self.last_bucket = tick, bucket
         bucket.add(deadline)
         deadline.bucket = bucket
         if self.timer is None or tick * GRAIN < self.timer_at:
@@ -88,21 +98,23 @@ cdef class Deadlines:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+        self.last_tick, self.last_bucket = -1, None
         while self.heap and not self.buckets[self.heap[0]]:
             del self.buckets[heapq.heappop(self.heap)]
         if self.heap:
             self.timer_at = self.heap[0] * GRAIN
-            delay = min(max(self.timer_at - <double> self.clock(), 0.0), self.longest)
+            delay = min(max(self.timer_at - self.now(), 0.0), self.longest)
             self.timer = self.loop.call_later(delay, self.fire)
         return 0
 
     def fire(self):
         """Take out what is due; the timer's callback."""
-        cdef long long now = <long long> (<double> self.clock() / GRAIN + 0.001)
+        cdef long long now = <long long> (self.now() / GRAIN + 0.001)
         cdef Deadline deadline
         cdef set bucket
         self.fired += 1
         self.timer = None
+        self.last_tick, self.last_bucket = -1, None
         while self.heap and self.heap[0] <= now:
             bucket = self.buckets.pop(heapq.heappop(self.heap))
             for deadline in bucket:
@@ -117,7 +129,7 @@ cdef class Deadlines:
         """Call a few of those that are due, and the rest in turns of the loop that follow."""
         cdef Deadline deadline
         cdef int called = 0
-        cdef double now = self.clock()
+        cdef double now = self.now()
         self.running = True
         while self.waiting and called < DEADLINES_PER_TURN:
             deadline = self.waiting.popleft()
@@ -144,6 +156,18 @@ cdef class Deadlines:
     def ticks(self):
         """How many buckets there are."""
         return len(self.buckets)
+
+
+cdef bint has_own_time(object loop) except -1:
+    """Return whether ``loop.time()`` is asyncio's, the monotonic clock, which need not be called."""
+    return getattr(type(loop), "time", None) is BASE_TIME and "time" not in getattr(loop, "__dict__", ())
+
+
+def clock_replaced(loop):
+    """Ask the loop for the time from now on: its ``time()`` was replaced."""
+    cdef Deadlines found = by_loop.get(id(loop))
+    if found is not None:
+        found.clock, found.is_monotonic = loop.time, False
 
 
 def wall_clock():

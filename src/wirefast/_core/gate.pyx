@@ -4,7 +4,8 @@ Compiled because each handshake passes here: one look at its headers finds the f
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 
 from libc.string cimport memcmp
 
@@ -28,8 +29,65 @@ cdef extern from *:
     """
     const unsigned char[256] HOST_CLASS "gate_host_class"
 
+# The same macros without references that are counted: what they give is the headers' own.
+cdef extern from "Python.h":
+    PyObject* item_of_list "PyList_GET_ITEM"(list values, Py_ssize_t position)
+    PyObject* item_of_tuple "PyTuple_GET_ITEM"(PyObject* values, Py_ssize_t position)
+    Py_ssize_t size_of_tuple "PyTuple_GET_SIZE"(PyObject* values)
+    Py_ssize_t size_of_bytes "PyBytes_GET_SIZE"(PyObject* text)
+    const char* text_of_bytes "PyBytes_AS_STRING"(PyObject* text)
+    bint is_tuple "PyTuple_CheckExact"(PyObject* value)
+    bint is_bytes "PyBytes_CheckExact"(PyObject* value)
+
 cdef enum:
     LONGEST_PLAIN_HOST = 255
+
+# What the headers of a handshake say that a policy has to know. The values are the headers' own.
+cdef struct Found:
+    PyObject* origin             # the first
+    Py_ssize_t origins           # how many there are
+    PyObject* host               # the last
+    bint told                    # there is more than one Host, or a Sec-Fetch-Site
+    bint credentials             # that a browser may have added
+
+
+cdef bint sift(list headers, Found* found) except -1:
+    """Look the headers over; return False where one is no pair of which the name is bytes."""
+    cdef PyObject* pair
+    cdef PyObject* name
+    cdef Py_ssize_t position, size
+    cdef const char* text
+    found.origin = found.host = NULL
+    found.origins = 0
+    found.told = found.credentials = False
+    for position in range(len(headers)):
+        pair = item_of_list(headers, position)
+        if not is_tuple(pair) or size_of_tuple(pair) != 2:
+            return False
+        name = item_of_tuple(pair, 0)
+        if not is_bytes(name):
+            return False
+        size = size_of_bytes(name)
+        if size > 14 or size < 4:
+            continue
+        text = text_of_bytes(name)
+        if size == 6:
+            if memcmp(text, b"origin", 6) == 0:
+                if found.origins == 0:
+                    found.origin = item_of_tuple(pair, 1)
+                found.origins += 1
+            elif memcmp(text, b"cookie", 6) == 0:
+                found.credentials = True
+        elif size == 4:
+            if memcmp(text, b"host", 4) == 0:
+                found.told = found.told or found.host is not NULL
+                found.host = item_of_tuple(pair, 1)
+        elif size == 14:
+            if memcmp(text, b"sec-fetch-site", 14) == 0:
+                found.told = True
+        elif size == 13 and memcmp(text, b"authorization", 13) == 0:
+            found.credentials = found.credentials or not is_bearer(<object> item_of_tuple(pair, 1))
+    return True
 
 
 cdef bint is_bearer(object value):
@@ -119,13 +177,9 @@ cdef class Gate:
         return self.last_limited
 
     cdef object enter(self, object scope, object app):
-        cdef tuple more = None  # after the first Origin
-        cdef object origin = None, host = None
-        cdef bint is_page = False
-        cdef bint credentials = False, told = False
-        cdef object name, value, policy, answer
+        cdef Found found
+        cdef object headers, origin, policy, answer
         cdef tuple origins
-        cdef Py_ssize_t size
         cdef Judged judged
         if self.limited is not None:
             app = self.with_limits(app)
@@ -133,45 +187,31 @@ cdef class Gate:
             if self.explicit:
                 scope[POLICY_KEY] = self.policy
             return app
-        for name, value in scope["headers"]:
-            if not PyBytes_CheckExact(name):
-                name = bytes(name)
-            size = PyBytes_GET_SIZE(name)
-            if size == 6:
-                if memcmp(PyBytes_AS_STRING(name), b"origin", 6) == 0:
-                    if not is_page:
-                        is_page, origin = True, value
-                    else:
-                        more = (value,) if more is None else more + (value,)
-                elif memcmp(PyBytes_AS_STRING(name), b"cookie", 6) == 0:
-                    credentials = True
-            elif size == 4:
-                if memcmp(PyBytes_AS_STRING(name), b"host", 4) == 0:
-                    told = told or host is not None
-                    host = value
-            elif size == 14:
-                if memcmp(PyBytes_AS_STRING(name), b"sec-fetch-site", 14) == 0:
-                    told = True
-            elif size == 13 and memcmp(PyBytes_AS_STRING(name), b"authorization", 13) == 0:
-                credentials = credentials or not is_bearer(value)
-        if not is_page:
+        headers = scope["headers"]
+        if type(headers) is not list or not sift(<list> headers, &found):
+            headers = [(bytes(name), value) for name, value in headers]
+            sift(<list> headers, &found)
+        if found.origin is NULL:
             return app
+        origin = <object> found.origin
         policy = self.policy
         if self.explicit:
-            if more is None and type(origin) is bytes and origin in self.spelled:
+            if found.origins == 1 and type(origin) is bytes and origin in self.spelled:
                 return app
         else:
             policy = find_in(scope, POLICY_KEY, None)
             if policy is None:
-                if not credentials:
+                if not found.credentials:
                     return app
                 policy = self.policy
                 if (
-                    not told and more is None and type(origin) is bytes
-                    and is_own_page(<bytes> origin, host, find_in(scope, "scheme", None))
+                    not found.told and found.origins == 1 and found.host is not NULL and type(origin) is bytes
+                    and is_own_page(<bytes> origin, <object> found.host, find_in(scope, "scheme", None))
                 ):
                     return app
-        origins = (origin,) if more is None else (origin, *more)
+        origins = (origin,)
+        if found.origins > 1:
+            origins = tuple([value for name, value in headers if name == b"origin"])
         answer = policy.judge(scope, origins)
         if answer is True:
             return app

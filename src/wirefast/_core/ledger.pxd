@@ -26,10 +26,13 @@ cdef class Ledger:
     cdef object count
     cdef readonly Py_ssize_t open
     cdef readonly dict by_ip     # address -> open sockets; no zeros
-    cdef readonly dict by_user   # user -> dict of leases, the oldest first; none is empty
+    cdef dict users              # user -> the lease, or a dict of several, the oldest first; none is empty
 
     cdef object enter(self, object address)
     cdef int leave(self, object address) except -1
+    # A Refuse, or the end of the oldest, where there are as many as may be.
+    cdef int count_user(self, Lease lease, object user) except -1
+    cdef int evict(self, Lease lease) except -1
 
 
 cdef class Lease:
@@ -37,9 +40,15 @@ cdef class Lease:
     cdef tuple ledgers
     cdef object address
     cdef int entered             # how many of the ledgers count it
-    cdef dict users              # Ledger -> user, or None
+    cdef Ledger user_of          # the first that counts it as a user's, and the user; None: none does
+    cdef object user
+    cdef dict more_users         # the others: Ledger -> user; or None
     cdef object websocket
     cdef Meter meter
+
+    cdef bint is_counted_by(self, Ledger ledger) except -1
+    cdef int disown(self, Ledger ledger) except -1
+    cdef int give_back(self) except -1
 
 
 cdef class RouteLimits:
@@ -49,5 +58,6 @@ cdef class RouteLimits:
     cdef readonly object websocket_class
     cdef dict options            # for the server; or None
     cdef tuple users             # pairs: a Ledger, and a plain function that names the user of a WebSocket
+    cdef bint by_dependency      # a dependency of the route counts the user, and finds the lease in the scope
 
     cdef Lease enter(self, object scope, object websocket)

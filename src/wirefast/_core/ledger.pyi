@@ -21,7 +21,6 @@ class AddressRate:
 class Ledger:
     open: int
     by_ip: dict[Any, int]
-    by_user: dict[Any, dict[Lease, None]]
     def __init__(
         self,
         *,
@@ -33,10 +32,11 @@ class Ledger:
         evicts_oldest: bool = False,
         handshakes: AddressRate | None = None,
     ) -> None: ...
+    @property
+    def by_user(self) -> dict[Any, list[Lease]]: ...
     def claim(self, lease: Lease, user: Any) -> None: ...
 
 class Lease:
-    def disown(self, ledger: Ledger) -> None: ...
     def release(self) -> None: ...
 
 class RouteLimits:
@@ -50,5 +50,6 @@ class RouteLimits:
         websocket_class: Any,
         options: dict[str, Any] | None = None,
         users: tuple[tuple[Ledger, Callable[[Any], Any]], ...] = (),
+        by_dependency: bool = True,
     ) -> None: ...
     def admit(self, scope: Scope, websocket: Any = None) -> Lease: ...

@@ -7,11 +7,15 @@ client has all of those (RFC 6177). Addresses come from ``scope["client"]``, whi
 
 import math
 import socket
-from wirefast._core.clock import monotonic
+
+from wirefast._core.instant cimport monotonic
+from wirefast._core.meter cimport new_meter
+from wirefast._core.metered cimport give_meter
+from wirefast._core.scope cimport find_in
+from wirefast._core.websocket cimport WebSocketCore
 
 from wirefast._core import close
 from wirefast._core import scope as keys
-from wirefast._core.metered import measure
 from wirefast.exceptions import Refuse
 
 cdef enum:
@@ -107,7 +111,12 @@ cdef class Ledger:
         self.evicts_oldest = evicts_oldest
         self.handshakes = handshakes
         self.by_ip = {}
-        self.by_user = {}
+        self.users = {}
+
+    @property
+    def by_user(self):
+        """Return the leases of each user, the oldest first."""
+        return {user: [held] if type(held) is Lease else list(held) for user, held in self.users.items()}
 
     cdef object enter(self, object address):
         """Count one more socket; what refuses it instead, or None."""
@@ -144,59 +153,93 @@ cdef class Ledger:
         Raises:
             Refuse: the user has as many as may be, and the oldest do not give way.
         """
+        self.count_user(lease, user)
+
+    cdef int count_user(self, Lease lease, object user) except -1:
+        cdef object held
         cdef dict holders
-        cdef Lease oldest
-        if user is None or not self.per_user or lease.entered == 0:
-            return
-        holders = self.by_user.get(user)
-        if lease.users is not None and self in lease.users:
-            return
-        if holders is not None and len(holders) >= self.per_user:
+        if user is None or not self.per_user or lease.entered == 0 or lease.is_counted_by(self):
+            return 0
+        held = self.users.get(user)
+        if held is not None and (1 if type(held) is Lease else len(<dict> held)) >= self.per_user:
             self.count("per_user")
             if not self.evicts_oldest:
                 raise refusal("per_user")
-            oldest = next(iter(holders))
-            oldest.disown(self)
-            if oldest.meter is not None:
-                oldest.meter.evicted = True
-            self.dismiss(oldest.websocket, close.REPLACED, close.EVICTED)
-            holders = self.by_user.get(user)
-        if holders is None:
-            holders = self.by_user[user] = {}
-        holders[lease] = None
-        if lease.users is None:
-            lease.users = {}
-        lease.users[self] = user
+            self.evict(held if type(held) is Lease else next(iter(<dict> held)))
+            held = self.users.get(user)
+        if held is None:
+            self.users[user] = lease
+        elif type(held) is Lease:
+            self.users[user] = {held: None, lease: None}
+        else:
+            (<dict> held)[lease] = None
+        if lease.user_of is None:
+            lease.user_of, lease.user = self, user
+        else:
+            if lease.more_users is None:
+                lease.more_users = {}
+            lease.more_users[self] = user
+        return 0
+
+    cdef int evict(self, Lease lease) except -1:
+        """Close the socket of a lease for another of its user."""
+        lease.disown(self)
+        if lease.meter is not None:
+            lease.meter.evicted = True
+        self.dismiss(lease.websocket, close.REPLACED, close.EVICTED)
+        return 0
 
 
 cdef class Lease:
-    def disown(self, Ledger ledger):
+    cdef bint is_counted_by(self, Ledger ledger) except -1:
+        """Return whether it is one of a user's sockets there."""
+        return self.user_of is ledger or (self.more_users is not None and ledger in self.more_users)
+
+    cdef int disown(self, Ledger ledger) except -1:
         """Be none of the user's any more."""
-        cdef object user = self.users.pop(ledger)
-        cdef dict holders = ledger.by_user[user]
-        del holders[self]
-        if not holders:
-            del ledger.by_user[user]
+        cdef object user, held
+        if self.user_of is ledger:
+            user, self.user_of, self.user = self.user, None, None
+        else:
+            user = self.more_users.pop(ledger)
+        held = ledger.users[user]
+        if held is self:
+            del ledger.users[user]
+        else:
+            del (<dict> held)[self]
+            if not <dict> held:
+                del ledger.users[user]
+        return 0
 
     def release(self):
         """Give everything back; a second time does nothing."""
+        self.give_back()
+
+    cdef int give_back(self) except -1:
         cdef Ledger ledger
         while self.entered:
             self.entered -= 1
             ledger = self.ledgers[self.entered]
             ledger.leave(self.address)
-        if self.users is not None:
-            for ledger in list(self.users):
+        if self.user_of is not None:
+            self.disown(self.user_of)
+        if self.more_users is not None:
+            for ledger in list(self.more_users):
                 self.disown(ledger)
         if self.meter is not None:
-            self.meter.end()
+            self.meter.finish()
             self.meter = None
         self.websocket = None
+        return 0
 
 
 cdef class RouteLimits:
-    def __init__(self, tuple ledgers, Allowance allowance, websocket_class, dict options=None, tuple users=()):
+    def __init__(
+        self, tuple ledgers, Allowance allowance, websocket_class, dict options=None, tuple users=(),
+        bint by_dependency=True,
+    ):
         self.users = users
+        self.by_dependency = by_dependency
         self.ledgers = ledgers
         self.allowance = allowance
         self.websocket_class = websocket_class
@@ -208,25 +251,26 @@ cdef class RouteLimits:
         cdef Ledger ledger
         cdef object refused
         lease.ledgers = self.ledgers
-        lease.address = counted_by(scope.get("client"))
+        lease.address = counted_by(find_in(scope, "client", None))
         for ledger in self.ledgers:
             refused = ledger.enter(lease.address)
             if refused is not None:
-                lease.release()
+                lease.give_back()
                 ledger.count(refused[0])
                 raise refusal(refused[0], refused[1])
             lease.entered += 1
         lease.websocket = websocket
-        scope[LEASE_KEY] = lease
+        if self.by_dependency:
+            scope[LEASE_KEY] = lease
         if websocket is None:
             return lease
-        lease.meter = Meter(websocket, self.allowance)
-        measure(websocket, lease.meter)
+        lease.meter = new_meter(websocket, self.allowance)
+        give_meter(websocket, lease.meter)
         try:
             for ledger, user in self.users:
-                ledger.claim(lease, user(websocket))
+                ledger.count_user(lease, user(websocket))
         except BaseException:
-            lease.release()
+            lease.give_back()
             raise
         return lease
 

@@ -46,6 +46,7 @@ cdef class Meter(Deadline):
     cdef public bint evicted     # another socket of its user took its place before it was accepted
     cdef object expiry           # an Expiry, or None
 
+    cdef int finish(self) except -1
     cdef int take(self, Py_ssize_t size) except -1
     cdef double must_wait(self)
     cdef int accepted(self) except -1
@@ -62,3 +63,7 @@ cdef class Expiry(Deadline):
     cdef object dismiss
 
     cdef int plan(self) except -1
+
+
+# Meter(websocket, allowance), without the call of a type.
+cdef Meter new_meter(object websocket, Allowance allowance)

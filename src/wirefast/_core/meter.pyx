@@ -9,21 +9,16 @@ import random
 
 
 from wirefast._core.deadlines cimport deadlines_of
+from wirefast._core.instant cimport monotonic
 
 from wirefast._core import clock, close
-
-cdef extern from "<time.h>" nogil:
-    ctypedef long time_t
-    cdef struct timespec:
-        time_t tv_sec
-        long tv_nsec
-    int clock_gettime(int clock, timespec* found)
-    int CLOCK_MONOTONIC
 
 from starlette.websockets import WebSocketState
 
 #: The share of a lifetime by which sockets that came together end apart.
 LIFETIME_JITTER = 0.1
+# What a bucket without a limit holds: more than all messages and bytes of a socket.
+cdef double ENDLESS = 1e300
 #: Seconds after which a socket that is not accepted yet is looked at again.
 cdef double NOT_YET = 0.25
 
@@ -36,18 +31,13 @@ REASONS = ("", close.TOO_MANY_MESSAGES, close.TOO_MANY_BYTES, close.MESSAGE_TOO_
 CODES = (0, close.POLICY_VIOLATION, close.POLICY_VIOLATION, close.TOO_BIG)
 
 
-cdef inline double monotonic() noexcept:
-    cdef timespec found
-    clock_gettime(CLOCK_MONOTONIC, &found)
-    return <double> found.tv_sec + <double> found.tv_nsec * 1e-9
-
-
 cdef class Allowance:
     def __init__(
         self, *, dismiss, count, messages=None, bytes=None, message_bytes=None, first_message=None, idle=None,
         lifetime=None, rooms=None, in_flight=None, on_excess="close",
     ):
         self.dismiss, self.count = dismiss, count
+        self.message_burst = self.byte_burst = ENDLESS
         if messages is not None:
             self.message_rate, self.message_burst = messages
         if bytes is not None:
@@ -73,26 +63,21 @@ cdef class Meter(Deadline):
 
     cdef int take(self, Py_ssize_t size) except -1:
         """Count one message of so many bytes; a Verdict. What is refused takes nothing from the buckets."""
-        cdef Allowance allowance = self.allowance
         cdef double now = monotonic()
         cdef double passed = now - self.last
+        cdef double messages, bytes
         self.last = now
         self.spoke = True
-        if allowance.message_bytes and size > allowance.message_bytes:
+        # No name for the allowance: a reference would be counted up and down with each message.
+        if self.allowance.message_bytes and size > self.allowance.message_bytes:
             return TOO_LARGE
-        if allowance.message_rate:
-            self.messages = min(allowance.message_burst, self.messages + passed * allowance.message_rate)
-            if self.messages < 1.0 and allowance.on_excess != DELAY:
-                if allowance.byte_rate:
-                    self.bytes = min(allowance.byte_burst, self.bytes + passed * allowance.byte_rate)
-                return MESSAGES
-        if allowance.byte_rate:
-            self.bytes = min(allowance.byte_burst, self.bytes + passed * allowance.byte_rate)
-            if self.bytes < size and allowance.on_excess != DELAY:
-                return BYTES
-            self.bytes -= size
-        if allowance.message_rate:
-            self.messages -= 1.0
+        # What has no rate has an endless bucket.
+        messages = min(self.messages + passed * self.allowance.message_rate, self.allowance.message_burst)
+        bytes = min(self.bytes + passed * self.allowance.byte_rate, self.allowance.byte_burst)
+        if self.allowance.on_excess != DELAY and (messages < 1.0 or bytes < size):
+            self.messages, self.bytes = messages, bytes
+            return MESSAGES if messages < 1.0 else BYTES
+        self.messages, self.bytes = messages - 1.0, bytes - size
         return PASSES
 
     cdef double must_wait(self):
@@ -206,6 +191,9 @@ cdef class Meter(Deadline):
 
     def end(self):
         """Let go of the socket, which has ended: nothing is due any more."""
+        self.finish()
+
+    cdef int finish(self) except -1:
         cdef Expiry expiry = self.expiry
         self.websocket = None
         if self.wheel is not None:
@@ -214,6 +202,15 @@ cdef class Meter(Deadline):
             expiry.websocket = expiry.warn = self.expiry = None
             if expiry.wheel is not None:
                 expiry.wheel.cancel(expiry)
+        return 0
+
+
+cdef Meter new_meter(object websocket, Allowance allowance):
+    cdef Meter meter = Meter.__new__(Meter)
+    meter.websocket, meter.allowance = websocket, allowance
+    meter.messages, meter.bytes = allowance.message_burst, allowance.byte_burst
+    meter.last = monotonic()
+    return meter
 
 
 cdef class Expiry(Deadline):

@@ -4,6 +4,7 @@ cimport cython
 
 from wirefast._core.channel cimport EventKind
 from wirefast._core.coroutine cimport CompiledCoroutine
+from wirefast._core.meter cimport Meter
 from wirefast._core.websocket cimport WebSocketCore
 
 
@@ -11,7 +12,11 @@ from wirefast._core.websocket cimport WebSocketCore
 cdef class MeteredReceive(CompiledCoroutine):
     cdef object take_event(self, WebSocketCore websocket)
     cdef object take_message(self, WebSocketCore websocket, object message)
+    cdef object refuse(self, WebSocketCore websocket, int verdict)
 
+
+# Give a socket of LimitedWebSocket, new and not used yet, its meter.
+cdef int give_meter(WebSocketCore websocket, Meter meter) except -1
 
 # The bytes of the payload of an ASGI message.
 cdef Py_ssize_t size_of(object payload) except -1

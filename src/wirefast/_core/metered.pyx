@@ -12,7 +12,7 @@ from wirefast._core cimport json
 from wirefast._core.asgi_socket cimport CONNECTED, DISCONNECTED
 from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind, utf8_of
 from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
-from wirefast._core.meter cimport DROP, ERROR, PASSES, TOO_LARGE, Allowance, Meter
+from wirefast._core.meter cimport DELAY, DROP, ERROR, PASSES, TOO_LARGE, Allowance, Meter
 from wirefast._core.websocket cimport WebSocketCore
 
 import asyncio
@@ -25,6 +25,8 @@ from wirefast._core.errors import LimitExceeded, UnexpectedFrame, blame_peer
 
 cdef extern from "Python.h":
     object PyObject_CallNoArgs(object callable)
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 cdef object CORE_RECEIVE = WebSocketCore.receive
 # Seconds after which a receiver that waits for its rate looks at its socket again.
@@ -89,12 +91,11 @@ cdef MeteredReceive receiving(str name, WebSocketCore websocket, int option):
     return self
 
 
-def measure(WebSocketCore websocket not None, Meter meter not None):
-    """Give a socket of ``LimitedWebSocket``, new and not used yet, its meter."""
+cdef int give_meter(WebSocketCore websocket, Meter meter) except -1:
     websocket.meter = meter
     # The class has a receive() and a send() of its own, by which the shortcuts need not go.
     websocket.patched = False
-    websocket.find_channel()
+    return websocket.find_channel()
 
 
 def meter_of(WebSocketCore websocket not None, bint create):
@@ -165,10 +166,11 @@ cdef class MeteredReceive(CompiledCoroutine):
         if websocket.patched or websocket.client != CONNECTED:
             self.phase = PLAIN
             return self.wait_for(websocket.receive())
-        wait = websocket.meter.must_wait()
-        if wait > 0.0:
-            self.phase = PACED
-            return self.wait_for(asyncio.sleep(min(wait, LONGEST_PAUSE)))
+        if websocket.meter.allowance.on_excess == DELAY:
+            wait = websocket.meter.must_wait()
+            if wait > 0.0:
+                self.phase = PACED
+                return self.wait_for(asyncio.sleep(min(wait, LONGEST_PAUSE)))
         if websocket.channel is not None:
             return self.take_event(websocket)
         if websocket.peer_gone:
@@ -180,7 +182,16 @@ cdef class MeteredReceive(CompiledCoroutine):
     cdef object resume(self, object value):
         cdef WebSocketCore websocket = <WebSocketCore> self.owner
         cdef object payload
+        cdef int verdict
         if self.phase == MESSAGE:
+            if self.option & FRAME == TEXT and type(value) is dict and (<dict> value)["type"] == "websocket.receive":
+                # What most messages are: plain text, of which the size is known.
+                payload = (<dict> value).get("text")
+                if type(payload) is str and PyUnicode_IS_COMPACT_ASCII(payload):
+                    verdict = websocket.meter.take(PyUnicode_GET_LENGTH(payload))
+                    if verdict != PASSES:
+                        return self.refuse(websocket, verdict)
+                    return decode(payload) if self.option & AS_JSON else payload
             return self.take_message(websocket, value)
         if self.phase == EVENT:
             return self.start() if websocket.channel is None else self.take_event(websocket)
@@ -218,7 +229,7 @@ cdef class MeteredReceive(CompiledCoroutine):
 
     cdef object take_message(self, WebSocketCore websocket, object message):
         """Return the payload of an ASGI message, or what comes of one that does not pass."""
-        cdef object value, refusal
+        cdef object value
         cdef int verdict
         cdef bint text = self.option & FRAME == TEXT
         if type(message) is not dict or (<dict> message)["type"] != "websocket.receive":
@@ -226,21 +237,26 @@ cdef class MeteredReceive(CompiledCoroutine):
         value = (<dict> message).get("text")
         verdict = websocket.meter.take(size_of((<dict> message).get("bytes") if value is None else value))
         if verdict != PASSES:
-            if drops(websocket, verdict):
-                return self.start()
-            refusal = exceeded(websocket, verdict)
-            if isinstance(refusal, LimitExceeded):
-                raise refusal
-            self.argument = refusal
-            self.phase = ENDED
-            return self.wait_for(
-                websocket.send({"type": "websocket.close", "code": refusal.code, "reason": refusal.reason})
-            )
+            return self.refuse(websocket, verdict)
         if not text:
             value = (<dict> message).get("bytes")
         if value is None:
             raise UnexpectedFrame("text" if text else "bytes")
         return decode(value) if self.option & AS_JSON else value
+
+    cdef object refuse(self, WebSocketCore websocket, int verdict):
+        """Return what comes of a message that does not pass: the next one, or the wait for the end of the socket."""
+        cdef object refusal
+        if drops(websocket, verdict):
+            return self.start()
+        refusal = exceeded(websocket, verdict)
+        if isinstance(refusal, LimitExceeded):
+            raise refusal
+        self.argument = refusal
+        self.phase = ENDED
+        return self.wait_for(
+            websocket.send({"type": "websocket.close", "code": refusal.code, "reason": refusal.reason})
+        )
 
 
 register(MeteredReceive)

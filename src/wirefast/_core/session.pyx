@@ -30,9 +30,9 @@ cdef tuple NO_HANDLERS = ({}, {})
 
 cdef int configure(scope, dict options) except -1:
     """Tell a server that has our extension to ASGI what the route asks of it."""
-    cdef object extensions = find_in(scope, "extensions", None)
+    cdef object extensions = find_in(scope, "extensions", None), server
     if extensions is not None:
-        server = extensions.get(EXTENSION_KEY)
+        server = find_in(extensions, EXTENSION_KEY, None)
         if server is not None:
             server.configure(**options)
     return 0
@@ -95,9 +95,9 @@ cdef class WebSocketSession:
             except BaseException as exc:
                 failure = exc
         if lease is not None:
-            lease.release()
+            lease.give_back()
         if websocket.meter is not None:
-            websocket.meter.end()
+            websocket.meter.finish()
         if failure is None:
             return
         if not isinstance(failure, Exception):

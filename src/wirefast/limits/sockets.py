@@ -55,8 +55,11 @@ def route_limits(limits: tuple[Limits, ...], max_size: int | None) -> RouteLimit
     allowance, found = allowance_of(limits)
     bounds = [bound for bound in (found.get("message_bytes"), max_size) if bound is not None]
     options = {"max_size": min(bounds)} if "message_bytes" in found else None
-    users: Any = tuple((one.ledger, one.user) for one in limits if one.per_user and is_plain(one.user))
-    return RouteLimits(tuple(one.ledger for one in reversed(limits)), allowance, LimitedWebSocket, options, users)
+    counting = [one for one in limits if one.per_user]
+    users: Any = tuple((one.ledger, one.user) for one in counting if is_plain(one.user))
+    ledgers = tuple(one.ledger for one in reversed(limits))
+    by_dependency = len(users) < len(counting)
+    return RouteLimits(ledgers, allowance, LimitedWebSocket, options, users, by_dependency=by_dependency)
 
 
 def limit(app: ASGIApp, limits: RouteLimits) -> ASGIApp:

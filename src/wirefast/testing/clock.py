@@ -24,6 +24,7 @@ from typing import Any
 from anyio.to_thread import current_default_thread_limiter
 
 from wirefast._core import clock as core_clock
+from wirefast._core.deadlines import clock_replaced
 
 __all__ = ["Clock", "clock_of"]
 
@@ -77,6 +78,7 @@ class Clock:
                 setattr(loop, name, getattr(self, name))
         except AttributeError:
             raise TypeError(f"a {self._kind.__name__} takes no clock: its methods cannot be replaced") from None
+        clock_replaced(loop)
         if isinstance(loop, asyncio.BaseEventLoop):
             self._keep_its_own_time(loop)
 
@@ -228,12 +230,12 @@ class Clock:
 
     def watch_the_day(self) -> None:
         """Let what wirefast compares with the time of day, and with a monotonic clock, go with this one."""
-        core_clock.ahead = lambda: self.time() - self.real_time()
+        core_clock.move(lambda: self.time() - self.real_time())
 
     @staticmethod
     def leave_the_day() -> None:
         """Give wirefast the real time of day back."""
-        core_clock.ahead = core_clock._not_ahead
+        core_clock.move(None)
 
     # ---- Moving ----
 

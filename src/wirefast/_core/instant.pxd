@@ -1,0 +1,22 @@
+# The monotonic clock for compiled code.
+
+cdef extern from "<time.h>" nogil:
+    ctypedef long time_t
+    cdef struct timespec:
+        time_t tv_sec
+        long tv_nsec
+    int clock_gettime(int clock, timespec* found)
+    int CLOCK_MONOTONIC
+
+# Seconds by which a test is ahead of the time.
+cdef bint is_moved
+cdef double moved_by() except? -1.0
+
+
+# Seconds that only go up: the system's clock, and what a test is ahead of it.
+cdef inline double monotonic() except? -1.0:
+    cdef timespec found
+    clock_gettime(CLOCK_MONOTONIC, &found)
+    if is_moved:
+        return <double> found.tv_sec + <double> found.tv_nsec * 1e-9 + moved_by()
+    return <double> found.tv_sec + <double> found.tv_nsec * 1e-9
