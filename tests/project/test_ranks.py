@@ -43,6 +43,7 @@ ROWS = {
         "http measured",
         "__init__ health",
         "config drain",
+        "starting",
         "serving",
     ],
     "rooms": [

@@ -54,6 +54,9 @@ class Alone:
         control: whether there is a control socket.
     """
 
+    #: The metrics port answers probes while the application starts.
+    starts_first = True
+
     def __init__(self, port: tuple[str, int] | None, *, control: bool = True) -> None:
         self.port = port
         self.control = control
@@ -84,6 +87,9 @@ class Joined:
         path: of the control socket.
         index: the worker's place.
     """
+
+    #: A worker that starts is none of the service yet: the others' readiness is not its.
+    starts_first = False
 
     def __init__(self, path: Path, index: int) -> None:
         self.path = path

@@ -14,8 +14,10 @@ from typing import Any
 from wirefast.server.drain import Drain, refuse_newcomers
 from wirefast.server.ending import end_process
 from wirefast.server.health import is_ready
+from wirefast.server.listening import announce
 from wirefast.server.pages import announce_pages
 from wirefast.server.sockets.listening import Listening
+from wirefast.server.starting import answering_early
 from wirefast.server.watching import LoopWatch
 
 __all__ = ["Server"]
@@ -64,12 +66,14 @@ class Server(Listening):
         self._captured_signals.append(sig)
         self.should_exit = True
 
-    #: What runs beside the server: objects with ``start(server)`` and ``stop()``, both coroutine functions.
+    #: What runs beside the server: objects with ``start(server)`` and ``stop()``, both coroutine functions, and
+    #: ``starts_first``: whether they start before the application.
     attendants: Sequence[Any] = ()
-    #: Seconds that the loop was late in the last second, and the share of a core that the process used then.
+    #: Seconds that the loop was late at most in the last second, and the share of that second in which it was busy: its
+    #: thread computed, or stood still in a call that blocks.
     lag = busy = 0.0
     _watch: LoopWatch | None = None
-    _lag = _ticked = _wall = _used = 0.0
+    _lag = _late = _ticked = _wall = _used = 0.0
 
     async def is_ready(self) -> bool:
         """Whether the server has started, does not drain, and the application has no reason to say no."""
@@ -78,29 +82,50 @@ class Server(Listening):
     async def on_tick(self, counter: int) -> bool:
         """Report, and do what uvicorn does ten times a second."""
         now = time.monotonic()
-        self._lag = max(self._lag, now - self._ticked - TICK if self._ticked else 0.0)
-        self._ticked = now
+        late = max(0.0, now - self._ticked - TICK) if self._ticked else 0.0
+        self._lag, self._late, self._ticked = max(self._lag, late), self._late + late, now
         if counter % 10 == 0:
-            used = time.process_time()
-            self.busy = (used - self._used) / (now - self._wall) if self._wall else 0.0
-            self.lag, self._lag, self._wall, self._used = self._lag, 0.0, now, used
+            used = time.thread_time()
+            worked = max(used - self._used, self._late)
+            self.busy = min(1.0, worked / (now - self._wall)) if self._wall else 0.0
+            self.lag, self._lag, self._late, self._wall, self._used = self._lag, 0.0, 0.0, now, used
         if self.report is not None:
             self.report(len(self.server_state.connections))
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the lifespan and listen."""
-        self.shares_sockets = sockets is not None or self.config.fd is not None
-        await super().startup(sockets)
-        if getattr(self.config, "shows_pages", False):
-            announce_pages(self.config, [one for server in self.servers for one in server.sockets])
+        """Start the lifespan and listen. What runs beside an only server starts first, and tells that it starts."""
+        config: Any = self.config
+        self.shares_sockets = sockets is not None or config.fd is not None
+        started: list[Any] = []
+        try:
+            for attendant in self.attendants:
+                if attendant.starts_first:
+                    started.append(attendant)
+                    await attendant.start(self)
+            if self.shares_sockets or config.uds is not None or not (config.health_path or config.ready_path):
+                await super().startup(sockets)
+            else:
+                async with answering_early(config, self.server_state) as early:
+                    await super().startup(early)
+                if early is not None and self.started:
+                    announce(config, early[0].getsockname()[1])
+        finally:
+            if not self.started:  # the application or the address has failed, and no shutdown follows
+                for attendant in reversed(started):
+                    await attendant.stop()
+        if not self.started:
+            return
+        if getattr(config, "shows_pages", False):
+            announce_pages(config, [one for server in self.servers for one in server.sockets])
         for attendant in self.attendants:
-            await attendant.start(self)
-        seconds = getattr(self.config, "watch_loop", 0.0)
+            if attendant not in started:
+                await attendant.start(self)
+        seconds = getattr(config, "watch_loop", 0.0)
         if seconds:
             self._watch = LoopWatch(seconds, lambda: self._ticked)
             self._watch.start()
-        self.config.serves = True  # type: ignore[attr-defined]
+        config.serves = not self.should_exit
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain the sockets, then shut down as uvicorn does."""
