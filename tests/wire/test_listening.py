@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 from types import SimpleNamespace
@@ -70,8 +71,11 @@ def test_many_listeners_fit_into_a_program() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"uds": "/tmp/x"}, {"fd": 3}, {"workers": 1}, {"workers": 1025}])
-def test_who_has_to_share_one_socket(settings: dict[str, Any]) -> None:
+def test_who_has_to_share_one_socket(settings: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     assert balanced_sockets(config(**settings)) is None
+    said = [text for text in caplog.messages if "some may get many more connections" in text]
+    assert len(said) == (0 if "workers" in settings else 1)
 
 
 @linux

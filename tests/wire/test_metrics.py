@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +26,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from processes import ServerProcess, running, wirefast
 from slower import SLOWER
+from wirefast.server import serving
+from wirefast.server.config import Config
 
 SERVICE = """
 import asyncio
@@ -48,7 +52,10 @@ async def echo(websocket: WebSocket, name: str):
     await websocket.accept()
     await hub.join("lobby", websocket)
     async for text in websocket.iter_text():
-        await websocket.send_text(text)
+        if text.startswith("publish"):
+            await hub.publish("lobby", text[7:])
+        else:
+            await websocket.send_text(text)
 
 chat = app.messages("/chat")
 
@@ -98,8 +105,8 @@ def service(directory: Path, *more: str) -> Iterator[tuple[ServerProcess, int, i
             for _ in range(int(more[more.index("--workers") + 1])):
                 server.wait_for("Application startup complete")
         else:
-            port = server.wait_for_port()
             metrics = int(server.wait_for(r"Metrics on http://127.0.0.1:(\d+)")[1])
+            port = server.wait_for_port()
         yield server, port, metrics
         server.process.send_signal(signal.SIGTERM)
         server.process.send_signal(signal.SIGTERM)
@@ -242,8 +249,8 @@ def test_a_directory_that_others_may_enter_is_not_used(run_dir: Path, tmp_path: 
     run_dir.chmod(0o755)
     (tmp_path / "service.py").write_text(SERVICE)
     with running("service", "--port", "0", cwd=tmp_path) as server:
-        server.wait_for_port()
         server.wait_for("No control socket, so no `wirefast top`: .*mode 0700")
+        server.wait_for_port()
     assert list(run_dir.iterdir()) == []
 
 
@@ -354,3 +361,38 @@ def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...], words: str, 
     (tmp_path / "service.py").write_text(SERVICE)
     ended = wirefast("run", "service", *arguments, cwd=tmp_path)
     assert ended.returncode == 2 and words in ended.stderr
+
+
+def test_bytes_are_those_of_the_payloads(opened: Callable[..., Peer], run_dir: Path, tmp_path: Path) -> None:
+    with service(tmp_path) as (_, port, metrics):
+        ada = opened(port, "/echo/ada")
+        for size in (1, 125, 126, 65535, 65536):
+            ada.send(frame(TEXT, b"publish" + b"x" * size))
+            assert len(ada.frame().data) == size
+        route = "/echo/{name}"
+        until(
+            metrics,
+            lambda found: found.get(("wirefast_message_bytes_total", "out", route)) == 1 + 125 + 126 + 65535 + 65536,
+        )
+
+
+@pytest.mark.parametrize(("computed", "late"), [(0.3, 0.0), (0.1, 0.15), (1.0, 0.1)])
+def test_a_loop_is_busy_where_it_computes_or_stands_still(
+    monkeypatch: pytest.MonkeyPatch, computed: float, late: float
+) -> None:
+    passed = 0.0
+    clock = SimpleNamespace(
+        monotonic=lambda: 100.0 + passed, thread_time=lambda: 50.0 + passed * computed, time=time.time
+    )
+    monkeypatch.setattr(serving, "time", clock)
+    server = serving.Server(Config(app=lambda: None))
+
+    async def ticks() -> None:
+        nonlocal passed
+        for counter in range(11):
+            await server.on_tick(counter)
+            passed += 0.1 + late
+
+    asyncio.run(ticks())
+    assert server.lag == pytest.approx(late)
+    assert server.busy == pytest.approx(max(computed, late / (0.1 + late)))

@@ -43,9 +43,12 @@ def balanced_sockets(config: Any) -> list[socket.socket] | None:
     Raises:
         OSError: the address cannot be bound, which is no matter of balance.
     """
-    if config.uds is not None or config.fd is not None or not hasattr(socket, "SO_REUSEPORT"):
-        return None
     if not 1 < config.workers <= LISTENERS_MAX:
+        return None
+    shared = "a Unix socket" if config.uds is not None else "the socket of --fd" if config.fd is not None else None
+    if shared is not None or not hasattr(socket, "SO_REUSEPORT"):
+        reason = f"{shared} cannot be split" if shared else "this system has no SO_REUSEPORT"
+        logger.info("Workers share one listening socket, so some may get many more connections: %s", reason)
         return None
     port, sockets = config.port, []
     try:

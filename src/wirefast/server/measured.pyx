@@ -6,7 +6,7 @@ more. What a socket carries is counted in its own object; routes get it when the
 
 import weakref
 
-from cpython.bytes cimport PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint64_t
 
 from wirefast._core.channel cimport EventKind
@@ -122,9 +122,12 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
 
     cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1:
         cdef int outcome = Outgoing.offer(self, frame, policy, key, first)
+        cdef unsigned length
         if outcome != GONE:
+            # Its own length tells how long the head is: RFC 6455, section 5.2.
+            length = (<const uint8_t*> PyBytes_AS_STRING(frame))[1] & 127
             self.messages_out += 1
-            self.bytes_out += <uint64_t> PyBytes_GET_SIZE(frame)
+            self.bytes_out += <uint64_t> (PyBytes_GET_SIZE(frame) - (2 if length < 126 else 4 if length == 126 else 10))
         return outcome
 
     cdef int on_control(self, unsigned opcode, const uint8_t* data, size_t size) except -1:
