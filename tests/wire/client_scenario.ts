@@ -154,6 +154,14 @@ async function nowhere(): Promise<void> {
   expect("nobody there", change.code, 1006);
   await until(room, "connecting");
   await room.close();
+  const random = Math.random;
+  Math.random = () => 0.5;
+  const waits: (number | undefined)[] = [];
+  const patient = connect("/rooms/{room_id}", { ...options, retry: { base: 2, max: 10, attempts: 5 } });
+  patient.on("state", (change) => change.state === "waiting" && waits.push(change.delay));
+  await until(patient, "closed"); // after so many attempts in a row
+  Math.random = random;
+  expect("backoff with full jitter", waits, [1, 2, 4, 5, 5]);
   const signal = AbortSignal.abort();
   const aborted = connect("/rooms/{room_id}", { ...options, signal });
   expect("aborted before", aborted.state, "closed");

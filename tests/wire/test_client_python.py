@@ -186,6 +186,20 @@ def test_refused_handshakes(client: Any, url: str) -> None:
     run(work())
 
 
+def test_backoff_with_full_jitter(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.random, "random", lambda: 0.5)
+    options = {"retry_base": 0.002, "retry_max": 0.01, "attempts": 5}
+    waits: list[float] = []
+
+    async def work() -> None:
+        async with client.connect("/rooms/{room_id}", url="ws://127.0.0.1:9", room_id=1, **options) as room:
+            room.on("state", lambda change: change.state == "waiting" and waits.append(change.delay))
+            await until(room, "closed")  # after so many attempts in a row
+
+    run(work())
+    assert waits == pytest.approx([0.001, 0.002, 0.004, 0.005, 0.005])
+
+
 def test_the_queue_has_a_bound(client: Any) -> None:
     async def work() -> None:
         dropped: list[Any] = []

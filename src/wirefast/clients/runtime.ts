@@ -175,12 +175,13 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     this.set({ state: "connecting" });
     let socket: SocketLike;
     try {
-      socket = await this.start();
+      const start = await this.prepare();
+      if (this.state === "closed") return;
+      socket = start(); // its listeners are there before anything can happen to it
     } catch (error) {
       if (error instanceof TypeError || error instanceof SyntaxError) return this.fail(error);
       return this.lost(1006, `no token: ${String(error)}`);
     }
-    if (this.state === "closed") return socket.close();
     this.socket = socket;
     socket.binaryType = "arraybuffer";
     let opened = 0;
@@ -207,8 +208,8 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     socket.onclose = (event) => ended(event.code ?? 1006, event.reason ?? "");
   }
 
-  /** Ask for the token and begin a connection. */
-  private async start(): Promise<SocketLike> {
+  /** Ask for the token; return what begins a connection. */
+  private async prepare(): Promise<() => SocketLike> {
     const { token, protocols = [], tokenIn = this.spec.token } = this.options;
     const value = typeof token === "function" ? await token() : token;
     const url = this.url();
@@ -227,15 +228,17 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     const own = this.options.WebSocket !== undefined;
     const inNode = (globalThis as any).process?.versions?.node !== undefined;
     if (headers && !own && !inNode) throw new TypeError("browsers cannot send a token in a header; see tokenIn");
-    const socket =
-      headers && !own
-        ? new Implementation(url.href, { protocols: offered, headers })
-        : new Implementation(url.href, offered, { headers });
-    if (first !== undefined) {
-      const open = () => socket.send(first);
-      (socket as any).addEventListener("open", open);
-    }
-    return socket;
+    return () => {
+      const socket =
+        headers && !own
+          ? new Implementation(url.href, { protocols: offered, headers })
+          : new Implementation(url.href, offered, { headers });
+      if (first !== undefined) {
+        const open = () => socket.send(first);
+        (socket as any).addEventListener("open", open);
+      }
+      return socket;
+    };
   }
 
   private url(): URL {
