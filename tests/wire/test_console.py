@@ -12,6 +12,7 @@ from node_tools import package
 
 from browser import Browser, Page
 from processes import ServerProcess
+from slower import SLOWER
 
 SERVICE = Path(__file__).with_name("client_service.py")
 #: Where the pictures of the documentation are written, where it is asked for.
@@ -222,6 +223,29 @@ def test_axe_finds_nothing(browser: Browser, url: str, scheme: str, width: int) 
     )
     assert found == []
     fine(page)
+
+
+def test_five_hundred_sockets(browser: Browser) -> None:
+    server = ServerProcess(str(SERVICE.with_name("large_service.py")), "--port", "0", "--no-access-log")
+    try:
+        page = opened(browser, f"http://127.0.0.1:{server.wait_for_port()}/asyncapi")
+        count = "Object.values(found.channels).flatMap(channel => Object.keys(channel.messages))"
+        count = f"[Object.keys(found.channels).length, new Set({count}).size]"
+        found = page.evaluate(f"fetch('/asyncapi.json').then(answer => answer.json()).then(found => {count})")
+        assert found == [500, 2001]  # and the error
+        took = "(begin => (fill(document.getElementById('filter'), 'rooms499'), performance.now() - begin))"
+        assert page.evaluate(f"{took}(performance.now())") < 1000 * SLOWER
+        left = "[...document.querySelectorAll('nav li:not([hidden]) code')].map(item => item.textContent)"
+        assert page.evaluate(left) == ["/area19/rooms499/{room_id}"]
+        page.evaluate("document.querySelector('nav li:not([hidden]) a').click(), null")
+        page.wait_for("document.querySelector('article code').textContent === '/area19/rooms499/{room_id}'")
+        connect(page, room_id="1")
+        page.wait_for("lines().includes('note|open')")
+        send(page, "Ask499")
+        page.wait_for("lines().some(line => line.startsWith('heard answer'))")
+        fine(page)
+    finally:
+        server.end()
 
 
 def test_keyboard(browser: Browser, url: str) -> None:
