@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from wirefast._core.gate import Gate
+from wirefast.exceptions import Refuse
 from wirefast.limits.limits import Limits, claims_of
-from wirefast.limits.origins import OriginPolicy, Origins
+from wirefast.limits.origins import SHOWN, OriginPolicy, Origins
 from wirefast.limits.sockets import limit, route_limits
 from wirefast.logger import logger
 
@@ -85,8 +88,12 @@ class Gates:
         hands_on = _decides_itself(route)
         max_size = getattr(getattr(route, "options", None), "max_size", None)
         key = (admission, hands_on, max_size)
-        if admission.limits and hasattr(route, "count_users"):
-            route.count_users(claims_of(admission.limits))
+        claims = claims_of(admission.limits)
+        if claims and not hasattr(route, "count_users") and not hasattr(route, "include_context"):
+            _tell_uncounted(getattr(route, "path", ""))
+            return Gate(admission.origins or _DEFAULT, False, _uncounted)
+        if claims or hasattr(route, "count_users"):
+            route.count_users(claims)
         gate = self._made.get(key)
         if gate is None:
             limited = None
@@ -94,6 +101,24 @@ class Gates:
                 limited = partial(limit, limits=route_limits(admission.limits, max_size))
             gate = self._made[key] = Gate(admission.origins or _DEFAULT, hands_on, limited)
         return gate
+
+
+def _uncounted(app: ASGIApp) -> ASGIApp:
+    """Return an application that refuses each handshake, as nothing would count the users."""
+    return _refuse_uncounted
+
+
+def _tell_uncounted(path: str) -> None:
+    logger.error(
+        "per_user cannot count the sockets of %r, which are refused with 503: its user= is a dependency, and no route "
+        "of wirefast is there to solve one. Give user= a function of one parameter, the WebSocket, or leave the mount "
+        "or foreign route outside of these Limits",
+        path[:SHOWN],
+    )
+
+
+async def _refuse_uncounted(scope: Scope, receive: Receive, send: Send) -> None:
+    raise Refuse(503, "users cannot be counted here")
 
 
 def warn_of_open_origins(routes: Iterable[Any], around: Admission, has_session: bool) -> None:

@@ -42,6 +42,7 @@ class Limits:
             after the headers of trusted proxies (``--forwarded-allow-ips``).
         per_user: sockets of one user at once; ``evict`` says what happens then.
         user: a function of the WebSocket, or a dependency, that names the user; None is nobody, who is not counted.
+            Routes of other frameworks and mounts solve no dependency: theirs takes a plain function.
         evict: ``"newest"`` refuses a user's next socket with 429, ``"oldest"`` closes the first one with 4409.
             Default: ``"newest"``.
         handshakes: of one address in a time; then 429.
@@ -82,6 +83,7 @@ class Limits:
     #: How many were refused or closed, by the name of the limit.
     refused: Counter[str] = field(default_factory=lambda: Counter[str](), init=False, repr=False)
     ledger: Ledger = field(init=False, repr=False)
+    _claim: Callable[..., Any] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in (*_COUNTS, *_SECONDS):
@@ -163,9 +165,9 @@ def claims_of(limits: Iterable[Limits]) -> list[Any]:
 
 
 def _claim_of(limits: Limits) -> Callable[..., Any]:
-    known = _CLAIMS.get(id(limits))
-    if known is not None and known[0] is limits:
-        return known[1]
+    """Return the dependency of a Limits: always the same one, so that a route may be analysed again."""
+    if limits._claim is not None:
+        return limits._claim
     if limits.user is None:
         raise AssertionError
     of_user = Depends(_as_dependency(limits.user))
@@ -175,12 +177,8 @@ def _claim_of(limits: Limits) -> Callable[..., Any]:
         if lease is not None:
             limits.ledger.claim(lease, user)
 
-    _CLAIMS[id(limits)] = limits, claim
+    object.__setattr__(limits, "_claim", claim)
     return claim
-
-
-# The dependency of each Limits, so that a route which is analysed again has the same one.
-_CLAIMS: dict[int, tuple[Limits, Callable[..., Any]]] = {}
 
 
 def is_plain(user: Any) -> bool:
