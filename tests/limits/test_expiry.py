@@ -12,6 +12,7 @@ from wirefast import App, WebSocket
 from wirefast._core import clock
 from wirefast._core.deadlines import deadlines
 from wirefast.testclient import TestClient
+from wirefast.testing import Live
 
 
 def closes(websocket: Any) -> tuple[int, str | None]:
@@ -20,35 +21,39 @@ def closes(websocket: Any) -> tuple[int, str | None]:
     return raised.value.code, raised.value.reason
 
 
-def test_it_ends_and_is_renewed() -> None:
+def expiring() -> App:
     app = App()
 
     @app.websocket("/")
     async def socket(websocket: WebSocket, seconds: float) -> None:
         assert websocket.expires_at is None
-        websocket.expires_at = at = time.time() + seconds
+        websocket.expires_at = at = clock.wall_time() + seconds
         assert websocket.expires_at == at
         await websocket.accept()
         async for more in websocket.iter_text():
-            websocket.expires_at = None if more == "never" else time.time() + float(more)
+            websocket.expires_at = None if more == "never" else clock.wall_time() + float(more)
             await websocket.send_text(str(websocket.expires_at is None))
 
-    client = TestClient(app)
-    began = time.monotonic()
-    with client.websocket_connect("/?seconds=0.2") as websocket:
-        assert closes(websocket) == (4401, "permission expired")
-        assert 0.2 <= time.monotonic() - began < 5
-    with client.websocket_connect("/?seconds=0.3") as websocket:
+    return app
+
+
+@pytest.mark.live(expiring, ws_ping_interval=None)
+async def test_it_ends_and_is_renewed(live: Live) -> None:
+    async with live.connect("/?seconds=20") as once, live.connect("/?seconds=30") as renewed:
+        await live.clock.advance(19)
+        assert once.closed is None
         for _ in range(3):
-            websocket.send_text("0.3")
-            assert websocket.receive_text() == "False"
-            time.sleep(0.15)
-        websocket.send_text("never")
-        assert websocket.receive_text() == "True"
-        time.sleep(0.5)
-        websocket.send_text("0")
-        assert websocket.receive_text() == "False"
-        assert closes(websocket) == (4401, "permission expired")
+            await renewed.send("30")
+            await renewed.expect("False")
+            await live.clock.advance(15)
+        await once.expect_close(4401, "permission expired")
+        await renewed.send("never")
+        await renewed.expect("True")
+        await live.clock.advance(24 * 3600)
+        await renewed.send("0")
+        await renewed.expect("False")
+        await live.clock.advance(2)
+        await renewed.expect_close(4401, "permission expired")
 
 
 def test_one_that_is_past_is_refused() -> None:

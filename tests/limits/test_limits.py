@@ -3,7 +3,6 @@ are in test_message_limits.py.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from wirefast import APIRouter, App, Depends, Header, Limits, Query, Rate, Refus
 from wirefast._core import meter
 from wirefast.limits.counters import refusals
 from wirefast.testclient import TestClient
+from wirefast.testing import Live, Peer
 
 # ---- Before accept ----
 
@@ -217,37 +217,49 @@ def test_a_user_of_typed_messages() -> None:
 # ---- Time ----
 
 
-def test_first_message() -> None:
-    client = client_of(Limits(first_message=0.2))
-    with client.websocket_connect("/") as websocket:
-        assert closes(websocket) == (4408, "no first message in time")
-    with client.websocket_connect("/") as websocket:
-        websocket.send_text("x")
-        assert websocket.receive_text() == "x"
-        time.sleep(0.4)
-        websocket.send_text("y")
-        assert websocket.receive_text() == "y"
+def timed(**limits: float) -> tuple[App, Limits]:
+    app = App(limits=(found := Limits(**limits)))
+    app.websocket("/")(echo)
+    return app, found
 
 
-def test_idle() -> None:
-    client = client_of(Limits(idle=0.3))
-    with client.websocket_connect("/") as websocket:
-        began = time.monotonic()
+async def says(peer: Peer, text: str) -> None:
+    await peer.send(text)
+    await peer.expect(text)
+
+
+@pytest.mark.live(timed(first_message=20)[0])
+async def test_first_message(live: Live) -> None:
+    async with live.connect("/") as silent, live.connect("/") as peer:
+        await live.clock.advance(18)
+        await says(peer, "x")
+        await live.clock.advance(4)
+        await silent.expect_close(4408, "no first message in time")
+        await live.clock.advance(3600)
+        await says(peer, "y")
+
+
+@pytest.mark.live(timed(idle=300)[0])
+async def test_idle(live: Live) -> None:
+    async with live.connect("/") as peer:
         for _ in range(4):
-            time.sleep(0.15)
-            websocket.send_text("x")
-            assert websocket.receive_text() == "x"
-        assert closes(websocket) == (4408, "no message for too long")
-        assert 0.85 < time.monotonic() - began < 10
+            await live.clock.advance(280)
+            await says(peer, "x")
+        await live.clock.advance(310)
+        await peer.expect_close(4408, "no message for too long")
 
 
-def test_lifetime() -> None:
-    limits = Limits(lifetime=0.5)
-    with client_of(limits).websocket_connect("/") as websocket:
-        began = time.monotonic()
-        assert closes(websocket) == (1012, "lifetime over")
-        assert 0.4 < time.monotonic() - began < 10
-    assert limits.refused == {"lifetime": 1} and meter.LIFETIME_JITTER == 0.1
+LIVES, ITS_LIMITS = timed(lifetime=3600)
+
+
+@pytest.mark.live(LIVES)
+async def test_lifetime(live: Live) -> None:
+    async with live.connect("/") as peer:
+        await live.clock.advance(3600 * 0.89)
+        await says(peer, "x")
+        await live.clock.advance(3600 * 0.22)
+        await peer.expect_close(1012, "lifetime over")
+    assert ITS_LIMITS.refused == {"lifetime": 1} and meter.LIFETIME_JITTER == 0.1
 
 
 # ---- Where they are set ----

@@ -15,6 +15,7 @@ from wirefast import App, Limits, Rate, WebSocket
 from wirefast._core.errors import LimitExceeded
 from wirefast.rooms import Hub, TooManyRooms
 from wirefast.testclient import TestClient
+from wirefast.testing import Live
 
 
 @pytest.mark.parametrize(
@@ -71,13 +72,31 @@ def test_what_is_an_error() -> None:
     assert exchange(client, ["x"] * 9) == (3, (1008, "too many messages"))
 
 
-def test_what_is_delayed() -> None:
-    began = time.monotonic()
-    assert exchange(client_of(Limits(messages=Rate(2, per=0.2), on_excess="delay")), ["x"] * 5) == (5, None)
-    assert 0.35 < time.monotonic() - began < 5
-    began = time.monotonic()
-    assert exchange(client_of(Limits(bytes=Rate(20, per=0.2), on_excess="delay")), ["x" * 20] * 3) == (3, None)
-    assert 0.35 < time.monotonic() - began < 5
+@pytest.fixture
+def live_app(limits: Limits) -> App:
+    app = App(limits=limits)
+    app.websocket("/")(echo)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        (Limits(messages=Rate(2, per=20), on_excess="delay"), "x"),
+        (Limits(bytes=Rate(40, per=20), on_excess="delay"), "x" * 20),
+    ],
+    ids=["messages", "bytes"],
+)
+async def test_what_is_delayed(live: Live, limits: Limits, text: str) -> None:
+    async with live.connect("/") as peer:
+        for _ in range(6):
+            await peer.send(text)
+        await live.clock.advance(5)
+        assert 2 <= (before := len(peer.unread)) <= 3
+        await live.clock.advance(20)
+        assert 1 <= len(peer.unread) - before <= 2
+        await live.clock.advance(60)
+        assert peer.unread == [text] * 6
 
 
 def raw(app: App, path: str) -> None:

@@ -12,7 +12,7 @@ import uvloop
 
 from wirefast import App, Depends, WebSocket
 from wirefast.rooms import Hub
-from wirefast.testing import Leaked, Live, live
+from wirefast.testing import Leaked, Live, TimedOut, live
 
 CONNECTED: list[WebSocket] = []
 
@@ -189,3 +189,46 @@ def test_it_may_be_turned_off_and_a_failure_comes_first() -> None:
 
     with pytest.raises(LookupError, match="the failure"):
         run(fails)
+
+
+def test_a_task_within_a_compiled_generator_is_named() -> None:
+    """``iter_text`` of our WebSocket is compiled, and says nothing of its frame."""
+    app, tasks = App(), []
+
+    async def read(websocket: WebSocket) -> None:
+        try:
+            async for _ in websocket.iter_text():
+                await asyncio.Event().wait()
+        finally:
+            tasks.clear()
+
+    @app.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        tasks.append(asyncio.create_task(read(websocket)))
+        await tasks[0]
+
+    async def scene() -> None:
+        async with live(app, within=0.1) as server, server.connect("/") as peer:
+            await peer.send("x")
+
+    with pytest.raises(Leaked, match="the handler of /, at .*test_testing_leaks.py:[0-9]+ in endpoint"):
+        asyncio.run(scene())
+
+
+def test_a_failure_has_the_last_ping_alone() -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.receive()
+
+    async def scene() -> None:
+        async with live(app) as server, server.connect("/") as peer:
+            await server.clock.advance(3600)
+            with pytest.raises(TimedOut) as failed:
+                await peer.expect("x", within=0.01)
+            assert str(failed.value).count("< ping") == str(failed.value).count("> pong") == 1
+
+    asyncio.run(scene())

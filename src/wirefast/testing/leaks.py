@@ -110,7 +110,7 @@ class Watch:
     def exits(self, deep: bool) -> list[str]:
         """Return generators that have begun and not ended: dependencies whose exit has not run."""
         started: list[Any] = list(self._generators)
-        found = [generator for generator in started if generator.ag_frame is not None]
+        found = [generator for generator in started if getattr(generator, "ag_frame", None) is not None]
         if deep:
             # Those of plain functions are looked for where a task that holds them is left.
             codes = _codes_of_dependencies(self.app)

@@ -89,9 +89,12 @@ class Transcript:
         return Transcript([event for event in self._events if event.peer == peer])
 
     def told(self) -> str:
-        """All of it with times, keepalive too, and long messages cut: for a failure."""
+        """All of it with times, long messages cut, and of keepalive the last alone: for a failure."""
         lines = []
+        last = {event.peer: event for event in self._events if event.quiet and event.sign == "<"}
         for event in self._events:
+            if event.quiet and event.at < last.get(event.peer, event).at:
+                continue
             text = event.text
             if len(text) > SHORT:
                 text = f"{text[:SHORT]}… ({len(text)} characters)"
