@@ -201,8 +201,8 @@ class BrokerCases:
 
     def test_a_stall_without_a_close_is_noticed(self, process: BrokerProcess) -> None:
         async def scene() -> None:
-            with proxy_to(process.port) as proxy:
-                ear = await Ear(self.broker(process.url_at(proxy.port))).start("a")
+            with proxy_to(process.address) as proxy:
+                ear = await Ear(self.broker(process.url_behind(proxy))).start("a")
                 publisher = await Ear(self.broker(process.url)).start()
                 proxy.flowing.clear()
                 publisher.broker.publish("a", b"lost or late")
@@ -250,9 +250,9 @@ class BrokerCases:
         """With more on its way than the buffers hold. The hubs that were not cut off learn of the loss by a notice."""
 
         async def scene() -> None:
-            with proxy_to(process.port) as proxy:
+            with proxy_to(process.address) as proxy:
                 ear = await Ear(self.broker(process.url)).start("a", "b")
-                publisher = await Ear(self.broker(process.url_at(proxy.port))).start()
+                publisher = await Ear(self.broker(process.url_behind(proxy))).start()
                 proxy.flowing.clear()
                 for _ in range(15):
                     publisher.broker.publish("a", b"x" * 1_000_000)
@@ -280,13 +280,13 @@ class BrokerCases:
         process = self.process_class(short_path, configuration="max_payload: 16777216")
 
         async def scene() -> None:
-            with proxy_to(process.port) as proxy:
+            with proxy_to(process.address) as proxy:
 
                 def ours() -> int:
                     return len(descriptors()) - len(proxy.sockets)
 
                 before = ours()
-                ear = await Ear(self.broker(process.url_at(proxy.port), limits)).start("a")
+                ear = await Ear(self.broker(process.url_behind(proxy), limits)).start("a")
                 proxy.flowing.clear()
                 ear.broker.publish("a", b"x" * 12_000_000)
                 if limits.check_every < 1:
@@ -299,7 +299,7 @@ class BrokerCases:
         try:
             run(scene())
         finally:
-            process.kill()
+            process.end()
 
     def test_two_server_processes(self, process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BROKER_URL", process.url)

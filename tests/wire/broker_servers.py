@@ -76,6 +76,14 @@ class BrokerProcess(ABC):
     def url(self) -> str:
         return self.url_at(self.port)
 
+    @property
+    def address(self) -> int | Path:
+        """Where it listens: a port, or a path."""
+        return self.port
+
+    def url_behind(self, proxy: Proxy) -> str:
+        return self.url_at(proxy.port)
+
     def url_at(self, port: int, password: str | None = None) -> str:
         password = password or self.password
         return f"{self.scheme}://{f'wirefast:{password}@' if password else ''}127.0.0.1:{port}"
@@ -158,7 +166,7 @@ class LocalProcess(BrokerProcess):
     binary = sys.executable
     scheme = "local"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **options: object) -> None:
         self.directory = directory
         self.path = directory / "rooms.sock"
         self.listener = socket.socket(socket.AF_UNIX)
@@ -172,6 +180,13 @@ class LocalProcess(BrokerProcess):
     @property
     def url(self) -> str:
         return f"local://{self.path}"
+
+    @property
+    def address(self) -> int | Path:
+        return self.path
+
+    def url_behind(self, proxy: Proxy) -> str:
+        return f"local://{proxy.path}"
 
     def start(self) -> bool:
         with (self.directory / "log").open("ab") as log:
@@ -210,15 +225,21 @@ def certificate(directory: Path) -> tuple[Path, Path]:
 class Proxy:
     """Passes TCP on in threads of its own; ``flowing.clear()`` stalls it with every connection kept open."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int | Path) -> None:
         self.target = target
         self.flowing = threading.Event()
         self.flowing.set()
         self.ended = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        if isinstance(target, Path):
+            self.path = target.with_name("proxy.sock")
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(str(self.path))
+            self.listener.listen()
+        else:
+            self.listener = socket.create_server(("127.0.0.1", 0))
         # What is on its way during a stall shall not all fit into the kernel's buffers.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
-        self.port: int = self.listener.getsockname()[1]
+        self.port: int = 0 if isinstance(target, Path) else self.listener.getsockname()[1]
         self.sockets: list[socket.socket] = [self.listener]
         self.threads = [threading.Thread(target=self.accept, daemon=True)]
         self.threads[0].start()
@@ -232,7 +253,7 @@ class Proxy:
             self.sockets.append(near)
             self.flowing.wait()
             try:
-                far = socket.create_connection(("127.0.0.1", self.target))
+                far = self.connect()
             except OSError:
                 near.close()
                 continue
@@ -240,6 +261,17 @@ class Proxy:
             for source, sink in ((near, far), (far, near)):
                 self.threads.append(threading.Thread(target=self.pump, args=(source, sink), daemon=True))
                 self.threads[-1].start()
+
+    def connect(self) -> socket.socket:
+        if isinstance(self.target, int):
+            return socket.create_connection(("127.0.0.1", self.target))
+        far = socket.socket(socket.AF_UNIX)
+        try:
+            far.connect(str(self.target))
+        except OSError:
+            far.close()
+            raise
+        return far
 
     def pump(self, source: socket.socket, sink: socket.socket) -> None:
         try:
@@ -262,14 +294,16 @@ class Proxy:
             except OSError:
                 pass
             end.close()
+        if isinstance(self.target, Path):
+            self.path.unlink()
         for thread in self.threads:
             thread.join(PATIENCE)
             assert not thread.is_alive()
 
 
 @contextmanager
-def proxy_to(port: int) -> Iterator[Proxy]:
-    proxy = Proxy(port)
+def proxy_to(target: int | Path) -> Iterator[Proxy]:
+    proxy = Proxy(target)
     try:
         yield proxy
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,29 +18,48 @@ from peer import TEXT, Peer, close_frame, frame
 
 from processes import running
 from slower import SLOWER
-from wirefast.rooms.brokers import frames
+from wirefast.rooms.brokers import BrokerUnavailable, frames
 from wirefast.rooms.brokers.base import InvalidBrokerURL
 from wirefast.rooms.brokers.local import LocalBroker
 from wirefast.rooms.brokers.relay import BACKLOG_MAX, Relay, WorkerConnection
+from wirefast.rooms.brokers.supervisor import Limits
 
 
 class TestLocal(BrokerCases):
     process_class = LocalProcess
     broker_class = LocalBroker
 
-    # A Unix socket has no proxy that stalls it, no password, and nobody else listens in a private directory.
-    test_a_stall_without_a_close_is_noticed = None  # type: ignore[assignment]  # SIGSTOP below
-    test_a_publisher_that_stalls = None  # type: ignore[assignment]
-    test_a_stalled_connection_holds_nothing = None  # type: ignore[assignment]
+    # The relay asks for no password: who may enter the private directory of mode 0700 may connect. Its URL is made by
+    # the supervisor, so that no command line can have it wrong.
     test_a_wrong_password_is_one_line = None  # type: ignore[assignment]
     test_a_password_that_changed_while_it_was_away = None  # type: ignore[assignment]
     test_a_server_process_that_cannot_start_says_so_in_one_line = None  # type: ignore[assignment]
-    test_unreachable_at_start_is_one_line = None  # type: ignore[assignment]
-    test_a_server_that_says_nothing_is_one_line = None  # type: ignore[assignment]
-    test_a_server_of_something_else_is_one_line = None  # type: ignore[assignment]
-    # Below, with workers.
-    test_two_server_processes = None  # type: ignore[assignment]
-    test_two_server_processes_and_a_broker_that_is_killed = None  # type: ignore[assignment]
+
+    def test_unreachable_at_start_is_one_line(self, process: BrokerProcess) -> None:
+        process.end()  # its supervisor too, which keeps the socket
+        self.refused(process.url, str(process.address))
+        self.refused("local:///nowhere/rooms.sock", "No such file")
+
+    def test_a_server_that_says_nothing_is_one_line(self, short_path: Path) -> None:  # type: ignore[override]
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(str(short_path / "silent.sock"))
+            silent.listen()
+            self.refused(f"local://{short_path}/silent.sock", "no answer within", Limits(connect_within=0.2))
+
+    def test_a_server_of_something_else_is_one_line(self, short_path: Path) -> None:  # type: ignore[override]
+        async def scene() -> None:
+            async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                await reader.read()
+                writer.close()
+
+            server = await asyncio.start_unix_server(answer, short_path / "other.sock")
+            with pytest.raises(BrokerUnavailable) as caught:
+                await Ear(LocalBroker(f"local://{short_path}/other.sock", QUICK)).start()
+            assert "\n" not in str(caught.value)
+            server.close()
+
+        run(scene())
 
     def test_a_relay_that_stands_still_is_noticed(self, process: BrokerProcess) -> None:
         async def scene() -> None:
