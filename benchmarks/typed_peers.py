@@ -49,6 +49,7 @@ OUTGOING = TypeAdapter(Said)
 MESSAGE = json.dumps({"type": "say", "text": "x" * 82, "to": "everybody"})
 WITH_REF = json.dumps({"type": "say", "text": "x" * 72, "to": "everybody", "ref": 1})
 IN_PAYLOAD = json.dumps({"action": "say", "payload": {"text": "x" * 67, "to": "everybody"}})
+ANSWER = OUTGOING.dump_json(Said(by="ada", room=3, text="x" * 82))
 assert len(MESSAGE) == len(WITH_REF) == len(IN_PAYLOAD) == 128
 
 PEERS = ["wirefast", "litestar", "chanx"]

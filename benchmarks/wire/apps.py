@@ -1,7 +1,7 @@
 """The ASGI applications that the servers run: one subject, in the words of each framework.
 
-Subjects: ``scene`` (benchmarks/scene.py and its counterparts in benchmarks/peers.py), ``chat``, ``rooms``,
-``routes-N``, ``dependencies-N`` and ``parameters-N``.
+Subjects: ``scene`` (benchmarks/scene.py and its counterparts in benchmarks/peers.py), ``typed`` (typed_peers.py),
+``chat``, ``rooms``, ``routes-N``, ``dependencies-N`` and ``parameters-N``.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import warnings
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from benchmarks import peers
+from benchmarks import peers, typed_peers
 
 PATIENCE = 5.0
 
@@ -203,6 +203,8 @@ def build(framework: str, subject: str) -> Any:
         return peers.build(framework)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # as in peers.build
+        if kind == "typed":
+            return typed_peers.build(framework)
         if kind == "chat":
             return chat(framework)
         if kind == "rooms":

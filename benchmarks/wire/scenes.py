@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from benchmarks import scene
+from benchmarks import scene, typed_peers
 from benchmarks.wire.load import ACCEPT, masked_frame, upgrade_request
 from benchmarks.wire.peers import EXCHANGE, FLOORS, Peer
 
@@ -130,6 +130,31 @@ def echo(kind: str, size: str, in_flight: int = 1, sockets: int = 32) -> Scene:
     )
 
 
+def is_ours(peer: Peer) -> bool:
+    return peer.framework == "wirefast"
+
+
+def has_listeners(peer: Peer) -> bool:
+    return peer.framework in ("wirefast", "litestar")
+
+
+def typed(way: str, how: str, takes: Callable[[Peer], bool], in_flight: int = 1) -> Scene:
+    """A route of typed_peers.py, by the first word of its path."""
+    pace = "ping-pong" if in_flight == 1 else f"{in_flight} in flight"
+    return Scene(
+        f"typed-{way}" + (f"-{in_flight}" if in_flight > 1 else ""),
+        f"a tagged message of 128 B validated, handled and answered, 32 sockets, {pace}: {how}",
+        "echo",
+        "message",
+        subject="typed",
+        target=f"/{'typed' if way == 'handlers' else way}/h/3",
+        message=typed_peers.MESSAGE.encode(),
+        answer=typed_peers.ANSWER,
+        in_flight=in_flight,
+        takes=takes,
+    )
+
+
 def idle(count: int) -> Scene:
     what = payload("json", "128B")
     title = f"memory of {count:,} idle sockets"
@@ -179,6 +204,16 @@ SCENES = [
         takes=answers_upgrades,
     ),
     idle(1_000),
+    *[
+        typed(way, how, takes, in_flight)
+        for in_flight in (1, 16)
+        for way, how, takes in (
+            ("handlers", "handlers of the framework", has_listeners),
+            ("hand", "a loop with TypeAdapter", is_ours),
+            ("loop", "iter_messages() and send_message()", is_ours),
+            ("generator", "handlers, with a generator for each message", is_ours),
+        )
+    ],
     # Before the broadcast, whose servers are slower, so that a short run has it.
     fanout("rooms", "rooms", "by wirefast.rooms", has_rooms),
     fanout("broadcast", "chat", "by the chat's loop over its members", has_chat),

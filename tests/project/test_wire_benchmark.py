@@ -58,7 +58,7 @@ def run(*arguments):
 
 
 def test_a_small_run(compiler, tmp_path):
-    scenes = "echo-json-128B,upgrade,latency-5000"
+    scenes = "echo-json-128B,upgrade,latency-5000,typed-handlers,typed-hand"
     process = run(
         "--peers", "wirefast,raw", "--scenes", scenes, "--rounds", "1", "--seconds", "0.02", "--out", str(tmp_path)
     )
@@ -70,6 +70,8 @@ def test_a_small_run(compiler, tmp_path):
         "echo-json-128B": {"wirefast", "raw"},
         "latency-5000": {"wirefast", "raw"},
         "upgrade": {"wirefast"},
+        "typed-handlers": {"wirefast"},
+        "typed-hand": {"wirefast"},
     }
     for cells in figures.values():
         for figure in cells.values():
