@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+import trio
 import uvloop
 from scenes_app import make_app
 
@@ -316,3 +317,11 @@ def test_a_lifespan_without_an_answer_fails(silent: str, monkeypatch: pytest.Mon
 
     with pytest.raises(StartFailed, match=f"has not answered lifespan.{silent} within 0.05 s"):
         asyncio.run(scene())
+
+
+def test_another_loop_than_asyncios_is_told() -> None:
+    async def scene() -> None:
+        await live(App()).start()
+
+    with pytest.raises(RuntimeError, match="let the fixture anyio_backend return .asyncio."):
+        trio.run(scene)

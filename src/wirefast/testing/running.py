@@ -115,9 +115,13 @@ class Live(Client):
 
         Raises:
             StartFailed, or what the lifespan raises.
-            RuntimeError: it runs on another loop.
+            RuntimeError: it runs on another loop, or on none of asyncio's.
         """
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            advice = 'under anyio\'s plugin let the fixture anyio_backend return "asyncio"'
+            raise RuntimeError(f"wirefast.testing runs on asyncio's event loop; {advice}") from None
         if self._running:
             if loop is not self._loop:
                 raise RuntimeError("this server runs on another event loop; give the fixture and the test one loop")
