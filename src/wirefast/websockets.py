@@ -23,6 +23,7 @@ from wirefast._core.outbox import Policy
 from wirefast._core.sender import Buffered as Buffered
 from wirefast._core.typed_websocket import TypedWebSocketCore
 from wirefast.exceptions import Refuse
+from wirefast.metrics.catalogue import FAMILIES
 
 
 class _EqualToStarlettes(type(_StarletteWebSocket)):  # type: ignore[misc]
@@ -146,7 +147,7 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
         meter = metered.meter_of(self, True)
         if meter is None:
             raise AssertionError
-        meter.expire(at, dismiss)
+        meter.expire(at, _expire)
 
     def warn_before_expiry(self, before: float, warning: Any) -> None:
         """Warn the client, or call a function, some seconds before the socket expires. wirefast only.
@@ -164,7 +165,7 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
         meter = metered.meter_of(self, True)
         if meter is None:
             raise AssertionError
-        meter.warn(before, partial(_warn, warning), dismiss)
+        meter.warn(before, partial(_warn, warning), _expire)
 
 
 def _warn(warning: Any, websocket: WebSocket) -> None:
@@ -179,6 +180,12 @@ def _warn(warning: Any, websocket: WebSocket) -> None:
 
 
 _warnings: set[asyncio.Future[Any]] = set()
+_expiries = FAMILIES["wirefast_expiries_total"]
+
+
+def _expire(websocket: _StarletteWebSocket, code: int, reason: str) -> None:
+    _expiries.of().add()
+    dismiss(websocket, code, reason)
 
 
 def dismiss(websocket: _StarletteWebSocket | None, code: int, reason: str) -> None:

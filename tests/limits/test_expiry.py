@@ -11,6 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 from wirefast import App, WebSocket
 from wirefast._core import clock
 from wirefast._core.deadlines import deadlines
+from wirefast.metrics.catalogue import FAMILIES
 from wirefast.testclient import TestClient
 from wirefast.testing import Live
 
@@ -39,6 +40,7 @@ def expiring() -> App:
 
 @pytest.mark.live(expiring, ws_ping_interval=None)
 async def test_it_ends_and_is_renewed(live: Live) -> None:
+    before = FAMILIES["wirefast_expiries_total"].of().value
     async with live.connect("/?seconds=20") as once, live.connect("/?seconds=30") as renewed:
         await live.clock.advance(19)
         assert once.closed is None
@@ -54,6 +56,7 @@ async def test_it_ends_and_is_renewed(live: Live) -> None:
         await renewed.expect("False")
         await live.clock.advance(2)
         await renewed.expect_close(4401, "permission expired")
+    assert FAMILIES["wirefast_expiries_total"].of().value == before + 2
 
 
 def test_one_that_is_past_is_refused() -> None:

@@ -11,6 +11,7 @@ from starlette.testclient import WebSocketDenialResponse
 
 from memory_broker import MemoryBroker, Network, run
 from wirefast import App, Depends, Refuse, Security, WebSocket
+from wirefast.metrics.catalogue import FAMILIES
 from wirefast.rooms import Hub
 from wirefast.security import Ticket, Tickets, tickets
 from wirefast.testclient import TestClient
@@ -298,3 +299,19 @@ def test_a_hub_that_is_not_started() -> None:
         assert await Tickets(store=Hub()).issue("user-7")
 
     run(scene())
+
+
+def test_what_became_of_tickets_is_counted() -> None:
+    family = FAMILIES["wirefast_tickets_total"]
+    before = [family.of(outcome).value for outcome in ("issued", "redeemed", "refused")]
+
+    async def scene() -> None:
+        tickets = Tickets()
+        text = await tickets.issue("ada")
+        assert await tickets.redeem(text) is not None
+        assert await tickets.redeem(text) is None
+        assert await tickets.redeem("no ticket") is None
+
+    asyncio.run(scene())
+    after = [family.of(outcome).value for outcome in ("issued", "redeemed", "refused")]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [1, 1, 2]

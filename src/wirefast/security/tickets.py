@@ -24,6 +24,7 @@ from wirefast._core import json
 from wirefast._core.clock import monotonic
 from wirefast._core.close import FORBIDDEN, UNAUTHORIZED
 from wirefast.exceptions import Refuse
+from wirefast.metrics.catalogue import FAMILIES
 from wirefast.openapi.models import APIKey, APIKeyIn
 from wirefast.rooms.hub import Hub
 from wirefast.rooms.models import MAX_NAME
@@ -44,6 +45,7 @@ MAX_PAYLOAD = 1048576
 
 _FORM = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{12})\.([A-Za-z0-9_-]{32})")
 _NO_DIGEST = bytes(32)
+_counted = FAMILIES["wirefast_tickets_total"]
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class Tickets(SecurityBase):
             raise Refuse(503, "too many tickets wait", headers={"Retry-After": str(max(1, round(self.ttl)))})
         key, secret = _random(9), _random(24)
         self._kept[key] = _Kept(_digest(secret), now + self.ttl, ticket)
+        _counted.of("issued").add()
         return f"{self._id}.{key}.{secret}"
 
     async def redeem(self, ticket: str) -> Ticket | None:
@@ -155,6 +158,11 @@ class Tickets(SecurityBase):
             Whom it was issued to; None for one that is used already, too old, unknown or malformed, or where the
             process that issued it does not answer within 2 seconds.
         """
+        found = await self._redeem(ticket)
+        _counted.of("refused" if found is None else "redeemed").add()
+        return found
+
+    async def _redeem(self, ticket: str) -> Ticket | None:
         parts = _FORM.fullmatch(ticket)
         if parts is None:
             return None
