@@ -51,12 +51,12 @@ PATCHES = {
 class Service:
     """A server with four workers."""
 
-    def __init__(self, directory: str, way: str) -> None:
+    def __init__(self, directory: str, way: str, *more: str) -> None:
         (Path(directory) / "service.py").write_text(SERVICE)
         code = f"import sys\nif __name__ == '__main__':\n  exec({PATCHES[way]!r})\n  from wirefast.cli import main\n"
         code += "  sys.exit(main(sys.argv[1:]))\n"
         (Path(directory) / "start.py").write_text(code)
-        arguments = ["start.py", "run", "service", "--port", "0", "--workers", str(WORKERS), "--no-access-log"]
+        arguments = ["start.py", "run", "service", "--port", "0", "--workers", str(WORKERS), "--no-access-log", *more]
         self.log = Path(directory) / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([sys.executable, *arguments], cwd=directory, stdout=log, stderr=log)
