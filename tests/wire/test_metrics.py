@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from peer import TEXT, Peer, close_frame, frame
+from peer import PING, TEXT, Frame, Peer, close_frame, frame
 from peer import request as handshake
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -206,6 +206,13 @@ def test_probes(run_dir: Path, tmp_path: Path) -> None:
         assert fetch(metrics, "/else")[0] == 404
 
 
+def closing(peer: Peer) -> Frame:
+    """Return the next frame but for pings: on a busy machine the test takes longer than from one to the next."""
+    while (found := peer.frame()).opcode == PING:
+        pass
+    return found
+
+
 def test_looking_inside(opened: Callable[..., Peer], run_dir: Path, tmp_path: Path) -> None:
     with service(tmp_path, "--workers", "2") as (server, port, _):
         peers = [opened(port, f"/echo/{name}") for name in ("ada", "ada", "bob")]
@@ -221,14 +228,14 @@ def test_looking_inside(opened: Callable[..., Peer], run_dir: Path, tmp_path: Pa
         kicked = wirefast("kick", "--user", "ada", "--code", "4001", "--reason", "go")
         assert kicked.stdout == "closed 2 sockets of ada\n"
         for peer in peers[:2]:
-            found = peer.frame()
+            found = closing(peer)
             assert (found.code, found.reason) == (4001, "go")
         again = wirefast("kick", "--user", "eve")
         assert again.returncode == 1 and "no socket of a user 'eve'" in again.stderr
         wrong = wirefast("kick", "--user", "bob", "--code", "1005")
         assert "closed 0" in wrong.stdout or "not a close code" in wrong.stderr
         assert wirefast("drain").stdout == "draining\n"
-        assert peers[2].frame().code == 1012
+        assert closing(peers[2]).code == 1012
         peers[2].send(close_frame(1012))
         assert server.end(0) == 0
     assert list(run_dir.iterdir()) == []  # nothing is left behind
