@@ -31,6 +31,7 @@ from wirefast.limits.bodies import limit_body, validate_form_limits, validate_ma
 from wirefast.limits.limits import Limits
 from wirefast.limits.origins import Origins
 from wirefast.messages.declaring import MessageDeclarations
+from wirefast.other_server import tell_of_the_wire
 from wirefast.routes.advice import advise_of_path, advise_of_repetition
 from wirefast.routes.frontend import Fallback, FrontendRoutes, PathName, check_directory
 from wirefast.routes.http import APIRoute as APIRoute
@@ -253,6 +254,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             middleware = getattr(scope.get("app"), "user_middleware", ())
             has_session = any(getattr(item.cls, "__name__", "") == "SessionMiddleware" for item in middleware)
             warn_of_open_origins(self._flat_routes(), self.admission, has_session)
+            tell_of_the_wire(self._flat_routes())
             await self.lifespan(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:

@@ -19,7 +19,7 @@ except ImportError:  # Starlette before it had a name for this
 from wirefast._core import clock, close, fanout, metered
 from wirefast._core.errors import UnexpectedFrame as UnexpectedFrame
 from wirefast._core.message_scope import MessageScope, MessageScopes
-from wirefast._core.outbox import Policy
+from wirefast._core.outbox import Policy, PolicyName
 from wirefast._core.sender import Buffered as Buffered
 from wirefast._core.typed_websocket import TypedWebSocketCore
 from wirefast.exceptions import Refuse
@@ -86,7 +86,7 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
         return scopes.enter()
 
     def try_send(
-        self, data: Any, *, policy: str | Policy = "drop_new", key: str | int | None = None
+        self, data: Any, *, policy: PolicyName | Policy = "drop_new", key: str | int | None = None
     ) -> Literal["sent", "queued", "dropped"]:
         """Send without waiting: now, or from the outbox once the peer reads on, or not at all. wirefast only.
 

@@ -21,7 +21,7 @@ LAYERS = [
     "_core.close _core.foreign _core.scope _core.unicode",
     "metrics",
     "_core.secrets",
-    "background concurrency datastructures exceptions extras lifespan logger stand_in types",
+    "background concurrency datastructures exceptions extras lifespan logger other_server stand_in types",
     "_core.hooks routes.live_copy",
     "middleware requests responses sse staticfiles templating",
     "_core",

@@ -31,8 +31,8 @@ ROWS = {
         "fanout messages session",
     ],
     "server": [
-        "bounds csrc cycle deflate ending listening pages reasons refused request_ids sockets sockets.csrc waiter "
-        "watching",
+        "bounds csrc cycle deflate ending listening pages reasons refused request_ids sockets sockets.csrc unix "
+        "waiter watching",
         "header_lines lines reactor settings",
         "frames head responses sockets.poller",
         "sockets.transport",

@@ -47,6 +47,7 @@ INTERNAL = {
     "wirefast.dependencies.scoped_value": "stands for a value of a message scope",
     "wirefast.dependencies.shapes": "what an annotation says of its source",
     "wirefast.dependencies.models": "the Dependant itself",
+    "wirefast.other_server": "a line in the log under uvicorn's own command",
     "wirefast.extras": "how errors say that an extra is installed",
     "wirefast.stand_in": "how objects of ours are taken for FastAPI's; moving.md tells of it",
     "wirefast.openapi.document_models": "the models of a document, which openapi.models passes on",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import pytest
@@ -62,3 +63,49 @@ def test_a_send_before_accept_says_what_to_call(serve: Any, call: str) -> None:
     text = "".join(traceback.format_exception(*record.exc_info))
     assert "Nothing can be sent before the handshake is answered: call await websocket.accept() first." in text
     assert __file__ in text
+
+
+@pytest.mark.parametrize("call", ["receive_text", "receive_json", "receive_bytes"])
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_a_forgotten_await_is_called_a_coroutine(serve: Any, call: str) -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def hasty(websocket: WebSocket) -> None:
+        await websocket.accept()
+        getattr(websocket, call)()["name"]
+
+    server = serve(app)
+    with server.opened("/") as peer:
+        assert peer.frame().code == 1011
+    server.stop()
+    (record,) = [record for record in server.records if record.levelname == "ERROR"]
+    assert record.exc_info is not None
+    said = f"'coroutine' object is not subscriptable; write: await websocket.{call}(...)"
+    assert str(record.exc_info[1]) == said
+    assert "in hasty" in "".join(traceback.format_exception(*record.exc_info))
+
+
+def test_a_coroutine_that_nobody_awaits_is_named(serve: Any) -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def forgetful(websocket: WebSocket) -> None:
+        await websocket.accept()
+        websocket.send_text("lost")
+        websocket.receive_json()
+        await websocket.close()
+
+    server = serve(app)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with server.opened("/") as peer:
+            assert peer.frame().code == 1000
+        server.stop()
+    line = forgetful.__code__.co_firstlineno
+    said = [(str(each.message), each.lineno - line) for each in caught if each.category is RuntimeWarning]
+    assert said == [
+        ("coroutine 'WebSocket.send_text' was never awaited", 3),
+        ("coroutine 'WebSocket.receive_json' was never awaited", 4),
+    ]
+    assert {each.filename for each in caught if each.category is RuntimeWarning} == {__file__}

@@ -295,6 +295,10 @@ cdef class CompiledCoroutine:
     def __qualname__(self):
         return "WebSocket." + self.name
 
+    def __getitem__(self, key):
+        # What a forgotten await meets most often, in Python's words for a coroutine, and what to write.
+        raise TypeError(f"'coroutine' object is not subscriptable; write: await websocket.{self.name}(...)")
+
     def __repr__(self):
         return f"<coroutine object {self.__qualname__} at {<size_t> <PyObject*> self:#x}>"
 

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, final
+from typing import Any, Literal, TypeAlias, final
+
+PolicyName: TypeAlias = Literal["wait", "close", "drop_new", "drop_old", "conflate"]
 
 class Outcome(IntEnum):
     SENT = 0
@@ -13,7 +15,7 @@ class Outcome(IntEnum):
 @final
 class Policy:
     @property
-    def name(self) -> str: ...
+    def name(self) -> PolicyName: ...
     @property
     def max_messages(self) -> int: ...
     @property
@@ -21,10 +23,10 @@ class Policy:
     @property
     def deadline(self) -> float: ...
     def __init__(
-        self, name: str, *, max_messages: int = 1024, max_bytes: int = 1048576, deadline: float = 5.0
+        self, name: PolicyName, *, max_messages: int = 1024, max_bytes: int = 1048576, deadline: float = 5.0
     ) -> None: ...
 
-def as_policy(policy: str | Policy) -> Policy: ...
+def as_policy(policy: PolicyName | Policy) -> Policy: ...
 
 @final
 class Waiting: ...

@@ -10,6 +10,7 @@ cimport cython
 from cpython.pyport cimport PY_SSIZE_T_MAX
 
 import logging
+from typing import Literal
 from collections import deque
 
 logger = logging.getLogger("wirefast.rooms")
@@ -31,6 +32,8 @@ cdef Py_ssize_t bound(str name, object value) except -1:
     return number
 
 
+# For annotations of what takes a policy.
+PolicyName = Literal["wait", "close", "drop_new", "drop_old", "conflate"]
 cdef dict RULES = {"wait": WAIT, "close": CLOSE, "drop_new": DROP_NEW, "drop_old": DROP_OLD, "conflate": CONFLATE}
 
 

@@ -61,25 +61,23 @@ def check_uds(path: str) -> None:
     Raises:
         CommandError: the path is taken by a file or by a live server, or cannot be written.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            if os.path.lexists(path):
-                if not stat.S_ISSOCK(os.stat(path).st_mode):
-                    raise CommandError(f"--uds '{path}' exists and is not a socket; choose another path", REFUSED)
-                # A server that refuses is dead. A live one accepts, or has no room just now.
-                probe.setblocking(False)
-                if probe.connect_ex(path) != errno.ECONNREFUSED:
-                    raise CommandError(
-                        f"--uds '{path}' is already in use; stop the other process or choose another path", REFUSED
-                    )
-                os.unlink(path)
-            probe.bind(path)
-            os.unlink(path)
-        except OSError as exc:
-            reason = exc.strerror or exc
+    from wirefast.server.unix import claim, release  # the command's packages, when it runs
+
+    try:
+        if os.path.lexists(path) and not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise CommandError(f"--uds '{path}' exists and is not a socket; choose another path", REFUSED)
+        made, identity = claim(path, 1)
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
             raise CommandError(
-                f"--uds '{path}' cannot be made: {reason}; choose a path that you may write", REFUSED
+                f"--uds '{path}' is already in use; stop the other process or choose another path", REFUSED
             ) from None
+        reason = exc.strerror or exc
+        raise CommandError(
+            f"--uds '{path}' cannot be made: {reason}; choose a path that you may write", REFUSED
+        ) from None
+    release(path, identity)
+    made.close()
 
 
 def check_address(host: str, port: int, uds: str | None, fd: int | None) -> None:

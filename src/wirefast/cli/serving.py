@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import errno
 import importlib
 import inspect
 import json
@@ -21,6 +22,7 @@ from wirefast.documents.assets import VARIABLE
 if TYPE_CHECKING:
     import uvicorn
 
+IN_USE = "is already in use; stop the other process or choose another"
 #: Seconds of the graceful stop under --reload, where a person waits for it.
 RELOAD_TIMEOUT = 3
 
@@ -89,15 +91,14 @@ def make_config(target: Any, options: dict[str, Any]) -> uvicorn.Config:
     return config
 
 
-def serve(
-    config: uvicorn.Config, *, pin: bool = False, control: bool = True, metrics: tuple[str, int] | None = None
-) -> int:
+def serve(config: Any, *, pin: bool = False, control: bool = True, metrics: tuple[str, int] | None = None) -> int:
     """Run the server, its workers or its reloader until a signal ends it; return the exit code."""
     from uvicorn.supervisors import ChangeReload  # the command's packages, when it runs
 
     from wirefast.cli.attending import Alone  # the command's packages, when it runs
     from wirefast.cli.workers import Supervisor
     from wirefast.server.serving import Server
+    from wirefast.server.unix import release
 
     server = Server(config)
     server.attendants = [Alone(metrics, control=control)]
@@ -109,11 +110,28 @@ def serve(
             supervisor = Supervisor(config, pin=pin, control=control, metrics=metrics)
             supervisor.run()
             return NOT_STARTED if supervisor.failed else 0
-        server.run()
+        server.owns_sockets = config.uds is not None
+        server.run([config.bind_socket()] if server.owns_sockets else None)
         return 0 if server.started else NOT_STARTED
+    except OSError as exc:
+        if exc.errno != errno.EADDRINUSE:
+            raise
+        raise lost_address(config) from None
+    except SystemExit:
+        # uvicorn has logged which address it was, and has a code for it that means something else here.
+        if config.should_reload or config.workers > 1 or server.lost_address:
+            raise lost_address(config) from None
+        raise
     finally:
-        if config.uds is not None and os.path.exists(config.uds):
-            os.remove(config.uds)
+        if config.uds is not None and config.uds_identity is not None:
+            release(config.uds, config.uds_identity)
+
+
+def lost_address(config: uvicorn.Config) -> CommandError:
+    """Return the error of a server whose address another process took since it was checked."""
+    if config.uds is not None:
+        return CommandError(f"--uds '{config.uds}' {IN_USE} path", REFUSED)
+    return CommandError(f"port {config.port} on {config.host or 'this machine'} {IN_USE} --port", REFUSED)
 
 
 def defaults() -> dict[str, Any]:

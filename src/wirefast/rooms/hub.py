@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from starlette.websockets import WebSocket
 
@@ -23,7 +23,7 @@ from wirefast._core.fanout import (
     make_message,
     received_message,
 )
-from wirefast._core.outbox import Outcome, Policy, as_policy
+from wirefast._core.outbox import Outcome, Policy, PolicyName, as_policy
 from wirefast._core.scope import FromScope
 from wirefast._core.unicode import utf8
 from wirefast.rooms import envelope
@@ -200,7 +200,7 @@ class Hub(Roster, FromScope):
         message: Sends,
         *,
         exclude: WebSocket | Iterable[WebSocket] | None = None,
-        policy: str | Policy | None = None,
+        policy: PolicyName | Policy | None = None,
         key: str | int | None = None,
     ) -> int: ...
     @overload
@@ -210,7 +210,7 @@ class Hub(Roster, FromScope):
         message: Any,
         *,
         exclude: WebSocket | Iterable[WebSocket] | None = None,
-        policy: str | Policy | None = None,
+        policy: PolicyName | Policy | None = None,
         key: str | int | None = None,
     ) -> int: ...
     async def publish(
@@ -219,7 +219,7 @@ class Hub(Roster, FromScope):
         message: Any,
         *,
         exclude: WebSocket | Iterable[WebSocket] | None = None,
-        policy: str | Policy | None = None,
+        policy: PolicyName | Policy | None = None,
         key: str | int | None = None,
     ) -> int:
         """Send a message to everybody in a room, or in several, each socket once.
@@ -277,7 +277,7 @@ class Hub(Roster, FromScope):
         message: Any,
         *,
         exclude: WebSocket | Iterable[WebSocket] | None = None,
-        policy: str | Policy | None = None,
+        policy: PolicyName | Policy | None = None,
         key: str | int | None = None,
         timeout: float | None = 10.0,
     ) -> int:
@@ -458,7 +458,7 @@ class Hub(Roster, FromScope):
         message = received_message(received.data, received.kind == envelope.TEXT)
         policy = room.policy
         if received.policy is not None and received.policy != policy.name:
-            policy = as_policy(received.policy)
+            policy = as_policy(cast(PolicyName, received.policy))  # which refuses other names
         try:
             check_size(message, policy)
         except ValueError as exc:

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from wirefast._core.fanout import RoomMember, outlet_of
 from wirefast._core.metered import meter_of
-from wirefast._core.outbox import Policy, as_policy
+from wirefast._core.outbox import Policy, PolicyName, as_policy
 from wirefast._core.websocket import WebSocketCore
 from wirefast.rooms.brokers.base import Broker, Deliver, make_broker
 from wirefast.rooms.metering import note_hub
@@ -23,7 +23,7 @@ from wirefast.rooms.models import Name, Names, OpenRoom, Stats, TooManyRooms, ch
 #: Seconds that join() waits for the broker's word, so that nothing published after it is missed.
 JOIN_PATIENCE = 5.0
 
-PolicyChoice = str | Policy | Callable[[str], str | Policy]
+PolicyChoice = PolicyName | Policy | Callable[[str], PolicyName | Policy]
 
 
 class Membership:

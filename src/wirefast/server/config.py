@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import socket
+from typing import Literal
 
 import uvicorn
+from uvicorn._ansi import style
 
 from wirefast.metrics import counters
 from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY
@@ -15,6 +18,7 @@ from wirefast.server.http import HttpProtocol
 from wirefast.server.measured import IdentifiedWebSocketProtocol, MeasuredWebSocketProtocol
 from wirefast.server.protocol import WebSocketProtocol
 from wirefast.server.request_ids import with_request_ids
+from wirefast.server.unix import claim
 
 
 class Settings(uvicorn.Config):
@@ -32,6 +36,7 @@ class Settings(uvicorn.Config):
         transport: "sockets": connections without TLS are accepted, read and written by `wirefast.server.sockets`, where
             the loop can watch a descriptor. "loop", the default: by the loop's transports.
         watch_loop: seconds that the event loop may stand still before the log has its stack; 0 for ever. Default: 0.
+        uds_identity: of the Unix socket that this server made; None before.
         watched: whether sockets are counted for `wirefast top`. Default: False.
     """
 
@@ -42,17 +47,33 @@ class Settings(uvicorn.Config):
     watched: bool = False
     shows_pages: bool = False
     watch_loop: float = 0.0
+    uds_identity: tuple[int, int] | None = None
     health_path: str | None = None
     ready_path: str | None = None
     serves: bool = False
     request_ids: bool = False
-    transport: str = "loop"
+    transport: Literal["sockets", "loop"] = "loop"
 
     def configure_logging(self) -> None:
         """Set logging up as uvicorn does, and the level of the logger ``wirefast`` with uvicorn's."""
         super().configure_logging()
         if self.log_level is not None:
             logging.getLogger("wirefast").setLevel(logging.getLogger("uvicorn.error").level)
+
+    def bind_socket(self) -> socket.socket:
+        """Bind as uvicorn does; a Unix socket by `claim`, with which it listens at once.
+
+        Raises:
+            OSError: the path is a live server's, or cannot be made.
+        """
+        if self.uds is None:
+            return super().bind_socket()
+        made, self.uds_identity = claim(self.uds, self.backlog)
+        place = style("%s", bold=True)
+        coloured = f"Uvicorn running on unix socket {place} (Press CTRL+C to quit)"
+        text = "Uvicorn running on unix socket %s (Press CTRL+C to quit)"
+        logging.getLogger("uvicorn.error").info(text, self.uds, extra={"color_message": coloured})
+        return made
 
     def load(self) -> None:
         """Load the application, and choose the protocols that do what is set."""

@@ -50,10 +50,11 @@ def balanced_sockets(config: Any) -> list[socket.socket] | None:
         reason = f"{shared} cannot be split" if shared else "this system has no SO_REUSEPORT"
         logger.info("Workers share one listening socket, so some may get many more connections: %s", reason)
         return None
-    port, sockets = config.port, []
+    port = config.port
+    sockets: list[socket.socket] = []
     try:
         for _ in range(config.workers):
-            sockets.append(one_more(config, port))
+            sockets.append(one_more(config, port, joins=bool(sockets)))
             port = sockets[0].getsockname()[1]
         for made in sockets:
             # In this order: it is the index that the program returns.
@@ -70,14 +71,28 @@ def balanced_sockets(config: Any) -> list[socket.socket] | None:
     return sockets
 
 
-def one_more(config: Any, port: int) -> socket.socket:
-    """Bind one more socket of the group; it does not listen yet."""
+def one_more(config: Any, port: int, *, joins: bool = True) -> socket.socket:
+    """Bind one more socket of the group, which does not listen yet; the first one does.
+
+    Args:
+        config: see `balanced_sockets`.
+        port: of the address.
+        joins: whether there is a group. The first socket takes the address alone, or another service of the same user,
+            started at the same moment, would be in the group too.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
     family = socket.AF_INET6 if config.host and ":" in config.host else socket.AF_INET
     made = socket.socket(family=family)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if joins:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.bind((config.host, port))
+        if not joins:
+            made.listen(config.backlog)  # two may be bound while neither listens
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.set_inheritable(True)
     except OSError:
         made.close()

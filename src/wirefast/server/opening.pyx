@@ -21,7 +21,7 @@ from wirefast.server.responses cimport header_line, header_pairs, response
 
 from wirefast._core.secrets import hide_query
 from wirefast._core.unicode import utf8
-from wirefast._core.unrouted import NO_ROUTE, missing_route
+from wirefast._core import unrouted
 from wirefast.server.reasons import close_line, denial_line
 
 # Header names that are the server's in a 101 response.
@@ -151,11 +151,11 @@ cdef class Opening(Connection):
             return Connection.close(self, code, reason)
         if self.denial_status:
             raise RuntimeError("Expected ASGI message 'websocket.http.response.body' but got 'websocket.close'.")
-        if code == CLOSE_NORMAL and not reason and (missing := missing_route(self.scope)) is not None:
+        if code == CLOSE_NORMAL and not reason and (missing := unrouted.missing_route(self.scope)) is not None:
             # FastAPI's router closes as an endpoint does that gives no reason, which looks like a refusal for ever.
             self.app_closed = True
             self.log_response(f"404 ({missing})")
-            body = utf8(json.dumps({"code": code, "reason": NO_ROUTE}))
+            body = utf8(json.dumps({"code": code, "reason": unrouted.NO_ROUTE}))
             return self.refuse(404, [b"content-type: application/json\r\n"], body)
         answer = {"code": code, "reason": reason}
         # Where the reason is a list of errors as text, which is all that a close message can hold, the core says the

@@ -18,6 +18,7 @@ from wirefast.server.listening import announce
 from wirefast.server.pages import announce_pages
 from wirefast.server.sockets.listening import Listening
 from wirefast.server.starting import answering_early
+from wirefast.server.unix import release
 from wirefast.server.watching import LoopWatch
 
 __all__ = ["Server"]
@@ -44,6 +45,10 @@ class Server(Listening):
     drain: Drain | None = None
     #: Whether this server was given sockets that another process keeps.
     shares_sockets = False
+    #: Whether the sockets that this server is given are its own all the same.
+    owns_sockets = False
+    #: Whether the server did not start because another process took the address since it was checked.
+    lost_address = False
     #: Whether the process that keeps the sockets ends too, so that no other process will take what waits there.
     ends_for_all = False
     #: Is told the number of open connections ten times a second.
@@ -96,20 +101,28 @@ class Server(Listening):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the lifespan and listen. What runs beside an only server starts first, and tells that it starts."""
         config: Any = self.config
-        self.shares_sockets = sockets is not None or config.fd is not None
+        self.shares_sockets = config.fd is not None or (sockets is not None and not self.owns_sockets)
         started: list[Any] = []
         try:
             for attendant in self.attendants:
                 if attendant.starts_first:
                     started.append(attendant)
                     await attendant.start(self)
-            if self.shares_sockets or config.uds is not None or not (config.health_path or config.ready_path):
+            if (
+                sockets is not None
+                or self.shares_sockets
+                or config.uds is not None
+                or not (config.health_path or config.ready_path)
+            ):
                 await super().startup(sockets)
             else:
                 async with answering_early(config, self.server_state) as early:
                     await super().startup(early)
                 if early is not None and self.started:
                     announce(config, early[0].getsockname()[1])
+        except SystemExit:
+            self.lost_address = not self.lifespan.should_exit
+            raise
         finally:
             if not self.started:  # the application or the address has failed, and no shutdown follows
                 for attendant in reversed(started):
@@ -162,3 +175,6 @@ class Server(Listening):
         await super().shutdown(sockets)
         for attendant in reversed(self.attendants):
             await attendant.stop()
+        if self.owns_sockets and config.uds is not None and config.uds_identity is not None:
+            # Here, as after SIGTERM the process ends by that signal, and runs nothing more.
+            release(config.uds, config.uds_identity)
