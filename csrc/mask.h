@@ -15,10 +15,10 @@
 void mask_apply(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4], size_t phase);
 
 /* Chooses the implementation: "portable", "avx2", or NULL for the best there is. Returns 0, or -1 when
- * this processor (or this build) has no such one. Not for use while another thread masks. */
+ * this processor (or this build) has no such one. For tests and benchmarks; not while another thread masks. */
 int mask_select(const char *name);
 
-/* The name of the implementation in use. */
+/* The name of the implementation in use; for the same. */
 const char *mask_name(void);
 
 #endif
