@@ -93,7 +93,7 @@ def match(wanted: Any, message: Message) -> Any:
 
 
 def _is_type(wanted: Any) -> bool:
-    if isinstance(wanted, type):
+    if isinstance(wanted, type) and typing.get_origin(wanted) is None:  # list[int] is a type in Python 3.10
         # A matcher of dirty-equals may stand as its class.
         return not _is_matcher_class(wanted)
     return (
