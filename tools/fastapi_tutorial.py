@@ -23,7 +23,9 @@ from pathlib import Path
 #: Seconds for one application, from its start to its answer.
 PATIENCE = 120.0
 #: Directories that applications want beside them.
-BESIDE = ("static", "templates")
+BESIDE = ("static", "templates", "dist", "frontend/dist")
+#: What runs under FastAPI as little: a name that the page leaves to its reader, and a script that wants a file.
+FRAGMENTS = {"docs_src.dependencies.tutorial008", "docs_src.generate_clients.tutorial004"}
 SERVES = re.compile(r"^app(: *FastAPI)? *=", re.MULTILINE)
 ADDRESS = re.compile(r"Uvicorn running on (http://127\.0\.0\.1:\d+)")
 MISSING = re.compile(
@@ -102,7 +104,7 @@ def main() -> int:
         root = Path(folder)
         shutil.copytree(options.source / "docs_src", root / "docs_src")
         for beside in BESIDE:
-            (root / beside).mkdir()
+            (root / beside).mkdir(parents=True)
 
         def one(path: Path) -> tuple[str, str, str]:
             name = name_of(path, options.source)
@@ -110,6 +112,8 @@ def main() -> int:
             code, said = served(name, root) if serves else imported(name, root)
             if code == 0:
                 return name, "served" if serves else "imported", ""
+            if name in FRAGMENTS:
+                return name, "a fragment", ""
             lacks = MISSING.search(said)
             if lacks is not None:
                 return name, "lacks a package", lacks[1] or lacks[2]
@@ -120,7 +124,7 @@ def main() -> int:
     for name, outcome, why in results:
         if why:
             print(f"{outcome}: {name}: {why}")
-    kinds = ("served", "imported", "lacks a package", "failed")
+    kinds = ("served", "imported", "a fragment", "lacks a package", "failed")
     counts = {kind: sum(outcome == kind for _, outcome, _ in results) for kind in kinds}
     print(f"{len(results)} modules: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
     return int(counts["failed"] > 0)
