@@ -18,7 +18,7 @@ FILES = sorted(
     path for path in [*SOURCE.rglob("*.py"), *SOURCE.rglob("*.pyx")] if SOURCE / "testing" not in path.parents
 )
 #: Names with an underscore that CPython documents.
-DOCUMENTED = {"_exit", "_getframe"}
+DOCUMENTED = {"_current_frames", "_exit", "_getframe"}
 LISTED = {name for private in PRIVATE for name in private.names}
 
 

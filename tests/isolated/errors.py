@@ -98,6 +98,7 @@ async def fail_again(websocket: WebSocket, exc: Mishandled) -> None:
 # ---- The handshake ----
 
 REFUSED = (403, None)
+NO_ROUTE = (404, None)
 FAILED = (500, None)
 
 
@@ -142,7 +143,7 @@ async def denied(websocket: WebSocket) -> None:
 
 
 PLACES["handshake"] += [
-    Place("/handshake/nowhere", None, 1000, REFUSED),
+    Place("/handshake/nowhere", None, 1000, NO_ROUTE),
     Place("/middleware/closes", None, 4001, REFUSED),
     Place("/middleware/raises", Broken, None, FAILED),
     Place("/middleware/late", Broken, None, (101, 1011), ("close",)),

@@ -49,6 +49,7 @@ def not_imperative(texts: list[str]) -> list[str]:
 
 
 def test_reader_of_docstrings() -> None:
+    pytest.importorskip("ruff")
     lines = [
         "cdef int one(",
         "    object a, str b=':'",

@@ -131,7 +131,8 @@ def test_a_handler_that_does_not_end_is_found_and_where() -> None:
     with pytest.raises(
         Broken, match="a hang: the handler of /, at .*test_fuzzing.py:[0-9]+ in endpoint, has not ended"
     ):
-        fuzz(app, examples=3, answer_within=0.05, seed=1)
+        # Longer than a busy machine keeps a loop from running.
+        fuzz(app, examples=1, answer_within=1.0, seed=1)
 
 
 @pytest.mark.parametrize("blocked", ["while True: pass", "time.sleep(3600)", "re.match('(a+)+$', 'a' * 64 + 'b')"])

@@ -89,7 +89,12 @@ PRIVATE = (
         "uvicorn.server.Server", ("_captured_signals",), "0.54.0", "server.serving", "a signal that ends a drain",
     ),
     Private("uvicorn._subprocess", ("get_subprocess",), "0.54.0", "cli.workers", "its workers"),
-    Private("uvicorn._ansi", ("style",), "0.54.0", "server.listening", "the line that names the address"),
+    Private(
+        "uvicorn._ansi", ("style",), "0.54.0", "server.listening, server.config", "the line that names the address"
+    ),
+    Private(
+        "uvicorn.server.Server", ("_log_started_message",), "0.54.0", "server.sockets.listening", "the same line"
+    ),
     Private(
         "opentelemetry.sdk._logs", ("LoggerProvider",), "1.45.2", "telemetry._runtime",
         "logs have no public module yet, in the API neither",

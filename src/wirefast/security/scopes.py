@@ -14,6 +14,9 @@ class SecurityScopes:
         scope_str: the same joined by spaces, as a ``scope`` challenge wants them.
     """
 
+    # The module that FastAPI has the class in; here it loads without the schemes.
+    __module__ = "wirefast.security.oauth2"
+
     def __init__(self, scopes: list[str] | None = None) -> None:
         self.scopes: list[str] = scopes or []
         self.scope_str: str = " ".join(self.scopes)
