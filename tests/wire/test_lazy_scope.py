@@ -226,6 +226,16 @@ def test_pickled_and_encoded() -> None:
     assert json.loads(json.dumps(scope))["server"] == ["10.0.0.2", 80]
 
 
+@pytest.mark.parametrize("made", [lambda scope: type(scope)(scope), lambda scope: type(scope)(**scope)])
+def test_another_of_its_class_is_an_ordinary_dict(made: Callable[[dict[str, Any]], Any]) -> None:
+    scope = scopes()[0]
+    assert made(scope) == expected(scope)
+    empty = type(scope)({"path": "/x"})
+    assert empty == {"path": "/x"}
+    assert empty.get("extensions") is None
+    assert "asgi" not in empty
+
+
 def test_root_path() -> None:
     scope = scopes(root_path="/api")[0]
     assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/api", "/api/a b", b"/api/a%20b")

@@ -99,6 +99,11 @@ cdef class LazyScope(dict):
     once, and then is in the dict.
     """
 
+    def __init__(self, *args, **kwargs):
+        # Made by another than the server, as by type(scope)(scope): an ordinary dict.
+        self.full = True
+        dict.__init__(self, *args, **kwargs)
+
     cdef object make(self, int member):
         """Return a member that is not in the dict; put it there where it can be changed, so that it is made once."""
         cdef object value

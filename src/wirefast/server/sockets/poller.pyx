@@ -118,7 +118,12 @@ cdef class Poller:
             if self.fd < 0:
                 failed, self.fd = self.fd, -1
                 raise_number(failed)
-            self.loop.add_reader(self.fd, self.on_readable)
+            try:
+                self.loop.add_reader(self.fd, self.on_readable)
+            except BaseException:
+                close(self.fd)
+                self.fd = -1
+                raise
 
     def stop(self):
         """Have the loop watch no longer: nothing is left to serve."""

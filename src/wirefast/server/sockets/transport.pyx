@@ -69,7 +69,7 @@ cdef class SocketTransport(Watched):
         try:
             protocol.connection_made(self)
             if not self.closing and not self.read_paused:
-                self.look(POLLER_READ)
+                self.look(self.wanted | POLLER_READ)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exc:
@@ -287,6 +287,7 @@ cdef class SocketTransport(Watched):
         cdef size_t total, left
         cdef Py_ssize_t taken, size
         cdef Py_ssize_t stop = 0 if pending is None else len(pending)
+        cdef Py_ssize_t at, sent = self.first
         cdef int count
         while self.first < stop:
             count = 0
@@ -319,6 +320,8 @@ cdef class SocketTransport(Watched):
             self.first += count
             break
         if self.first < stop:
+            for at in range(sent, self.first):
+                pending[at] = None  # its memory goes now, the place in the list later
             if self.first >= SENT_PIECES and self.first * 2 >= stop:
                 del pending[:self.first]
                 self.first = 0
