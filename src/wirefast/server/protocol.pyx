@@ -124,6 +124,9 @@ cdef class WebSocketProtocol(Opening):
 
     def eof_received(self):
         """Have the transport close: the peer half-closed, so nothing more can be agreed."""
+        if self.unsent():
+            # A transport that closes waits for its peer, which may never read. No other timer ends that.
+            self.reactor.loop.call_later(self.close_timeout, self.transport.abort)
         return None
 
     def data_received(self, data):
