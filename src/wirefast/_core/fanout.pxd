@@ -17,7 +17,8 @@ cdef class OutgoingMessage:
     cdef str decoded
     cdef bytes frame
     cdef object frame_class
-    # Compressed once for all sockets that take it so; None where that saves nothing, or nobody has asked.
+    # The frame of the compressed message, for all sockets that take one; None where compressing saves nothing, or no
+    # socket has asked for the frame.
     cdef bytes packed
     cdef bint was_packed
 

@@ -203,7 +203,7 @@ class Tickets(SecurityBase):
         hub = self.store
         broker = None if hub is None else hub._broker
         if hub is None or (broker is None and hub._url is None):
-            self._broker = None  # nobody else is to be asked
+            self._broker = None  # no other process is to be asked
             return
         if not hub._running or broker is None:
             raise RuntimeError("this hub is not started: give it to App(hub=hub), or use `async with hub`")

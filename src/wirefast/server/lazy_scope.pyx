@@ -1,8 +1,9 @@
 """The ASGI scope of a WebSocket, whose members are made when they are read.
 
-Most endpoints read two or three of its fourteen members, and a socket keeps its scope for as long as it lives: a whole
-dict of them is a kilobyte of its memory. So each member is kept as what it is made of, until somebody reads it; whoever
-asks for all of them (iterates, copies, compares, prints) gets an ordinary dict's answers.
+Most endpoints read two or three of its fourteen members, and a socket keeps its scope for as long as it lives: a
+whole dict of them is a kilobyte of its memory. So each member is kept as what it is made of, until it is read. Code
+that asks for all members (iterates, copies, compares, prints) gets an ordinary dict's answers. C code that reads the
+table of a dict by itself does not ask: `json.dumps` and `orjson.dumps` want `dict(scope)`.
 """
 
 import copy
@@ -95,8 +96,8 @@ cdef LazyScope new_scope(Outgoing connection, Settings settings, Head head, list
 cdef class LazyScope(dict):
     """A dict whose members are made when they are read.
 
-    Each of ASGI's members is there for whoever looks, under every method of a dict. One that can be changed is made
-    once, and then is in the dict.
+    Every method of a dict finds each of ASGI's members. A member that can be changed is made once, and then is in the
+    dict.
     """
 
     def __init__(self, *args, **kwargs):
