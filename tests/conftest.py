@@ -10,6 +10,7 @@ made of (tests/live.py).
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import re
 import tempfile
 from collections import Counter
@@ -64,6 +65,20 @@ def short_path() -> Iterator[Path]:
     """A directory for Unix sockets: their path may have 107 bytes, on macOS 103, and ``tmp_path`` may have more."""
     with tempfile.TemporaryDirectory(prefix="wire", dir="/tmp") as directory:
         yield Path(directory)
+
+
+def _loggers_as_before() -> Iterator[None]:
+    """A server that a test starts sets uvicorn's loggers up, and the next test would find them so."""
+    loggers = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "wirefast")]
+    before = [(one.level, one.propagate, one.disabled, one.handlers[:]) for one in loggers]
+    yield
+    for one, (level, one.propagate, one.disabled, one.handlers) in zip(loggers, before, strict=True):
+        if one.level != level:
+            one.setLevel(level)
+
+
+_of_a_module = pytest.fixture(_loggers_as_before, scope="module", autouse=True, name="_loggers_of_a_module")
+_of_a_test = pytest.fixture(_loggers_as_before, autouse=True, name="_loggers_of_a_test")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ import pydantic
 import pytest
 
 from compat.harness import Changed, compare, handshake
+from shown import shown
 
 
 def sending(value, mode="text"):
@@ -158,7 +159,7 @@ def test_types_that_starlette_refuses_are_encoded(name):
 
 
 @pytest.mark.census("5")
-@pytest.mark.parametrize("value", [b"bytes", object(), {(1, 2): 3}, {"a": object()}, lambda: 0, 1j], ids=repr)
+@pytest.mark.parametrize("value", [b"bytes", object(), {(1, 2): 3}, {"a": object()}, lambda: 0, 1j], ids=shown)
 def test_what_neither_can_encode_is_a_type_error_and_nothing_is_sent(value):
     result = compare(sending(value))
     assert result.calls == [("error", ["TypeError"])] and result.texts == []

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from shown import shown
 from wirefast._core import jsonable as module
 from wirefast._core.jsonable import dumps
 from wirefast.encoders import jsonable_encoder
@@ -75,7 +76,7 @@ def test_is_compiled():
         datetime.datetime(2026, 1, 2, 3, 4, 5, 6), datetime.date(2026, 1, 2), datetime.timedelta(1.5),
         uuid.UUID(int=7), Decimal("1.50"), Decimal("10"), Point(1), Item(name="x"), [Item(name="x")], object(),
     ],
-    ids=repr,
+    ids=shown,
 )  # fmt: skip
 def test_same_bytes(value: Any):
     agree(value)

@@ -5,6 +5,7 @@ import functools
 import fastapi.dependencies.models as oracle
 import pytest
 
+from shown import shown
 from wirefast.dependencies.models import (
     Dependant,
     cache_key,
@@ -108,7 +109,7 @@ def theirs(call):
 
 
 @pytest.mark.parametrize("wrap", WRAPPERS)
-@pytest.mark.parametrize("call", CALLABLES, ids=repr)
+@pytest.mark.parametrize("call", CALLABLES, ids=shown)
 def test_kinds_are_fastapis(call, wrap):
     call = wrap(call)
     assert call_kind(call) == theirs(call)

@@ -9,6 +9,7 @@ from asyncapi_checks import check
 from jsonschema import Draft7Validator
 from pydantic import BaseModel, Field, computed_field
 
+from shown import shown
 from wirefast import App
 from wirefast.testclient import TestClient
 
@@ -65,7 +66,7 @@ def members(schema: Any, document: dict[str, Any], value: Any) -> None:
             members(schema["properties"][name], document, value[name])
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=shown)
 def test_what_is_sent_is_described(options: dict[str, Any]) -> None:
     app = App()
     room = app.messages("/room")

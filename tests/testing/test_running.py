@@ -14,6 +14,7 @@ import trio
 import uvloop
 from scenes_app import make_app
 
+from shown import shown
 from slower import SLOWER
 from wirefast import App, Depends, Request, WebSocket
 from wirefast.cli import OWN_DEFAULTS
@@ -51,7 +52,7 @@ async def echoes(served: Live) -> None:
         await ann.expect("hi")
 
 
-@pytest.mark.parametrize("app", [make_app, make_app(), made_later, "scenes_app:make_app"], ids=repr)
+@pytest.mark.parametrize("app", [make_app, make_app(), made_later, "scenes_app:make_app"], ids=shown)
 def test_ways_to_name_an_application(app: Any) -> None:
     run(echoes, app)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import resource
 import socket
@@ -328,14 +327,8 @@ def test_a_protocol_that_cannot_begin(loop_name: str) -> None:
     run(case, loop_name, own=True)
 
 
-def test_no_room_for_more_files(
-    loop_name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_room_for_more_files(loop_name: str, caplog: pytest.LogCaptureFixture) -> None:
     """EMFILE: the listener rests, says so once, and accepts what waited when there is room."""
-    # A server that another test has started in this process may have set this logger up.
-    logger = logging.getLogger("uvicorn.error")
-    monkeypatch.setattr(logger, "propagate", False)
-    monkeypatch.setattr(logger, "handlers", [caplog.handler])
 
     async def case(ends: Ends) -> None:
         loop = asyncio.get_running_loop()
