@@ -1,7 +1,7 @@
 /* The codes of a close frame: RFC 6455 section 7.4.1 and the IANA registry of WebSocket close codes.
  *
- * The one list of their numbers for C and Cython. Their names for Python, their meanings and the reasons that go with
- * them are in src/wirefast/_core/close.py; a test keeps the two equal.
+ * This file lists the numbers of the codes for C and Cython. src/wirefast/_core/close.py has the names for Python, the
+ * meanings and the reasons; a test compares both files.
  */
 #ifndef WIREFAST_CLOSE_H
 #define WIREFAST_CLOSE_H
@@ -25,14 +25,14 @@ enum {
     CLOSE_NO_TLS = 1015,
     CLOSE_FIRST_UNREGISTERED = 3000, /* to 3999: libraries and frameworks */
     CLOSE_LAST_PRIVATE = 4999,       /* from 4000: applications */
-    /* Those of the private range that wirefast sends: 4000 and HTTP's status for the same. */
+    /* The codes of the private range that wirefast sends: 4000 plus the HTTP status of the same meaning. */
     CLOSE_UNAUTHORIZED = 4401,
     CLOSE_FORBIDDEN = 4403,
     CLOSE_TIMED_OUT = 4408,
     CLOSE_REPLACED = 4409,
 };
 
-/* Bytes of UTF-8 that a close frame holds beside its code: a control frame holds 125. */
+/* Bytes of UTF-8 that a close frame holds after the code: a control frame holds 125 bytes. */
 enum { CLOSE_REASON_MAX = 123 };
 
 #endif

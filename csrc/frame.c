@@ -82,7 +82,7 @@ int frame_close_code_ok(unsigned code) {
     if (code >= CLOSE_FIRST_UNREGISTERED) {
         return code <= CLOSE_LAST_PRIVATE;
     }
-    /* CLOSE_RESERVED, CLOSE_NO_CODE, CLOSE_ABNORMAL and CLOSE_NO_TLS are never on the wire. */
+    /* No close frame carries CLOSE_RESERVED, CLOSE_NO_CODE, CLOSE_ABNORMAL or CLOSE_NO_TLS. */
     return (code >= CLOSE_NORMAL && code < CLOSE_RESERVED) || (code > CLOSE_ABNORMAL && code < CLOSE_NO_TLS);
 }
 

@@ -1,11 +1,11 @@
 /* RFC 6455 section 5.2: the frame header, read and written.
  *
- * One header is parsed from the first bytes of a buffer of any length; nothing past `size` is read and
- * nothing is kept between calls. Only what one header can say is judged here: reserved bits, reserved
- * opcodes, the mask that a client must set, minimal length encoding, the limits of control frames, one
- * limit on the length. What needs memory (continuations, the size of a message) is the caller's.
+ * frame_parse reads one header from the first bytes of a buffer of any length. The function reads nothing past `size`
+ * and keeps nothing between calls. The function checks only what one header says: reserved bits, reserved opcodes, the
+ * mask that a client must set, minimal length encoding, the limits of control frames, and one limit on the length. The
+ * caller checks what needs memory: continuations and the size of a message.
  *
- * An error is reported as early as the bytes allow: a reserved opcode after one byte, a length after ten,
+ * The function reports an error as early as the bytes allow: a reserved opcode after one byte, a length after ten,
  * without waiting for the masking key.
  */
 #ifndef WIREFAST_FRAME_H
@@ -28,15 +28,15 @@ enum { FRAME_RSV1 = 0x40, FRAME_RSV2 = 0x20, FRAME_RSV3 = 0x10 };
 /* Longest header: 2 bytes, 8 of length, 4 of masking key. */
 enum { FRAME_HEADER_MAX = 14, FRAME_CONTROL_MAX = 125 };
 
-/* What frame_parse returns besides the size of the header. */
+/* What frame_parse returns in place of the size of the header. */
 enum {
     FRAME_MORE = 0,              /* the header is not complete */
-    FRAME_BAD_RESERVED_BIT = -1, /* a reserved bit that nothing negotiated */
+    FRAME_BAD_RESERVED_BIT = -1, /* a reserved bit that no extension negotiated */
     FRAME_BAD_OPCODE = -2,
     FRAME_BAD_CONTROL = -3, /* a control frame that is fragmented or longer than 125 bytes */
     FRAME_NOT_MASKED = -4,
     FRAME_BAD_LENGTH = -5, /* not minimal, or its top bit is set */
-    FRAME_TOO_LONG = -6,   /* a data frame longer than the caller takes */
+    FRAME_TOO_LONG = -6,   /* a data frame longer than the caller's limit */
 };
 
 typedef struct {
@@ -47,9 +47,9 @@ typedef struct {
     uint8_t rsv; /* FRAME_RSV1 when it was set and allowed, else 0 */
 } frame_header;
 
-/* Reads the header of a frame sent by a client. `allowed_rsv` holds the reserved bits that extensions
- * gave a meaning and `limit` the longest payload the caller takes (both for data frames only). Returns the
- * size of the header in bytes, FRAME_MORE, or an error; `out` is meaningful only for the first. */
+/* Reads the header of a frame that a client sent. `allowed_rsv` holds the reserved bits that extensions define, `limit`
+ * the longest payload that the caller accepts (both for data frames only). Returns the size of the header in bytes,
+ * FRAME_MORE, or an error; `out` is set only when a size is returned. */
 int frame_parse(frame_header *out, const uint8_t *bytes, size_t size, unsigned allowed_rsv, uint64_t limit);
 
 /* Writes the header of an unmasked, unfragmented frame; `rsv` is 0 or FRAME_RSV1. `out` has room for

@@ -9,7 +9,7 @@
 
 typedef void apply_function(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4]);
 
-/* `key` is already rotated to the first byte in all that follows. */
+/* In all functions below, `key` is already rotated so that key[0] masks the first byte. */
 
 static void apply_portable(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4]) {
     uint8_t twice[8];
@@ -39,7 +39,7 @@ __attribute__((target("avx2"))) static void apply_avx2(uint8_t *out, const uint8
         __m256i block = _mm256_loadu_si256((const __m256i *)(const void *)(in + i));
         _mm256_storeu_si256((__m256i *)(void *)(out + i), _mm256_xor_si256(block, pattern));
     }
-    /* i is a multiple of 4: the key still starts at its first byte. */
+    /* i is a multiple of 4, so key[0] masks the next byte. */
     if (i < size) {
         apply_portable(out + i, in + i, size - i, key);
     }
@@ -65,7 +65,7 @@ int mask_select(const char *name) {
     return -1;
 }
 
-/* What was chosen; at the first use, the best there is. */
+/* The chosen implementation. The first use chooses the fastest that the processor has. */
 static apply_function *choice(void) {
     if (chosen == NULL) {
         mask_select(NULL);

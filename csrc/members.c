@@ -9,7 +9,7 @@ static void skip_space(members_cursor *cursor) {
         cursor->at++;
 }
 
-/* From an opening quote to behind the closing one; false when there is none. */
+/* Moves from an opening quote to behind the closing quote; false when there is no closing quote. */
 static bool skip_string(members_cursor *cursor, bool *escaped) {
     const char *at = cursor->at + 1, *end = cursor->end;
     while (at < end && *at != '"') {
@@ -26,7 +26,7 @@ static bool skip_string(members_cursor *cursor, bool *escaped) {
     return true;
 }
 
-/* From an opening bracket to behind the one that closes it. Brackets are counted, not matched by kind. */
+/* Moves from an opening bracket to behind the closing bracket. Brackets are counted; their kinds are not compared. */
 static bool skip_nested(members_cursor *cursor) {
     size_t depth = 0;
     bool escaped;
@@ -60,7 +60,7 @@ static bool skip_value(members_cursor *cursor) {
     return cursor->at > start;
 }
 
-/* Takes one byte, white space before it; false when another stands there. */
+/* Takes white space and then this one byte; false when another byte follows the white space. */
 static bool take(members_cursor *cursor, char byte) {
     skip_space(cursor);
     if (cursor->at == cursor->end || *cursor->at != byte)

@@ -18,7 +18,7 @@ static bool is_boundary(char byte) {
     return ((unsigned char)byte & 0xC0) != 0x80;
 }
 
-/* The first `stop` in path[start:end], or end. */
+/* The position of the first `stop` in path[start:end], or end. */
 static size_t find_byte(const char *path, size_t start, size_t end, char stop) {
     const char *found = start < end ? memchr(path + start, stop, end - start) : NULL;
     return found == NULL ? end : (size_t)(found - path);
@@ -30,7 +30,7 @@ static size_t skip_digits(const char *path, size_t start, size_t end) {
     return start;
 }
 
-/* The end of the UUID at `start`: it has only one, for a hyphen is no hexadecimal digit. */
+/* The end of the UUID at `start`. A hyphen is no hexadecimal digit, so a UUID has only one possible end. */
 static size_t uuid_end(const char *path, size_t start, size_t end) {
     static const unsigned char groups[5] = {8, 4, 4, 4, 12};
     size_t at = start;
@@ -127,11 +127,11 @@ static size_t last_bit(const uint64_t *row, size_t first, size_t last) {
 }
 
 /*
- * Row of a token from the row of the next one; bit i stands for text[i]. The borders of characters are
- * kept by STR and PATH alone, since all that the others match begins and ends with an ASCII character or a whole literal.
+ * Makes the row of a token from the row of the next token; bit i stands for text[i]. Only STR and PATH check the
+ * borders of characters: what the other kinds match begins and ends with an ASCII character or a whole literal.
  */
 static void fill_row(const path_token *token, const char *text, size_t size, const uint64_t *next, uint64_t *row) {
-    bool open = false; /* a match of the token that began further left may still be going on here */
+    bool open = false; /* a match of the token that began further left may still continue here */
     bool fraction = false;
     bool after_dot = false;
     memset(row, 0, path_pattern_row_words(size) * sizeof *row);
@@ -180,7 +180,7 @@ static void fill_row(const path_token *token, const char *text, size_t size, con
         }
         break;
     case PATH_UUID:
-        /* 32 digits and at most 4 hyphens: read them only where one of those ends would do. */
+        /* A UUID has 32 digits and at most 4 hyphens: read them only where the next row allows one of its ends. */
         for (size_t i = size < 32 ? 0 : size - 31; i-- > 0;) {
             if (last_bit(next, i + 32, size - i < 36 ? size : i + 36) == NOWHERE)
                 continue;
@@ -193,8 +193,8 @@ static void fill_row(const path_token *token, const char *text, size_t size, con
 }
 
 /*
- * The longest end of a token that is not sure, from which the next tokens match. The token's own row has the bit
- * of `start`: it matches there, so that it has an end.
+ * The longest end of a token that is not sure, from which the next tokens match. The bit of `start` is set in the
+ * token's own row, so the token matches from `start` and has such an end.
  */
 static size_t chosen_end(const path_token *token, const char *text, size_t start, size_t size, const uint64_t *next) {
     size_t longest = run_end(token, text, start, size);
@@ -218,7 +218,7 @@ static bool ends_with(const path_token *token, const char *path, size_t start, s
            literal_at(token, path, end - 1 - token->size, end);
 }
 
-/* Fills the rows of tokens[0:count] over path[start:end], the last one being that of the end. */
+/* Fills the rows of tokens[0:count] over path[start:end]; the last row is that of the end of the pattern. */
 static void fill_table(const path_token *tokens, size_t count, const char *path, size_t start, size_t end, bool final,
                        uint64_t *table) {
     size_t size = end - start;
@@ -235,7 +235,7 @@ static void fill_table(const path_token *tokens, size_t count, const char *path,
 bool path_pattern_match(const path_token *tokens, size_t count, const char *path, size_t start, size_t end, bool final,
                         uint64_t *table, path_span *spans) {
     size_t at = start;
-    size_t first = count; /* the token of the table's first row, once there is a table */
+    size_t first = count; /* the token of the first row, once the table exists */
     size_t base = 0;      /* the byte of its first column */
     size_t words = 0;
 

@@ -1,15 +1,15 @@
 /*
- * path_pattern: one sequence of literals and parameters against bytes, with the answer of a
- * backtracking regular expression at a cost that is always linear in the bytes.
+ * path_pattern: matches one sequence of literals and parameters with bytes. The result is that of a backtracking
+ * regular expression; the cost is always linear in the bytes.
  *
- * A token is "sure" when its end follows from its start alone (`[^/]+` before a slash, `[0-9]+` before a
- * letter, anything before the end); path_pattern_prepare() finds out which. Up to the first token
- * that is not, matching is one forward pass. From there on a table is made from right to left, one row per
- * token j, whose bit i says that the tokens from j on match from byte i on; the forward pass then takes the
- * longest end that the next row allows, which is the first one a greedy `re` would end up with.
+ * A token is "sure" when the start of the token determines its end (`[^/]+` before a slash, `[0-9]+` before a letter,
+ * anything before the end of the pattern); path_pattern_prepare() finds the sure tokens. Up to the first token that is
+ * not sure, matching is one forward pass. For the rest a table is made from right to left, one row for each
+ * token j: bit i of the row says that the tokens from j on match from byte i on. The forward pass then takes the
+ * longest end that the next row allows, which is the end that a greedy `re` finds.
  *
- * Cost: O(n * m) for n bytes and m tokens, and a comparison of at most its own length for a
- * literal at each byte where the rest matches. Memory: the caller's table.
+ * Cost: O(n * m) for n bytes and m tokens, plus one comparison of a literal at each byte where the rest matches.
+ * Memory: the table, which the caller gives.
  */
 #ifndef WIREFAST_PATH_PATTERN_H
 #define WIREFAST_PATH_PATTERN_H
@@ -42,7 +42,7 @@ typedef struct {
 } path_span;
 
 /*
- * Fills in `sure` and returns how many rows the table of this sequence has: 0 when every token is sure.
+ * Sets `sure` of each token. Returns how many rows the table of this sequence has: 0 when every token is sure.
  */
 size_t path_pattern_prepare(path_token *tokens, size_t count);
 
@@ -52,9 +52,9 @@ static inline size_t path_pattern_row_words(size_t size) {
 }
 
 /*
- * Whether the prepared tokens match path[start:end] as a whole; with `final`, a newline as the
- * last byte may be left over. `table` has path_pattern_prepare() rows for end - start bytes and need not be cleared.
- * `spans` receives one entry per parameter, and on a mismatch may have been written in part.
+ * Returns whether the prepared tokens match path[start:end] as a whole; with `final`, a newline as the last byte may be
+ * left over. `table` has path_pattern_prepare() rows for end - start bytes and need not be cleared. `spans` receives
+ * one entry per parameter, and on a mismatch may have been written in part.
  */
 bool path_pattern_match(const path_token *tokens, size_t count, const char *path, size_t start, size_t end, bool final,
                         uint64_t *table, path_span *spans);

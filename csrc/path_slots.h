@@ -1,12 +1,13 @@
 #ifndef WIREFAST_PATH_SLOTS_H
 #define WIREFAST_PATH_SLOTS_H
 
-/* The hash table of path_trie.c: open addressing, at most half full, so that a search ends. Included there alone. */
+/* The hash table of path_trie.c: open addressing, at most half full, so that a search ends. Only path_trie.c includes
+ * this file. */
 
 #include <stdint.h>
 #include <string.h>
 
-/* No such node, edge or slot. */
+/* The index that means: no such node, edge or slot. */
 #define NIL UINT32_MAX
 
 typedef struct {
@@ -33,7 +34,7 @@ static uint32_t hash_text(uint32_t owner, const char *text, size_t size) {
     return (uint32_t)(hash >> 32);
 }
 
-/* The slot of this key, or the free one where it belongs; there always is a free one. */
+/* The slot of this key, or the free slot where the key belongs; the table always has a free slot. */
 static slot *find_slot(slot *slots, uint32_t room, uint32_t hash, uint32_t owner, const char *text, size_t size) {
     uint32_t at = hash & (room - 1);
     while (slots[at].owner != NIL) {

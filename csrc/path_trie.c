@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* NIL, of path_slots.h, is also the `first` of a node without patterns. */
+/* A node without patterns has NIL (path_slots.h) as its `first`. */
 
 /*
- * A point between two segments. Patterns under it have indexes from `first` to `last`; those that end
- * here are listed in ascending order from `ends` on.
+ * A point between two segments. The patterns under the node have indexes from `first` to `last`; the patterns that end
+ * at the node are listed in ascending order from `ends` on.
  */
 typedef struct {
     uint32_t first, last;
     uint32_t ends, ends_last;
-    uint32_t prefixes; /* the lengths that literal starts of pattern edges from here have */
+    uint32_t prefixes; /* the lengths of the literal starts of the pattern edges from here */
     uint32_t longest;  /* bytes of the longest literal edge from here, plus 1; 0 without one */
 } node;
 
@@ -30,22 +30,22 @@ typedef struct {
 } prefix;
 
 /*
- * A segment with parameters, or (`tail`) the rest of a pattern from a segment with a PATH on. The edges of a group,
- * that is, of one node with one literal start, are linked in the order of their targets' `first`.
+ * A segment with parameters, or (`tail`) the rest of a pattern from a segment with a PATH on. A group is the edges of
+ * one node with one literal start; they are linked in the order of the `first` of their targets.
  */
 typedef struct {
     const path_token *tokens;
     uint32_t count;
-    uint32_t params; /* those of the tokens that are no literals */
+    uint32_t params; /* how many tokens are parameters */
     uint32_t target;
     uint32_t next;
     bool tail;
 } edge;
 
-/* What hangs at a node under a text: the target of a literal edge, or the first edge of a group. */
+/* What a node has under a text: the target of a literal edge, or the first edge of a group. */
 typedef enum { LITERAL_EDGE = 0, PATTERN_GROUP = 1 } role;
 
-/* The tokens of one pattern as they are cut, and their texts behind them. */
+/* The tokens of one pattern, cut at slashes, and behind them their texts. */
 typedef struct block {
     struct block *next;
     path_token tokens[];
@@ -62,12 +62,13 @@ struct path_trie {
     uint32_t slot_count, slot_room;
     block *blocks;
     size_t max_params;
-    size_t max_rows; /* of a pattern's table; 0 when no pattern needs one */
+    size_t max_rows; /* of the largest table of a pattern; 0 when no pattern needs a table */
 };
 
 /* ---- Storage ---- */
 
-/* `array` with room for one more item, moved if need be; NULL, and the array as it was, without memory. */
+/* Returns `array` with room for one more item, perhaps at another address; without memory NULL, and `array` is
+ * unchanged. */
 static void *with_room(void *array, uint32_t count, uint32_t *room, size_t item) {
     if (count < *room)
         return array;
@@ -117,7 +118,7 @@ void path_trie_free(path_trie *trie) {
     free(trie);
 }
 
-/* ---- The hash table of what hangs at nodes ---- */
+/* ---- The hash table of what nodes have ---- */
 
 static uint32_t lookup(const path_trie *trie, uint32_t at, role role, const char *text, size_t size) {
     if (trie->slots == NULL)
@@ -147,7 +148,7 @@ static bool grow_slots(path_trie *trie) {
     return true;
 }
 
-/* Hangs `value` at a node under a text that nothing hangs there under yet; the text is not copied. */
+/* Gives a node a `value` under a text that the node does not have yet; the text is not copied. */
 static bool hang(path_trie *trie, uint32_t at, role role, const char *text, uint32_t size, uint32_t value) {
     if (trie->slot_count >= trie->slot_room / 2 && !grow_slots(trie))
         return false;
@@ -185,7 +186,7 @@ static bool note_prefix(path_trie *trie, uint32_t at, uint32_t size) {
     return true;
 }
 
-/* The node behind a literal segment, made if there is none; NIL without memory. */
+/* The node behind a literal segment; made where it does not exist. NIL without memory. */
 static uint32_t literal_target(path_trie *trie, uint32_t at, const char *text, uint32_t size) {
     uint32_t target = lookup(trie, at, LITERAL_EDGE, text, size);
     if (target != NIL)
@@ -198,7 +199,7 @@ static uint32_t literal_target(path_trie *trie, uint32_t at, const char *text, u
     return target;
 }
 
-/* The node behind a segment with parameters or a tail, made if there is none; NIL without memory. */
+/* The node behind a segment with parameters or a tail; made where it does not exist. NIL without memory. */
 static uint32_t pattern_target(path_trie *trie, uint32_t at, path_token *tokens, uint32_t count, bool tail) {
     const char *text = tokens[0].kind == PATH_LITERAL ? tokens[0].text : NULL;
     uint32_t size = tokens[0].kind == PATH_LITERAL ? tokens[0].size : 0;
@@ -291,7 +292,8 @@ static path_trie_status measure(const path_token *tokens, size_t count, extent *
     return sum->slashes > PATH_TRIE_MAX_SLASHES ? PATH_TRIE_TOO_LONG : PATH_TRIE_OK;
 }
 
-/* The node where the pattern of these tokens ends, with all that leads to it; NIL without memory. */
+/* The node where the pattern of these tokens ends; made, with the way to it, where it does not exist. NIL without
+ * memory. */
 static uint32_t place(path_trie *trie, path_token *cut, uint32_t index, const path_token *tokens, size_t count) {
     uint32_t at = 0;
     path_token *segment = cut; /* the segment being collected is segment[0:cut - segment] */
@@ -342,7 +344,7 @@ path_trie_status path_trie_add(path_trie *trie, uint32_t index, const path_token
     if (trie->ending_count >= PATH_TRIE_MAX_PATTERNS)
         return PATH_TRIE_TOO_LONG;
 
-    /* The tokens given, with their texts copied, then the same cut at the slashes, then the texts. */
+    /* Copies the given tokens, then the same tokens cut at the slashes, then the texts of both. */
     size_t all = count + count + sum.slashes;
     block *made = malloc(sizeof *made + all * sizeof(path_token) + sum.text);
     if (made == NULL)
@@ -376,7 +378,7 @@ typedef struct {
     uint32_t lowest;
     uint32_t best; /* the smallest index found so far */
     uint64_t *table;
-    path_span *taken; /* what the edges that led to the current node took */
+    path_span *taken; /* what the parameters on the way to the current node took */
     path_span *spans; /* the same for `best` */
 } search;
 
@@ -392,13 +394,13 @@ size_t path_trie_work_size(const path_trie *trie, size_t size) {
     return spans + trie->max_rows * words * sizeof(uint64_t);
 }
 
-/* Whether something under this node could still be the answer. */
+/* Whether a pattern under this node could still be the best match. */
 static bool is_worth(const search *search, uint32_t at) {
     const node *here = &search->trie->nodes[at];
     return here->first < search->best && here->last >= search->lowest;
 }
 
-/* The whole path led to this node, and its edges took `params` spans. */
+/* Ends a match: the whole path led to this node, and the parameters on the way took `params` spans. */
 static void arrive(search *search, uint32_t at, size_t params) {
     const path_trie *trie = search->trie;
     for (uint32_t next = trie->nodes[at].ends; next != NIL; next = trie->endings[next].next) {
@@ -414,7 +416,7 @@ static void arrive(search *search, uint32_t at, size_t params) {
     }
 }
 
-/* The path up to `start` led to this node; the segment at `start` and all behind it are to be matched from here. */
+/* Matches the segment at `start` and all behind it from this node, to which the path up to `start` has led. */
 static void walk(search *search, uint32_t at, size_t start, size_t params) {
     const path_trie *trie = search->trie;
     const char *path = search->path;

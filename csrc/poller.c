@@ -33,7 +33,7 @@ int poller_wait(int poller, poller_event *events, int room) {
     for (int i = 0; i < count; i++) {
         uint32_t what = found[i].events;
         events[i].token = found[i].data.u64;
-        /* Whoever waits for either hears of an error or a hang-up. */
+        /* An error or a hang-up is reported to both kinds of waiting, for reading and for writing. */
         events[i].ready =
             (what & ~(uint32_t)EPOLLOUT ? POLLER_READ : 0u) | (what & ~(uint32_t)EPOLLIN ? POLLER_WRITE : 0u);
     }

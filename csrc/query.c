@@ -17,7 +17,7 @@ static int hex_value(char digit) {
     return -1;
 }
 
-/* Reads up to `stop`, "&" or the end, and leaves the cursor there. */
+/* Reads up to `stop`, "&" or the end. The cursor stops there. */
 static query_text read_piece(query_cursor *cursor, char stop) {
     query_text piece = {.text = cursor->at};
     for (; cursor->at < cursor->end && *cursor->at != stop && *cursor->at != '&'; cursor->at++) {
@@ -49,7 +49,7 @@ size_t query_decode(const query_text *piece, char *out, size_t room) {
             byte = (unsigned char)(hex_value(at[1]) * 16 + hex_value(at[2]));
             at += 2;
         } else if (byte >= 0x80) {
-            /* A Latin-1 character as UTF-8: its first byte also ends an escaped character left incomplete. */
+            /* Writes a Latin-1 character as UTF-8. The first byte also ends an incomplete escaped character. */
             if (written == room)
                 return QUERY_NO_ROOM;
             out[written++] = (char)(0xC0 | byte >> 6);
@@ -64,7 +64,7 @@ size_t query_decode(const query_text *piece, char *out, size_t room) {
     return written;
 }
 
-/* What str.strip() removes, among the Latin-1 characters. */
+/* Whether str.strip() removes this Latin-1 character. */
 static bool is_space(char byte) {
     unsigned char code = (unsigned char)byte;
     return code == ' ' || (code >= 0x09 && code <= 0x0D) || (code >= 0x1C && code <= 0x1F) || code == 0x85 ||

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #ifndef MSG_NOSIGNAL
-/* There the socket has an option for it: see stream_accept. */
+/* macOS has no flag of send() for this. The socket has an option instead: see stream_accept. */
 #define MSG_NOSIGNAL 0
 #endif
 
@@ -84,7 +84,7 @@ ssize_t stream_write(int socket, const struct iovec *pieces, int count) {
     struct msghdr message = {0};
     ssize_t taken;
     message.msg_iov = (struct iovec *)pieces;
-    /* Its type is another one in each system. */
+    /* The type of this member differs between systems. */
     message.msg_iovlen = (__typeof__(message.msg_iovlen))count;
     do {
         taken = count == 1 ? send(socket, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL)

@@ -1,7 +1,7 @@
 /* A connected stream socket, TCP or Unix: accept, read and write without blocking.
  *
- * What a call of the system says is returned, not kept in errno: a number from 0 on, or -errno. A call that a signal
- * interrupts is made again. No call raises SIGPIPE.
+ * Each function returns the result of its system call: a number from 0 on, or -errno. A call that a signal interrupts
+ * is repeated. No call raises SIGPIPE.
  */
 #ifndef WIREFAST_STREAM_H
 #define WIREFAST_STREAM_H
@@ -11,12 +11,12 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* Most pieces of one call of stream_write. */
+/* The largest number of pieces of one call of stream_write. */
 enum { STREAM_PIECES = 64 };
 
 enum { STREAM_UNKNOWN = 0, STREAM_IP4 = 4, STREAM_IP6 = 6, STREAM_UNIX = 1 };
 
-/* An address in as few bytes as it has; of a Unix socket nothing but that it is one. */
+/* An address in its own few bytes; of a Unix socket only the family. */
 typedef struct {
     uint8_t address[16];
     uint32_t flow;
@@ -28,14 +28,14 @@ typedef struct {
 /* Room for the text of an address. */
 enum { STREAM_TEXT = 46 };
 
-/* The next connection of a listening socket, which does not block and is closed in programs that this one starts; or
- * -errno, -EAGAIN where none waits. */
+/* Returns the next connection of a listening socket, as a descriptor that does not block and that child programs do not
+ * inherit; or -errno: -EAGAIN where no connection waits. */
 int stream_accept(int listener, stream_address *peer);
 
 /* Reads at most `size` bytes, which is not 0; returns 0 at the end of the stream, or -errno. */
 ssize_t stream_read(int socket, void *bytes, size_t size);
 
-/* Writes from the first of `count` pieces on, 1 to STREAM_PIECES, as many bytes as the system takes; or -errno. */
+/* Writes `count` pieces, 1 to STREAM_PIECES, in order. Returns how many bytes the system took, or -errno. */
 ssize_t stream_write(int socket, const struct iovec *pieces, int count);
 
 /* The socket's own address. Returns 0 or -errno. */
@@ -44,8 +44,8 @@ int stream_own_address(int socket, stream_address *own);
 /* The text of an IP address, in STREAM_TEXT bytes; 0 for an address of another family. */
 int stream_text(const stream_address *address, char *text);
 
-/* Has all sockets of a listener send small pieces at once (TCP_NODELAY), which each inherits. Does nothing to a Unix
- * socket. */
+/* Sets TCP_NODELAY on a listener. The accepted sockets inherit the option and send small pieces at once. No effect on a
+ * Unix socket. */
 void stream_no_delay(int listener);
 
 #endif

@@ -4,7 +4,7 @@
 
 #define NOT_ASCII UINT64_C(0x8080808080808080)
 
-/* How many bytes at the start are ASCII, counted in whole words: never more than there are. */
+/* A lower bound of how many bytes at the start are ASCII, counted in whole words. */
 static size_t ascii_words(const uint8_t *bytes, size_t size) {
     size_t i = 0;
     uint64_t a, b, c, d;
@@ -26,7 +26,7 @@ static size_t ascii_words(const uint8_t *bytes, size_t size) {
     return i;
 }
 
-/* Opens a sequence of two to four bytes; 0 when `lead` cannot open one. */
+/* Begins a sequence of two to four bytes; 0 when no sequence begins with `lead`. */
 static int open_sequence(utf8_state *state, uint8_t lead) {
     state->low = 0x80;
     state->high = 0xBF;
