@@ -1,4 +1,4 @@
-"""Rooms: what is published to a name reaches every socket that joined it; wirefast only."""
+"""Rooms: a message that is published to a room reaches every socket that joined the room; wirefast only."""
 
 from wirefast._core.outbox import Policy as Policy
 from wirefast._core.sender import Buffered as Buffered

@@ -1,4 +1,4 @@
-"""What hubs say to each other through a broker: one line of JSON about a message, then its payload."""
+"""The messages between hubs through a broker: one line of JSON about a message, then its payload."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from wirefast.rooms.models import check_names, check_room_count
 TEXT, BINARY, CLOSE = "t", "b", "c"
 _KINDS = (TEXT, BINARY, CLOSE)
 
-#: Bytes of the line before the payload, which holds the names of 256 rooms and a key at their longest.
+#: The most bytes of the line before the payload: the names of 256 rooms and a key, each of the greatest length.
 MAX_HEAD = 262144
-#: Characters of the name of a hub, which has 16.
+#: The most characters of the name of a hub; wirefast's names have 16.
 MAX_HUB = 64
 #: W3C's `traceparent` in its first version, https://www.w3.org/TR/trace-context/#traceparent-header.
 _TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-#: The same at the end of the line before the payload. No other member is an object, so nothing else looks like it.
+#: The `traceparent` at the end of the line before the payload. No other member is an object, so no other text matches.
 _TRACE_AT_END = re.compile(rb'\{"traceparent":"(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})"\}\]')
 _TRACE_SIZE = len('{"traceparent":""}]') + 55
-#: The largest number of a message. A hub that sends a million messages a second gets there in 285 years.
+#: The largest number of a message. A hub that sends a million messages a second reaches it in 285 years.
 MAX_SEQUENCE = 2**53
 
 
@@ -38,12 +38,12 @@ class Envelope:
     """A message on its way to other hubs.
 
     Attributes:
-        hub: who sent it; a hub ignores its own.
-        sequence: counts what that hub has sent.
-        previous: the sequence of what it sent to this room before; 0 where it does not know.
+        hub: the name of the sending hub; a hub ignores its own messages.
+        sequence: the number of the message among all messages of that hub.
+        previous: the number of the hub's previous message to this room; 0 where that is unknown.
         kind: a text or binary message, or the closing of the room.
-        rooms: all rooms it was published to; empty where that is this one only.
-        policy: the name of the policy that the call asked for; None for the room's.
+        rooms: all rooms of the message; empty where it has only this room.
+        policy: the name of the policy of the call; None for the room's.
         key: for conflation.
         data: the payload; of a closing, the code and the reason as in a close frame.
         trace: the ``traceparent`` of the span that was current at the call; None without telemetry.
@@ -74,7 +74,7 @@ def encode(envelope: Envelope) -> bytes:
 def decode(payload: bytes, max_data: int | None = None) -> Envelope:
     """Read the envelope in a payload, and check each of its fields as ``Hub.publish`` and ``Hub.close`` check theirs.
 
-    A broker delivers what any of its clients may have published there, so nothing is parsed before its size is known.
+    Any client of the broker may have published the payload, so its size is checked before it is parsed.
 
     Args:
         payload: as the broker delivered it.
@@ -82,7 +82,7 @@ def decode(payload: bytes, max_data: int | None = None) -> Envelope:
 
     Raises:
         TooLarge: the message has more than ``max_data`` bytes.
-        ValueError: no hub sends such a payload; the text says what is wrong with it.
+        ValueError: no hub sends such a payload; the text says what is wrong.
     """
     end = payload.find(b"\n", 0, MAX_HEAD + 1)
     if end < 0:
@@ -125,7 +125,7 @@ def decode(payload: bytes, max_data: int | None = None) -> Envelope:
 
 
 def trace_of(payload: bytes) -> str | None:
-    """Return the ``traceparent`` in a payload without reading the rest; None where there is none."""
+    """Return the ``traceparent`` of a payload without reading the rest; None without one."""
     end = payload.find(b"\n", 0, MAX_HEAD + 1)
     found = _TRACE_AT_END.fullmatch(payload, end - _TRACE_SIZE, end) if end >= _TRACE_SIZE else None
     return None if found is None else str(found[1], "ascii")

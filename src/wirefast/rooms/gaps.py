@@ -1,4 +1,4 @@
-"""Telling an application that rooms may have missed messages, at a bounded rate, and logging hooks that fail."""
+"""Tell an application, at a bounded rate, that rooms may have missed messages, and log hooks that fail."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from wirefast.rooms.models import OpenRoom
 
 logger = logging.getLogger("wirefast.rooms")
 
-#: Seconds between two calls of on_gap for one room. The second call tells of all gaps since the first.
+#: Seconds between two calls of on_gap for one room. The second call stands for all gaps since the first.
 GAP_EVERY = 1.0
 
 GapHook = Callable[[str], Awaitable[None] | None]
 
 
 class Failures:
-    """The exceptions of one hook, which may be called very often.
+    """Logs the exceptions of one hook, which may be called very often.
 
     Args:
         name: of the hook, for the log.
@@ -30,7 +30,7 @@ class Failures:
         self._count = 0
 
     def log(self) -> None:
-        """Log the exception being handled the first, tenth, hundredth ... time."""
+        """Log the current exception, the first, tenth, hundredth ... time."""
         self._count += 1
         if str(self._count).rstrip("0") == "1":
             which = "" if self._count == 1 else f", for the {self._count}th time"
@@ -38,12 +38,12 @@ class Failures:
 
 
 class Gaps:
-    """Calls ``on_gap`` for a room at most once in ``GAP_EVERY``, and never while the call before still works.
+    """Calls ``on_gap`` for a room at most once in ``GAP_EVERY`` seconds, and never while the previous call runs.
 
-    A broker can cause a gap with every payload, and the hook may send a whole history to every member.
+    A broker can cause a gap with every payload, and a hook may send a long history to every member.
 
     Args:
-        hook: ``on_gap``; None for one log line a room.
+        hook: ``on_gap``; None for one log line for each room.
         rooms: those of the hub that have members, by name.
     """
 
@@ -54,7 +54,7 @@ class Gaps:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def tell(self, name: str, room: OpenRoom) -> None:
-        """Call the hook now, or when it is time again."""
+        """Call the hook now, or as soon as ``GAP_EVERY`` allows."""
         if self.hook is None:
             if not room.gap_logged:
                 room.gap_logged = True
@@ -67,7 +67,7 @@ class Gaps:
                 self._call(name, room)
 
     def stop(self) -> None:
-        """Cancel the calls under way."""
+        """Cancel the running calls."""
         for task in self._tasks:
             task.cancel()
 

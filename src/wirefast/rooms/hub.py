@@ -1,4 +1,4 @@
-"""Hub: rooms, who is in them, and the way of a message to everybody there."""
+"""Hub: rooms, their members, and publishing to them."""
 
 from __future__ import annotations
 
@@ -51,28 +51,28 @@ logger = logging.getLogger("wirefast.rooms")
 
 Sends = TypeVar("Sends")
 
-#: Messages and bytes of one turn of the loop, after which publish() lets the sockets be written.
+#: After so many messages or bytes of one turn, publish() lets the loop write to the sockets.
 TURN_MESSAGES, TURN_BYTES = 16, 65536
-#: The default ``max_bytes``, for a message that names its own policy.
+#: The default ``max_bytes``, for a message with a policy of its own.
 _NAMED_MAX_BYTES = as_policy("close").max_bytes
 
 
 class Hub(Roster, FromScope):
-    """Rooms that sockets join and messages are published to.
+    """The rooms that sockets join and that messages are published to.
 
-    In an ``App(hub=hub)`` it starts and stops with the lifespan, and endpoints and dependencies get it by their
-    annotation; anywhere else ``async with hub`` does. A hub without a URL reaches the other workers
-    of ``wirefast run --workers N``, and works in its process alone elsewhere, also unstarted.
+    With ``App(hub=hub)`` the lifespan starts and stops the hub, and endpoints and dependencies get the hub by the
+    annotation; elsewhere ``async with hub`` starts and stops it. A hub without a URL reaches the other workers of
+    ``wirefast run --workers N``. Elsewhere it reaches only its own process, and need not be started.
 
-    What is promised: each message reaches a member at most once, those of one publisher to one room in their order. A
-    member that reads too slowly, or a broken link between processes, may miss some; policies, counters and ``on_gap``
-    say so.
+    Each message reaches a member at most once, and the messages of one publisher to one room arrive in order. A member
+    that reads too slowly, or a process that loses its broker, may miss messages; policies, counters and ``on_gap``
+    report that.
 
     Args:
         url: of the broker that joins the hubs of several processes, e.g. ``redis://localhost:6379/0`` or
             ``nats://localhost:4222``. Default: none.
-        policy: what happens to a message for a member that reads too slowly: a name or a ``Policy``, or a function from
-            a room's name to one, called when the room's first member joins. Default: ``"close"``.
+        policy: what happens to a message for a member that reads too slowly: a name, a ``Policy``, or a function from a
+            room's name to a policy, which is called when the first member joins. Default: ``"close"``.
         max_rooms: how many rooms one socket may be in. Default: 100.
         on_drop: a plain function, called with a ``Drop`` when a policy has dropped messages.
         on_gap: called with the name of a room whose messages from other processes may have been lost; may be a
@@ -83,7 +83,7 @@ class Hub(Roster, FromScope):
     A hook that fails is logged with its traceback the first, tenth, hundredth ... time.
 
     Raises:
-        ValueError: the URL means no broker, no such policy, ``max_rooms`` below 1.
+        ValueError: a URL of no known broker, an unknown policy, or ``max_rooms`` below 1.
         TypeError: an argument of another type, or an ``on_drop`` that is a coroutine function.
         BrokerUnavailable: the broker's client is not installed.
     """
@@ -108,7 +108,7 @@ class Hub(Roster, FromScope):
         for name, hook in (("on_drop", on_drop), ("on_gap", on_gap)):
             if hook is not None and not callable(hook):
                 raise TypeError(f"{name} takes a function, not {type(hook).__name__}")
-        # Of an object that is called it is the method that is a coroutine function.
+        # Of a callable object, the method __call__ is the coroutine function.
         called = getattr(type(on_drop), "__call__", None)  # noqa: B004
         if inspect.iscoroutinefunction(on_drop) or inspect.iscoroutinefunction(called):
             raise TypeError("on_drop takes a plain function, not a coroutine function")
@@ -120,7 +120,7 @@ class Hub(Roster, FromScope):
 
     @property
     def on_gap(self) -> Callable[[str], Awaitable[None] | None] | None:
-        """What is called with the name of a room that may have missed messages."""
+        """The function that is called with the name of a room that may have missed messages."""
         return self._gaps.hook
 
     @on_gap.setter
@@ -130,10 +130,10 @@ class Hub(Roster, FromScope):
     # ---- Life ----
 
     async def start(self) -> None:
-        """Begin; ``async with hub`` and ``App(hub=hub)`` do it.
+        """Start the hub; ``async with hub`` and ``App(hub=hub)`` call this.
 
         Raises:
-            RuntimeError: it runs already.
+            RuntimeError: the hub runs already.
             BrokerUnavailable: the broker cannot be reached.
         """
         if self._running:
@@ -162,7 +162,7 @@ class Hub(Roster, FromScope):
             raise
 
     async def stop(self) -> None:
-        """End: every socket leaves its rooms, and the broker is let go of. The sockets stay open."""
+        """Stop the hub: every socket leaves its rooms, and the broker is disconnected. The sockets stay open."""
         broker, self._broker = self._broker, None
         self._running, self._loop = False, None
         for member in self._members.values():
@@ -186,9 +186,9 @@ class Hub(Roster, FromScope):
         await self.stop()
 
     def _begin_sequences(self) -> None:
-        """Be another hub to the others from now on."""
+        """Take a new name among the hubs."""
         self._sequences = SequenceLog()
-        # How its payloads begin, which a broker may deliver to it as well.
+        # The beginning of this hub's own payloads, which a broker may deliver to it.
         self._own = f'["{self._sequences.id}",'.encode()
 
     # ---- Publishing ----
@@ -222,26 +222,26 @@ class Hub(Roster, FromScope):
         policy: PolicyName | Policy | None = None,
         key: str | int | None = None,
     ) -> int:
-        """Send a message to everybody in a room, or in several, each socket once.
+        """Send a message to every member of a room, or of several rooms; each socket gets it once.
 
-        Never waits for a member, but for the policy ``"wait"``; every few messages it lets the event loop turn, so that
-        what was published is written.
+        Waits for a member only under the policy ``"wait"``. After some messages it lets the event loop turn, which
+        writes them.
 
         Args:
             room: a name or a typed ``Room``, or several, at most 256.
-            message: a str is sent as text, bytes as binary, a pydantic model as JSON text with its aliases, anything
-                else as JSON text; it is encoded once, however many get it.
-            exclude: sockets that do not get it.
-            policy: instead of the room's.
-            key: for ``"conflate"``: which earlier messages in these rooms this one replaces while they wait. Default:
-                those without a key.
+            message: a str is sent as text, bytes as binary, a pydantic model as JSON text with its aliases, any other
+                value as JSON text; it is encoded once for all members.
+            exclude: sockets that do not get the message.
+            policy: in place of the room's.
+            key: for ``"conflate"``: this message replaces waiting messages of these rooms with the same key. Default:
+                no key; it replaces those without a key.
 
         Returns:
-            How many members of this process it was sent to or queued for.
+            The number of members of this process that the message was sent to or queued for.
 
         Raises:
-            TypeError: the message has no JSON form, or is not of a typed room's types, or the key or a name is none.
-            ValueError: a malformed name, too many of them, no such policy, a key of more than 1,024 characters or 64
+            TypeError: the message has no JSON form, or not a type of a typed room, or a key or a name has another type.
+            ValueError: a malformed name, too many names, an unknown policy, a key of more than 1,024 characters or 64
                 bits, or a message larger than the policy's ``max_bytes``.
             RuntimeError: as in ``join``.
         """
@@ -288,7 +288,8 @@ class Hub(Roster, FromScope):
 
         Raises:
             RuntimeError: called in the hub's own thread, or before the hub runs.
-            TimeoutError: the loop did not get to it; it is not published then, unless it was on its way already.
+            TimeoutError: the loop did not run the call in time. The message is not published then, unless the call had
+                begun.
         """
         loop = loop_of_others(self._loop)
         names = check_names(room, message)
@@ -297,7 +298,7 @@ class Hub(Roster, FromScope):
         return run_in(loop, publish, timeout)
 
     async def close(self, room: Names, code: int = close.NORMAL, reason: str = "") -> int:
-        """Close every socket in a room, of all processes, behind what waits for it; its handler sees a disconnect.
+        """Close every socket of a room, in all processes, after its waiting messages; its handler sees a disconnect.
 
         Args:
             room: a name, or several, at most 256.
@@ -305,7 +306,7 @@ class Hub(Roster, FromScope):
             reason: at most 123 bytes of UTF-8. Default: none.
 
         Returns:
-            How many sockets of this process were closed.
+            The number of sockets of this process that were closed.
 
         Raises:
             ValueError: a malformed name, too many of them, or a code or reason that no close frame may have.
@@ -329,7 +330,7 @@ class Hub(Roster, FromScope):
         return len(members)
 
     def _targets(self, names: tuple[str, ...], chosen: Policy | None) -> list[tuple[list[RoomMember], Policy]]:
-        """Who gets it and by which policy: each member once, in the first of the rooms that it is in."""
+        """Return the members that get a message, with the policy: each member once, in the first of its rooms."""
         targets: list[tuple[list[RoomMember], Policy]] = []
         earlier: set[str] = set()
         for name in names:
@@ -356,7 +357,7 @@ class Hub(Roster, FromScope):
         reached, by_tasks, setbacks = fan_out(members, message, policy, (names, key), excluded)
         self._stats.reached += reached
         if by_tasks:
-            # They get to run before the next message, or a burst would fill the outboxes of peers that read.
+            # The tasks run before the next message; otherwise a burst would fill the outboxes of peers that read.
             self._turn_messages = TURN_MESSAGES
         for setback in setbacks or ():
             member, outcome = setback.member, setback.outcome
@@ -373,7 +374,7 @@ class Hub(Roster, FromScope):
         return reached
 
     async def _wait(self, turns: list[Turn]) -> int:
-        """Wait for slow members until their deadlines, then close them; how many were reached after all."""
+        """Wait for slow members until their deadlines, then close them. Returns how many got the message."""
 
         async def take(turn: Turn) -> bool:
             outcome = await turn.take()
@@ -423,7 +424,7 @@ class Hub(Roster, FromScope):
                 self._broker.publish(name, payload)
 
     def _deliver(self, name: str, payload: bytes) -> None:
-        """Serve a payload from the broker, which passes the checks of ``publish`` and ``close``. Never raises."""
+        """Handle a payload from the broker, with the checks of ``publish`` and ``close``. Never raises."""
         room = self._rooms.get(name)
         if room is None:
             if (service := self._services.get(name)) is not None:
@@ -458,7 +459,7 @@ class Hub(Roster, FromScope):
         message = received_message(received.data, received.kind == envelope.TEXT)
         policy = room.policy
         if received.policy is not None and received.policy != policy.name:
-            policy = as_policy(cast(PolicyName, received.policy))  # which refuses other names
+            policy = as_policy(cast(PolicyName, received.policy))  # refuses other names
         try:
             check_size(message, policy)
         except ValueError as exc:
@@ -466,7 +467,7 @@ class Hub(Roster, FromScope):
             return
         self._stats.received += 1
         names = tuple(dict.fromkeys(received.rooms)) or (name,)
-        # No publisher is here to wait: a member whose outbox is full under "wait" is closed.
+        # The publisher is in another process and does not wait: under "wait" a member whose outbox is full is closed.
         self._fan_out(self._remote_members(name, room, received), message, policy, names, received.key, None, None)
 
     def _remote_members(self, name: str, room: OpenRoom, received: envelope.Envelope) -> list[RoomMember]:
@@ -476,18 +477,18 @@ class Hub(Roster, FromScope):
         return in_none_of(earlier, listed(room))
 
     def _refuse(self, name: str, room: OpenRoom, why: ValueError) -> None:
-        """Count a message that is larger than it may be here, and tell the room that it misses one."""
+        """Count a message that is too large for this process, and tell the room of a gap."""
         self._stats.refused += 1
         if self._stats.refused == 1:
             logger.warning("A message of another process to room %r was refused: %s", name, why)
         self._gap(name, room)
 
     def _lost(self, names: list[str]) -> None:
-        """Tell rooms that may have missed payloads, since the broker's link was down."""
+        """Tell rooms that they may have missed payloads while the broker was not connected."""
         for name in names:
             room = self._rooms.get(name)
             if room is not None:
-                # Sequences would tell of the same gap again.
+                # Otherwise the sequences would report the same gap again.
                 room.heard.clear()
                 self._gap(name, room)
 

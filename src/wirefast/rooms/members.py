@@ -1,4 +1,4 @@
-"""Lists of a room's members: all, those in none of some rooms; closing them."""
+"""List the members of a room, or those that are in none of some rooms, and close them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ logger = logging.getLogger("wirefast.rooms")
 
 
 def listed(room: OpenRoom) -> list[RoomMember]:
-    """Return the members as a list, which is not changed: another one is made when a member has come or gone."""
+    """Return the members as a list, which no code changes: a join or a leave makes another list."""
     if room.listed is None:
         room.listed = list(room.members)
     return room.listed
@@ -23,7 +23,7 @@ def in_none_of(rooms: set[str], members: list[RoomMember]) -> list[RoomMember]:
 
 
 def dismiss(members: list[RoomMember], code: int, reason: str) -> None:
-    """Close the members' sockets behind what waits for them; a failure is logged and ends nothing."""
+    """Close the members' sockets after their waiting messages; a failure is logged, and the others are closed."""
     for member in members:
         try:
             member.dismiss(code, reason)

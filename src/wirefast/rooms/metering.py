@@ -1,4 +1,4 @@
-"""What is told of the hubs of this process, for metrics and ``wirefast top``."""
+"""The numbers of the hubs of this process, for metrics and ``wirefast top``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _hubs: weakref.WeakSet[Roster] = weakref.WeakSet()
 
 
 def note_hub(hub: Roster) -> None:
-    """Have a hub's numbers told."""
+    """Add a hub to the numbers."""
     if not _hubs:
         counters.remove_reader(read_hubs)
         counters.add_reader(read_hubs)
@@ -32,7 +32,7 @@ def count_dropped(policy: str, messages: int) -> None:
 
 
 def read_hubs() -> Iterator[tuple[str, tuple[str, ...], Any]]:
-    """Give the numbers of all hubs; a reader of metrics."""
+    """Yield the numbers of all hubs; a reader of metrics."""
     for hub in list(_hubs):
         stats = hub.stats
         yield "wirefast_rooms", (), stats.rooms
@@ -49,10 +49,10 @@ def read_hubs() -> Iterator[tuple[str, tuple[str, ...], Any]]:
 
 
 def busiest_rooms(number: int) -> list[dict[str, Any]]:
-    """Return the rooms with most members: name and members.
+    """Return the rooms with the most members: names and numbers of members.
 
     Args:
-        number: at most so many.
+        number: of rooms, at most.
     """
     found = [(len(room.members), name) for hub in list(_hubs) for name, room in list(hub._rooms.items())]
     found.sort(key=lambda one: (-one[0], one[1]))

@@ -1,4 +1,4 @@
-"""What hubs are made of: rooms, counters, and the checks of rooms' names."""
+"""The parts of a hub: rooms, counters, and the checks of rooms' names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from wirefast.rooms.typed import Room
 
 #: Characters of a room's name.
 MAX_NAME = 200
-#: Rooms of one message or closing. Each of them is told all the names, so that a socket in several gets it once.
+#: The most rooms of one message or closing. The payload for each room has all names, so that a socket in several rooms
+#: gets the message once.
 MAX_ROOMS_AT_ONCE = 256
 
 Name = str | Room[Any]
@@ -29,13 +30,13 @@ class TooManyRooms(RuntimeError):
 
 
 class Drop(NamedTuple):
-    """What a policy has dropped, for ``on_drop``.
+    """The messages that a policy has dropped, for ``on_drop``.
 
     Attributes:
-        websocket: whose messages they were.
-        rooms: what was being published to when it happened.
+        websocket: the socket that does not get the messages.
+        rooms: the rooms of the message that was published then.
         policy: the name of the policy that applied.
-        messages: how many were dropped, the new one or older ones.
+        messages: how many messages were dropped: the new one, or older ones.
         bytes: their size.
     """
 
@@ -48,7 +49,7 @@ class Drop(NamedTuple):
 
 @dataclass
 class Stats:
-    """What a hub counts, of this process.
+    """The counts of a hub in this process.
 
     Attributes:
         sockets: members now.
@@ -58,10 +59,11 @@ class Stats:
         dropped: messages that a policy has dropped.
         dropped_bytes: their size.
         closed: members that were closed because they read too slowly.
-        ended: members whose sockets ended while they were in a room, those that were closed among them.
+        ended: members whose sockets ended while they were in a room, including those that were closed.
         received: messages from other hubs.
         gaps: times that messages of a room may have been lost between hubs.
-        malformed: payloads from the broker that no hub sends: of another form, or what publish and close refuse.
+        malformed: payloads from the broker that no hub sends: of another form, or with values that publish and close
+            refuse.
         refused: messages from other hubs that are larger than the policy here allows.
     """
 
@@ -85,12 +87,13 @@ class OpenRoom:
 
     policy: Policy
     members: dict[RoomMember, None] = field(default_factory=dict)
-    # The members as a list, until one comes or goes.
+    # The members as a list; None after a change.
     listed: list[RoomMember] | None = None
     # Other hubs -> the sequences of the last two messages to this room.
     heard: OrderedDict[str, tuple[int, int]] = field(default_factory=OrderedDict)
     gap_logged: bool = False
-    # Loop time before which on_gap is not called again, the timer of a call that waits for it, and the call under way.
+    # The time on the loop's clock before which on_gap is not called again, the timer of a waiting call, and the running
+    # call.
     gap_after: float = 0.0
     gap_timer: asyncio.TimerHandle | None = None
     gap_task: asyncio.Task[None] | None = None
@@ -100,7 +103,7 @@ _NO_MESSAGE = object()
 
 
 def check_names(room: Names, message: object = _NO_MESSAGE) -> tuple[str, ...]:
-    """Check the names and return each once. Check the message against the typed rooms."""
+    """Check the names and return each once. Check the type of the message for typed rooms."""
     names = (room,) if isinstance(room, str) else _several(room, message)
     if not names:
         raise ValueError("no room is named")
@@ -113,7 +116,7 @@ def check_names(room: Names, message: object = _NO_MESSAGE) -> tuple[str, ...]:
 
 
 def check_room_count(names: Sequence[str]) -> None:
-    """ValueError for more rooms than one message or closing may go to."""
+    """Raise ValueError for more rooms than one message or closing may have."""
     if len(names) > MAX_ROOMS_AT_ONCE:
         raise ValueError(
             f"{len(names)} rooms are named where {MAX_ROOMS_AT_ONCE} may be; publish to one that they all have joined"
@@ -139,7 +142,7 @@ def _name_of(room: Room[Any], message: object) -> str:
 
 
 def outlets_of(exclude: WebSocket | Iterable[WebSocket] | None) -> set[Any] | None:
-    """Return the ways to some sockets, by which a hub knows them."""
+    """Return the outlets of some sockets, which identify them in a hub."""
     if exclude is None:
         return None
     sockets = (exclude,) if isinstance(exclude, HTTPConnection) else exclude

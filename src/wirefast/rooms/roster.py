@@ -1,4 +1,4 @@
-"""Who is in which room of this process: joining, leaving, and the end of a socket."""
+"""The members of each room in this process: joining, leaving, and the end of a socket."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from wirefast.rooms.brokers.base import Broker, Deliver, make_broker
 from wirefast.rooms.metering import note_hub
 from wirefast.rooms.models import Name, Names, OpenRoom, Stats, TooManyRooms, check_names
 
-#: Seconds that join() waits for the broker's word, so that nothing published after it is missed.
+#: Seconds that join() waits for the broker's confirmation, so that the socket misses no later message.
 JOIN_PATIENCE = 5.0
 
 PolicyChoice = PolicyName | Policy | Callable[[str], PolicyName | Policy]
 
 
 class Membership:
-    """What ``Hub.join`` returns: ``async with`` it, or ``await`` it to stay until ``leave`` or the socket's end.
+    """The result of ``Hub.join``, for ``async with``, or for ``await``: then the socket stays until ``leave`` or its
+    end.
 
-    One that is dropped without either has joined nothing, which a RuntimeWarning says.
+    Without either the socket has not joined, and a RuntimeWarning says so.
 
     Args:
         roster: the hub.
         names: of the rooms.
-        websocket: who joins.
+        websocket: the socket that joins.
     """
 
-    # Made, and not awaited yet.
+    # Not awaited yet.
     _new = False
 
     def __init__(self, roster: Roster, names: tuple[str, ...], websocket: WebSocket) -> None:
@@ -60,7 +61,7 @@ class Membership:
         if self._member is not None:
             self._roster._leave(self._member, self._names)
 
-    # Bound early: at the interpreter's end the module may be gone before the last of these.
+    # Bound as a default: at the interpreter's end the module may be gone before the last of these objects.
     def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
         if self._new:
             text = "hub.join() was never awaited, so nothing joined: `await hub.join(...)`, or `async with` it"
@@ -70,7 +71,7 @@ class Membership:
 class Roster:
     """The part of a hub that knows its members; see ``Hub``."""
 
-    #: Carries traces between processes, where an application with telemetry has started the hub.
+    #: Passes traces between processes, where an application with telemetry has started the hub.
     _traces: Any = None
 
     def __init__(self, url: str | None, policy: PolicyChoice, max_rooms: int) -> None:
@@ -87,10 +88,10 @@ class Roster:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running = False
         self._rooms: dict[str, OpenRoom] = {}
-        # By the way to the socket: its channel, or the Sender around its ASGI send.
+        # By the outlet of the socket: its channel, or the Sender around its ASGI send.
         self._members: dict[Any, RoomMember] = {}
         self._stats = Stats()
-        # What processes say to each other beside rooms, by names that no room can have.
+        # Other messages between processes, under names that no room has.
         self._services: dict[str, Callable[[bytes], None]] = {}
         note_hub(self)
 
@@ -110,7 +111,7 @@ class Roster:
         return loop
 
     def _with_traces(self, sequences: Any, deliver: Deliver) -> Deliver:
-        """Return what takes the broker's payloads: with spans where there is telemetry, else as it is."""
+        """Return the function that handles the broker's payloads; with telemetry it makes spans."""
         if self._traces is None:
             return deliver
         sequences.trace = self._traces.current
@@ -120,22 +121,22 @@ class Roster:
         """Put a socket into a room, or into several at once.
 
         ``async with hub.join(room, websocket)`` leaves at the end of the block, ``await hub.join(room, websocket)``
-        with ``leave``; either way the socket is out of all rooms once it has ended. Joining again counts: the socket
-        leaves with the last block, or with ``leave``. A socket that has ended already joins nothing.
+        with ``leave``. A socket that has ended is in no room. A socket may join a room again: it leaves at the end of
+        the last block, or with ``leave``. A socket that has ended already does not join.
 
         Args:
             room: a name, 1 to 200 printable characters, or several.
             websocket: accepted; FastAPI's and Starlette's too.
 
         Raises:
-            TypeError, ValueError: no name, no WebSocket.
+            TypeError, ValueError: a name or a WebSocket of another type, or a malformed name.
             RuntimeError: not accepted yet; the hub belongs to another event loop, or has a broker and is not started.
             TooManyRooms: more than ``max_rooms`` for this socket.
         """
         return Membership(self, check_names(room), websocket)
 
     def leave(self, room: Names, websocket: WebSocket) -> None:
-        """Take a socket out of a room, however often it joined. Nothing happens where it is in none."""
+        """Remove a socket from a room, however often it joined. Nothing happens where the socket is not in the room."""
         names = check_names(room)
         member = self._members.get(outlet_of(websocket, False))
         if member is not None:
@@ -145,7 +146,7 @@ class Roster:
             self._leave(member, names)
 
     def members(self, room: Name) -> list[WebSocket]:
-        """Return the sockets of this process in a room, in the order in which they joined."""
+        """Return the sockets of this process in a room, in order of joining."""
         found = self._rooms.get(check_names(room)[0])
         sockets = [] if found is None else [member.websocket for member in found.members]
         return [websocket for websocket in sockets if websocket is not None]
@@ -157,7 +158,7 @@ class Roster:
 
     @property
     def stats(self) -> Stats:
-        """What is counted, as of now."""
+        """The current counts."""
         found = replace(self._stats, sockets=len(self._members), rooms=len(self._rooms))
         found.malformed += 0 if self._broker is None else self._broker.malformed
         return found
@@ -213,7 +214,7 @@ class Roster:
             del self._members[member.outlet]
             self._unwatch(member)
             if not member.is_open:
-                # Its handler heard of the end before the hub did.
+                # The handler learned of the end before the hub.
                 self._stats.ended += 1
 
     def _take_out(self, member: RoomMember, name: str) -> None:
@@ -228,7 +229,7 @@ class Roster:
 
     @staticmethod
     def _unwatch(member: RoomMember) -> None:
-        # The watcher knows the member: kept, the two would wait for the garbage collector, and the socket with them.
+        # The watcher refers to the member. Without this, only the garbage collector would free both and the socket.
         watcher, member.watcher = member.watcher, None
         member.outbox.unwatch(watcher)
 

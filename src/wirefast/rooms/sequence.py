@@ -1,4 +1,4 @@
-"""The numbers that hubs give to what they send each other, so that each notices what it has missed."""
+"""The numbers of the messages between hubs, by which each hub notices what it has missed."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from collections.abc import Callable, Iterator
 from wirefast.rooms import envelope
 from wirefast.rooms.envelope import Envelope
 
-#: Rooms of which a hub remembers what it sent last, and other hubs that a room remembers.
+#: How many rooms a hub remembers the last message of, and how many other hubs a room remembers.
 MAX_SENT, MAX_HEARD = 4096, 64
 
 
 class SequenceLog:
-    """What one hub has sent. Each message has a number of the hub, and tells the one before it in its room.
+    """The numbers of one hub's messages. A message has its own number, and that of the previous message to the room.
 
     Attributes:
-        trace: gives the ``traceparent`` that goes with a message; None without telemetry.
+        trace: returns the ``traceparent`` of a message; None without telemetry.
     """
 
     def __init__(self) -> None:
         self.id = os.urandom(8).hex()
         self.trace: Callable[[], str | None] | None = None
         self._sequence = 0
-        # Room -> the number of what went there last; the rooms of late uses at the end.
+        # Room -> the number of the last message to it; the rooms used last are at the end.
         self._sent: OrderedDict[str, int] = OrderedDict()
 
     def letters(
         self, names: tuple[str, ...], kind: str, data: bytes, policy: str | None = None, key: str | int | None = None
     ) -> Iterator[tuple[str, bytes]]:
-        """Yield the payload for each of the rooms that one message goes to."""
+        """Yield the payload for each room of one message."""
         self._sequence += 1
         rooms = list(names) if len(names) > 1 else []
         trace = None if self.trace is None else self.trace()
@@ -44,11 +44,11 @@ class SequenceLog:
 
 
 def hear(heard: OrderedDict[str, tuple[int, int]], received: Envelope) -> tuple[bool, bool]:
-    """Note a message in what a room has heard; whether it is new, and whether one before it may be missing.
+    """Note a message of a room. Returns whether it is new, and whether an earlier message may be missing.
 
-    A broker delivers the messages of one hub in their order, once. A number that goes back therefore means that one of
-    the two was forged, or that the broker broke its promise: the hub is believed again from there on, and a gap is
-    told. One of the last two numbers again is taken for the same message.
+    A broker delivers the messages of one hub once and in order. So after a lower number one of the two messages is
+    forged, or the broker broke its promise: counting continues from the lower number, and a gap is reported. One of the
+    last two numbers again means the same message.
     """
     last, before = heard.pop(received.hub, (0, 0))
     sequence = received.sequence

@@ -1,4 +1,4 @@
-"""From another thread into the hub's event loop: ``Hub.publish_from_thread``."""
+"""Calls from another thread into the hub's event loop, for ``Hub.publish_from_thread``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def loop_of_others(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEv
     """Return the loop if it runs in another thread.
 
     Raises:
-        RuntimeError: it does not run, or this is its thread.
+        RuntimeError: the loop does not run, or runs in this thread.
     """
     if loop is None or not loop.is_running():
         raise RuntimeError("this hub is not started: give it to App(hub=hub), or use `async with hub`")
@@ -30,11 +30,11 @@ def run_in(loop: asyncio.AbstractEventLoop, call: Callable[[], Awaitable[int]], 
 
     Args:
         loop: of another thread.
-        call: is not called any more once the time is up.
+        call: the function, which is not called after the timeout.
         timeout: seconds; None waits for ever.
 
     Raises:
-        TimeoutError: the loop did not get to it.
+        TimeoutError: the loop did not run the call in time.
     """
     given_up = threading.Event()
 
@@ -45,7 +45,7 @@ def run_in(loop: asyncio.AbstractEventLoop, call: Callable[[], Awaitable[int]], 
     try:
         return future.result(timeout)
     except concurrent.futures.TimeoutError:
-        # Python 3.10 has one of its own.
+        # asyncio has a TimeoutError of its own on Python 3.10.
         raise TimeoutError("the event loop did not get to it in time") from None
     finally:
         given_up.set()

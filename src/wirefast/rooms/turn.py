@@ -1,4 +1,4 @@
-"""The line of publishers before a full outbox, under the policy ``"wait"``."""
+"""The queue of publishers before a full outbox, under the policy ``"wait"``."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["Turn"]
 
 
 class Turn:
-    """The place of one message in the line before a full outbox, under the policy ``"wait"``."""
+    """The place of one message in the queue before a full outbox, under the policy ``"wait"``."""
 
     def __init__(self, member: RoomMember, message: Any, policy: Policy, key: Any) -> None:
         self.member = member
         self.offer = (message, policy, key)
         self.deadline = asyncio.get_running_loop().time() + policy.deadline
         self.future: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()
-        # At once: what frees the outbox may happen before anything is awaited.
+        # Queued now: the outbox may become free before the first await.
         member.outbox.add_waiter(self.future)
 
     async def take(self) -> int | None:
-        """Offer the message whenever it may fit; the number of an ``Outcome``, None at the deadline."""
+        """Offer the message each time it may fit. Returns the number of an ``Outcome``, None at the deadline."""
         loop = asyncio.get_running_loop()
         message, policy, key = self.offer
         while True:
@@ -40,7 +40,7 @@ class Turn:
             self.future = again
 
     def leave(self) -> None:
-        """Let the next one have its turn. Allowed twice."""
+        """Leave the queue, so that the next publisher has its turn. May be called twice."""
         if self.future is not None:
             self.member.outbox.remove_waiter(self.future)
             self.future = None

@@ -13,11 +13,11 @@ Sends = TypeVar("Sends", contravariant=True)
 
 
 class Room(Generic[Sends]):
-    """A room, or a kind of room, whose messages have known types; stands wherever a hub takes a room's name.
+    """A room, or a kind of room, whose messages have known types; a hub takes it in place of a room's name.
 
-    ``Room("lobby", Said)`` is one room. ``Room("room:{room_id}", Said | Joined)`` is one for each value of its fields:
-    call it with them, ``hub.publish(room(room_id=7), Said(...))``. A type checker and ``publish`` refuse a message of
-    another type.
+    ``Room("lobby", Said)`` is one room. ``Room("room:{room_id}", Said | Joined)`` is one room for each value of its
+    fields: call it with the values, ``hub.publish(room(room_id=7), Said(...))``. Type checkers and ``publish`` refuse a
+    message of another type.
 
     Args:
         name: the name, or a pattern with fields in braces; ``{{`` and ``}}`` stand for braces.
@@ -25,7 +25,7 @@ class Room(Generic[Sends]):
 
     Raises:
         TypeError: the name is no str.
-        ValueError: no pattern, or a field that is no identifier.
+        ValueError: a malformed pattern, or a field that is no identifier.
     """
 
     __slots__ = ("name", "fields", "sends", "_classes")
@@ -44,7 +44,7 @@ class Room(Generic[Sends]):
         """Return the room of these values.
 
         Raises:
-            TypeError: a field is missing, or there is no such field.
+            TypeError: a field is missing or unknown.
         """
         if fields.keys() != self.fields:
             raise TypeError(f"the room {self.name!r} has the fields {sorted(self.fields)}, not {sorted(fields)}")
@@ -54,7 +54,7 @@ class Room(Generic[Sends]):
         return room
 
     def check(self, message: object) -> None:
-        """Raise TypeError for a message that is of none of the room's types, as far as they are classes."""
+        """Raise TypeError for a message of another type than the room's; only classes are checked."""
         if self._classes is not None and not isinstance(message, self._classes):
             allowed = " | ".join(found.__name__ for found in self._classes)
             raise TypeError(f"the room {self.name!r} sends {allowed}, not {type(message).__name__}")
@@ -75,7 +75,7 @@ def _fields(name: str) -> frozenset[str]:
 
 
 def _classes(sends: Any) -> tuple[type, ...] | None:
-    """Return the classes that messages have; None where they cannot be told by their class."""
+    """Return the classes of the messages; None where a type is no class."""
     classes = tuple(leaves(sends))
     try:
         isinstance(None, classes)

@@ -1,4 +1,4 @@
-"""How many worker processes serve the application, as far as this one can know."""
+"""The number of worker processes of the application, as far as this process knows it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import os
 import sys
 from typing import Any
 
-#: Where the supervisor of workers tells them the path of the socket that joins their hubs.
+#: The environment variable with the path of the socket of the relay, which the supervisor of workers sets.
 ROOMS_VARIABLE = "WIREFAST_ROOMS"
 
 
 def _process() -> Any:
-    """Return multiprocessing's object of this process; None where it is not imported, and so started no worker."""
+    """Return multiprocessing's object of this process; None where it is not imported, and so the process is no
+    worker."""
     module = sys.modules.get("multiprocessing.process")
     return None if module is None else module.current_process()
 
 
 def worker_count() -> int:
     """Return the number of workers, at least 1: uvicorn's, or ``WEB_CONCURRENCY`` of the environment."""
-    # uvicorn starts each worker with its Config; the process object keeps what it was started with.
+    # uvicorn starts each worker with its Config, which the process object keeps.
     config = getattr(_process(), "_kwargs", {}).get("config")
     workers = getattr(config, "workers", None)
     if workers is None:
@@ -30,12 +31,12 @@ def worker_count() -> int:
 
 
 def relay_url() -> str | None:
-    """Return the URL of the relay that joins the workers of this service; None where there is none."""
+    """Return the URL of the relay of this service's workers; None without a relay."""
     path = os.environ.get(ROOMS_VARIABLE)
     return f"local://{path}" if path else None
 
 
 def is_first_worker() -> bool:
-    """Whether this is the one that speaks for all where each would say the same."""
+    """Whether this process logs for all workers what each of them would log."""
     name = getattr(_process(), "name", "MainProcess")
     return name.rpartition("-")[2] == "1" or name == "MainProcess"

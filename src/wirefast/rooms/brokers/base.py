@@ -1,9 +1,9 @@
-"""What a hub asks of a broker, and the broker that a URL means.
+"""The interface of a broker for a hub, and the broker of a URL.
 
-A broker carries payloads, which are opaque to it, between the hubs of several processes. It promises: each payload is
-delivered at most once to a hub that was subscribed to its room, those of one publisher and room in the order of
-publishing. Where payloads may have been lost, the room is named to ``gap``. A hub may hear its own payloads as well;
-its members need no broker: they are served before it, and also while it is away.
+A broker carries payloads between the hubs of several processes; it does not read them. It delivers each payload at most
+once to a hub that is subscribed to the room, and the payloads of one publisher and room in the order of publishing.
+Where payloads may have been lost, the broker calls ``gap`` with the room. A hub may also get its own payloads. The hub
+sends to its own members without the broker, before publishing and also while the broker is not connected.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ Gap = Callable[[list[str]], None]
 
 
 class BrokerUnavailable(Exception):
-    """A broker that cannot be used: its client is not installed, it does not answer, or it refuses us.
+    """A broker cannot be used: its client is not installed, the broker does not answer, or it refuses the connection.
 
-    ``str()`` is one line for a person, without the password of the URL.
+    ``str()`` is one line for people, without the password of the URL.
     """
 
 
 class InvalidBrokerURL(ValueError):
-    """A URL that means no broker, or is malformed. ``str()`` is one line, and does not repeat it."""
+    """A URL that names no broker, or is malformed. ``str()`` is one line without the URL."""
 
 
 class Broker(ABC):
-    """A connection to a broker. Built anywhere; everything else happens in the loop that ran ``start``.
+    """A connection to a broker. Made in any thread; all methods run in the event loop that ran ``start``.
 
-    Room names are checked by the hub: not empty, printable, at most 1,024 bytes in UTF-8.
+    The hub checks the names of rooms: not empty, printable, at most 1,024 bytes in UTF-8.
 
     Attributes:
-        malformed: what was delivered to the broker's own ends, such as its notices, and makes no sense. The payloads of
-            rooms are the hub's to check.
+        malformed: how many payloads to the broker's own channels, such as notices, could not be read. The hub checks
+            the payloads of rooms.
         reconnects: how often a lost connection was made again.
     """
 
@@ -47,75 +47,76 @@ class Broker(ABC):
 
     @property
     def lag(self) -> float:
-        """Seconds that the broker took to take the last batch of payloads; 0 where that is not known."""
+        """Seconds that the broker took to accept the last batch of payloads; 0 where that is unknown."""
         return 0.0
 
     @abstractmethod
     async def start(self, deliver: Deliver, gap: Gap) -> None:
-        """Connect, and from then on stay connected: a lost connection is made again, with backoff, until ``stop``.
+        """Connect, and stay connected until ``stop``: a lost connection is made again, with backoff.
 
         Args:
-            deliver: Called with room and payload, in the loop, for everything published to a room that is subscribed.
-            gap: Called with the rooms, among those subscribed, of which payloads may have been lost. Each is named once
-                for one interruption, after its subscription is confirmed again.
+            deliver: Called in the loop with room and payload, for each payload of a subscribed room.
+            gap: Called with the subscribed rooms of which payloads may have been lost: once for each room and
+                interruption, after the broker has confirmed the subscription again.
 
         Raises:
-            BrokerUnavailable: The first connection cannot be made. A process that starts without its broker would
-                look healthy and be deaf, so it does not start.
+            BrokerUnavailable: The first connection fails. A process without its broker would look healthy but receive
+                nothing, so the process does not start.
         """
 
     @abstractmethod
     async def stop(self) -> None:
-        """Hand over what is queued if that takes no more than two seconds, then disconnect. Allowed at any time."""
+        """Send what is queued, for at most two seconds, then disconnect. Allowed at any time."""
 
     @abstractmethod
     def subscribe(self, room: str) -> None:
-        """Ask for the payloads of a room. Returns at once; kept through every interruption until ``unsubscribe``."""
+        """Subscribe to a room. Returns at once. The subscription lasts through interruptions until ``unsubscribe``."""
 
     @abstractmethod
     def unsubscribe(self, room: str) -> None:
-        """Ask no more for a room: nothing of it is delivered after this call. Unknown rooms are ignored."""
+        """Unsubscribe from a room: none of its payloads is delivered after this call. Unknown rooms are ignored."""
 
     @abstractmethod
     async def subscribed(self, room: str) -> None:
         """Wait until the broker has confirmed the subscription of a room.
 
-        Returns at once where there is nothing to wait for: the broker is not connected (a ``gap`` follows once it is),
-        the room is not subscribed, or ``stop`` was called.
+        Returns at once where the broker is not connected (a ``gap`` follows when it is), where the room is not
+        subscribed, and after ``stop``.
         """
 
     @abstractmethod
     def publish(self, room: str, payload: bytes) -> None:
         """Queue a payload; never waits. The queue is bounded in payloads and bytes.
 
-        What does not fit is dropped, counted in ``dropped`` and logged once for one interruption. The hubs that are
-        subscribed to the room are told of the gap when the broker can be reached.
+        Payloads that do not fit are dropped, counted in ``dropped`` and logged once for each interruption. The hubs
+        that are subscribed to the room learn of the gap when the broker is connected.
         """
 
     @abstractmethod
     async def flush(self) -> None:
-        """Wait until what is queued now was taken by the broker or dropped: while the broker is away, that long."""
+        """Wait until the broker has accepted the payloads that are queued now, or they were dropped; also while the
+        broker is not connected."""
 
     @property
     @abstractmethod
     def connected(self) -> bool:
-        """Whether the connection stands and every subscription that stood before is made again."""
+        """Whether the broker is connected and every subscription is confirmed."""
 
     @property
     @abstractmethod
     def dropped(self) -> int:
-        """How many payloads given to ``publish`` were dropped here, or were on their way when a connection ended."""
+        """How many payloads of ``publish`` were dropped, or were being sent when a connection ended."""
 
 
 def make_broker(url: str) -> Broker:
     """Make the broker of a URL: ``redis://``, ``rediss://`` (TLS), ``unix://`` (Redis), ``nats://``, ``tls://`` (NATS).
 
-    Each begins the names of its channels or subjects with ``wirefast``; ``?prefix=`` in the URL takes another word, so
-    that two applications can share a broker. Other options of a Redis URL go to its client.
+    The names of channels or subjects begin with ``wirefast``; ``?prefix=`` in the URL sets another word, so that two
+    applications can share a broker. The client gets the other options of a Redis URL.
 
     Raises:
-        InvalidBrokerURL: The URL means no broker, or is malformed; a ValueError. It does not repeat the URL, which may
-            hold a password.
+        InvalidBrokerURL: The URL names no broker, or is malformed; a ValueError. The text does not repeat the URL,
+            which may hold a password.
         BrokerUnavailable: The client is not installed: ``wirefast[redis]``, ``wirefast[nats]``.
     """
     scheme, separator, _ = url.partition("://")
@@ -127,7 +128,7 @@ def make_broker(url: str) -> Broker:
     return broker
 
 
-# Imported when they are used: each needs a client that an extra brings.
+# Imported at the first use: each needs a client of an extra.
 _BROKERS = {
     "redis": ("wirefast.rooms.brokers.redis", "RedisBroker"),
     "rediss": ("wirefast.rooms.brokers.redis", "RedisBroker"),
@@ -139,7 +140,7 @@ _BROKERS = {
 
 
 def take_prefix(url: str) -> tuple[str, str]:
-    """Return a URL without its ``prefix``, and that: words of letters, digits, ``_`` and ``-`` joined by dots."""
+    """Return a URL without its ``prefix``, and the prefix: words of letters, digits, ``_`` and ``-`` joined by dots."""
     base, mark, query = url.partition("?")
     options = parse_qsl(query, keep_blank_values=True)
     prefixes = [value for name, value in options if name == "prefix"]

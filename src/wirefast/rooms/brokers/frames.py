@@ -1,7 +1,7 @@
-"""What workers and their relay say to each other over a Unix socket.
+"""The frames between workers and their relay, over a Unix socket.
 
-A frame is the length of what follows (4 bytes), a kind (1 byte), and a body. A message's body is the length of its
-room's name (2 bytes), the name in UTF-8, and the payload; the relay passes it on as it came, so that it builds nothing.
+A frame is the length of the rest (4 bytes), a kind (1 byte), and a body. The body of a message is the length of the
+room's name (2 bytes), the name in UTF-8, and the payload. The relay passes the same bytes on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 __all__ = ["ADD", "DONE", "DROP", "FRAME_MAX", "MESSAGE", "SYNC", "FrameError", "Splitter", "frame", "message"]
 
-#: Kinds: rooms to add and to drop (names, each with its length), a message, a question and its answer.
+#: The kinds: rooms to add and to remove (names, each with its length), a message, a question and its answer.
 ADD, DROP, MESSAGE, SYNC, DONE = range(1, 6)
 #: Bytes of one frame, kind and body.
 FRAME_MAX = 33554432
@@ -23,22 +23,22 @@ HEAD_SIZE = _HEAD.size
 
 
 class FrameError(ValueError):
-    """What came is no frame: the other side is none of ours."""
+    """The received bytes are no frame: the other side is no worker or relay of wirefast."""
 
 
 def frame(kind: int, names: list[bytes] | None = None) -> bytes:
-    """Return a frame, with room names or without a body."""
+    """Return a frame with the names of rooms, or without a body."""
     body = b"".join(_NAME.pack(len(name)) + name for name in names or ())
     return _HEAD.pack(len(body) + 1, kind) + body
 
 
 def message(room: bytes, payload: bytes) -> bytes:
-    """Return the frame of a message; it may be longer than ``FRAME_MAX``, which the caller checks."""
+    """Return the frame of a message. The caller checks that it is no longer than ``FRAME_MAX``."""
     return _ROOM.pack(3 + len(room) + len(payload), MESSAGE, len(room)) + room + payload
 
 
 def names_of(body: bytes) -> Iterator[bytes]:
-    """Give the room names of a body."""
+    """Yield the names of rooms in a body."""
     at = 0
     while at < len(body):
         if at + 2 > len(body):
@@ -52,7 +52,7 @@ def names_of(body: bytes) -> Iterator[bytes]:
 
 
 def split_message(whole: bytes) -> tuple[bytes, int]:
-    """Return the room of a message's frame, and where its payload begins."""
+    """Return the room of a message's frame, and the position of its payload."""
     if len(whole) < 7:
         raise FrameError("a message without a room")
     end = 7 + (whole[5] | whole[6] << 8)
@@ -62,20 +62,20 @@ def split_message(whole: bytes) -> tuple[bytes, int]:
 
 
 class Splitter:
-    """Cut what arrives into frames, in any division; at most one frame and one read are held."""
+    """Cuts a stream into frames; the reads may be of any size. Holds at most one frame and one read."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Give each frame that is whole, head included.
+        """Yield each complete frame, head included.
 
         Raises:
-            FrameError: one that is empty or too long is announced.
+            FrameError: a frame is empty or too long, by its head.
         """
         data = self._rest + data if self._rest else data
         at, end = 0, len(data)
-        # What is taken must not be lost where the caller stops between two frames.
+        # The caller may stop between two frames; the rest must stay.
         self._rest = data
         while end - at >= HEAD_SIZE:
             size = data[at] | data[at + 1] << 8 | data[at + 2] << 16 | data[at + 3] << 24

@@ -9,23 +9,23 @@ from collections.abc import Callable, Sequence
 
 __all__ = ["BrokerLink", "LinkError", "TurnBudget", "one_line"]
 
-#: What is handled of what arrives before other tasks of the loop have their turn: messages, and seconds.
+#: How many messages, and seconds, are handled before other tasks of the loop have their turn.
 MESSAGES_IN_A_TURN = 32
 SECONDS_IN_A_TURN = 0.005
 
 
 class LinkError(Exception):
-    """Why a link failed, or could not be made, in one line without secrets."""
+    """A link failed, or could not be made. ``str()`` is the reason in one line without secrets."""
 
 
 class BrokerLink(ABC):
-    """One connection, used once, built in its loop. What it cannot do raises ``LinkError``; it is closed after that.
+    """One connection, made in its loop and used once. Failures raise ``LinkError``, after which the link is closed.
 
-    ``receive`` is called with room and payload for what arrives; ``overrun`` with a room of which the client had to
-    drop something that had arrived. ``ended`` is resolved with the reason when the connection is lost.
+    ``receive`` is called with the room and the payload of each message; ``overrun`` with a room of which the client had
+    to drop messages. ``ended`` gets the reason when the connection is lost.
     """
 
-    heard = 0  # counts what arrived; a slow link still counts, a dead one does not
+    heard = 0  # counts what arrived: the number of a slow link grows, that of a dead link does not
 
     def __init__(self, receive: Callable[[str, bytes], None], overrun: Callable[[str], None]) -> None:
         self.receive = receive
@@ -33,7 +33,7 @@ class BrokerLink(ABC):
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def end(self, reason: object) -> None:
-        """Say that the connection is lost; the first reason counts."""
+        """Note that the connection is lost. The first reason stays."""
         if not self.ended.done():
             self.ended.set_result(one_line(reason))
 
@@ -47,17 +47,18 @@ class BrokerLink(ABC):
 
     @abstractmethod
     async def publish(self, batch: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
-        """Publish in this order and wait until the broker has it all. Returns what it refused: room and reason."""
+        """Publish in this order and wait until the broker has everything. Returns the room and the reason of each
+        refusal."""
 
     @abstractmethod
     async def check(self) -> None:
-        """Go to the broker and back, on every connection that the link has, and behind a publish that is under way."""
+        """Make a round trip to the broker on every connection of the link, behind a publish that is running."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Free everything at once, also on a connection that is stuck. Never fails, and does not wait for the peer.
+        """Free everything at once, even where the connection is stuck. Never fails, and does not wait for the peer.
 
-        What is under way in another method ends, also where it took no notice of having been cancelled.
+        A call of another method that is running ends, even where it ignored its cancellation.
         """
 
 
@@ -68,7 +69,7 @@ def one_line(error: object) -> str:
 
 
 class TurnBudget:
-    """How much of what arrives is handled in one turn of the event loop: a message may go to thousands of sockets."""
+    """Bounds how many messages one turn of the event loop handles: a message may go to thousands of sockets."""
 
     def __init__(self) -> None:
         self._messages = 0
@@ -76,7 +77,7 @@ class TurnBudget:
         self._over = False
 
     def is_over(self) -> bool:
-        """Count one more message; whether the caller is to let the event loop turn now."""
+        """Count one more message. Returns whether the caller has to let the event loop turn now."""
         if self._over:
             return True
         self._messages += 1

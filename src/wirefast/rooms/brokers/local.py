@@ -1,7 +1,7 @@
 """Rooms across the workers of one machine, without a broker: a Unix socket to a relay.
 
-`Hub()` uses it by itself under ``wirefast run --workers N``. It promises what the other brokers do: each message at
-most once, those of one publisher and room in order, and a gap is told.
+`Hub()` uses it by itself under ``wirefast run --workers N``. It promises the same as the other brokers: each message at
+most once, the messages of one publisher and room in order, and a report of each gap.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker
 
 __all__ = ["LocalBroker"]
 
-#: Publishes after which the relay is asked whether it has them.
+#: After so many publishes the relay is asked whether it has them.
 CONFIRM_EVERY = 32
-#: The relay is started again at once, so that there is nothing to wait long for.
+#: The times are short, since the relay is started again at once.
 NEAR = Limits(first_delay=0.02, longest_delay=1.0, connect_within=10.0)
 
 
@@ -30,7 +30,7 @@ class LocalBroker(SupervisedBroker):
 
     Args:
         url: ``local:///path/of/the.sock``; ``?prefix=`` keeps applications apart.
-        limits: sizes and times, if not the defaults.
+        limits: sizes and times. Default: the module's.
 
     Raises:
         InvalidBrokerURL: a URL without a path.
@@ -50,7 +50,7 @@ class LocalBroker(SupervisedBroker):
 
 
 class LocalLink(BrokerLink, asyncio.Protocol):
-    """One connection to the relay. Questions are answered in their order."""
+    """One connection to the relay, which answers questions in order."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class LocalLink(BrokerLink, asyncio.Protocol):
     ) -> None:
         super().__init__(receive, overrun)
         self._note_lost = note_lost
-        # The rooms of what was written since the relay has last said that it has all.
+        # The rooms of the messages that were written since the last answer of the relay.
         self._unconfirmed: list[str] = []
         self._publishes = 0
         self._path = path
@@ -126,7 +126,7 @@ class LocalLink(BrokerLink, asyncio.Protocol):
             self._transport.abort()
 
     def _hand_on(self) -> None:
-        """Give messages to the hub, as many as one turn of the loop may take; read no more while some are left."""
+        """Give the hub as many messages as one turn of the loop may handle; stop reading while messages are left."""
         while self._arrived:
             whole = self._arrived.popleft()
             room, at = frames.split_message(whole)
@@ -177,7 +177,7 @@ class LocalLink(BrokerLink, asyncio.Protocol):
                 data.append(whole)
         self._publishes += 1
         if self._publishes < CONFIRM_EVERY and not self._transport.get_write_buffer_size():
-            # The kernel has it. An answer to each would cost as much as the message.
+            # The kernel has the message. An answer to each message would cost as much as the message.
             if self.ended.done():
                 raise LinkError("the connection is closed")
             self._unconfirmed += [room for room, _ in batch]
@@ -190,7 +190,7 @@ class LocalLink(BrokerLink, asyncio.Protocol):
         await self._confirm([])
 
     async def _confirm(self, data: list[bytes]) -> None:
-        """Write, and wait until the relay has this and all that was written before."""
+        """Write, and wait until the relay has this and everything that was written before."""
         before = len(self._unconfirmed)
         self._publishes = 0
         await self._ask(data)

@@ -1,7 +1,7 @@
 """NATS, core publish and subscribe, with nats-py.
 
 A subject is ``wirefast.`` and the name of the room, percent-encoded into one token. nats-py's own reconnection is off:
-it would subscribe again behind our back, where a gap must be told. What the hub publishes does not come back to it.
+it would subscribe again without notice, but the hub has to report a gap. The hub does not get its own messages back.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ except ImportError as error:  # one line instead of a traceback through this fil
 
 __all__ = ["NatsBroker", "token"]
 
-# What one subscription may keep until its callback has run, and what may wait for its turn behind that; more is a slow
-# consumer, and a gap.
+# How many messages one subscription keeps until its callback has run, and how many wait for their turn behind that.
+# More messages are a slow consumer, and a gap.
 PENDING_MESSAGES = 65536
 PENDING_BYTES = 64 << 20
-# The client's own clock of pings is not used: the supervisor's check has a deadline that we know.
+# The client's own pings are off: the check of the supervisor has a known deadline.
 NEVER = 10**9
 
 
 def token(room: str) -> str:
-    """Return the name of a room as one token of a subject; the room without a name is the one token no name gives."""
+    """Return the name of a room as one token of a subject; the room without a name has a token that no name has."""
     return quote(room, safe="").replace(".", "%2E") or "%"
 
 
@@ -46,7 +46,7 @@ class NatsBroker(SupervisedBroker):
 
     Args:
         url: ``nats://[user:password@ or token@]host[:port]``, ``tls://`` to insist on TLS. Several servers of a cluster
-            are separated by commas, each as a whole URL; ``?prefix=`` comes after the last.
+            are separated by commas, each as a complete URL; ``?prefix=`` comes after the last.
         limits: Sizes and times, if not the defaults.
         client: Further arguments for nats-py's ``connect``, such as ``user_credentials`` or ``tls``.
 
@@ -80,11 +80,11 @@ class NatsBroker(SupervisedBroker):
 
 
 class _Client(Client):
-    """nats-py's client where its own ways do not do.
+    """nats-py's client with two changes.
 
-    It would connect to a server without TLS where the URL is ``tls://``. And closing, it writes what is pending and
-    waits for the connection to take it: one that is lost raises there, before callbacks and tasks are seen to, and one
-    that is stuck never does.
+    nats-py would connect without TLS to a server without TLS, even for a ``tls://`` URL. At the close, nats-py writes
+    what is pending and waits for the connection to take it. A lost connection raises there, before callbacks and tasks
+    are ended, and a stuck connection never finishes.
     """
 
     insists = False
@@ -115,7 +115,7 @@ class _Client(Client):
 
 
 class NatsLink(BrokerLink):
-    """A client of one server; servers that do not answer are passed over until one does."""
+    """A client of one server: the first of the given servers that answers."""
 
     def __init__(
         self,
@@ -131,12 +131,12 @@ class NatsLink(BrokerLink):
         self._share = share
         self._options = options
         self._prefix = prefix
-        self._client: _Client | None = None  # once it is connected
-        self._error: Exception | None = None  # the last one that the client reported
-        self._denied: list[str] = []  # what the server did not allow
+        self._client: _Client | None = None  # None until it is connected
+        self._error: Exception | None = None  # the last error that the client reported
+        self._denied: list[str] = []  # the subjects that the server did not allow
         self._subscriptions: dict[str, tuple[str, Subscription]] = {}  # subject -> room and subscription
         self._turn = TurnBudget()
-        # Room and payload of what has arrived and waits for its turn, in the order in which it came.
+        # Room and payload of each message that waits for its turn, in order of arrival.
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._waiting_bytes = 0
         self._next: asyncio.Handle | None = None
@@ -174,7 +174,7 @@ class NatsLink(BrokerLink):
                 raise
             reason = _reason(error if self._error is None else self._error)
             if client.asks_for_credentials and isinstance(error, ConnectionError):
-                # Refused clients often find their connection reset before they could read why.
+                # A refused client's connection is often reset before the client reads the reason.
                 reason = f"access refused: the server asks for credentials and ended the connection ({reason})"
             await self._free(client)
         raise LinkError(reason)
@@ -222,7 +222,7 @@ class NatsLink(BrokerLink):
         return received
 
     def _take(self, room: str, payload: bytes) -> None:
-        """Hand on what has arrived, now or in the next turn: nats-py itself hands on all it has without a pause."""
+        """Deliver what has arrived, now or in the next turn: nats-py delivers everything without a pause."""
         if len(self._waiting) >= PENDING_MESSAGES or self._waiting_bytes + len(payload) > PENDING_BYTES:
             self.overrun(room)
             return
@@ -254,7 +254,7 @@ class NatsLink(BrokerLink):
         await self._settle(client)
         denied, self._denied = self._denied, []
         for text in denied:
-            # nats-py has made lower case of it.
+            # nats-py has changed the text to lower case.
             room = next((room for room, _ in batch if f'"{self._prefix}{token(room)}"'.lower() in text), batch[0][0])
             refused.append((room, text))
         return refused
@@ -268,19 +268,19 @@ class NatsLink(BrokerLink):
         return self._client
 
     async def _settle(self, client: _Client) -> None:
-        """Wait until the server has seen what was written.
+        """Wait until the server has read what was written.
 
-        nats-py writes a ping at once, but commands when its flusher runs: the pong of the first ping may come before
-        them. One that is sent when nothing is pending comes after.
+        nats-py writes a ping at once, but commands only when its flusher runs, so the server may answer a first ping
+        before it reads them. The pong of a ping that is sent when nothing is pending comes after them.
         """
         while client.pending_data_size:
             await self._round_trip(client)
         await self._round_trip(client)
 
     async def _round_trip(self, client: _Client) -> None:
-        # A ping that is given up kills nats-py's reader when its pong comes after all, so it goes on until the client
-        # is closed; the supervisor has the deadline.
-        # Where nats-py has rtt(), its flush() makes no round trip once the reader has died.
+        # nats-py's reader fails when the pong of a cancelled ping arrives, so a ping is never cancelled before the
+        # client is closed; the supervisor has the deadline. Where nats-py has rtt(), its flush() makes no round trip
+        # once the reader has died.
         trip = asyncio.ensure_future(getattr(client, "rtt", client.flush)(timeout=NEVER))
         self._trips.add(trip)
         trip.add_done_callback(self._trips.discard)

@@ -1,4 +1,4 @@
-"""Notices: what hubs tell each other, through the broker, of payloads that were lost before they reached it."""
+"""Notices: hubs tell each other, through the broker, which payloads were lost before they reached the broker."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import orjson
 
 __all__ = ["Owed", "read_notice"]
 
-#: Rooms that a notice names; more are all rooms.
+#: The most rooms that a notice names; a notice of more rooms means all rooms.
 ROOMS_IN_A_NOTICE = 200
-#: Bytes of a notice, which has so many names at their longest.
+#: Bytes of a notice with so many names of the greatest length.
 MAX_NOTICE = 262144
-#: Seconds between two notices of one hub, and between two times that a hub acts on those of the others.
+#: Seconds between two notices of one hub, and between two times that a hub handles the notices of others.
 NOTICES_EVERY = 1.0
-#: Rooms that are told of a gap in one turn of the event loop.
+#: How many rooms are told of a gap in one turn of the event loop.
 ROOMS_IN_A_TURN = 100
 
 
 def read_notice(notice: bytes) -> tuple[str, float, list[str] | None]:
-    """Read who has lost payloads, how many seconds ago at the latest, and of which rooms; None for any.
+    """Read a notice: the hub that lost payloads, how many seconds ago at the latest, and the rooms; None for all rooms.
 
     Raises:
         ValueError: no hub sends such a notice.
@@ -41,10 +41,10 @@ def read_notice(notice: bytes) -> tuple[str, float, list[str] | None]:
 
 
 class Owed:
-    """The rooms that notices have named and that are to be told of a gap: some in each turn of the event loop.
+    """The rooms of notices, which are told of a gap: some in each turn of the event loop.
 
-    Every client of the broker that may publish can send notices, each for every room here. So the first is
-    acted on at once, and what comes within ``NOTICES_EVERY`` of it is acted on together.
+    Every client of the broker that may publish can send notices, each for every room. So the first notice is handled at
+    once, and the notices of the next ``NOTICES_EVERY`` seconds are handled together.
 
     Args:
         wanted: the rooms that have members here.
@@ -54,7 +54,7 @@ class Owed:
     def __init__(self, wanted: set[str], tell: Callable[[list[str]], None]) -> None:
         self._wanted = wanted
         self._tell = tell
-        # What the next round is to tell, and what is left of this one.
+        # The rooms of the next round, and the rest of this round.
         self._named: set[str] = set()
         self._all = False
         self._round: list[str] = []
@@ -62,7 +62,7 @@ class Owed:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, rooms: set[str] | None) -> None:
-        """Tell some rooms, or all where ``rooms`` is None, as soon as it is time."""
+        """Tell some rooms, or all where ``rooms`` is None, as soon as the bound of time allows."""
         if rooms is None:
             self._all = True
         else:
@@ -75,7 +75,7 @@ class Owed:
                 self._due()
 
     def stop(self) -> None:
-        """Tell nothing any more."""
+        """Stop telling rooms."""
         if self._timer is not None:
             self._timer.cancel()
 

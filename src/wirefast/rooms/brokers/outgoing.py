@@ -1,8 +1,8 @@
-"""What a supervised broker sends: a bounded queue of payloads, and the notices of those that were lost.
+"""The payloads that a supervised broker sends, in a bounded queue, and the notices of lost payloads.
 
-One task hands the queue over in batches. A batch whose link failed is never sent again, since the broker may have it
-already: a payload arrives at most once. The rooms of such a batch, and of payloads that the queue had no place for, are
-named to the other hubs in a notice, which travels in a room of its own, the one without a name.
+One task sends the queue in batches. A batch whose link failed is never sent again, since the broker may have it already
+and a payload must arrive at most once. A notice tells the other hubs the rooms of such a batch, and of payloads that
+did not fit into the queue. Notices are published to a room of their own, the room without a name.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from wirefast.rooms.brokers.notices import NOTICES_EVERY, ROOMS_IN_A_NOTICE
 
 __all__ = ["BYTES_IN_A_BATCH", "NOTICES", "PAYLOADS_IN_A_BATCH", "OutgoingQueue"]
 
-NOTICES = ""  # the room of notices: hubs never use it, since a room has a name
+NOTICES = ""  # the room of notices; the names of other rooms are not empty
 PAYLOADS_IN_A_BATCH = 1_024
 BYTES_IN_A_BATCH = 1 << 20
-#: Reasons of refusals that are logged for one link.
+#: How many reasons of refusals are logged for one link.
 REFUSALS_LOGGED = 10
 
 
 class OutgoingQueue:
-    """The payloads of one broker that its links have not taken yet.
+    """The payloads of one broker that its links have not sent yet.
 
     Args:
-        name: what log lines call the broker.
+        name: of the broker, in log lines.
         identity: of the hub, in its notices.
         max_payloads: how many may be queued.
-        max_bytes: their size.
+        max_bytes: how many bytes may be queued.
     """
 
     def __init__(self, name: str, identity: str, max_payloads: int, max_bytes: int) -> None:
@@ -41,23 +41,23 @@ class OutgoingQueue:
         self.max_payloads = max_payloads
         self.max_bytes = max_bytes
         self.dropped = 0
-        self.lag = 0.0  # seconds that the broker took to take the last batch
+        self.lag = 0.0  # seconds that the broker took to accept the last batch
         self.queue: deque[tuple[str, bytes]] = deque()
         self._queued_bytes = 0
         self._wake = asyncio.Event()
-        self._given = 0  # payloads that were ever queued
-        self._settled = 0  # those of them that were taken or dropped
+        self._given = 0  # all payloads that were queued
+        self._settled = 0  # the payloads that were accepted or dropped
         self._flushing: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._overflow = 0  # dropped since the queue had room last
+        self._overflow = 0  # dropped since the queue was full
         self._refusals: set[str] = set()
         self.lost: dict[str, None] = {}  # the rooms that the next notice names
-        self._lost_all = False  # too many to name
+        self._lost_all = False  # more rooms than a notice names
         self._lost_at = 0.0
-        self._notice_at = 0.0  # not before: an overload would send one with each batch
+        self._notice_at = 0.0  # the earliest time of the next notice: an overload would send one with each batch
         self._notice_timer: asyncio.TimerHandle | None = None
 
     def link_ready(self) -> None:
-        """Hand the queue to a new link."""
+        """Send the queue over a new link."""
         self._refusals.clear()
         self._wake.set()
 
@@ -84,7 +84,7 @@ class OutgoingQueue:
         self._wake.set()
 
     async def flush(self) -> None:
-        """Wait until what is queued now was taken or dropped."""
+        """Wait until what is queued now was accepted or dropped."""
         if self._settled == self._given:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -100,11 +100,11 @@ class OutgoingQueue:
                 batch = self._take_batch()
                 began = asyncio.get_running_loop().time()
                 try:
-                    # A publish that does not come back is found by the check, which has to wait behind it: a deadline
-                    # of its own would cost two tasks for each batch.
+                    # The check waits behind a publish, so its deadline ends a publish that hangs. A deadline for each
+                    # batch would cost two tasks.
                     refused = await link.publish([*notice, *batch])
                 except BaseException:
-                    # The batch may have arrived: sent again, it could arrive twice.
+                    # The batch may have arrived, so it is not sent again.
                     for room, _ in batch:
                         self.note_lost(room)
                     if notice:
@@ -120,7 +120,7 @@ class OutgoingQueue:
                 self._overflow = 0
 
     def _settle(self, count: int) -> None:
-        """Count payloads as taken or dropped, and wake those who wait for them."""
+        """Count payloads as accepted or dropped, and wake the tasks that wait for them."""
         self._settled += count
         while self._flushing and self._flushing[0][0] <= self._settled:
             done = self._flushing.popleft()[1]
@@ -156,7 +156,7 @@ class OutgoingQueue:
         return batch
 
     def _take_notice(self) -> list[tuple[str, bytes]]:
-        """Return the notice of what was lost, where something was and it is time."""
+        """Return the notice of lost payloads, where payloads were lost and the bound of time allows a notice."""
         if not self.lost and not self._lost_all:
             return []
         now = asyncio.get_running_loop().time()

@@ -1,9 +1,9 @@
 """Redis by pub/sub, with redis-py: one connection that listens, one that publishes.
 
-A channel is ``wirefast:`` and the name of the room. Pub/sub knows no databases: the number in a URL separates nothing,
-``?prefix=`` does. The connections of redis-py are used without its pool and its ``PubSub``, which make a lost
-connection again behind the caller's back, where a gap must be told. RESP2 is spoken: there the replies of the listening
-connection have one shape.
+A channel is ``wirefast:`` and the name of the room. Pub/sub ignores databases: ``?prefix=`` separates applications, the
+number in a URL does not. The connections of redis-py are used without its pool and its ``PubSub``, which make a lost
+connection again without notice; but the hub has to report a gap. The protocol is RESP2, where all replies of the
+listening connection have one form.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ class RedisBroker(SupervisedBroker):
             options: dict[str, Any] = dict(parse_url(address))
         except ValueError as error:
             raise InvalidBrokerURL(one_line(error) if str(error).startswith("Invalid value for") else _FORM) from None
-        # redis-py takes a URL without a host for localhost, and one with another path for the database 0.
+        # For redis-py a URL without a host means localhost, and a URL with another path means the database 0.
         if parts.scheme == "unix":
             well_formed = bool(parts.path)
         else:
             well_formed = bool(parts.hostname) and (parts.path in ("", "/") or parts.path[1:].isdecimal())
         if not well_formed:
             raise InvalidBrokerURL(_FORM)
-        options.pop("max_connections", None)  # of a pool, which there is none of
-        # Every exchange has its deadline in the supervisor, and the listener waits for as long as it takes.
+        options.pop("max_connections", None)  # an option of the pool, which is not used
+        # The supervisor has the deadline of every exchange, and the listener waits without one.
         options.update(socket_timeout=None, health_check_interval=0, retry_on_timeout=False, decode_responses=False)
         self._options = {"client_name": "wirefast"} | options | {"protocol": 2}
         self._class: type[AbstractConnection] = self._options.pop("connection_class", Connection)
@@ -78,7 +78,8 @@ _FORM = "a Redis URL has the form redis://[user:password@]host[:port][/database]
 
 
 class RedisLink(BrokerLink):
-    """Two connections. What the listening one answers is told from messages by its kind, and comes in order."""
+    """Two connections. The kind of a reply on the listening one separates answers from messages; answers are in
+    order."""
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class RedisLink(BrokerLink):
         self._prefix = prefix
         self._transports: list[asyncio.WriteTransport] = []
         self._reading: asyncio.Task[None] | None = None
-        self._confirmations = 0  # that are still to come
+        self._confirmations = 0  # the confirmations that are still expected
         self._confirmed: asyncio.Future[None] | None = None
         self._pongs: deque[asyncio.Future[None]] = deque()
 
@@ -114,12 +115,12 @@ class RedisLink(BrokerLink):
         try:
             while True:
                 self._take(await self._listener.read_response(disconnect_on_error=False))
-                # What is buffered is read without a pause.
+                # redis-py reads buffered messages without a pause.
                 if self._turn.is_over():
                     await asyncio.sleep(0)
         except (LinkError, RedisError, OSError) as error:
             self.end(_reason(error))
-        except Exception as error:  # redis-py lets ValueError and others out where bytes are no protocol
+        except Exception as error:  # redis-py raises ValueError and others for bytes that are no RESP
             self.end(f"{type(error).__name__}: {one_line(error)}")
 
     def _take(self, reply: Any) -> None:
@@ -177,7 +178,7 @@ class RedisLink(BrokerLink):
         await pong
 
     async def _send(self, connection: Any, commands: Sequence[Sequence[str | bytes]]) -> None:
-        # A connection that was lost would be made again by the client; it is our supervisor's to do that.
+        # The client would make a lost connection again; only the supervisor may do that.
         if not connection.is_connected:
             raise LinkError("the connection is closed")
         try:
@@ -189,8 +190,8 @@ class RedisLink(BrokerLink):
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait({self._reading})
-        # What a stuck connection has not taken would keep it open for a quarter of an hour, and redis-py forgets the
-        # transport of one that failed.
+        # Unsent bytes would keep a stuck connection open for a quarter of an hour, and redis-py forgets the transport
+        # of a failed connection.
         for transport in self._transports:
             transport.abort()
         for connection in (self._listener, self._speaker):

@@ -1,11 +1,11 @@
-"""The relay: the process through which the hubs of one machine's workers reach each other.
+"""The relay: the process that connects the hubs of one machine's workers.
 
-``wirefast run --workers N`` holds the listening socket and starts the relay when a worker connects, again whenever it
-has died, so that workers which come back wait in the socket's queue. It ends when its standard input does, which is
-when the supervisor ends.
+``wirefast run --workers N`` holds the listening socket and starts the relay when a worker connects, also again after
+the relay has died. Workers that reconnect wait in the queue of the socket meanwhile. The relay ends at the end of its
+standard input, when the supervisor ends.
 
-A message is passed on to every other worker that has its room. A worker that does not read is let go of once
-``BACKLOG_MAX`` bytes wait for it; it connects again, and its rooms are told of the gap.
+The relay sends a message to every other worker that has its room. The relay disconnects a worker that does not read
+when ``BACKLOG_MAX`` bytes wait for it. The worker connects again and tells its rooms of the gap.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from wirefast.rooms.brokers.frames import frame as make_frame
 
 __all__ = ["BACKLOG_MAX", "Relay", "serve"]
 
-#: Unsent bytes for one worker at which the relay lets go of it.
+#: Unsent bytes at which the relay disconnects a worker.
 BACKLOG_MAX = 33554432
-#: Rooms of one worker.
+#: The most rooms of one worker.
 ROOMS_MAX = 1_000_000
 
 _DONE = make_frame(DONE)
 
 
 class Relay:
-    """What the connections share: the workers of each room."""
+    """The state that all connections share: the workers of each room."""
 
     def __init__(self) -> None:
         self.rooms: dict[bytes, set[WorkerConnection]] = {}
@@ -83,7 +83,7 @@ class WorkerConnection(asyncio.Protocol):
         touched.clear()
 
     def add(self, names: set[bytes]) -> None:
-        """Take rooms in."""
+        """Add rooms of this worker."""
         if len(self.rooms) + len(names) > ROOMS_MAX:
             raise FrameError(f"more than {ROOMS_MAX} rooms")
         self.rooms |= names
@@ -91,7 +91,7 @@ class WorkerConnection(asyncio.Protocol):
             self.relay.rooms.setdefault(name, set()).add(self)
 
     def drop(self, names: set[bytes]) -> None:
-        """Let rooms go."""
+        """Remove rooms of this worker."""
         self.rooms = self.rooms - names
         for name in names:
             members = self.relay.rooms.get(name)
@@ -101,7 +101,7 @@ class WorkerConnection(asyncio.Protocol):
                     del self.relay.rooms[name]
 
     def flush(self) -> None:
-        """Write what came in one read."""
+        """Write all messages of one read."""
         data, self.out = b"".join(self.out), []
         if self.transport.is_closing():
             return
@@ -117,7 +117,7 @@ async def serve(listener: socket.socket) -> None:
     relay = Relay()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        # A terminal's Ctrl-C is for the supervisor: the relay is there until the last worker has drained.
+        # A terminal's Ctrl-C is for the supervisor: the relay runs until the last worker has drained.
         loop.add_signal_handler(number, lambda: None)
     server = await loop.create_unix_server(lambda: WorkerConnection(relay), sock=listener)
     await loop.connect_read_pipe(lambda: _Ending(ended), sys.stdin)
@@ -137,7 +137,7 @@ def main() -> None:
     """Run the relay on the inherited descriptor that the command line names."""
     listener = socket.socket(fileno=int(sys.argv[1]))
     try:
-        import uvloop  # an extra's
+        import uvloop  # of an extra
     except ImportError:
         asyncio.run(serve(listener))
     else:

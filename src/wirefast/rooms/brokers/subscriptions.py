@@ -1,11 +1,11 @@
-"""What a supervised broker subscribes to: the rooms that are wanted against those that the link has confirmed.
+"""The subscriptions of a supervised broker: wanted rooms, and the rooms that the link has confirmed.
 
-One task compares the two for the rooms in ``changed``, sends one change at a time and waits for the answer, so there is
-never a doubt about which answer belongs to which wish. A room that is no longer wanted stays subscribed for a moment
+One task compares both for the rooms in ``changed``. The task sends one change at a time and waits for the answer, so
+each answer belongs to a known change. A room that is no longer wanted stays subscribed for a short time
 (``lingering``), since people reload pages.
 
-``missed`` has the rooms whose members must be told of a gap: all that were wanted when a link failed, or before the
-next link was ready. They are told when their subscription is confirmed.
+``missed`` has the rooms whose members must be told of a gap: all rooms that were wanted when a link failed, or before
+the next link was ready. The members are told when the subscription is confirmed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ __all__ = ["ROOMS_IN_A_CHANGE", "ROOMS_LINGERING", "Answer", "Subscriptions"]
 
 ROOMS_IN_A_CHANGE = 500
 ROOMS_LINGERING = 1_000
-#: Seconds between two gaps that are told because the client of the broker has dropped what arrived.
+#: Seconds between two reports of a gap after the client of the broker has dropped messages.
 OVERRUN_EVERY = 1.0
 
-#: Waits for the result of an exchange over a link, with a deadline.
+#: The type of a function that waits for the result of an exchange over a link, with a deadline.
 Answer = Callable[[BrokerLink, Coroutine[Any, Any, None]], Awaitable[None]]
 
 
@@ -34,8 +34,8 @@ class Subscriptions:
     """The subscriptions of one broker, through all of its links.
 
     Args:
-        linger: seconds that a room stays subscribed once it is not wanted any more.
-        answer: waits for the confirmation of a change, for as long as a broker may take.
+        linger: seconds that a room stays subscribed after it is no longer wanted.
+        answer: waits for the confirmation of a change, with the deadline of the broker.
     """
 
     def __init__(self, linger: float, answer: Answer) -> None:
@@ -47,9 +47,9 @@ class Subscriptions:
         self.wanted: set[str] = set()
         self.confirmed: set[str] = set()
         self.missed: set[str] = set()
-        self.changed: dict[str, None] = {}  # a set in order
+        self.changed: dict[str, None] = {}  # an ordered set
         self._wake = asyncio.Event()
-        self.lingering: dict[str, float] = {}  # room -> when to unsubscribe it, the first one first
+        self.lingering: dict[str, float] = {}  # room -> the time to unsubscribe, the earliest first
         self._linger_timer: asyncio.TimerHandle | None = None
         self.waiting: dict[str, asyncio.Future[None]] = {}
         self._overrun: set[str] = set()
@@ -64,7 +64,7 @@ class Subscriptions:
         self._wake.set()
 
     def link_lost(self) -> None:
-        """Note that every wanted room may miss something until it is confirmed again."""
+        """Note that every wanted room may miss messages until it is confirmed again."""
         self.has_link = False
         self.missed.update(self.wanted)
         self.confirmed.clear()
@@ -74,7 +74,7 @@ class Subscriptions:
         self._release_all()
 
     def stop(self) -> None:
-        """Let everything go that waits."""
+        """Wake all tasks that wait."""
         self.has_link = False
         for timer in (self._linger_timer, self._overrun_timer):
             if timer is not None:
@@ -92,7 +92,7 @@ class Subscriptions:
                     continue
                 self.confirmed.difference_update(drop)
                 await self.answer(link, link.change(add, drop))
-                # What was unsubscribed while the answer was on its way is in `changed` again.
+                # Rooms that were unsubscribed while the task waited for the answer are in `changed` again.
                 self.confirmed.update(add)
                 for room in add:
                     self._release(room)
@@ -111,10 +111,10 @@ class Subscriptions:
                 drop.append(room)
         return add, drop
 
-    # ---- What is wanted ----
+    # ---- Wanted rooms ----
 
     def subscribe(self, room: str, is_started: bool) -> None:
-        """Want a room. Once the broker was started, one that is wanted without a link misses something."""
+        """Want a room. After the start of the broker, a room that is wanted without a link misses messages."""
         if room in self.wanted:
             return
         self.wanted.add(room)
@@ -125,7 +125,7 @@ class Subscriptions:
             self._change(room)
 
     def unsubscribe(self, room: str) -> None:
-        """Want a room no longer; its subscription ends after a moment."""
+        """Want a room no longer; the subscription ends after a short time."""
         if room not in self.wanted:
             return
         self.wanted.discard(room)
@@ -147,7 +147,7 @@ class Subscriptions:
             self._linger_timer = loop.call_later(self.linger, self._end_lingering)
 
     async def subscribed(self, room: str) -> None:
-        """Wait for the confirmation of a room, where a link is there to confirm it."""
+        """Wait for the confirmation of a room; return at once without a link."""
         if not self.has_link or room not in self.wanted or room in self.confirmed:
             return
         waiting = self.waiting.get(room)
@@ -169,7 +169,7 @@ class Subscriptions:
             self._release(room)
 
     def _end_lingering(self) -> None:
-        """Unsubscribe the rooms whose moment is over."""
+        """Unsubscribe the rooms whose time is over."""
         loop = asyncio.get_running_loop()
         self._linger_timer = None
         for room, when in list(self.lingering.items()):
@@ -179,14 +179,14 @@ class Subscriptions:
             del self.lingering[room]
             self._change(room)
 
-    # ---- What arrives ----
+    # ---- Arriving messages ----
 
     def receive(self, room: str, payload: bytes) -> None:
         """Deliver a payload of a room that is wanted."""
         if room not in self.wanted or self.deliver is None:
             return
         if room in self.missed and self.has_link:
-            # The room is subscribed again, and this payload is read before the answer that says so.
+            # The room is subscribed again, and this payload arrives before the answer that confirms it.
             self.missed.discard(room)
             self.tell([room])
         try:
@@ -203,11 +203,11 @@ class Subscriptions:
                 logger.exception("A gap of %d rooms was not told", len(rooms))
 
     def tell_wanted(self, rooms: list[str]) -> None:
-        """Tell some rooms of a gap, but not those that are told of one anyway."""
+        """Tell some rooms of a gap, except those that will be told of one anyway."""
         self.tell([room for room in rooms if room in self.wanted and room not in self.missed])
 
     def overrun(self, room: str) -> None:
-        """Tell of a gap in a room, of which the broker's client has dropped something and may drop more."""
+        """Tell a room of a gap, since the broker's client has dropped its messages and may drop more."""
         if room in self.wanted:
             self._overrun.add(room)
             if self._overrun_timer is None:

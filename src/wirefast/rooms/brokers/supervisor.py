@@ -1,8 +1,8 @@
-"""What every networked broker needs: one link kept alive, and what outlives each link.
+"""The common part of all brokers over a network: keep one link connected, and keep the state that outlives a link.
 
-A ``BrokerLink`` is one connection to one kind of broker, from ``open`` to its first failure. It is never repaired: a
-new one takes its place. ``SupervisedBroker`` opens links, checks that they answer, and hands each one to its two parts:
-`Subscriptions`, what is wanted and what arrives, and `OutgoingQueue`, what leaves.
+A ``BrokerLink`` is one connection to one kind of broker, from ``open`` to its first failure. A new link replaces a
+failed one. ``SupervisedBroker`` opens links, checks that they answer, and gives each link to its two parts:
+`Subscriptions` for wanted rooms and arriving messages, and `OutgoingQueue` for the messages that leave.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Limits", "SupervisedBroker", "forget"]
 
 T = TypeVar("T")
 
-# How often a link that does not answer may go on because it still delivers: its answer stands behind a backlog.
+# How many checks in a row a link may fail while it still delivers: its answer waits behind a backlog.
 EXTENSIONS = 8
 
 
@@ -34,7 +34,7 @@ EXTENSIONS = 8
 class Limits:
     """Seconds and sizes of a supervised broker.
 
-    A connection that stalls without being closed is noticed within ``check_every`` + ``answer_within`` seconds.
+    A connection that stalls without a close is noticed within ``check_every`` + ``answer_within`` seconds.
     """
 
     queue_payloads: int = 10_000
@@ -48,22 +48,23 @@ class Limits:
     linger: float = 1.0
 
     def delay(self, attempt: int) -> float:
-        """Return the seconds before an attempt (0, 1, …): doubled each time up to the longest, and at least half of it.
+        """Return the seconds before an attempt (0, 1, …): doubled each time up to the longest, and from half of that to
+        all of it.
 
-        The jitter keeps a thousand processes from coming back in one moment.
+        The jitter spreads the reconnections of many processes.
         """
         longest = min(self.longest_delay, self.first_delay * 2.0 ** min(attempt, 60))
         return longest * random.uniform(0.5, 1.0)
 
 
 class SupervisedBroker(Broker):
-    """A broker over links of one kind. ``name`` is what messages call it, such as ``Redis at localhost:6379``."""
+    """A broker over links of one kind. ``name`` is its name in texts, such as ``Redis at localhost:6379``."""
 
     def __init__(self, name: str, limits: Limits | None = None) -> None:
         self.name = name
         self.limits = limits = limits or Limits()
         self._identity = secrets.token_hex(8)
-        self._link: BrokerLink | None = None  # the one in use; None while there is none
+        self._link: BrokerLink | None = None  # the current link; None without one
         self._ready_at = 0.0
         self._lost_at = 0.0
         self._supervisor: asyncio.Task[None] | None = None
@@ -73,9 +74,9 @@ class SupervisedBroker(Broker):
 
     @abstractmethod
     def make_link(self, receive: Callable[[str, bytes], None], overrun: Callable[[str], None]) -> BrokerLink:
-        """Make a link that is not open yet."""
+        """Make a link, which is not open yet."""
 
-    # ---- What a hub asks for ----
+    # ---- The interface for a hub ----
 
     async def start(self, deliver: Deliver, gap: Gap) -> None:
         if self._supervisor is not None:
@@ -148,7 +149,7 @@ class SupervisedBroker(Broker):
                 reason = await self._serve(link)
                 self._link_lost(reason)
                 if asyncio.get_running_loop().time() - self._ready_at > 2 * self.limits.longest_delay:
-                    attempt = 0  # the link held for a while; a broker whose links fail at once is not asked more often
+                    attempt = 0  # the link worked for some time; the pauses do not shrink where links fail at once
                 link, attempt = await self._reopen(reason, attempt)
                 self.reconnects += 1
                 seconds = asyncio.get_running_loop().time() - self._lost_at
@@ -174,7 +175,7 @@ class SupervisedBroker(Broker):
                     logger.warning("%s is still away: %s", self.name, reason)
 
     async def _serve(self, link: BrokerLink) -> str:
-        """Do everything that a link is for until it fails, close it, and return the reason."""
+        """Use a link until it fails, close the link, and return the reason."""
         work = (self.subscriptions.keep(link), self.outgoing.keep(link), self._keep_checking(link))
         tasks = [asyncio.ensure_future(part) for part in work]
         first: set[asyncio.Future[Any]] = {*tasks, link.ended}
@@ -184,7 +185,8 @@ class SupervisedBroker(Broker):
             failed = [error for task in tasks if task.done() and (error := task.exception())]
             for task in tasks:
                 task.cancel()
-            # Before they have ended: nats-py swallows a cancellation and waits on, until its connection is closed.
+            # Closed before the tasks have ended: nats-py swallows a cancellation and waits until its connection is
+            # closed.
             await link.close()
             await asyncio.gather(*tasks, return_exceptions=True)
         return link.ended.result() if link.ended.done() else one_line(_as_link_error(failed[0]))
@@ -213,14 +215,15 @@ class SupervisedBroker(Broker):
         """Return the result of an exchange with the broker.
 
         Raises:
-            LinkError: the link has ended, or was silent for that many seconds.
+            LinkError: the link has ended, or did not answer for so many seconds.
         """
         task = asyncio.ensure_future(work)
         either: set[asyncio.Future[Any]] = {task, link.ended}
         try:
             silent = tries = 0
             heard = link.heard
-            # Two halves: a loop that was blocked for long finds the answer in the second, not only the time gone.
+            # Two waits of half the time: after a long block of the loop the first wait times out, and the second reads
+            # the answer.
             while silent < 2 and tries < 2 + EXTENSIONS:
                 await asyncio.wait(either, timeout=within / 2, return_when=asyncio.FIRST_COMPLETED)
                 if task.done():
@@ -247,7 +250,7 @@ class SupervisedBroker(Broker):
             self.subscriptions.receive(room, payload)
 
     def _receive_notice(self, notice: bytes) -> None:
-        """Tell rooms of what another hub has lost ``age`` seconds ago at the latest, of some rooms or of any."""
+        """Tell rooms that another hub lost messages ``age`` seconds ago at the latest: some rooms, or all."""
         try:
             sender, age, rooms = read_notice(notice)
         except ValueError as error:
@@ -255,19 +258,19 @@ class SupervisedBroker(Broker):
             if self.malformed == 1:
                 logger.warning("%s delivered a notice that no hub has sent: %s", self.name, one_line(error))
             return
-        # What was lost before this link was ready is covered by the gap that the link began with.
+        # The gap at the start of this link covers what was lost before.
         if sender != self._identity and asyncio.get_running_loop().time() - age > self._ready_at:
             self._owed.add(None if rooms is None else self.subscriptions.wanted.intersection(rooms))
 
 
 def _as_link_error(error: BaseException) -> LinkError:
-    """Turn what a client library raises beside its own errors into a failed link."""
+    """Turn other exceptions of a client library into a LinkError."""
     if isinstance(error, LinkError):
         return error
     return LinkError(f"{type(error).__name__}: {one_line(error)}")
 
 
 def forget(task: asyncio.Future[Any]) -> None:
-    """Take the result of a task that is not awaited any more, so that asyncio does not log it."""
+    """Read the result of a task that is no longer awaited, so that asyncio does not log its exception."""
     if not task.cancelled():
         task.exception()
