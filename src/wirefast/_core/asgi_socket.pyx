@@ -3,7 +3,7 @@
 
 Two ways lead to the peer. Over ASGI, every message is a dict passed to `receive` and `send`. Directly, when
 the server's own callables arrived unwrapped, the calls of `_core/websocket` reach its Channel without a message
-object. `receive()` and `send()` always speak ASGI; the two ways may be mixed freely.
+object. `receive()` and `send()` always use ASGI messages; an application may use both ways on one socket.
 """
 
 from cpython.object cimport PyObject_GenericSetAttr
@@ -25,10 +25,10 @@ from wirefast._core.places import note
 
 try:
     from starlette.websockets import WebSocketDisconnected
-except ImportError:  # Starlette before it had a name for this
+except ImportError:  # a Starlette without this name
     WebSocketDisconnected = RuntimeError
 
-# Seconds in which a server tells how a peer left that a send has found gone.
+# After a send failed because the peer has left: seconds in which the server tells how the peer left.
 LAST_PATIENCE = 5.0
 
 cdef tuple STATES = (
@@ -40,7 +40,7 @@ cdef object OWN_SEND = None
 
 
 cdef object current_task():
-    """Return the task that runs, or None: also under another kind of loop, and where a coroutine is driven by hand."""
+    """Return the running task; None under another kind of loop, and where code drives a coroutine without a task."""
     try:
         return asyncio.current_task()
     except RuntimeError:
@@ -53,7 +53,7 @@ cdef class AsgiSocket:
         self.scope = scope
         self.receive_callable = receive
         self.send_callable = send
-        # A subclass may have its own, or a tool may have put one on a class, which the shortcuts would pass by.
+        # A subclass may override the method, or a tool may replace it on a class; the shortcuts would not call it.
         cdef object cls = type(self)
         self.patched = cls.receive is not OWN_RECEIVE or cls.send is not OWN_SEND
         if not self.patched:
@@ -78,7 +78,7 @@ cdef class AsgiSocket:
 
     @property
     def client_state(self):
-        """What the client is known to have done (``WebSocketState``)."""
+        """The state of the client's side, as far as it is known (``WebSocketState``)."""
         return STATES[<int> self.client]
 
     @client_state.setter
@@ -87,7 +87,7 @@ cdef class AsgiSocket:
 
     @property
     def application_state(self):
-        """What the application has done (``WebSocketState``)."""
+        """The state of the application's side (``WebSocketState``)."""
         return STATES[<int> self.application]
 
     @application_state.setter
@@ -101,7 +101,7 @@ cdef class AsgiSocket:
             return False
         return self.channel is None or self.channel.is_open()
 
-    # As Starlette has it, but kept here: an attribute of the instance would cost each socket a dict.
+    # Starlette's attribute, kept in a C field: an attribute of the instance would cost each socket a dict.
     @property
     def state(self):
         """What the application keeps with the connection (``starlette.datastructures.State``)."""
@@ -243,7 +243,7 @@ cdef class AsgiSocket:
         return exc
 
     async def _receive_last(self):
-        """receive() once a send has found the peer gone: by its own rules a server tells how the peer left."""
+        """receive() after a send failed because the peer has left: the server tells how the peer left."""
         cdef object receiving = asyncio.ensure_future(self.receive())
         cdef object done
         try:

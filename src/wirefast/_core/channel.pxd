@@ -1,4 +1,4 @@
-# The hole in the core that a server protocol fills: one open WebSocket, seen without ASGI messages.
+# The interface between the core and a server protocol: one open WebSocket, without ASGI messages.
 #
 # A protocol subclasses Channel and overrides the cdef methods marked "protocol". WebSocket calls them
 # when the `receive` and `send` it was given are this channel's own AsgiReceive and AsgiSend, that is,
@@ -22,38 +22,41 @@ cdef class Channel:
     cdef bint connect_taken
     # Whether the peer takes messages that are compressed without a context, once for all sockets.
     cdef bint takes_packed
-    # What tells this connection from others, in exceptions and in copies of its scope: see `_core/whose.py`.
+    # The mark of this connection, in exceptions and in copies of its scope: see `_core/whose.py`.
     cdef object mark
-    # Messages that wait while the transport takes no more; made when one has to, or when a hub watches the end.
+    # Messages that wait while the transport takes no more; made for the first such message, or when a hub watches the
+    # end.
     cdef Outbox outbox
 
-    # protocol: the next event, and its kind; None and NOTHING when there is none. Never awaits.
+    # protocol: the next event, and its kind; None and NOTHING without an event. Never awaits.
     cdef object next_event(self, EventKind* kind)
     # protocol: an asyncio.Future done when next_event has something to give. Cancelling it loses nothing.
     cdef object wait(self)
     # protocol: whether the handshake is accepted and neither side is known to have closed.
     cdef bint is_open(self) noexcept
     # protocol: answer the handshake with 101. ValueError for a subprotocol or header that no server may
-    # send (nothing is written then); OSError when the peer is gone.
+    # send (nothing is written then); OSError when the peer has left.
     cdef int accept(self, object subprotocol, object headers) except -1
     # protocol: frame one message and queue it for the write of this turn of the loop. `data` is copied
     # or written before the call returns. OSError when the transport is closing or lost.
     cdef int send_frame(self, EventKind kind, const char* data, Py_ssize_t size) except -1
     # protocol: None while the writer is below its high-water mark and may go on, else a Future to await;
-    # now and then a bare yield even below it, so that no peer can spin the loop.
+    # from time to time a bare yield below the mark, so that no peer keeps the loop busy.
     cdef object drain(self)
     # protocol: send the close frame (or, before accept, refuse the handshake with 403) and start the
     # closing handshake. `reason` must fit in 123 bytes of UTF-8.
     cdef int close(self, int code, str reason) except -1
     # protocol: the frame of a message, ready for `offer` on any channel of this class.
     cdef bytes ready_frame(self, EventKind kind, bytes data)
-    # protocol, where `takes_packed`: the same compressed; None where that saves nothing.
+    # protocol, where `takes_packed`: the compressed frame of a message; None where compression saves nothing.
     cdef bytes packed_frame(self, EventKind kind, bytes data)
-    # protocol, where `takes_packed`: a message of another context may be sent now; compress none by an earlier one.
+    # protocol, where `takes_packed`: a message of another context may be sent now, so no later message is compressed by
+    # an earlier one.
     cdef int forget_context(self) except -1
-    # protocol: send a ready frame to a peer that may be slow, or leave it to the policy; an Outcome. Never awaits.
+    # protocol: send a ready frame to a peer that may be slow; the policy decides where the frame does not fit. Returns
+    # an Outcome. Never awaits.
     cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1
-    # protocol: close for a reason that is not the application's, whose later close() is then no error.
+    # protocol: close for a reason that is not the application's. A later close() of the application is then no error.
     cdef int dismiss(self, int code, str reason) except -1
     # protocol: seconds since the oldest message in the outbox came; 0 where nothing waits.
     cdef double waiting_for(self) except? -1.0
@@ -64,7 +67,7 @@ cdef class Channel:
 
 
 cdef extern from "Python.h":
-    # NULL with an error set, for text_error to look at: nothing is checked where there is none.
+    # The UTF-8 of a text; NULL with an error set, which text_error reads.
     const char* utf8_of "PyUnicode_AsUTF8AndSize"(object text, Py_ssize_t* size) noexcept
 
 # After utf8_of gave NULL: the text with U+FFFD for its lone surrogates. Where `text` is no str, a TypeError in words of

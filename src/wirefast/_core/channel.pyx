@@ -1,9 +1,9 @@
-"""The hole that a server protocol fills, and the ASGI callables laid over it.
+"""The interface that a server protocol implements, and the ASGI callables over it.
 
-``Channel`` is one WebSocket as the core sees it: events in, frames out, no dict and no queue hop.
-``AsgiReceive`` and ``AsgiSend`` say the same in ASGI messages (ASGI 3, WebSocket spec version 2.4), so
-any application can be run on a protocol that implements ``Channel``, and code that recognises the two
-callables (they carry their ``channel``) may skip the messages altogether.
+``Channel`` is one WebSocket for the core: events in, frames out, without a dict or a queue for each message.
+``AsgiReceive`` and ``AsgiSend`` offer the same as ASGI messages (ASGI 3, WebSocket spec version 2.4), so any
+application runs on a protocol that implements ``Channel``. Code that recognises the two callables (they carry their
+``channel``) may use the channel without ASGI messages.
 """
 
 cimport cython
@@ -21,7 +21,7 @@ from wirefast._core.unicode import well_formed
 
 
 cdef class Channel:
-    """Base of the protocols; every method marked "protocol" in the .pxd is theirs to override."""
+    """Base of the protocols, which override every method that the .pxd marks "protocol"."""
 
     cdef object next_event(self, EventKind* kind):
         raise NotImplementedError
@@ -125,8 +125,8 @@ cdef class AsgiReceive:
 cdef class AsgiSend:
     """The ``send`` of an ASGI WebSocket application.
 
-    Raises OSError (also a later call) once the peer is gone, ValueError for a header or subprotocol
-    that must not be sent, RuntimeError for a message that the state of the connection does not allow.
+    Raises OSError (also in later calls) after the peer has left, ValueError for a header or subprotocol that must not
+    be sent, RuntimeError for a message that the state of the connection does not allow.
     """
 
     def __cinit__(self, Channel channel not None):
@@ -174,7 +174,7 @@ cdef class AsgiSend:
         return self.channel.close(number, PyUnicode_FromObject(reason))
 
     cdef object dispatch(self, dict message):
-        """Do what the message says; an awaitable when the caller has to wait, else None."""
+        """Execute the message. Returns an awaitable where the caller has to wait, else None."""
         cdef object kind = message["type"]
         if kind == "websocket.send":
             self.send_data(message)

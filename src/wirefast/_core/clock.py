@@ -1,7 +1,7 @@
-"""Two functions that give the time to what expires without a timer. A test can move both.
+"""Two functions that return the time, for code that expires things without a timer. A test can move both.
 
-Timers of wirefast are timers of the event loop, and what they wait for is measured by ``loop.time()``. What no timer
-waits for, such as the end of a token or of a ticket, asks here. `wirefast.testing` moves all of these together.
+Timers of wirefast are timers of the event loop and use ``loop.time()``. Code without a timer, such as the check of a
+token or of a ticket, asks these functions. `wirefast.testing` moves all clocks together.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["monotonic", "move", "wall_time"]
 
 
 def monotonic() -> float:
-    """Return seconds that only go up; differences of two of them are durations."""
+    """Return seconds of a clock that never goes back; the difference of two values is a duration."""
     return time.monotonic() + ahead()
 
 
 def wall_time() -> float:
-    """Return seconds since the epoch, as of now."""
+    """Return the current time in seconds since the epoch."""
     return time.time() + ahead()

@@ -1,8 +1,8 @@
 """How a WebSocket ends: the close codes, what a close frame may hold, and the reasons that wirefast gives.
 
-A code has up to three uses. A close frame may carry most codes (`CloseCode.in_frame`), in both directions alike. The
-application is told three more, which no frame carries: 1005, 1006 and 1015 say how a connection ended without a code.
-1004 has no meaning. A reason goes with its code in the frame, as UTF-8 of at most 123 bytes.
+A close frame may carry most codes (`CloseCode.in_frame`), in both directions. No frame carries 1005, 1006 and 1015:
+they tell the application how a connection ended without a code. 1004 has no meaning. The frame has the reason after the
+code, as UTF-8 of at most 123 bytes.
 
 Numbers in compiled code come from ``csrc/close.h`` (through close.pxd); a test keeps them equal to those here.
 """
@@ -32,18 +32,19 @@ NO_TLS = 1015
 FIRST_UNREGISTERED = 3000
 LAST_PRIVATE = 4999
 
-# Of the private range (RFC 6455, section 7.4.2), those that wirefast sends: 4000 and HTTP's status for the same.
+# The codes of the private range (RFC 6455, section 7.4.2) that wirefast sends: 4000 plus the HTTP status of the same
+# meaning.
 UNAUTHORIZED = 4401
 FORBIDDEN = 4403
 TIMED_OUT = 4408
 REPLACED = 4409
 
-#: Bytes of UTF-8 that fit into a close frame beside the code (RFC 6455, section 5.5).
+#: Bytes of UTF-8 that fit into a close frame after the code (RFC 6455, section 5.5).
 MAX_REASON = 123
 
 
 class CloseCode(NamedTuple):
-    """What is known of one code.
+    """The meaning and the use of one code.
 
     Attributes:
         meaning: in a few words.
@@ -74,7 +75,7 @@ CODES = {
     NO_TLS: CloseCode("the TLS handshake failed", False),
 }
 
-# Reasons, by the code that they go with.
+# The reasons of each code.
 #: PROTOCOL_ERROR. Faults of a frame's header have their texts in csrc/frame.c.
 MALFORMED_CLOSE = "malformed close frame"
 INVALID_CODE = "invalid close code"
@@ -116,17 +117,17 @@ PING_TIMEOUT = "keepalive ping timeout"
 
 
 def too_slow(messages: int, size: int) -> str:
-    """Give the reason of TRY_AGAIN_LATER for a socket that reads too slowly: what waits for it."""
+    """Return the reason of TRY_AGAIN_LATER for a socket that reads too slowly, with the number of waiting messages."""
     return f"too slow: {messages} messages, {size} bytes waiting"
 
 
 def send_timed_out(seconds: float) -> str:
-    """Give the reason of TRY_AGAIN_LATER for a send that waited longer than its route allows."""
+    """Return the reason of TRY_AGAIN_LATER for a send that waited longer than its route allows."""
     return f"too slow: a send waited {seconds:g} s"
 
 
 def is_frame_code(code: int) -> bool:
-    """Tell whether a close frame may carry a code (RFC 6455, section 7.4)."""
+    """Return whether a close frame may carry a code (RFC 6455, section 7.4)."""
     known = CODES.get(code)
     return FIRST_UNREGISTERED <= code <= LAST_PRIVATE if known is None else known.in_frame
 

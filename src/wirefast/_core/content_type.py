@@ -1,4 +1,4 @@
-"""Content types, as the standard library's e-mail parser reads them, which is what FastAPI asks."""
+"""Content types, read by the standard library's e-mail parser as in FastAPI."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 def is_json_media_type(value: bytes) -> bool:
     """Whether a Content-Type header names JSON: ``application/json`` or ``application/*+json``, parameters aside."""
-    # The header comes from the client: what is remembered is bounded in number and in length.
+    # The header comes from the client, so the cache has a bound of entries and of their length.
     return _remembered(value) if len(value) <= 128 else _is_json(value)
 
 

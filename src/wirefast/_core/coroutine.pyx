@@ -1,4 +1,4 @@
-"""The awaitable that stands for a compiled coroutine. See coroutine.pxd."""
+"""CompiledCoroutine, an awaitable that replaces a coroutine compiled by Cython. See coroutine.pxd."""
 
 cimport cython
 from cpython.object cimport PyObject
@@ -18,8 +18,8 @@ cdef extern from *:
         return (PySendResult) coroutine_step(self, value, result);
     }
 
-    /* One StopIteration that is used again and again, as long as it was not kept and passed through no frame. */
-    static PyObject *coroutine_spare_stop;
+    /* One StopIteration, which is used again unless other code kept it or it passed through a frame. */ static PyObject
+    *coroutine_spare_stop;
 
     static int coroutine_spare_is_clean(void)
     {
@@ -55,11 +55,9 @@ cdef extern from *:
     #endif
     }
 
-    /* The spare one must not keep the value, a whole message, alive. */
-    static void coroutine_let_go(void)
-    {
-        if (coroutine_spare_is_clean())
-            Py_CLEAR(((PyStopIterationObject *) coroutine_spare_stop)->value);
+    /* The spare StopIteration must not keep the value alive, which may be a whole message. */ static void
+    coroutine_let_go(void) { if (coroutine_spare_is_clean()) Py_CLEAR(((PyStopIterationObject *)
+            coroutine_spare_stop)->value);
         else
             Py_CLEAR(coroutine_spare_stop);
     }
@@ -106,9 +104,8 @@ cdef extern from *:
         return iterator;
     }
 
-    /* The error that is set, normalised and with its traceback, which is then no longer set. */
-    static PyObject *coroutine_take_error(void)
-    {
+    /* Takes the error that is set, normalised and with its traceback. No error is set afterwards. */ static PyObject
+    *coroutine_take_error(void) {
     #if PY_VERSION_HEX >= 0x030C0000
         return PyErr_GetRaisedException();
     #else
@@ -133,7 +130,7 @@ cdef extern from *:
     object coroutine_take_error()
     PyObject** coroutine_function_code(PyObject* function)
     bint PyCoro_CheckExact(object value)
-    # A PySendResult; -1 with an error set, which is looked at by hand.
+    # A PySendResult; -1 with an error set, which the caller checks.
     int PyIter_Send(object iterator, object value, PyObject** result) noexcept
     int PyErr_WarnFormat(object category, Py_ssize_t level, const char* format, ...) noexcept
     void PyErr_WriteUnraisable(PyObject* where)
@@ -144,12 +141,13 @@ cdef enum:             # PySendResult
 
 
 async def _awaiting(awaitable):
-    """Return a coroutine that awaits what is awaitable in a rarer way, or fails as ``await`` does."""
+    """Return a coroutine that awaits any other kind of awaitable; for an object of another type fail as ``await``
+    does."""
     return await awaitable
 
 
 cdef int step(PyObject* coroutine, PyObject* value, PyObject** result) except -1:
-    """Run to the next yield (1) or to the end (0). result[0] is a new reference to what came of it."""
+    """Run to the next yield (1) or to the end (0). result[0] is a new reference to the yielded value or the result."""
     cdef bint suspended = False
     cdef object outcome = (<CompiledCoroutine> coroutine).go_on(<object> value, &suspended)
     Py_INCREF(outcome)
@@ -159,10 +157,10 @@ cdef int step(PyObject* coroutine, PyObject* value, PyObject** result) except -1
 
 @cython.freelist(64)
 cdef class CompiledCoroutine:
-    """Base of the coroutines that are written out. See the .pxd for what a subclass gives."""
+    """Base of these coroutines. The .pxd says what a subclass defines."""
 
     def __init__(self):
-        # Not run by the factories; an object without its owner would be followed through NULL.
+        # The factories do not call __init__. An object without its owner would dereference NULL.
         raise TypeError("coroutines are made by calling a coroutine function")
 
     cdef object start(self):
@@ -175,7 +173,7 @@ cdef class CompiledCoroutine:
         raise exc
 
     cdef object wait_for(self, object awaitable):
-        """Await this next. Always None, so that start() and resume() can return it."""
+        """Await this next. Returns None, which start() and resume() return."""
         cdef PyObject* iterator
         if PyCoro_CheckExact(awaitable):
             self.inner = awaitable
@@ -189,7 +187,7 @@ cdef class CompiledCoroutine:
         return None
 
     cdef object go_on(self, object value, bint* suspended):
-        """Send a value in; what is yielded (suspended[0] is then True), or the result."""
+        """Send a value in. Returns the yielded value (suspended[0] is then True), or the result."""
         cdef PyObject* given
         cdef object outcome = None
         cdef int status
@@ -267,7 +265,7 @@ cdef class CompiledCoroutine:
         raise StopIteration(outcome)
 
     def close(self):
-        """End the coroutine where it waits. One that never began never will, without a warning."""
+        """End the coroutine where it waits. A coroutine that has not begun never begins, and gives no warning."""
         cdef object inner = self.inner
         cdef bint waits = self.stage == SUSPENDED
         if self.stage == FINISHED and inner is not None:
@@ -279,7 +277,7 @@ cdef class CompiledCoroutine:
 
     @property
     def cr_await(self):
-        """What is being awaited, or None."""
+        """The awaited object, or None."""
         return self.inner
 
     @property
@@ -296,7 +294,7 @@ cdef class CompiledCoroutine:
         return "WebSocket." + self.name
 
     def __getitem__(self, key):
-        # What a forgotten await meets most often, in Python's words for a coroutine, and what to write.
+        # The usual result of a forgotten await: Python's error for a coroutine, and what to write.
         raise TypeError(f"'coroutine' object is not subscriptable; write: await websocket.{self.name}(...)")
 
     def __repr__(self):
@@ -325,7 +323,7 @@ cdef int never_awaited(str name) noexcept:
 
 
 cdef int mark_coroutine_function(object function) except -1:
-    # inspect looks at the flags of the code object, which Cython sets for `async def` alone, and which are read-only.
+    # inspect reads the flags of the code object. They are read-only, and Cython sets them only for `async def`.
     cdef PyObject** place
     cdef object code, before
     if type(function) is not type(_awaiting):
@@ -340,7 +338,7 @@ cdef int mark_coroutine_function(object function) except -1:
 
 
 cdef int register(object subclass) except -1:
-    # Cython's own would untrack and track the object again before it calls the base's.
+    # Cython's deallocation would untrack and track the object again before it calls the base's.
     coroutine_share_dealloc(subclass, CompiledCoroutine)
     return 0
 

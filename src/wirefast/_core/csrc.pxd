@@ -1,4 +1,4 @@
-# The C libraries under csrc/, declarations only; the headers there are their documentation.
+# Declarations of the C libraries under csrc/, whose headers are the documentation.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t

@@ -1,14 +1,14 @@
-# Times at which something is due, for very many at once: one timer of the event loop for all of one clock.
+# Deadlines, for very many at once: one timer of the event loop for all deadlines of one clock.
 
 
 cdef class Deadline:
-    """Something that is due at a time; a subclass says what happens then."""
+    """A time at which something happens; a subclass says what."""
     cdef double when             # on the clock of its wheel
-    cdef set bucket              # where it waits; None: nowhere
-    cdef bint ready              # its time has come, and its turn has not
+    cdef set bucket              # the bucket in which it waits; None: it does not wait
+    cdef bint ready              # its time has come, but it is not called yet
     cdef Deadlines wheel
 
-    # Called in the loop, at the time or later.
+    # The loop calls this at the time or later.
     cdef int due(self) except -1
 
 
@@ -17,13 +17,13 @@ cdef class Deadlines:
     cdef object __weakref__
     cdef readonly object loop
     cdef object clock            # function of no arguments that gives seconds
-    cdef bint is_monotonic       # and these are those of the system's monotonic clock
+    cdef bint is_monotonic       # whether `clock` is the system's monotonic clock
     cdef double longest          # seconds that the timer sleeps at most: a clock of the day may jump
     cdef dict buckets            # tick -> set; an empty set stays until its time, so that no tick is in the heap twice
-    cdef long long last_tick     # the tick that was asked for last, and its bucket; -1: none
+    cdef long long last_tick     # the latest requested tick, and its bucket; -1: none
     cdef set last_bucket
     cdef list heap               # ticks
-    cdef object waiting          # deque of those whose time has come
+    cdef object waiting          # deque of the deadlines whose time has come
     cdef object timer
     cdef double timer_at
     cdef bint running

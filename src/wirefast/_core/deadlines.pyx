@@ -1,8 +1,8 @@
 """One timer for all deadlines of a loop and a clock: first messages, idle sockets, lifetimes, expiries.
 
-A deadline waits in a bucket of 50 ms. One far away waits in a wider bucket that begins before its time, and moves to a
-narrow one then, so that a day of deadlines is a bounded number of buckets. Many that are due at once are called a few in
-each turn of the loop.
+A deadline waits in a bucket of 50 ms. A deadline far away waits in a wider bucket that begins before the deadline, and
+moves to a narrow bucket then, so that a day of deadlines is a bounded number of buckets. Where many deadlines are due
+at once, each turn of the loop calls a few of them.
 """
 
 from wirefast._core.instant cimport monotonic
@@ -21,16 +21,16 @@ cdef enum:
     DEADLINES_PER_TURN = 64
 # Seconds of a tick.
 cdef double GRAIN = 0.05
-# Seconds between two looks at the clock of the day, which an operator may have set meanwhile.
+# Seconds between two reads of the clock of the day, which an operator may set.
 CLOCK_EVERY = 5.0
-# Seconds that the timer of a loop's own clock sleeps at most.
+# The most seconds that the timer of a loop's own clock sleeps.
 cdef double LONG = 1e6
 
-# id(loop) -> Deadlines, which hold their loop: an id is not used again while its entry is there.
+# id(loop) -> Deadlines. An entry holds its loop, so no other loop has the same id meanwhile.
 cdef object by_loop = WeakValueDictionary()
 cdef object by_day = WeakValueDictionary()
 cdef object BASE_TIME = asyncio.BaseEventLoop.time
-# Those of the loop that asked last.
+# The deadlines of the loop that asked last.
 cdef Deadlines latest = None
 
 
@@ -55,11 +55,11 @@ cdef class Deadlines:
         return monotonic() if self.is_monotonic else self.clock()
 
     cdef int schedule(self, Deadline deadline, double when) except -1:
-        """Be due at a time of the clock, instead of an earlier one."""
+        """Set the time of a deadline on the clock, in place of an earlier time."""
         return self.schedule_at(deadline, when, self.now())
 
     cdef int schedule_at(self, Deadline deadline, double when, double now) except -1:
-        """Do the same where the time is known."""
+        """As `schedule`, where the current time is known."""
         cdef double away = when - now
         cdef long long tick
         cdef set bucket
@@ -108,7 +108,7 @@ cdef class Deadlines:
         return 0
 
     def fire(self):
-        """Take out what is due; the timer's callback."""
+        """Take out the deadlines that are due; the callback of the timer."""
         cdef long long now = <long long> (self.now() / GRAIN + 0.001)
         cdef Deadline deadline
         cdef set bucket
@@ -126,7 +126,7 @@ cdef class Deadlines:
             self.run()
 
     def run(self):
-        """Call a few of those that are due, and the rest in turns of the loop that follow."""
+        """Call a few of the deadlines that are due; later turns of the loop call the rest."""
         cdef Deadline deadline
         cdef int called = 0
         cdef double now = self.now()
@@ -154,24 +154,24 @@ cdef class Deadlines:
 
     @property
     def ticks(self):
-        """How many buckets there are."""
+        """The number of buckets."""
         return len(self.buckets)
 
 
 cdef bint has_own_time(object loop) except -1:
-    """Return whether ``loop.time()`` is asyncio's, the monotonic clock, which need not be called."""
+    """Return whether ``loop.time()`` is asyncio's monotonic clock, so that the call can be saved."""
     return getattr(type(loop), "time", None) is BASE_TIME and "time" not in getattr(loop, "__dict__", ())
 
 
 def clock_replaced(loop):
-    """Ask the loop for the time from now on: its ``time()`` was replaced."""
+    """Call ``loop.time()`` from now on, because a test has replaced it."""
     cdef Deadlines found = by_loop.get(id(loop))
     if found is not None:
         found.clock, found.is_monotonic = loop.time, False
 
 
 def wall_clock():
-    """Return the time of the day in seconds, as of now, also where a test moves it."""
+    """Return the current time in seconds since the epoch, also where a test moves the clock."""
     return clock.wall_time()
 
 
@@ -204,11 +204,11 @@ cdef class Call(Deadline):
         return 0
 
     def at(self, Deadlines wheel not None, double when):
-        """Be due at a time of the wheel's clock, instead of an earlier one."""
+        """Set the time, on the clock of the wheel, in place of an earlier time."""
         wheel.schedule(self, when)
 
     def cancel(self):
-        """Be due no more."""
+        """Cancel the deadline."""
         if self.wheel is not None:
             self.wheel.cancel(self)
 

@@ -9,19 +9,20 @@ cdef class Entry:
     cdef object endpoint
     cdef object methods          # set of str; None: any (and for WebSockets)
     cdef bint names_route        # scope["route"] is set to it
-    cdef Gate gate               # what a WebSocket handshake has to pass; None: nothing
+    cdef Gate gate               # the gate of WebSocket handshakes; None: without one
     cdef bint runs_app           # a WebSocket route with Starlette's handle(), which need not be called
 
 
 cdef class Opaque:
-    """A route that must be asked: Mount, Host, any other BaseRoute."""
+    """A route whose ``matches`` must be called: Mount, Host, any other BaseRoute."""
     cdef Py_ssize_t order
     cdef object route
     cdef Gate gate
 
 
 cdef class RouteTable:
-    """The routes of one router for one protocol, frozen: what matches a scope first, in declaration order."""
+    """The frozen routes of one router for one protocol. Finds the first route, in declaration order, that matches a
+    scope."""
     cdef Matcher matcher
     cdef list entries            # parallel to the matcher's patterns
     cdef list opaque

@@ -1,4 +1,5 @@
-"""Choosing the route of a connection: Starlette's rule (the first declared that matches), at one cost for any number."""
+"""Choose the route of a connection by Starlette's rule, the first declared that matches. The cost is the same for any
+number of routes."""
 
 cimport cython
 from cpython.object cimport PyObject_GenericGetAttr
@@ -18,7 +19,7 @@ from wirefast._core.hooks import is_replaced
 cdef object SHARED_KEY = keys.SHARED
 cdef object FULL = Match.FULL
 cdef object NONE = Match.NONE
-# Where the ``handle`` of a route that no class of the user's has changed is written.
+# The module that defines the ``handle`` of a route, unless a class of the user overrides it.
 cdef tuple PLAIN = ("starlette.routing", "wirefast.routes.http")
 # Starlette's ``WebSocketRoute.handle``, which only calls the app. None where a tool has replaced it.
 cdef object HANDLE = None if is_replaced(WebSocketRoute, "handle") else WebSocketRoute.handle
@@ -58,7 +59,8 @@ cdef class Opaque:
 
 
 cdef int update(object scope, object child_scope) except -1:
-    """Add what a route's ``matches`` gave; what FastAPI and we keep under "fastapi" is merged, not replaced."""
+    """Add the child scope of a route's ``matches``; the dict that FastAPI and wirefast keep under "fastapi" is
+    merged."""
     cdef object shared = child_scope.get(SHARED_KEY)
     if isinstance(shared, dict) and SHARED_KEY in scope:
         child_scope = {**child_scope, SHARED_KEY: {**scope[SHARED_KEY], **shared}}
@@ -67,12 +69,12 @@ cdef int update(object scope, object child_scope) except -1:
 
 
 def update_scope(scope, child_scope):
-    """Add what a route's ``matches`` gave to a scope; see update()."""
+    """Add the child scope of a route's ``matches`` to a scope; see update()."""
     update(scope, child_scope)
 
 
 cdef bint refuses_plainly(Entry entry) except -1:
-    """Whether the route answers a method that it lacks with 405."""
+    """Whether the route answers 405 to a method that it does not have."""
     return getattr(type(entry.route).handle, "__module__", None) in PLAIN
 
 
@@ -87,7 +89,7 @@ cdef class RouteTable:
         ])
 
     cdef object enter(self, Entry entry, dict params, object scope):
-        """Note the match in the scope; what to call with (scope, receive, send)."""
+        """Note the match in the scope. Returns what to call with (scope, receive, send)."""
         cdef object outer = find_in(scope, "path_params", None)
         if outer:
             params = {**outer, **params}
@@ -98,7 +100,7 @@ cdef class RouteTable:
         if entry.runs_app:
             # Read ``app`` from the copy itself; its class forwards other names to the declared route.
             return PyObject_GenericGetAttr(entry.route, "app")
-        # An operation of ours lets the loop turn by itself.
+        # An operation of wirefast's lets the loop turn by itself.
         return entry.route.handle if entry.names_route or entry.methods is None else paced(entry.route.handle)
 
     cdef object ask(self, object scope, Py_ssize_t* position, Py_ssize_t before):
@@ -138,9 +140,9 @@ cdef class RouteTable:
         return app if entry.gate is None else entry.gate.enter(scope, app)
 
     def select_http(self, scope):
-        """As select_websocket; a route that matches all but the method is taken when no other matches.
+        """As select_websocket; where no route matches, take the first that matches all but the method.
 
-        An endless response of a route that is not ours lets the loop turn.
+        An endless response of another framework's route is made to let the loop turn.
         """
         cdef Py_ssize_t index = -1, position = 0, before
         cdef str path = route_path(scope)

@@ -1,20 +1,21 @@
-# Running a Python coroutine that will probably not suspend, without the cost of a full await.
+# Run a Python coroutine that will probably not suspend, without the cost of a full await.
 #
 #     value = begin(coroutine, &done)
 #     if not done:
 #         value = await value
 #
-# Most coroutines met here (dependencies, an ASGI receive with a message ready, an ASGI send) return at
-# their first step. begin() takes that step in place; only one that suspended is handed back to be awaited.
+# Most of these coroutines (dependencies, an ASGI receive with a message ready, an ASGI send) return at their first
+# step. begin() runs that step in place; a coroutine that suspended is returned, to be awaited.
 
 cdef object begin(object awaitable, bint* done)
 
-# The same for what is known to be a coroutine, also one that Cython compiled, which begin() leaves alone.
+# The same for an object that is known to be a coroutine, also one compiled by Cython; begin() does not run those.
 cdef object begin_compiled(object coroutine, bint* done)
 
-# The same for one step of an asynchronous generator (what its __anext__ gave). stopped[0]: it has ended, which is done
-# too. A step that waits raises StopAsyncIteration where it is awaited.
+# The same for one step of an asynchronous generator (the result of its __anext__). stopped[0]: the generator has ended;
+# done[0] is set too. The await of a step that waits raises StopAsyncIteration at the end.
 cdef object begin_step(object awaitable, bint* done, bint* stopped)
 
-# The same for the first step of a generator that is a dependency: one that ends is told so by RuntimeError.
+# The same for the first step of a generator that is a dependency; RuntimeError where the generator ends without a
+# value.
 cdef object begin_first(object awaitable, bint* done)

@@ -4,18 +4,18 @@ cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
-# What contextlib says of a generator that ends before its first item.
+# The text of contextlib's error for a generator that ends before its first item.
 cdef str NO_ITEM = "generator didn't yield"
 
 cdef extern from *:
     """
     static int drive_raise_current(void) { return -1; }
     """
-    # The error that is set already.
+    # Returns -1 for the error that is already set.
     int raise_current "drive_raise_current"() except -1
 
 cdef extern from "Python.h":
-    # As PyIter_Send below, but its error is looked at by hand.
+    # As PyIter_Send below, but the caller checks for the error.
     int send_unchecked "PyIter_Send"(object iterator, object value, PyObject** result) noexcept
     bint PyErr_ExceptionMatches(object kind) noexcept
     void PyErr_Clear() noexcept
@@ -33,7 +33,7 @@ cdef object begin(object awaitable, bint* done):
 
 
 cdef object begin_compiled(object awaitable, bint* done):
-    """As begin, for what is known to be a coroutine, a compiled one too."""
+    """As begin, for an object that is known to be a coroutine, also one compiled by Cython."""
     cdef PyObject* result = NULL
     cdef object value
     cdef int status
@@ -48,7 +48,7 @@ cdef object begin_compiled(object awaitable, bint* done):
 
 
 cdef object begin_step(object awaitable, bint* done, bint* stopped):
-    """Return the item of a step that gave one at once, or what is still to be awaited. The end costs no exception."""
+    """Return the item of a step that gave it at once, or what is still to be awaited. The end costs no exception."""
     cdef PyObject* result = NULL
     cdef object value
     cdef int status = send_unchecked(awaitable, None, &result)
@@ -68,7 +68,7 @@ cdef object begin_step(object awaitable, bint* done, bint* stopped):
 
 
 cdef object begin_first(object awaitable, bint* done):
-    """Return the item of a generator that gave one at once, or what is still to be awaited."""
+    """Return the item of a generator that gave it at once, or what is still to be awaited."""
     cdef bint stopped
     cdef object value = begin_step(awaitable, done, &stopped)
     if stopped:
@@ -88,7 +88,7 @@ cdef Suspended suspended(object coroutine, object waits_for):
 @cython.final
 @cython.freelist(64)
 cdef class Suspended:
-    """Awaits the rest of a coroutine whose first step was taken already."""
+    """Awaits the rest of a coroutine whose first step has run."""
 
     cdef object coroutine
     # What the first step yielded (None is a bare yield), to be passed on to the event loop once.

@@ -1,4 +1,4 @@
-"""Models of pydantic's as values for JSON, where pydantic itself gives up."""
+"""pydantic models as values for JSON, also where pydantic's JSON mode raises."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def dumped(dump: Callable[..., Any], **options: Any) -> Any:
-    """Return ``dump(mode="json")``, or ``mode="python"`` where pydantic cannot: half a pair in a key, deep values.
+    """Return ``dump(mode="json")``, or ``mode="python"`` where pydantic raises: a lone surrogate in a key, deep values.
 
     Args:
         dump: ``model_dump`` of a model, or ``dump_python`` with its value.
@@ -18,7 +18,7 @@ def dumped(dump: Callable[..., Any], **options: Any) -> Any:
     except UnicodeEncodeError:
         pass
     except ValueError as exc:
-        # Of deep values pydantic 2.12 says "depth exceeded".
+        # For deep values pydantic 2.12 says "depth exceeded".
         if not any(words in str(exc) for words in ("serialization depth", "depth exceeded", "surrogates not allowed")):
             raise
     return dump(mode="python", **options)

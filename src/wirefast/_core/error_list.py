@@ -1,4 +1,4 @@
-"""A close reason that is a list: FastAPI's refusal of invalid parameters, which says what is wrong to no client."""
+"""The close reason of invalid parameters: the list of errors. FastAPI's own refusal gives a client no errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PART_MAX, MESSAGE_MAX = 64, 256
 
 
 def refusal_of_errors(channel: Any, errors: list[Any]) -> str:
-    """Return the reason as JSON text, and have the server explain it where it can.
+    """Return the reason as JSON text. A server of ours also gets the list, for its response.
 
     Args:
         channel: of the connection.

@@ -9,24 +9,24 @@ from wirefast._core.close import ABNORMAL, EXPECTED_BINARY, EXPECTED_TEXT, UNSUP
 
 try:
     from starlette.websockets import WebSocketDisconnected
-except ImportError:  # Starlette before it had a name for this
+except ImportError:  # a Starlette without this name
     WebSocketDisconnected = RuntimeError  # type: ignore[assignment,misc]
 
 
 def blame_peer(exc: Exception, reason: str) -> Exception:
     """Mark an exception as caused by what the peer sent.
 
-    It is raised to the application as it is. Where no handler takes it, our server closes with 1003 (RFC 6455,
-    section 7.4.1: data that cannot be accepted) and this reason, and logs a line instead of a traceback.
+    The application gets the exception unchanged. Where no handler takes it, our server closes with 1003 (RFC 6455,
+    section 7.4.1: data that cannot be accepted) and this reason, and logs one line, without a traceback.
     """
     exc.wirefast_close = (UNSUPPORTED_DATA, reason)  # type: ignore[attr-defined]
     return exc
 
 
 class UnexpectedFrame(KeyError):
-    """A text frame where a binary one was asked for, or the reverse.
+    """A text frame where the application asked for a binary frame, or the reverse.
 
-    Still a ``KeyError`` of ``"text"`` or ``"bytes"``, which is what Starlette raises there.
+    Also a ``KeyError`` of ``"text"`` or ``"bytes"``, as in Starlette.
 
     Args:
         wanted: ``"text"`` or ``"bytes"``, the kind that was asked for.
@@ -44,10 +44,10 @@ class UnexpectedFrame(KeyError):
 
 
 class PeerGone(WebSocketDisconnect, WebSocketDisconnected):
-    """A send on a socket whose peer a send of another task has found gone; the code is 1006.
+    """A send after a send of another task failed because the peer has left; the code is 1006.
 
-    Starlette raises a RuntimeError there, so this is one too, for those who catch it. The handler has made no error,
-    though: the send before was that of a hub, or of another handler.
+    Starlette raises a RuntimeError there, so this class is one, for code that catches it. The handler has made no
+    mistake: a hub or another handler made the earlier send.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,8 @@ class PeerGone(WebSocketDisconnect, WebSocketDisconnected):
 
 
 class LimitExceeded(WebSocketException):
-    """A receive met a message beyond a limit whose ``on_excess`` is ``"error"``; the message is dropped.
+    """A message beyond a limit whose ``on_excess`` is ``"error"``; the message is dropped.
 
-    The socket stays open where a handler catches this; else it is closed with ``code`` and ``reason``.
+    The socket stays open where a handler catches the exception; otherwise the socket is closed with ``code`` and
+    ``reason``.
     """

@@ -1,4 +1,4 @@
-"""Leaving generator dependencies when something went wrong; the quiet way out is compiled (``_core.solver``)."""
+"""End generator dependencies after an exception. ``_core.solver``, which is compiled, ends them without one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from wirefast._core.foreign import task_states
 
 
 def inside_cancel_scope() -> bool:
-    """Whether an anyio cancel scope encloses the running task, so that clean-up needs a shield against it.
+    """Whether an anyio cancel scope encloses the running task, so that clean-up needs a shield.
 
-    True when that cannot be known: under trio, or with an anyio laid out differently.
+    True where that is unknown: under trio, or with an anyio of other internals.
     """
     if task_states is None:
         return True
@@ -82,6 +82,6 @@ def _started(generator: Any) -> Any:
 
 
 async def shielded(awaitable: Any) -> Any:
-    """Await something that the cancel scopes around us do not cancel."""
+    """Await something without cancellation by the cancel scopes around this code."""
     with CancelScope(shield=True):
         return await awaitable

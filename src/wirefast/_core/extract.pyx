@@ -2,7 +2,7 @@
 """Raw parameter values out of an ASGI scope: query string, cookies, headers.
 
 Each function makes one pass and gives what Starlette's ``QueryParams``, ``HTTPConnection.cookies`` and ``Headers``
-would give; the cutting and decoding is csrc/query.h. Nothing here is cached: who calls keeps the result.
+would give; csrc/query.h cuts and decodes. Nothing is cached here: the caller keeps the result.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -21,12 +21,12 @@ from wirefast._core.csrc cimport (
     query_text,
 )
 
-# Names and values up to this many bytes once decoded need no memory from the heap.
+# Decoded names and values of up to this many bytes need no memory from the heap.
 cdef enum:
     STACK_BYTES = 512
 
 
-# A buffer that lives for one call: on the stack, or on the heap once something longer comes.
+# A buffer of one call: on the stack, or on the heap for a longer text.
 cdef struct Buffer:
     char* heap
     size_t room
@@ -34,7 +34,7 @@ cdef struct Buffer:
 
 
 cdef char* reserve(Buffer* buffer, size_t size) except NULL:
-    """At least ``size`` bytes; what the buffer held is lost."""
+    """At least ``size`` bytes; the old content is lost."""
     if size <= STACK_BYTES:
         return buffer.stack
     if size > buffer.room:
@@ -104,7 +104,8 @@ cpdef list parse_query(bytes query):
 
 
 cpdef dict parse_cookies(object headers):
-    """Return the cookies of ``scope["headers"]`` as ``HTTPConnection.cookies`` does: of all headers, the last wins."""
+    """Return the cookies of ``scope["headers"]`` as ``HTTPConnection.cookies`` does: the last of a name, over all
+    headers."""
     cdef dict cookies = {}
     cdef query_cursor cursor
     cdef query_text name, value
@@ -123,9 +124,9 @@ cpdef dict parse_cookies(object headers):
 
 
 cpdef int fill_headers(object headers, dict wanted, list values) except -1:
-    """Put the first value of each wanted header where the caller wants it, as Latin-1; return how many were put.
+    """Write the first value of each wanted header into ``values``, as Latin-1; return how many were written.
 
-    ``wanted`` maps lower-case names to positions in ``values``; a position that does not hold None is left as it is.
+    ``wanted`` maps lower-case names to positions in ``values``; a position that does not hold None stays unchanged.
     Raises IndexError for a position outside ``values``.
     """
     cdef Py_ssize_t put = 0

@@ -8,24 +8,24 @@ cdef class RoomMember
 
 
 cdef class OutgoingMessage:
-    # The payload as it goes over the wire, and what kind of frame it goes in.
+    # The payload on the wire, and the kind of its frame.
     cdef readonly bytes data
     cdef EventKind kind
-    # Bytes that it takes in an outbox: those of its frame.
+    # The bytes that it takes in an outbox: the size of the frame.
     cdef readonly Py_ssize_t size
-    # Made when the first socket wants them: the text as ASGI messages carry it, the frame and who made it.
+    # Made for the first socket that needs them: the text for ASGI messages, the frame and the class that made it.
     cdef str decoded
     cdef bytes frame
     cdef object frame_class
-    # The frame of the compressed message, for all sockets that take one; None where compressing saves nothing, or no
-    # socket has asked for the frame.
+    # The frame of the compressed message, for all sockets that take compressed frames; None where compression saves
+    # nothing, or where no socket has asked for the frame.
     cdef bytes packed
     cdef bint was_packed
 
     cdef bytes frame_for(self, Channel channel)
 
 
-# What did not go smoothly for one member: its message was not taken, or others were dropped for it.
+# What went wrong for one member: the message was not taken, or other messages were dropped for it.
 cdef class Setback:
     cdef readonly RoomMember member
     cdef readonly int outcome                 # an Outcome
@@ -38,11 +38,12 @@ cdef class RoomMember:
     cdef readonly object outlet
     cdef Channel channel
     cdef readonly Outbox outbox
-    # The WebSocket, or a weak reference over ASGI, because only the end of that object tells the end of the socket.
+    # The WebSocket; over ASGI a weak reference to it, because there only the end of that object tells the end of the
+    # socket.
     cdef object socket
-    # Name of a room -> how often it was joined.
+    # Name of a room -> how often the socket joined it.
     cdef readonly dict rooms
-    # What the hub has put into the outbox's watchers.
+    # The callable that the hub has added to the outbox's watchers.
     cdef public object watcher
 
     cdef int give(self, OutgoingMessage message, Policy policy, object key, bint first) except -1

@@ -24,7 +24,7 @@ logger = logging.getLogger("wirefast.rooms")
 #: Characters of the key of a conflated message.
 MAX_KEY = 1024
 
-# What try_send() says of an outcome; of all others "dropped".
+# What try_send() returns for an outcome; "dropped" for all others.
 cdef dict ANSWERS = {SENT: "sent", QUEUED: "queued"}
 
 
@@ -32,7 +32,7 @@ cdef dict ANSWERS = {SENT: "sent", QUEUED: "queued"}
 cdef class OutgoingMessage:
     @property
     def is_text(self):
-        """Whether it goes in a text frame."""
+        """Whether the message is sent in a text frame."""
         return self.kind == TEXT
 
     def asgi(self):
@@ -48,7 +48,7 @@ cdef class OutgoingMessage:
             if not self.was_packed:
                 self.packed = channel.packed_frame(self.kind, self.data)
                 self.was_packed = True
-            # Also for what goes uncompressed, which may come to wait where a compressed message had waited.
+            # Also for an uncompressed message, which may wait where a compressed message has waited.
             channel.forget_context()
             if self.packed is not None:
                 return self.packed
@@ -73,7 +73,7 @@ def make_message(value):
 
     Raises:
         TypeError: the value has no JSON form.
-        ValueError: it refers to itself.
+        ValueError: the value refers to itself.
     """
     if type(value) is OutgoingMessage:
         return value
@@ -91,10 +91,10 @@ def received_message(bytes data not None, bint is_text):
 
 
 def outlet_of(websocket, bint create=True):
-    """Return the way to a socket: a Channel, or a Sender, made now if there is none; None if that was not asked for.
+    """Return the way to a socket: a Channel, or a Sender, which is made where it is asked for; else None.
 
     Raises:
-        TypeError: no WebSocket of Starlette's, FastAPI's or ours.
+        TypeError: no WebSocket of Starlette, FastAPI or wirefast.
     """
     cdef object send
     if isinstance(websocket, WebSocketCore) and (<WebSocketCore> websocket).channel is not None:
@@ -126,7 +126,7 @@ cdef class RoomMember:
 
     @property
     def websocket(self):
-        """The WebSocket; None where it is there no more."""
+        """The WebSocket; None where it no longer exists."""
         return self.socket if self.channel is not None else self.socket()
 
     @property
@@ -139,11 +139,11 @@ cdef class RoomMember:
         return self.outlet.offer(message, policy, key, first)
 
     def offer(self, OutgoingMessage message not None, Policy policy not None, key, bint first):
-        """Offer one message; the number of an ``Outcome``."""
+        """Offer one message. Returns the number of an ``Outcome``."""
         return self.give(message, policy, key, first)
 
     def dismiss(self, int code, str reason not None):
-        """Close the socket for a reason that is not its handler's."""
+        """Close the socket from outside of its handler."""
         if self.channel is not None:
             self.channel.dismiss(code, reason)
         else:
@@ -159,8 +159,8 @@ def fan_out(list members not None, OutgoingMessage message not None, Policy poli
     """Offer a message to every member whose outlet is not excluded.
 
     Returns:
-        The number of members it was sent to or queued for; whether tasks of another server's are to send it; the
-        `Setback` of each member that had one, None where all went smoothly.
+        The number of members that it was sent to or queued for; whether tasks for another server's sockets are to send
+        it; the `Setback` of each member that had one, None without any.
     """
     cdef RoomMember member
     cdef Py_ssize_t reached = 0
@@ -198,7 +198,7 @@ def fan_out(list members not None, OutgoingMessage message not None, Policy poli
 
 
 def try_send(WebSocketCore websocket not None, data, policy, key):
-    """Do what ``WebSocket.try_send`` says."""
+    """Implement ``WebSocket.try_send``."""
     cdef Policy found = find_policy(policy)
     cdef OutgoingMessage message = make_message(data)
     cdef object outlet
@@ -220,7 +220,7 @@ def try_send(WebSocketCore websocket not None, data, policy, key):
 
 
 def buffered(WebSocketCore websocket not None):
-    """Return what ``WebSocket.buffered`` says."""
+    """Implement ``WebSocket.buffered``."""
     cdef object outlet = outlet_of(websocket, False)
     if outlet is None:
         return Buffered(0, 0, 0.0, 0)
@@ -234,7 +234,8 @@ def buffered(WebSocketCore websocket not None):
 
 
 def check_key(key):
-    """Return the key of a conflated message: str, int or None, of the exact type, as every other hub can have it too.
+    """Return the key of a conflated message: str, int or None of the exact type, which the hubs of other processes can
+    read.
 
     Raises:
         TypeError: the key is of another type.
@@ -254,7 +255,7 @@ def check_key(key):
 
 
 def check_size(OutgoingMessage message not None, Policy policy not None):
-    """ValueError for a message that could never wait."""
+    """Raise ValueError for a message that is too large for any outbox."""
     if message.size > policy.max_bytes:
         raise ValueError(
             f"a message of {message.size} bytes is larger than what may wait for one socket (max_bytes={policy.max_bytes})"

@@ -1,8 +1,8 @@
-"""Private names of other packages that wirefast uses: which, where, why, and the release in which each was looked at.
+"""Private names of other packages that wirefast uses: which, where, why, and the release in which each was checked.
 
-What the core imports is imported here, and from here by the rest. Attributes, and names of packages that only a server
-needs, stay where they are used. `PRIVATE` lists them all: a test finds each one in the installed release, and none that
-is not in the list.
+The core's imports of such names are here; other modules import the names from here. Attributes, and names of packages
+that only a server needs, stay where they are used. `PRIVATE` lists all names: a test finds each of them in the
+installed release, and finds no name that the list does not have.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["PRIVATE", "Private", "get_route_path", "is_async_callable", "task_st
 try:
     from anyio._backends import _asyncio
 
-    #: Task -> its state, with the innermost cancel scope; None with an anyio that is laid out differently.
+    #: Task -> its state, with the innermost cancel scope; None with an anyio of other internals.
     task_states: Any = _asyncio._task_states
 except (ImportError, AttributeError):
     task_states = None
@@ -29,9 +29,9 @@ class Private(NamedTuple):
     Attributes:
         owner: the package and the module or class.
         names: the private names.
-        release: of the package, in which they were looked at last.
+        release: the release of the package in which the names were checked last.
         used_in: the module of wirefast.
-        why: what a public way would cost, or that there is none.
+        why: what a public way would cost, or that no public way exists.
     """
 
     owner: str

@@ -1,6 +1,6 @@
-"""Whether a handshake may come to its route: the Origin of a page, against what the application allows.
+"""Whether a handshake may reach its route: compare the Origin of a page with what the application allows.
 
-Compiled because each handshake passes here: one look at its headers finds the few that a policy has to judge.
+Compiled because every handshake passes here: one pass over its headers finds the few that a policy has to judge.
 """
 
 cimport cython
@@ -19,17 +19,16 @@ REASON = close.ORIGIN_NOT_ALLOWED
 
 cdef extern from *:
     """
-    /* What a byte is in the name of a plain host: 1 for a lower-case letter, a digit or a hyphen. */
-    static const unsigned char gate_host_class[256] = {
-        ['-'] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1,
-        ['9'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1,
-        ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1,
-        ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
+    /* The bytes of the name of a plain host: 1 for a lower-case letter, a digit or a hyphen. */ static const unsigned
+    char gate_host_class[256] = { ['-'] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] =
+        1, ['7'] = 1, ['8'] = 1, ['9'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1,
+        ['h'] = 1, ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1,
+        ['r'] = 1, ['s'] = 1, ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
     };
     """
     const unsigned char[256] HOST_CLASS "gate_host_class"
 
-# The same macros without references that are counted: what they give is the headers' own.
+# The same macros without reference counts: the results belong to the headers.
 cdef extern from "Python.h":
     PyObject* item_of_list "PyList_GET_ITEM"(list values, Py_ssize_t position)
     PyObject* item_of_tuple "PyTuple_GET_ITEM"(PyObject* values, Py_ssize_t position)
@@ -42,7 +41,7 @@ cdef extern from "Python.h":
 cdef enum:
     LONGEST_PLAIN_HOST = 255
 
-# What the headers of a handshake say that a policy has to know. The values are the headers' own.
+# What a policy needs of the headers of a handshake. The values belong to the headers.
 cdef struct Found:
     PyObject* origin             # the first
     Py_ssize_t origins           # how many there are
@@ -52,7 +51,7 @@ cdef struct Found:
 
 
 cdef bint sift(list headers, Found* found) except -1:
-    """Look the headers over; return False where one is no pair of which the name is bytes."""
+    """Read the headers; return False where a header is not a pair with a name of bytes."""
     cdef PyObject* pair
     cdef PyObject* name
     cdef Py_ssize_t position, size
@@ -100,8 +99,10 @@ cdef bint is_bearer(object value):
 
 
 cdef bint is_own_page(bytes origin, object host, object scheme) except -1:
-    """Whether Origin and Host are the same host, both in plain form, as for the application's own pages. The policy
-    parses all other forms."""
+    """Whether Origin and Host name the same host, both in plain form, as for the application's own pages.
+
+    The policy parses all other forms.
+    """
     cdef const char* text = PyBytes_AS_STRING(origin)
     cdef const char* name
     cdef Py_ssize_t size, position, start, digits
@@ -118,7 +119,7 @@ cdef bint is_own_page(bytes origin, object host, object scheme) except -1:
             return False
     elif start != 7 or memcmp(text, b"http://", 7) != 0 or scheme != "ws":
         return False
-    # Labels of the host, none of them empty but perhaps the last.
+    # The labels of the host. Only the last may be empty.
     for position in range(size):
         letter = <unsigned char> name[position]
         if HOST_CLASS[letter]:
@@ -129,7 +130,7 @@ cdef bint is_own_page(bytes origin, object host, object scheme) except -1:
             return False
     else:
         return True
-    # A port of at most four digits cannot be too large.
+    # A port of at most four digits is never too large.
     digits = size - position - 1
     if position == 0 or digits < 1 or digits > 4 or name[position + 1] == b"0":
         return False
@@ -146,7 +147,7 @@ async def refuse(scope, receive, send):
 
 @cython.final
 cdef class Judged:
-    """An ASGI application for a handshake that an asynchronous function is to judge."""
+    """An ASGI application for a handshake that an asynchronous function judges."""
     cdef object answer
     cdef object policy
     cdef tuple origins
@@ -170,7 +171,7 @@ cdef class Gate:
         self.hands_on = hands_on
 
     cdef object with_limits(self, object app):
-        """Return the application with the limits of its route, made once for each."""
+        """Return the application with the limits of its route; made once for each application."""
         if app is not self.last:
             self.last_limited = self.limited(app)
             self.last = app

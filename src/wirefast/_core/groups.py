@@ -1,6 +1,6 @@
 """Unwrap a group whose exceptions are all of one expected kind.
 
-A task group raises a group also where one of its tasks only noticed that the client left, or refused the client.
+A task group raises a group even where one of its tasks only saw that the client left, or refused the client.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.websockets import WebSocketDisconnect
 
-# Python 3.10 has no exception groups of its own; anyio brings the backport there.
+# Python 3.10 has no exception groups; anyio installs the backport there.
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
 
@@ -25,13 +25,13 @@ def caused_by_client(exc: BaseException) -> bool:
 
 
 def only_cause(exc: Any, is_expected: Callable[[BaseException], bool] = caused_by_client) -> Any:
-    """Return the exception that a group of one kind stands for; ``exc`` itself in every other case.
+    """Return the exception in the place of a group of one kind; ``exc`` itself in every other case.
 
-    Disconnects beside another kind do not count: the other kind says more.
+    Disconnects beside another kind are ignored: the other kind says more.
 
     Args:
         exc: an exception, or None.
-        is_expected: whether an exception that is no group is handled, and so no error of the application.
+        is_expected: whether an exception that is no group has a handler, so that it is no error of the application.
 
     Returns:
         The first leaf, when all leaves are expected and those that are no disconnect have one class.

@@ -1,4 +1,4 @@
-"""Calling the exception handler that fits. Starlette's rules, without a wrapper around every connection."""
+"""Call the exception handler that fits, by Starlette's rules, without a wrapper around every connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def can_deny(scope: Scope) -> bool:
 class DenialByClose:
     """Close a handshake with 1008 where a middleware answers with a response and the server has no extension for it.
 
-    Such a server refuses the messages of the response, so that the client gets no answer; for a close it sends 403.
+    Such a server refuses the messages of the response, and the client gets no answer; for a close the server sends 403.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -58,7 +58,7 @@ async def handle_exception(
     *,
     started: bool = False,
 ) -> None:
-    """Give ``exc`` to the handler of its status or of the nearest class, and send what that returns.
+    """Give ``exc`` to the handler of its status or of the nearest class, and send the response of the handler.
 
     On a WebSocket a group of one kind of exception, as task groups raise, is handled as that exception. A handler of
     groups comes first.
@@ -71,13 +71,12 @@ async def handle_exception(
         started: whether an HTTP response has begun, so that no other can be sent.
 
     Raises:
-        Exception: ``exc`` itself when no handler fits (the exception that a group stands for), or what the handler
-            raised.
+        Exception: ``exc`` where no handler fits (of a group of one kind its exception), or the handler's own exception.
         RuntimeError: a handler fits, but the response has begun.
     """
     handler = handler_for(exc, handlers)
     unhandled = handler is None or handler is handlers[0].get(Exception)
-    # Over HTTP a group goes on to the server, as in FastAPI, whose own code relies on that.
+    # Over HTTP the server gets the group, as in FastAPI, whose own code relies on that.
     if unhandled and scope["type"] == "websocket" and hasattr(exc, "exceptions"):
         mark = mark_of(scope)
 
@@ -93,7 +92,8 @@ async def handle_exception(
         try:
             raise exc
         finally:
-            # This frame is in its traceback now: a cycle that would keep the connection until the collector runs.
+            # The traceback of the exception has this frame now: a cycle that would keep the connection until the
+            # collector runs.
             del exc
     if started:
         raise RuntimeError("Caught handled exception, but response already started.") from exc
@@ -109,16 +109,16 @@ async def handle_exception(
                 response = await run_in_threadpool(handler, connection, exc)
             if response is not None:
                 if scope["type"] == "websocket" and not can_deny(scope):
-                    # Nothing but a close is understood there: 403 before the socket is accepted.
+                    # Such a server understands only a close: 403 before the socket is accepted.
                     if connection.application_state is not WebSocketState.DISCONNECTED:
                         await connection.close(POLICY_VIOLATION)
                 else:
                     await response(scope, receive, send)
         except BaseException:
-            # The same cycle, where what is raised now comes out of this exception.
+            # The same cycle, where the exception that is raised now has this exception as its context.
             del exc
             raise
-    # The traceback of this call holds its frame, and so the exception: a cycle once more.
+    # The traceback of this call holds its frame, and the frame holds the exception: another cycle.
     exc.__traceback__ = None
 
 

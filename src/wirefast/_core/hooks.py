@@ -1,7 +1,8 @@
-"""Whether a tool has put a function of its own in the place of one that wirefast would pass by.
+"""Whether a tool has replaced a function that wirefast would not call.
 
 Sentry, OpenTelemetry and others replace functions of Starlette, of FastAPI's modules or of one application, before or
-after wirefast is imported. Where one is replaced, the way through it is taken; where none is, the short one.
+after wirefast is imported. Where a function is replaced, wirefast calls it; where none is, wirefast takes the short
+way.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from starlette.routing import Router
 
 __all__ = ["connections_are_hooked", "is_replaced"]
 
-#: What stands around the router in every application. Who replaces a method of these wants to see each connection.
+#: The layers around the router in every application. A tool that replaces one of these methods wants to see each
+#: connection.
 _AROUND_EVERY_CONNECTION: tuple[tuple[type[Any], str], ...] = (
     (ServerErrorMiddleware, "__call__"),
     (ExceptionMiddleware, "__call__"),
@@ -28,7 +30,7 @@ _AROUND_EVERY_CONNECTION: tuple[tuple[type[Any], str], ...] = (
 def is_replaced(owner: Any, name: str) -> bool:
     """Return whether ``name`` of a Python class or module is no longer the function that its own module defines.
 
-    The answer does not depend on who was imported first: a function knows the module that it was written in.
+    The answer does not depend on the order of imports: a function knows the module that defines it.
     """
     module = owner.__module__ if isinstance(owner, type) else owner.__name__
     value = vars(owner).get(name)

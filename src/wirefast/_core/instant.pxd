@@ -8,12 +8,12 @@ cdef extern from "<time.h>" nogil:
     int clock_gettime(int clock, timespec* found)
     int CLOCK_MONOTONIC
 
-# Seconds by which a test is ahead of the time.
+# Seconds that a test has added to the clock.
 cdef bint is_moved
 cdef double moved_by() except? -1.0
 
 
-# Seconds that only go up: the system's clock, and what a test is ahead of it.
+# The seconds of the system's monotonic clock, plus those that a test has added.
 cdef inline double monotonic() except? -1.0:
     cdef timespec found
     clock_gettime(CLOCK_MONOTONIC, &found)

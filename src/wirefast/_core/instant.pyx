@@ -1,9 +1,9 @@
 """The monotonic clock for compiled code, which a test can move; ``clock`` has it for Python.
 
-Compiled because messages and handshakes are measured by it: the system's clock, and one look at a flag.
+Compiled because limits measure each message and handshake by it: a read of the system's clock and of one flag.
 """
 
-# function of no arguments: the seconds by which a test is ahead of the time.
+# A function of no arguments: the seconds that a test has added to the clock.
 cdef object moved = None
 
 
@@ -12,12 +12,12 @@ cdef double moved_by() except? -1.0:
 
 
 def move(function):
-    """Be ahead of the time by what a function gives, or not any more where that is None."""
+    """Add the result of a function to the clock; None ends that."""
     global moved, is_moved
     moved = function
     is_moved = function is not None
 
 
 def ahead():
-    """Return the seconds by which a test is ahead of the time."""
+    """Return the seconds that a test has added to the clock."""
     return moved() if is_moved else 0.0

@@ -1,8 +1,8 @@
 """JSON for send_json and receive_json.
 
-orjson does the work. What it refuses and Starlette's json module accepts goes to that module: keys that are
-no str, integers past 64 bits, deep nesting, NaN on input, lone surrogates. Both directions then give
-Starlette's result, except that NaN and infinities are sent as null and lone surrogates as U+FFFD, which is JSON.
+orjson reads and writes. The json module of the standard library, which Starlette uses, takes what orjson refuses: keys
+that are no str, integers past 64 bits, deep nesting, NaN on input, lone surrogates. Both directions give Starlette's
+result, except that NaN and infinities are sent as null and lone surrogates as U+FFFD, so that the output is JSON.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -30,7 +30,7 @@ cdef object _quoted = json.encoder.encode_basestring
 cdef object _scan_once = json.JSONDecoder().scan_once
 cdef object _scan_string = json.decoder.scanstring
 
-# Levels of lists and objects. What is read can be written, with some levels of an answer around it.
+# Levels of lists and objects. A value that was read can be written with some more levels around it.
 cdef enum:
     DEEPEST_READ = 1024
     DEEPEST = 1040
@@ -41,7 +41,7 @@ cdef enum:
 
 
 def default(value):
-    """Return the JSON form of what orjson cannot encode by itself; raise TypeError, in the standard library's words."""
+    """Return the JSON form of a value that orjson cannot encode; raise TypeError with the standard library's text."""
     if isinstance(value, BaseModel):
         return dumped(value.model_dump)
     if isinstance(value, Decimal):
@@ -52,7 +52,7 @@ def default(value):
 
 
 def _decimal(value):
-    """Return a number where it is one, as FastAPI's jsonable_encoder decides; null for NaN and infinities."""
+    """Return a number where the value is one, as FastAPI's jsonable_encoder decides; null for NaN and infinities."""
     if not value.is_finite():
         return None
     return int(value) if value.as_tuple().exponent >= 0 else float(value)
@@ -85,7 +85,7 @@ def _slow_text(data):
 
 
 cdef int write_deep(object value, list parts, int depth) except -1:
-    """Write without a Python frame for each level, for what the json module finds too deep."""
+    """Write without a Python frame for each level, for values that are too deep for the json module."""
     cdef bint first = True
     cdef object key, item
     if value is None or value is True or value is False:
@@ -107,7 +107,7 @@ cdef int write_deep(object value, list parts, int depth) except -1:
             if type(key) is str:
                 parts.append(_quoted(key))
                 parts.append(":")
-            else:  # the key alone: the library's rules
+            else:  # only the key: the library's rules
                 parts.append(json.dumps({key: 0}, separators=(",", ":"), ensure_ascii=False)[1:-2])
             write_deep(item, parts, depth + 1)
         parts.append("}")
@@ -130,14 +130,15 @@ def _library_text(data):
     except ValueError as exc:
         if "Circular reference" in str(exc):
             raise
-        # A NaN or infinity somewhere: only now pay for a copy without them.
+        # The value has a NaN or an infinity: make a copy without them.
         return json.dumps(
             _without_nan(data), separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_slow_default
         )
 
 
 def _slow_default(value):
-    """`default` for json.dumps: first what orjson would have done by itself (dates, UUIDs, enums, dataclasses)."""
+    """`default` for json.dumps: types that orjson encodes by itself (dates, UUIDs, enums, dataclasses), then the
+    others."""
     try:
         return orjson.loads(orjson.dumps(value, default))
     except (TypeError, orjson.JSONDecodeError):
@@ -161,7 +162,7 @@ def _without_nan(value):
 
 
 cdef bint _has_long_integer(const char* text, Py_ssize_t size) noexcept:
-    """Whether a run of 19 digits stands where a number may begin. Looks at every 19th byte first."""
+    """Whether the text has 19 digits in a row where a number may begin. Reads every 19th byte first."""
     cdef Py_ssize_t position = LONG_INTEGER - 1, start, end
     cdef char before
     while position < size:
@@ -209,8 +210,10 @@ cdef object decode(object text):
 
 
 cdef bint _is_too_deep(str text):
-    """Whether brackets outside strings open more levels than orjson reads; the json module's own bound depends on the
-    version of Python."""
+    """Whether the brackets outside of strings open more levels than orjson reads.
+
+    The json module's own bound depends on the version of Python.
+    """
     cdef Py_UCS4 character
     cdef bint in_string = False, escaped = False
     cdef Py_ssize_t depth = 0
@@ -255,8 +258,9 @@ cdef object read_key(str text, Py_ssize_t* at):
 
 
 cdef object read_deep(str text):
-    """Return the value of a JSON text, read without a frame for each level; strings and numbers by the json module."""
-    cdef list outer = []    # containers that are open, and the key that each has its next value under
+    """Return the value of a JSON text without a Python frame for each level. The json module reads strings and
+    numbers."""
+    cdef list outer = []    # the open containers, and the key of the next value of each
     cdef object container = None, key = None, value, end
     cdef Py_ssize_t at = 0, size = len(text)
     cdef Py_UCS4 character
@@ -281,7 +285,7 @@ cdef object read_deep(str text):
             except StopIteration:
                 raise json.JSONDecodeError("Expecting value", text, at) from None
             at = end
-        # A value is complete. So is each container that ends behind it.
+        # A value is complete, and each container that ends behind the value.
         while True:
             at = after_space(text, at)
             if container is None:
@@ -312,11 +316,11 @@ def _slow_decode(text):
             raise json.JSONDecodeError("JSON is nested too deeply", text, 0)
         try:
             return json.loads(text)
-        except RecursionError:  # fewer levels than ours, or it stands deep in the stack
+        except RecursionError:  # the json module allows fewer levels, or the stack is already deep
             return read_deep(text)
     except json.JSONDecodeError:
         raise
-    except ValueError as exc:  # more digits than int() takes
+    except ValueError as exc:  # more digits than int() allows
         raise json.JSONDecodeError(str(exc), text, 0) from None
 
 
@@ -331,5 +335,5 @@ def loads(text):
 
 
 def loads_deep(str text not None):
-    """Return the same by the reader that needs no stack, for any text."""
+    """Return the value of any JSON text by the reader that needs no stack."""
     return read_deep(text)

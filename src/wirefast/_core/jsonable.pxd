@@ -1,5 +1,5 @@
 cdef enum Wanted:
-    JSON                 # what reading JSON gives
+    JSON                 # a value that a JSON text can have
     UNCHANGED            # ... of which jsonable_encoder drops nothing
     WRITTEN_ALIKE        # ... and which orjson writes as the json module does
 

@@ -1,8 +1,8 @@
-"""The bytes that FastAPI's JSONResponse makes of what an endpoint returned, without copying it first.
+"""The bytes that FastAPI's JSONResponse makes of the result of an endpoint, without a copy of the result.
 
-FastAPI walks a result with jsonable_encoder and writes the copy with the json module. For a tree of plain values
-(what json.loads gives) the copy equals the original and orjson writes the same bytes; that is checked here, and
-everything else takes FastAPI's way.
+FastAPI copies a result with jsonable_encoder and writes the copy with the json module. For a tree of plain values (such
+as json.loads returns) the copy equals the original and orjson writes the same bytes. This module checks for that, and
+handles all other results as FastAPI does.
 """
 
 from cpython.dict cimport PyDict_Next
@@ -24,7 +24,7 @@ cdef object _dumps = orjson.dumps
 # As Starlette's JSONResponse.render.
 cdef object _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
-# What orjson reads. Deeper values are left to FastAPI's way, which also finds circular references.
+# The depth that orjson reads. FastAPI's code handles deeper values, and finds circular references.
 cdef enum:
     DEEPEST = 1024
 
@@ -35,7 +35,7 @@ cdef bint is_plain(object value, int depth) except -1:
 
 
 cdef bint is_json(object value) except -1:
-    """Whether it is what reading JSON gives, NaN and long integers included."""
+    """Whether a JSON text can have this value, NaN and long integers included."""
     return walk(value, 0, JSON)
 
 
@@ -57,7 +57,7 @@ cdef bint walk(object value, int depth, Wanted wanted) except -1:
         number = PyFloat_AS_DOUBLE(value)
         if number < 0:
             number = -number
-        # Elsewhere the two write the exponent differently, or one of them refuses.
+        # Outside of this range the two write the exponent differently, or one of them raises.
         return number == 0 or 1e-4 <= number < 1e16
     if depth >= DEEPEST:
         return False
@@ -89,7 +89,7 @@ cdef bint _is_dropped(str key) noexcept:
 cdef bytes encode_jsonable(object value):
     """JSON of a value that jsonable_encoder has seen, or that is_plain.
 
-    What JSONResponse refuses, and a client can send in JSON, is written by the rule of docs/json.md.
+    docs/json.md has the rule for values that a client can send in JSON and that JSONResponse refuses.
     """
     if is_plain(value, 0):
         try:
@@ -108,7 +108,7 @@ def unchanged(value):
 
 
 def any_json(value):
-    """Whether it is what reading JSON gives."""
+    """Whether a JSON text can have this value."""
     return is_json(value)
 
 

@@ -1,7 +1,7 @@
-"""What an application wants to tell its sockets before their server drains them.
+"""What an application tells its sockets before the server drains them.
 
 A server knows channels, an application knows hooks. The application notes a call for each channel here; the server
-makes the call when it drains the channel's socket. What is noted goes with its channel.
+makes the call when it drains the channel's socket. A call is forgotten with its channel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ farewells: WeakKeyDictionary[Any, Callable[[], Awaitable[None]]] = WeakKeyDictio
 
 
 def note_farewell(channel: Any, farewell: Callable[[], Awaitable[None]]) -> bool:
-    """Note what a server is to call before it drains a socket; whether the channel can be noted."""
+    """Note what the server calls before it drains a socket; return whether the channel can be noted."""
     try:
         farewells[channel] = farewell
     except TypeError:  # no weak reference to it: the channel of a test

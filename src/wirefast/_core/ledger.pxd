@@ -1,17 +1,17 @@
-# Who is here: counts of open sockets, by address and by user, and rates of handshakes by address.
+# Counts of open sockets, by address and by user, and rates of handshakes by address.
 
 from wirefast._core.meter cimport Allowance, Meter
 
 
 cdef class AddressRate:
-    """A token bucket for each address, as the one number that it comes down to (GCRA)."""
-    cdef double interval         # seconds between two that come evenly
-    cdef double tolerance        # seconds that one may be early, for bursts
+    """A token bucket for each address, kept as one number (GCRA)."""
+    cdef double interval         # seconds between two handshakes at an even rate
+    cdef double tolerance        # seconds that a handshake may be early, for bursts
     # Address -> the time at which its bucket is full again, on the monotonic clock. The old half is dropped whole.
     cdef dict young
     cdef dict old
 
-    # 0, or the seconds after which the next one may come.
+    # 0, or the seconds until the next is allowed.
     cdef double take(self, object address) except -1.0
 
 
@@ -30,17 +30,17 @@ cdef class Ledger:
 
     cdef object enter(self, object address)
     cdef int leave(self, object address) except -1
-    # A Refuse, or the end of the oldest, where there are as many as may be.
+    # Where the limit is reached: a Refuse, or the end of the oldest socket.
     cdef int count_user(self, Lease lease, object user) except -1
     cdef int evict(self, Lease lease) except -1
 
 
 cdef class Lease:
-    """What one connection holds of the counts; release() gives all of it back, once."""
+    """The counts that one connection takes; release() returns all of them, once."""
     cdef tuple ledgers
     cdef object address
     cdef int entered             # how many of the ledgers count it
-    cdef Ledger user_of          # the first that counts it as a user's, and the user; None: none does
+    cdef Ledger user_of          # the first ledger that counts its user, and the user; None: no ledger does
     cdef object user
     cdef dict more_users         # the others: Ledger -> user; or None
     cdef object websocket
@@ -52,7 +52,7 @@ cdef class Lease:
 
 
 cdef class RouteLimits:
-    """What the sockets of one route have to keep to, decided when the routes are frozen."""
+    """The limits of the sockets of one route, decided when the routes are frozen."""
     cdef readonly tuple ledgers
     cdef readonly Allowance allowance
     cdef readonly object websocket_class

@@ -1,8 +1,9 @@
 """Counts of open sockets and rates of handshakes, for one process.
 
-A count goes up in the step in which it is compared, and down in ``Lease.release``, which a session calls wherever it
-ends; nothing is awaited in between. An address is an IPv4 address, or the first 64 bits of an IPv6 address, as one
-client has all of those (RFC 6177). Addresses come from ``scope["client"]``, which trusted proxies' headers have set.
+A count is compared and increased in one step, without an await in between. ``Lease.release`` decreases it; a session
+calls that however it ends. An address is an IPv4 address, or the first 64 bits of an IPv6 address, since one client has
+all addresses of such a network (RFC 6177). Addresses come from ``scope["client"]``, which trusted proxies' headers have
+set.
 """
 
 import math
@@ -22,13 +23,13 @@ cdef enum:
     # Addresses of each half of a rate's memory.
     ADDRESSES = 65536
 
-#: Addresses that one rate knows at most.
+#: The most addresses that one rate remembers.
 MAX_ADDRESSES = 2 * ADDRESSES
 #: Characters of an address that is no IP address.
 MAX_ADDRESS = 64
-#: What Retry-After says where no time is known at which there is room again, in seconds.
+#: Seconds in Retry-After where the time of the next free place is unknown.
 RETRY_AFTER = 5
-# What a refusal says, its status, and whether the server as a whole is full.
+# The status and the reason of each refusal.
 cdef dict REFUSALS = {
     "connections": (503, close.TOO_MANY_CONNECTIONS),
     "per_ip": (429, close.TOO_MANY_OF_ADDRESS),
@@ -94,7 +95,7 @@ cdef class AddressRate:
         return 0.0
 
     def ask(self, address):
-        """Take one; 0, or the seconds after which the next one may come."""
+        """Count one; return 0, or the seconds until the next is allowed."""
         return self.take(address)
 
     def __len__(self):
@@ -119,7 +120,7 @@ cdef class Ledger:
         return {user: [held] if type(held) is Lease else list(held) for user, held in self.users.items()}
 
     cdef object enter(self, object address):
-        """Count one more socket; what refuses it instead, or None."""
+        """Count one more socket; return None, or the limit that refuses it."""
         cdef double wait
         cdef object here = 0
         if self.handshakes is not None and address is not None:
@@ -151,7 +152,7 @@ cdef class Ledger:
         """Count a socket as one of a user's.
 
         Raises:
-            Refuse: the user has as many as may be, and the oldest do not give way.
+            Refuse: the user has reached the limit, and ``evict`` is ``"newest"``.
         """
         self.count_user(lease, user)
 
@@ -192,11 +193,11 @@ cdef class Ledger:
 
 cdef class Lease:
     cdef bint is_counted_by(self, Ledger ledger) except -1:
-        """Return whether it is one of a user's sockets there."""
+        """Return whether that ledger counts this socket for the user."""
         return self.user_of is ledger or (self.more_users is not None and ledger in self.more_users)
 
     cdef int disown(self, Ledger ledger) except -1:
-        """Be none of the user's any more."""
+        """Count the socket for the user no longer."""
         cdef object user, held
         if self.user_of is ledger:
             user, self.user_of, self.user = self.user, None, None
@@ -212,7 +213,7 @@ cdef class Lease:
         return 0
 
     def release(self):
-        """Give everything back; a second time does nothing."""
+        """Return all counts; a second call does nothing."""
         self.give_back()
 
     cdef int give_back(self) except -1:
@@ -246,7 +247,7 @@ cdef class RouteLimits:
         self.options = options
 
     cdef Lease enter(self, object scope, object websocket):
-        """Count a handshake, and measure its socket; a Refuse where there is no room."""
+        """Count a handshake, and measure its socket. Raises Refuse at a limit."""
         cdef Lease lease = Lease.__new__(Lease)
         cdef Ledger ledger
         cdef object refused
@@ -275,5 +276,5 @@ cdef class RouteLimits:
         return lease
 
     def admit(self, scope, websocket=None):
-        """Count a handshake; its Lease. Raises Refuse where there is no room."""
+        """Count a handshake; return its Lease. Raises Refuse at a limit."""
         return self.enter(scope, websocket)

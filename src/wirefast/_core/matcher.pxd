@@ -4,18 +4,18 @@ from wirefast._core.csrc cimport path_span, path_trie
 
 
 cdef class Matcher:
-    # The patterns that need no `re`, each under its place in the order of declaration; read-only once built.
+    # The patterns that need no `re`, each under its place in the order of declaration; read-only after the build.
     cdef path_trie* trie
-    # How many spans a match may write.
+    # The most spans that a match writes.
     cdef size_t max_params
 
-    # One entry per route, in order: a _Shape for what the trie holds, a _Fallback for what it does not.
+    # One entry for each route, in order: a _Shape for a route of the trie, a _Fallback for any other.
     cdef list routes
     # The _Fallback entries alone, in order; None when there is none.
     cdef list fallbacks
 
-    # The first match with a place >= start: its place goes to index[0] and its converted parameters come back
-    # in a fresh dict. None when nothing matches; index[0] is -1 then.
+    # The first match with a place >= start: index[0] is its place, and the converted parameters are returned in a fresh
+    # dict. None when nothing matches; index[0] is -1 then.
     cdef dict find(self, str path, Py_ssize_t start, Py_ssize_t* index)
     cpdef tuple match(self, str path, Py_ssize_t start=*)
 

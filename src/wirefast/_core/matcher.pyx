@@ -3,7 +3,7 @@
 
 The patterns are Starlette's (``starlette.routing.compile_path``), and so is the answer. Patterns made of literals
 and Starlette's own five convertors are compiled into a trie (csrc/path_trie.h), where no path
-costs more than linear time. What the trie does not know keeps its regular expression, and its place
+costs more than linear time. A pattern that the trie does not support keeps its regular expression and its place
 in the order: convertors registered or replaced by the user, host patterns (those that do not begin with
 a slash), routes whose ``regex`` is not the one that Starlette makes of their path.
 """
@@ -62,7 +62,7 @@ cdef dict KINDS = {
     UUIDConvertor: PATH_UUID,
 }
 
-# What the trie's kinds match, as regular expressions: a convertor that says otherwise is not in the trie.
+# The regular expressions of the trie's kinds: a convertor with another expression is not in the trie.
 cdef dict EXPRESSIONS = {
     PATH_STR: "[^/]+",
     PATH_PATH: ".*",
@@ -89,7 +89,7 @@ cdef class _Fallback:
     cdef object convertors
 
     cdef dict match(self, str path):
-        """Return the converted parameters, or None. What a user's convertor raises goes to the caller."""
+        """Return the converted parameters, or None. The caller gets the exception of a user's convertor."""
         cdef dict params
         found = self.search(path)
         if found is None:
@@ -108,7 +108,7 @@ cdef class _Fallback:
 
 @cython.final
 cdef class Matcher:
-    """The routes of a router, frozen: give a path, get the first declared route that matches it.
+    """The frozen paths of a router: finds the first declared route that matches a path.
 
     ``routes`` yields, in order of declaration, each route's path, its convertors by parameter name and its compiled
     regular expression, as ``starlette.routing.compile_path`` makes them. An int parameter with more digits than
@@ -133,11 +133,11 @@ cdef class Matcher:
 
     @property
     def regex_places(self):
-        """Places of the routes that keep their regular expression, and with it no bound on what a path may cost."""
+        """The places of the routes that keep their regular expression. The cost of a match has no bound there."""
         return () if self.fallbacks is None else tuple([(<_Fallback>route).place for route in self.fallbacks])
 
     cdef int add(self, Py_ssize_t place, str path, object convertors, object regex) except -1:
-        """Add the next route, to the trie if it can hold it."""
+        """Add the next route, to the trie where the trie supports its pattern."""
         cdef _Shape shape = self.add_to_trie(place, path, convertors, regex)
         cdef _Fallback fallback
         if shape is not None:
@@ -178,7 +178,7 @@ cdef class Matcher:
         expression.append("$")
         if getattr(regex, "pattern", None) != "".join(expression):
             return None
-        if regex.flags != re.UNICODE and path:  # case does not matter to the empty path
+        if regex.flags != re.UNICODE and path:  # the empty path has no letters, so case does not matter
             return None
 
         tokens = <path_token*>PyMem_Malloc(<size_t>len(parts) * sizeof(path_token))
@@ -251,7 +251,7 @@ cdef class Matcher:
     cdef dict search(
         self, str path, const char* text, size_t size, Py_ssize_t start, path_span* spans, Py_ssize_t* index
     ):
-        """find() once the path is UTF-8: the spans come first in the memory given, then the trie's own."""
+        """find() for a path in UTF-8. The given memory holds the spans, then the trie's working memory."""
         cdef dict params
         cdef uint32_t lowest, found
         cdef Py_ssize_t place
@@ -291,7 +291,7 @@ cdef dict convert(_Shape shape, str path, const char* text, const path_span* spa
     cdef object value
     for i in range(len(shape.names)):
         start, end = spans[i].start, spans[i].end
-        if kinds[i] == PATH_INT and end - start <= 18:  # what surely fits in 64 bits
+        if kinds[i] == PATH_INT and end - start <= 18:  # so few digits fit in 64 bits
             value = PyLong_FromLongLong(digits_value(text + start, text + end))
         else:
             if ascii_only:

@@ -1,4 +1,4 @@
-"""What goes wrong with a message, as the client is told; and how a socket ended, as its handlers are told."""
+"""The errors of messages that clients get, and the end of a socket that its handlers get."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from wirefast.exceptions import WebSocketException as _OwnWebSocketException
 
 logger = logging.getLogger("wirefast.messages")
 
-#: The error for an unexpected exception; the log has the rest.
+#: The error for an unexpected exception. The log has the traceback.
 INTERNAL = {"code": "internal"}
 
 
 class MessageError(Exception):
-    """An answer to the message that caused it; the socket lives on.
+    """An error that answers the message that caused it; the socket stays open.
 
-    The client gets ``{"type": "error", "code": ..., "message": ..., "data": ..., "ref": ...}``; the parts that are not
-    given are left out. In ``on_connect`` it refuses the socket (close code 1008), with the message as the reason.
+    The client gets ``{"type": "error", "code": ..., "message": ..., "data": ..., "ref": ...}`` without the parts that
+    are not given. In ``on_connect`` the error refuses the socket (close code 1008), with the message as the reason.
 
     Args:
         code: a short word for programs.
@@ -44,17 +44,18 @@ class MessageError(Exception):
 
 
 class InvalidMessage(_OwnWebSocketException, ValueError):
-    """What the client sent is no message that is taken here. Raised by ``receive_message``.
+    """The client sent a message that is not valid here. Raised by ``receive_message``.
 
-    A ``WebSocketException``: where no handler takes it, the socket is closed with 1008 and the word as the reason, and
-    the log has no traceback. A ``ValueError`` as well, like what ``receive_json`` raises. ``__cause__`` is pydantic's
-    ``ValidationError`` where there is one, with what the client sent; nothing else here holds any of that.
+    A ``WebSocketException``: where no handler takes it, the socket is closed with 1008 and ``reason``, and the log has
+        no traceback. Also a ``ValueError``, like the exceptions of ``receive_json``. ``__cause__`` is pydantic's
+        ``ValidationError`` where there is one. Only the cause holds what the client sent.
 
     Attributes:
-        reason: ``"malformed"`` (no JSON, or no object where one has to be), ``"unknown_type"`` (no tag, or one that
-            none of the models has), or ``"invalid"``.
-        errors: of an invalid message at most 20 of type, place (``loc``) and words (``msg``); None otherwise.
-        ref: the message's own ``ref`` as JSON; None where it has none.
+        reason: ``"malformed"`` (no JSON, or no object where an object is required), ``"unknown_type"`` (no tag, or a
+            tag that no model has), or ``"invalid"``.
+        errors: of an invalid message at most 20 errors, each with type, place (``loc``) and text (``msg``); None
+            otherwise.
+        ref: the message's own ``ref`` as JSON; None for a message without one.
     """
 
     def __init__(self, reason: str, ref: bytes | None = None, errors: list[Any] | None = None) -> None:
@@ -63,10 +64,10 @@ class InvalidMessage(_OwnWebSocketException, ValueError):
         self.ref = ref
 
     def reply(self, tag: str = "type") -> dict[str, Any]:
-        """Return the error that handlers of typed messages answer with, for ``send_json``: it carries the ``ref``.
+        """Return the error, with the ``ref``, as routes of typed messages send it; for ``send_json``.
 
         Args:
-            tag: the name of the member that says that it is an error. Default: ``"type"``.
+            tag: the name of the member that holds ``"error"``. Default: ``"type"``.
         """
         told = {} if self.ref is None else {"ref": json.loads(self.ref)}
         told |= {tag: "error", "code": self.reason}
@@ -80,7 +81,7 @@ class Disconnect(NamedTuple):
         code: of the close frame (RFC 6455, section 7.4): the peer's, or that of a ``WebSocketException`` or another
             close of ours; 1000 where a handler closed the socket, 1006 where the connection broke, 1011 after an
             error, 1001 where the server stops.
-        reason: its text; empty for none.
+        reason: the text of the close frame; empty for none.
     """
 
     code: int
@@ -88,7 +89,7 @@ class Disconnect(NamedTuple):
 
 
 def end_of(failure: BaseException | None) -> tuple[int, str]:
-    """Return the code and the reason of a socket that ended with this exception, or with none."""
+    """Return the code and the reason of a socket that ended with this exception; None for the end without one."""
     if failure is None:
         return close.NORMAL, ""
     if isinstance(failure, (WebSocketDisconnect, WebSocketException)):
@@ -97,7 +98,7 @@ def end_of(failure: BaseException | None) -> tuple[int, str]:
 
 
 def refused_handshake(failure: BaseException) -> BaseException:
-    """Return what ``on_connect`` raised, as a socket that is not open knows it."""
+    """Return the exception of ``on_connect`` as one that refuses a socket."""
     if isinstance(failure, MessageError):
         return WebSocketException(code=close.POLICY_VIOLATION, reason=failure.message or failure.code)
     return failure
@@ -109,12 +110,12 @@ def log_failure(failure: BaseException, call: Any) -> None:
 
 
 def cause_of(exc: Exception, handlers: Handlers, mark: object) -> Exception:
-    """Return the exception that a group stands for, as task groups raise them; ``exc`` itself in every other case.
+    """Return the exception in the place of a task group's exception group; ``exc`` itself in every other case.
 
     Args:
         exc: what a handler, a dependency or a validator raised.
-        handlers: those of the application, of which one for groups comes first.
-        mark: of the connection; the disconnect of another is an error.
+        handlers: those of the application; a handler for groups comes first.
+        mark: of the connection; the disconnect of another connection is an error.
     """
     if not hasattr(exc, "exceptions") or handler_for(exc, handlers) is not None:
         return exc
@@ -131,13 +132,13 @@ def cause_of(exc: Exception, handlers: Handlers, mark: object) -> Exception:
 async def answer_of(
     exc: Exception, websocket: Any, handlers: Handlers, defaults: frozenset[Any]
 ) -> dict[str, Any] | None:
-    """Return the error that a client is sent for an exception; None where an exception handler has done its work.
+    """Return the error that a client gets for an exception; None where an exception handler has handled it.
 
     Args:
         exc: what a handler, a dependency or a validator raised.
         websocket: for exception handlers.
-        handlers: those of the application, by class and by HTTP status; the nearest class is asked.
-        defaults: the handlers that every application has, which are not asked.
+        handlers: those of the application, by class and by HTTP status; the handler of the nearest class is called.
+        defaults: the handlers that every application has, which are not called.
     """
     handler = handler_for(exc, handlers)
     if handler is not None and handler not in defaults:
@@ -157,7 +158,8 @@ async def answer_of(
                 log_failure(raised, handler)
                 return INTERNAL
         finally:
-            # Its own frame is in its traceback now: a cycle that would keep the connection until the collector runs.
+            # The traceback of the exception has this frame now: a cycle that would keep the connection until the
+            # collector runs.
             exc.__traceback__ = None
         return _of_response(response)
     if isinstance(exc, MessageError):
@@ -179,7 +181,7 @@ def _told(exc: MessageError) -> dict[str, Any]:
 
 
 def _of_response(response: Any) -> dict[str, Any] | None:
-    """Return what an exception handler returned, which for HTTP is a response."""
+    """Return the result of an exception handler; for HTTP the result is a response."""
     if response is None:
         return None
     if not isinstance(response, Response):

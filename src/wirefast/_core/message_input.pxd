@@ -1,4 +1,4 @@
-# How the bytes of a message become the message: which validator, by its tag, and what is taken out of it before.
+# How the bytes of a message become the message: the tag chooses the validator, and the ref and the tag are cut out.
 
 from wirefast._core.channel cimport EventKind
 from wirefast._core.csrc cimport members_status
@@ -6,15 +6,15 @@ from wirefast._core.tagging cimport Tagging
 
 
 cdef class Target:
-    """Where the messages with one tag go."""
+    """The validator and the handler of the messages with one tag."""
     cdef object validate         # callable(str | bytes) -> message; None: the frame's payload is the message
     cdef object handler          # the MessageHandler; None where a socket reads messages itself
-    cdef bint cut_tag            # the model has no such member: it would refuse it, or keep it
+    cdef bint cut_tag            # the model has no member for the tag: it would refuse the tag, or keep it
     cdef bint cut_ref
 
 
 cdef struct Found:
-    # What look() finds in one frame; the spans are of the frame's own bytes.
+    # What look() finds in one frame; the spans point into the bytes of the frame.
     Tagging tagging
     members_status status
     const char* text
@@ -23,25 +23,25 @@ cdef struct Found:
 
 cdef class MessageInput:
     """The kinds of message that a route, or one call of receive_message(), takes."""
-    cdef readonly str tag        # name of the member; "": there is one kind of message, without a tag
+    cdef readonly str tag        # name of the member; "": there is only one kind of message, without a tag
     cdef dict targets            # the tag's value as JSON (bytes) -> Target
-    cdef Target only             # where there is no tag
+    cdef Target only             # the target of messages without a tag
     cdef Target text             # takes whole text frames; or None
     cdef Target binary
-    # From above the core: callable(exception, payload) -> (word, errors).
+    # Given by a package above the core: callable(exception, payload) -> (word, errors).
     cdef object explain
 
-    # The four steps of a message. Each raises InvalidMessage for what the client got wrong.
+    # The four steps of a message. Each raises InvalidMessage for an error of the client.
     cdef int look(self, object data, Found* found) except -1
-    cdef bytes ref_of(self, Found* found)            # None: it has none
+    cdef bytes ref_of(self, Found* found)            # None: the message has no ref
     cdef Target target_of(self, Found* found, bytes ref)
     cdef object validated(self, Target target, object data, Found* found, bytes ref)
 
-    # All of them.
+    # All four steps.
     cdef object read(self, object data, EventKind kind)
 
 
-# The payload of a text frame, which may come as bytes of valid UTF-8, as a str.
+# The payload of a text frame as a str; the payload may be bytes of valid UTF-8.
 cdef object whole_text(object data)
-# How messages of this type are read; made once for a type and tag.
+# The MessageInput of a type and a tag; made once for both.
 cdef MessageInput input_of(object model, object tag)

@@ -1,6 +1,6 @@
-"""Reading typed messages: the tag, the ref, the validator, and the error where one of them is wrong. See the .pxd.
+"""Read typed messages: the tag, the ref, the validator, and the error where one of them fails. See the .pxd.
 
-Compiled because it runs for every message: what is valid is validated from the frame's bytes, with no object between.
+Compiled because it runs for every message: the validator reads the frame's bytes, without an object in between.
 """
 
 cimport cython
@@ -27,8 +27,8 @@ cdef enum:
     MAX_KNOWN = 512
     MAX_UNHASHABLE = 64
 
-#: Types whose validators are kept for receive_message(), and those of them that have no hash. A type that is made
-#: anew for each call is analysed anew when so many others came in between.
+#: How many types' validators are kept for receive_message(): types with a hash, and types without. The oldest is
+#: forgotten, so a type that each call makes again is analysed again.
 KNOWN_TYPES, UNHASHABLE_TYPES = MAX_KNOWN, MAX_UNHASHABLE
 
 
@@ -60,7 +60,7 @@ cdef class MessageInput:
             size = PyBytes_GET_SIZE(data)
         else:
             found.text = utf8_of(data, &size)
-            if found.text is NULL:  # a lone surrogate, which only another server can have let through
+            if found.text is NULL:  # a lone surrogate, which only another server lets through
                 PyErr_Clear()
                 raise InvalidMessage("malformed")
         found.size = <size_t> size
@@ -122,15 +122,15 @@ cdef object whole_text(object data):
 
 # ---- The types of receive_message() ----
 
-# callable(model, tag) -> MessageInput. It reads types and so stands above the core, which it gives itself to.
+# callable(model, tag) -> MessageInput. A package above the core has the function, which reads types, and sets it here.
 cdef object make_input = None
 cdef dict known = {}
-# (model, tag, input) of those without a hash, such as Annotated[A, {"more": 1}].
+# (model, tag, input) of the types without a hash, such as Annotated[A, {"more": 1}].
 cdef list unhashable = []
 
 
 def set_maker(maker):
-    """Say how a MessageInput is made of a type and the name of its tag."""
+    """Set the function that makes a MessageInput of a type and the name of its tag."""
     global make_input
     make_input = maker
 
@@ -158,5 +158,5 @@ cdef MessageInput input_of(object model, object tag):
 
 
 def known_types():
-    """How many types are kept, for tests: with a hash, and without."""
+    """Return the numbers of kept types, for tests: with a hash, and without."""
     return len(known), len(unhashable)

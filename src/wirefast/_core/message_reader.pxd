@@ -1,4 +1,4 @@
-# What a session of messages knows of its socket: frames, and the end.
+# The frames and the end of one socket, for a session of messages.
 
 from wirefast._core.channel cimport EventKind
 from wirefast._core.websocket cimport WebSocketCore
@@ -6,18 +6,18 @@ from wirefast._core.websocket cimport WebSocketCore
 
 cdef class MessageReader:
     cdef WebSocketCore websocket
-    cdef object failure          # what ends the socket; None as long as it lives
-    # The task that runs the session, once it may have to be cancelled: while it waits for a frame (idle) or runs a
-    # handler that a disconnect cancels (watching).
+    cdef object failure          # the exception that ends the socket; None while it is open
+    # The task of the session, while a disconnect has to cancel it: while it waits for a frame (idle) or runs a handler
+    # that a disconnect cancels (watching).
     cdef object task
     cdef bint idle
     cdef bint watching
-    cdef bint interrupted        # we cancelled it, and this was not settled yet
-    cdef int too_many            # messages dropped by a limit, of which the client is to be told
-    cdef bint told               # the channel tells its end to noticed()
-    # Over ASGI; both None until that was needed.
+    cdef bint interrupted        # the reader cancelled the task, and the cancellation is not settled yet
+    cdef int too_many            # messages that a limit dropped and that the client has to be told of
+    cdef bint told               # the channel calls noticed() at its end
+    # Over ASGI; both None before the first use.
     cdef object reading          # the task that reads ahead
-    cdef object ahead            # deque of messages, and of what ended the reading
+    cdef object ahead            # deque of messages, and of the exception that ended the reading
     cdef Py_ssize_t ahead_bytes
 
     cdef object next_frame(self, EventKind* kind)

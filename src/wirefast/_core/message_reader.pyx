@@ -1,7 +1,7 @@
-"""The frames of one socket, and its end, which is seen while a handler runs too. See message_reader.pxd.
+"""The frames of one socket, and its end, which is noticed even while a handler runs. See message_reader.pxd.
 
-On our server the channel tells its end. Over ASGI reading ahead is the only way to see it, so a bounded number of
-messages is read while something runs, and only once that has to wait.
+On our server the channel reports its end. Over ASGI only reading ahead shows the end, so a bounded number of messages
+is read ahead while a handler runs, and only when the handler has to wait.
 """
 
 from wirefast._core.asgi_socket cimport CONNECTED
@@ -22,7 +22,7 @@ cdef enum:
     MAX_AHEAD = 8
     MAX_AHEAD_BYTES = 65536
 
-#: Messages, and bytes of them, that are read ahead over ASGI while a handler runs, so that a disconnect is seen.
+#: How many messages, and bytes of messages, are read ahead over ASGI while a handler runs, to notice a disconnect.
 AHEAD_MESSAGES, AHEAD_BYTES = MAX_AHEAD, MAX_AHEAD_BYTES
 
 cdef object CancelledError = asyncio.CancelledError
@@ -35,7 +35,7 @@ cdef class MessageReader:
     # ---- Frames ----
 
     cdef object next_frame(self, EventKind* kind):
-        """Return the next message, or None when none is there. Raises what ends the socket."""
+        """Return the next message, or None without one. Raises the exception that ends the socket."""
         cdef WebSocketCore websocket = self.websocket
         cdef object event
         if self.ahead:
@@ -55,7 +55,7 @@ cdef class MessageReader:
         return event
 
     cdef object counted(self, bytes event):
-        """Count a message where messages are counted; return it, or None where it does not pass."""
+        """Count a message where messages are counted. Return the message, or None where a limit drops it."""
         cdef WebSocketCore websocket = self.websocket
         cdef object refusal
         cdef int verdict
@@ -86,7 +86,7 @@ cdef class MessageReader:
         raise self.websocket.own(WebSocketDisconnect(message.get("code", CLOSE_NO_CODE), message.get("reason")))
 
     cdef object known_end(self, object failure):
-        """How the peer ended the socket, where a failed write was what showed it; never waits."""
+        """How the peer ended the socket, after a failed write; never waits."""
         cdef WebSocketCore websocket = self.websocket
         cdef EventKind kind = NOTHING
         cdef object event
@@ -109,18 +109,18 @@ cdef class MessageReader:
                         return failure
         except WebSocketDisconnect as exc:
             return exc
-        except RuntimeError:  # the end was received already
+        except RuntimeError:  # the application has received the end already
             return failure
 
-    # ---- The end, seen while something runs ----
+    # ---- The end while a handler runs ----
 
     cdef int watch(self) except -1:
-        """From now on the end of the socket cancels the session's task."""
+        """Have the end of the socket cancel the session's task from now on."""
         cdef WebSocketCore websocket = self.websocket
         if self.task is None:
             try:
                 self.task = asyncio.current_task()
-            except RuntimeError:  # another event loop than asyncio's, where nothing can be cancelled from outside
+            except RuntimeError:  # another event loop than asyncio's, where no task can be cancelled from outside
                 return 0
         self.watching = True
         if websocket.channel is None:
@@ -133,14 +133,15 @@ cdef class MessageReader:
         return 0
 
     def noticed(self):
-        """Cancel what runs, since the channel has ended. What the peer had sent before and waits is dropped."""
+        """Cancel the running handler, since the channel has ended. Messages of the peer that still wait are dropped."""
         cdef WebSocketCore websocket = self.websocket
         cdef EventKind kind = NOTHING
         cdef object event
         if not self.watching or self.failure is not None or websocket.application != CONNECTED:
             return
         if asyncio.current_task() is self.task:
-            # Cancel in the next turn: a task that cancels itself is interrupted at a later await, outside of the handler.
+            # Cancel in the next turn: a task that cancels itself would be interrupted at a later await, outside of the
+            # handler.
             self.task.get_loop().call_soon(self.noticed)
             return
         while websocket.channel is not None:
@@ -153,11 +154,11 @@ cdef class MessageReader:
         self.interrupt(WebSocketDisconnect(CLOSE_ABNORMAL))
 
     cdef int read_ahead(self) except -1:
-        """Over ASGI: read one message on, unless enough of them wait."""
+        """Over ASGI: read one more message ahead, unless enough messages wait."""
         if self.ahead is None:
             self.ahead = deque()
         if self.ahead and isinstance(self.ahead[len(self.ahead) - 1], BaseException):
-            # The end was read while nothing was watched; nothing comes behind it. Not now, as in noticed().
+            # The end was read while no handler was watched. Cancel in the next turn, as in noticed().
             self.task.get_loop().call_soon(self.meet_end)
             return 0
         if self.reading is None and len(self.ahead) < MAX_AHEAD and self.ahead_bytes < MAX_AHEAD_BYTES:
@@ -166,13 +167,13 @@ cdef class MessageReader:
         return 0
 
     def meet_end(self):
-        """End what runs by the end that was read ahead."""
+        """Cancel the running handler after the end was read ahead."""
         if self.watching and self.failure is None and self.ahead:
             if isinstance(self.ahead[len(self.ahead) - 1], BaseException):
                 self.interrupt(self.ahead.pop())
 
     def have_read(self, task):
-        """Take note that a message, or the end, was read ahead."""
+        """Note that a message, or the end, was read ahead."""
         cdef object message
         cdef object failure
         self.reading = None
@@ -199,7 +200,7 @@ cdef class MessageReader:
             self.ahead.append(failure)
 
     cdef int interrupt(self, object failure) except -1:
-        """End the socket for this reason, also while the session's task waits."""
+        """End the socket with this exception, even while the session's task waits."""
         if self.failure is None:
             self.failure = failure
             if (self.watching or self.idle) and self.task is not None:
@@ -208,7 +209,7 @@ cdef class MessageReader:
         return 0
 
     cdef bint settle(self, object failure) except -1:
-        """Undo our cancellation. Return whether it was the only one."""
+        """Undo the reader's cancellation. Return whether it was the only one."""
         if not self.interrupted:
             return False
         self.interrupted = False

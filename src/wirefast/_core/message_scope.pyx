@@ -1,6 +1,6 @@
-"""``async with websocket.message_scope()``: solve the endpoint's message-scoped dependencies, and leave them. See the .pxd.
+"""``async with websocket.message_scope()``: solve and end the endpoint's message-scoped dependencies. See the .pxd.
 
-Compiled because it runs once a message, as what messages.pyx does for handlers.
+Compiled because it runs once for each message, as the same code of messages.pyx does for handlers.
 """
 
 cimport cython
@@ -29,7 +29,7 @@ cdef class MessageScopes:
         self.current = current
 
     def enter(self):
-        """Make a scope, to be entered once."""
+        """Make a scope, which may be entered once."""
         cdef MessageScope scope = MessageScope.__new__(MessageScope)
         scope.scopes = self
         scope.current = self.current
@@ -38,13 +38,13 @@ cdef class MessageScopes:
 
 @cython.final
 cdef class MessageScope:
-    """The dependencies of one message; ``async with`` it once."""
+    """The dependencies of one message, for one ``async with``."""
 
     def __init__(self):
         raise TypeError("message scopes are made by websocket.message_scope()")
 
     async def __aenter__(self):
-        """Solve the dependencies. Raises what they raise, once those that were entered are left."""
+        """Solve the dependencies. After an exception of a dependency, end the entered ones and raise it."""
         cdef MessageScopes scopes = self.scopes
         cdef Frame frame
         cdef object failure = None
@@ -52,7 +52,7 @@ cdef class MessageScope:
         if scopes is None:
             raise RuntimeError("a message scope is entered once; call message_scope() for each message")
         self.scopes = None
-        # The slot behind the values is the message's, which nothing here reads.
+        # The slot behind the values is that of the message, which this code does not use.
         frame = new_frame(scopes.plans.current(), None, scopes.websocket, scopes.websocket.scope, None)
         for i in range(len(scopes.values)):
             frame.slots[i] = scopes.values[i]
@@ -73,14 +73,14 @@ cdef class MessageScope:
         return SimpleNamespace(**self.values)
 
     async def __aexit__(self, kind, failure, traceback):
-        """Leave the dependencies, last first; with the exception, which one of them may swallow."""
+        """End the dependencies, last first; they get the exception of the block, and may swallow it."""
         cdef list exits = self.exits
         self.exits = None
-        # Tasks that were started inside keep the dict; what it held is over.
+        # Tasks that the block started keep the dict, so its values are removed.
         self.values.clear()
         try:
             self.current.reset(self.token)
-        except ValueError:  # left in another context than it was entered in
+        except ValueError:  # the block ends in another context than it began in
             self.current.set(None)
         self.token = None
         if not exits:

@@ -1,8 +1,9 @@
-# What is decided once for a route of messages: its handlers, which messages go to which, how replies are written.
+# The decisions for a route of messages that are made once: the handlers, the handler of each message, the form of
+# replies.
 #
-# The values that the handshake was solved to have the first slots of every plan, then comes the message; what a
-# message-scoped dependency gives has the slots behind them. So one list serves all handlers of a socket, and a handler
-# without such dependencies needs no frame.
+# In every plan the first slots hold the values of the handshake. The next slot holds the message, and the slots behind
+# it hold the values of message-scoped dependencies. So one list serves all handlers of a socket, and a handler without
+# such dependencies needs no frame.
 
 from wirefast._core.message_input cimport MessageInput
 from wirefast._core.plan_cache cimport PlanCache
@@ -12,18 +13,18 @@ cdef enum HandlerKind:
     THREADED = 1       # a plain function: it runs in a thread
     ITERATED = 2       # an asynchronous generator function: each item is a reply
 
-cdef enum OnInvalid:   # what an invalid message is answered with
+cdef enum OnInvalid:   # what happens to an invalid message
     ANSWER = 0
     CLOSE = 1
     IGNORE = 2
 
 
 cdef class Replies:
-    """From what a handler returned to the bytes of a frame."""
+    """Makes the bytes of a frame of the result of a handler."""
     cdef dict writers            # class -> its to_json(value, **options)
-    cdef object other            # callable(value) -> bytes, for what has another class
+    cdef object other            # callable(value) -> bytes, for values of other classes
     cdef dict options            # keywords of to_json; None: by_alias alone
-    cdef frozenset own_ref       # classes with a member "ref" of their own, which is left alone
+    cdef frozenset own_ref       # classes with a member "ref" of their own, which stays unchanged
 
     cdef bytes encode(self, object value, bytes ref)
 
@@ -32,22 +33,22 @@ cdef class MessageHandler:
     cdef readonly object call
     cdef PlanCache plans
     cdef HandlerKind kind
-    cdef bint concurrent         # runs beside the messages behind it
-    cdef bint cancels            # is cancelled when the peer is gone
+    cdef bint concurrent         # runs at the same time as the handlers of later messages
+    cdef bint cancels            # is cancelled when the peer has left
     cdef Replies replies
 
 
 cdef class MessageTable:
-    cdef MessageInput input      # which messages it takes; the handler of each of its targets is a MessageHandler
-    cdef MessageHandler stream   # runs for the socket's life, and what the peer sends is dropped; or None
+    cdef MessageInput input      # the kinds of message; the handler of each target is a MessageHandler
+    cdef MessageHandler stream   # runs as long as the socket; messages of the peer are dropped; or None
     cdef MessageHandler opened   # on_connect and on_disconnect; or None
     cdef MessageHandler ended
-    cdef Py_ssize_t given        # values from the handshake; the message's slot is behind them
+    cdef Py_ssize_t given        # how many values of the handshake there are; the slot of the message is behind them
     cdef OnInvalid on_invalid
     cdef int max_invalid
     cdef int in_flight
     cdef bint closes_on_error
-    # From above the core: the exception for parameters that are not valid; and the exception handlers that each App
-    # has, which close sockets rather than answer messages.
+    # Given by a package above the core: the exception for parameters that are not valid; and the default exception
+    # handlers of each App, which close sockets and do not answer messages.
     cdef object invalid
     cdef frozenset default_handlers

@@ -1,4 +1,4 @@
-"""The handlers of a route of messages, as messages.pyx follows them. See message_table.pxd."""
+"""The handlers of a route of messages, for messages.pyx. See message_table.pxd."""
 
 cimport cython
 

@@ -1,4 +1,4 @@
-# One socket whose messages are dispatched to the handlers of its route's MessageTable.
+# One socket whose messages go to the handlers of its route's MessageTable.
 
 from wirefast._core.channel cimport EventKind
 from wirefast._core.message_reader cimport MessageReader
@@ -16,7 +16,7 @@ cdef class MessageSession(MessageReader):
     cdef list slots              # values of the handshake, and a place for the message
     cdef int invalid_in_row
     cdef Scoped scoped
-    # Running handlers that are concurrent -> whether the end cancels them; None until there is one.
+    # The running concurrent handlers -> whether the end of the socket cancels them; None before the first.
     cdef dict running
     cdef object freed            # future, done when one of them ends
 

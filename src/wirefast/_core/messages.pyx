@@ -1,8 +1,8 @@
 """One socket whose messages are validated, dispatched to handlers and answered. See messages.pxd.
 
-A message whose handler waits for nothing costs no coroutine but the handler's own: dispatch() reads, validates, calls
-and writes in place. Everything else goes on in process(), which solves what the message needs, waits, answers and
-leaves generators. While something waits there, the end of the socket is watched for and cancels it.
+A message whose handler does not wait costs no coroutine but the handler's own: dispatch() reads, validates, calls and
+writes in place. process() does all the rest: it solves the dependencies of the message, waits, answers and ends
+generators. While process() waits, the end of the socket cancels it.
 """
 
 cimport cython
@@ -45,7 +45,7 @@ cdef extern from *:
         return methods != NULL && methods->am_anext != NULL;
     }
     """
-    # Whether it is an asynchronous iterator.
+    # Whether the object is an asynchronous iterator.
     bint is_iterator "messages_is_iterator"(object value) noexcept
 
 cdef extern from "Python.h":
@@ -53,7 +53,7 @@ cdef extern from "Python.h":
     bint PyAsyncGen_CheckExact(object value)
 
 cdef object CancelledError = asyncio.CancelledError
-# Ends a socket whose stream has given its last item.
+# Ends a socket after the last item of its stream.
 cdef object STREAM_ENDED = WebSocketDisconnect(CLOSE_NORMAL)
 cdef str HANDLERS_KEY = keys.EXCEPTION_HANDLERS
 cdef tuple NO_HANDLERS = ({}, {})
@@ -73,7 +73,7 @@ def serve_messages(MessageTable table not None, WebSocketCore websocket not None
 @cython.final
 cdef class MessageSession(MessageReader):
     async def run(self):
-        """Serve the socket to its end. Raises what ended it, but for a disconnect."""
+        """Serve the socket to its end. Raises the exception that ended it, unless that is a disconnect."""
         cdef MessageTable table = self.table
         cdef WebSocketCore websocket = self.websocket
         cdef EventKind kind = NOTHING
@@ -143,7 +143,7 @@ cdef class MessageSession(MessageReader):
             raise failure
 
     cdef bint is_its_end(self, object failure) except -1:
-        """Whether an exception tells that this socket has ended, not another that a handler used."""
+        """Whether an exception says that this socket has ended, not another socket that a handler used."""
         return isinstance(failure, WebSocketDisconnect) and not is_anothers(failure, mark_of(self.websocket.scope))
 
     async def pace(self):
@@ -157,7 +157,10 @@ cdef class MessageSession(MessageReader):
             wait = self.websocket.meter.must_wait()
 
     async def stop_running(self, failure):
-        """Cancel what runs, but for handlers that a disconnect lets finish, and wait; what ended the socket."""
+        """Cancel the running handlers, except those that may finish after a disconnect, and wait for all.
+
+        Returns the exception that ended the socket.
+        """
         cdef bint gone = isinstance(failure, WebSocketDisconnect)
         for task, cancels in self.running.items():
             if cancels or not gone:
@@ -175,7 +178,7 @@ cdef class MessageSession(MessageReader):
     # ---- One message ----
 
     cdef object dispatch(self, object data, EventKind kind):
-        """Validate a message and give it to its handler. What is still to be awaited, or None."""
+        """Validate a message and give it to its handler. Returns what is still to be awaited, or None."""
         cdef MessageInput input = self.table.input
         cdef Target target = input.text if kind == TEXT else input.binary
         cdef Found found
@@ -198,7 +201,7 @@ cdef class MessageSession(MessageReader):
         return self.call(target.handler, message, ref)
 
     cdef object call(self, MessageHandler handler, object message, bytes ref):
-        """Call a handler; what is still to be awaited, or None."""
+        """Call a handler. Returns what is still to be awaited, or None."""
         cdef Plan plan
         cdef object value
         cdef bint done
@@ -224,7 +227,7 @@ cdef class MessageSession(MessageReader):
         return self.start(handler, message, ref, value)
 
     cdef object start(self, MessageHandler handler, object message, bytes ref, object started):
-        """Take the first step of process() in the session's task; where that waits, the end is watched for."""
+        """Run the first step of process() in the session's task; where it waits, watch for the end of the socket."""
         cdef bint done
         cdef object rest = begin_compiled(self.process(handler, message, ref, started, True), &done)
         if done:
@@ -234,9 +237,10 @@ cdef class MessageSession(MessageReader):
         return rest
 
     async def process(self, MessageHandler handler, object message, bytes ref, object started, bint own):
-        """Solve what the message needs, call the handler, send what it gives, leave the generators.
+        """Solve the dependencies of the message, call the handler, send the result, end the generators.
 
-        `started` is what the handler's call gave, where it began already; `own` says that the session's task runs it.
+        `started` is the result of the handler's call, where it has begun already; `own` says that the session's task
+        runs it.
         """
         cdef MessageTable table = self.table
         cdef Frame frame = None
@@ -314,7 +318,7 @@ cdef class MessageSession(MessageReader):
         if exits:
             try:
                 if failure is None:
-                    # Most have one generator, which ends at once.
+                    # Most messages have one generator, which ends at once.
                     if len(exits) == 1 and PyAsyncGen_CheckExact(exits[0]):
                         value = begin_step(exits[0].__anext__(), &done, &stopped)
                         if not done:
@@ -343,7 +347,7 @@ cdef class MessageSession(MessageReader):
         elif handler is table.opened:
             raise refused_handshake(failure)
         elif cancelled is not None and isinstance(failure, Exception):
-            # What a generator raised on the way out does not call a stop off, and the client is told no more.
+            # An exception of a generator at its end does not undo a stop, and the client gets no further answer.
             log_failure(failure, handler.call)
             raise cancelled
         elif isinstance(failure, Exception):
@@ -352,16 +356,17 @@ cdef class MessageSession(MessageReader):
             raise failure
 
     cdef object cancellation(self, object failure):
-        """Return what a stop has to go on with, where a handler or a dependency met it; None where nothing stops."""
+        """Return the exception with which a stop continues, where a handler or a dependency met it; None without a
+        stop."""
         if isinstance(failure, CancelledError):
             return failure
-        # What a generator raised on its way out has taken the cancellation's place.
+        # An exception that a generator raised at its end has replaced the cancellation.
         if hasattr(self.task, "cancelling"):
             return CancelledError() if self.task.cancelling() > 0 else None
         return failure.__context__ if isinstance(failure.__context__, CancelledError) else None
 
     cdef bint is_unscoped(self) except -1:
-        """Whether no anyio cancel scope encloses the session; it is asked once."""
+        """Whether no anyio cancel scope encloses the session; found out once."""
         if self.scoped == UNKNOWN:
             self.scoped = INSIDE if inside_cancel_scope() else OUTSIDE
         return self.scoped == OUTSIDE
@@ -369,7 +374,7 @@ cdef class MessageSession(MessageReader):
     # ---- Answers ----
 
     cdef object reply(self, MessageHandler handler, object value, bytes ref):
-        """Send what a handler gave; what is still to be awaited, or None."""
+        """Send the result of a handler. Returns what is still to be awaited, or None."""
         if type(value) is bytes:
             return self.write(value, BINARY)
         if type(value) is str:
@@ -398,7 +403,7 @@ cdef class MessageSession(MessageReader):
             await pending
 
     async def refuse(self, str code, bytes ref, errors):
-        """Answer a message that is not valid, as the route wants it."""
+        """Answer a message that is not valid, as the route's ``on_invalid`` says."""
         cdef MessageTable table = self.table
         self.invalid_in_row += 1
         if table.on_invalid == CLOSE:
@@ -416,7 +421,7 @@ cdef class MessageSession(MessageReader):
             await self.websocket.close(code, reason)
 
     async def mishap(self, exc, bytes ref):
-        """Answer what a handler, a dependency or a validator raised; raises what ends the socket."""
+        """Answer an exception of a handler, a dependency or a validator. Raises an exception that ends the socket."""
         cdef object scope = self.websocket.scope
         cdef tuple handlers = scope.get(HANDLERS_KEY, NO_HANDLERS)
         exc = cause_of(exc, handlers, mark_of(scope))
@@ -433,7 +438,7 @@ cdef class MessageSession(MessageReader):
     # ---- Concurrent handlers ----
 
     cdef int most_in_flight(self) except -1:
-        """How many handlers may run at once."""
+        """Return the number of concurrent handlers that may run at once."""
         cdef int most = self.table.in_flight
         if self.websocket.meter is not None and self.websocket.meter.allowance is not None:
             if 0 < self.websocket.meter.allowance.in_flight < most:
@@ -441,7 +446,7 @@ cdef class MessageSession(MessageReader):
         return most
 
     cdef object spawn(self, MessageHandler handler, object message, bytes ref):
-        """Run a handler beside the session; something to await while there are too many."""
+        """Run a handler in a task of its own. Returns something to await while too many run."""
         cdef object task
         if self.running is None:
             self.running = {}
@@ -452,7 +457,7 @@ cdef class MessageSession(MessageReader):
         return self.make_room() if len(self.running) >= self.most_in_flight() else None
 
     async def make_room(self):
-        """Read no further until one of the concurrent handlers has ended; see the end of the socket meanwhile."""
+        """Stop reading until one of the concurrent handlers has ended; notice the end of the socket meanwhile."""
         cdef object failure = None
         self.watch()
         try:
@@ -467,7 +472,7 @@ cdef class MessageSession(MessageReader):
             raise failure
 
     def finished(self, task):
-        """Take note that a concurrent handler has ended."""
+        """Note that a concurrent handler has ended."""
         self.running.pop(task, None)
         if self.freed is not None and not self.freed.done():
             self.freed.set_result(None)

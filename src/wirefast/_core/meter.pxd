@@ -1,4 +1,4 @@
-# What one socket may still send and how long it may stay: the limits that are counted message by message.
+# The limits of one socket that are counted for each message, and the limits of its time.
 
 from wirefast._core.deadlines cimport Deadline
 
@@ -8,7 +8,7 @@ cdef enum Excess:      # what happens to a message beyond a rate
     DELAY = 2
     DROP = 3
 
-cdef enum Verdict:     # what take() says of a message
+cdef enum Verdict:     # what take() returns for a message
     PASSES = 0
     MESSAGES = 1       # more messages than the rate
     BYTES = 2          # more bytes than the rate
@@ -28,21 +28,21 @@ cdef class Allowance:
     cdef readonly int rooms      # 0: as the hub says
     cdef int in_flight
     cdef int on_excess           # an Excess
-    cdef bint per_message        # whether each message has to be looked at
+    cdef bint per_message        # whether each message has to be counted
     cdef object dismiss          # callable(websocket, code, reason): closes a socket from outside of its task
-    cdef object count            # callable(kind): counts what was refused
+    cdef object count            # callable(kind): counts refusals
 
 
 cdef class Meter(Deadline):
-    """One socket, measured. The socket holds it, and it the socket, until end()."""
+    """The measures of one socket. The socket and the meter refer to each other until end()."""
     cdef Allowance allowance     # None: only an expiry
     cdef object websocket
-    cdef double messages         # tokens of each bucket, as of `last`
+    cdef double messages         # tokens of each bucket at the time `last`
     cdef double bytes
     cdef double last             # seconds of the monotonic clock
     cdef double accepted_at      # on the loop's clock; 0 until then
     cdef double ends_at          # of the lifetime
-    cdef bint spoke              # a message came
+    cdef bint spoke              # a message has come
     cdef public bint evicted     # another socket of its user took its place before it was accepted
     cdef object expiry           # an Expiry, or None
 

@@ -1,7 +1,8 @@
-"""The limits of one socket, message by message: two token buckets, the size, the first message, idleness, lifetime.
+"""The limits of one socket: two token buckets, the size of messages, the first message, idleness, lifetime.
 
-Compiled because a message passes here: a reading of the clock and a few additions. What is timed is one deadline a
-socket, which looks when it is due whether the socket was busy meanwhile, so that a message moves no timer.
+Compiled because each message is counted here: one read of the clock and a few additions. The times of a socket are one
+    deadline. The deadline checks, when it is due, whether messages have come meanwhile, so that a message moves no
+    timer.
 """
 
 import asyncio
@@ -15,11 +16,11 @@ from wirefast._core import clock, close
 
 from starlette.websockets import WebSocketState
 
-#: The share of a lifetime by which sockets that came together end apart.
+#: The share of a lifetime over which the ends of sockets are spread that came together.
 LIFETIME_JITTER = 0.1
-# What a bucket without a limit holds: more than all messages and bytes of a socket.
+# The content of a bucket without a limit: more than all messages and bytes of a socket.
 cdef double ENDLESS = 1e300
-#: Seconds after which a socket that is not accepted yet is looked at again.
+#: Seconds after which a socket that is not accepted yet is checked again.
 cdef double NOT_YET = 0.25
 
 cdef object get_running_loop = asyncio.get_running_loop
@@ -49,7 +50,7 @@ cdef class Allowance:
         self.rooms = rooms or 0
         self.in_flight = in_flight or 0
         self.on_excess = EXCESSES[on_excess]
-        # A first message and idleness are seen where messages are.
+        # Where messages are counted, the first message and idleness are noticed too.
         self.per_message = bool(messages or bytes or message_bytes or first_message or idle)
 
 
@@ -62,16 +63,16 @@ cdef class Meter(Deadline):
             self.last = monotonic()
 
     cdef int take(self, Py_ssize_t size) except -1:
-        """Count one message of so many bytes; a Verdict. What is refused takes nothing from the buckets."""
+        """Count one message of so many bytes. Returns a Verdict. A refused message takes nothing from the buckets."""
         cdef double now = monotonic()
         cdef double passed = now - self.last
         cdef double messages, bytes
         self.last = now
         self.spoke = True
-        # No name for the allowance: a reference would be counted up and down with each message.
+        # The allowance has no local name: a reference would be counted up and down with each message.
         if self.allowance.message_bytes and size > self.allowance.message_bytes:
             return TOO_LARGE
-        # What has no rate has an endless bucket.
+        # Without a rate the bucket is endless.
         messages = min(self.messages + passed * self.allowance.message_rate, self.allowance.message_burst)
         bytes = min(self.bytes + passed * self.allowance.byte_rate, self.allowance.byte_burst)
         if self.allowance.on_excess != DELAY and (messages < 1.0 or bytes < size):
@@ -81,7 +82,7 @@ cdef class Meter(Deadline):
         return PASSES
 
     cdef double must_wait(self):
-        """Seconds until the next message may be received, where excess is delayed: a debt is paid first."""
+        """Seconds until the next message may be received, where excess messages are delayed."""
         cdef Allowance allowance = self.allowance
         cdef double passed, wait = 0.0, found
         if allowance.on_excess != DELAY:
@@ -98,14 +99,14 @@ cdef class Meter(Deadline):
         return wait
 
     def refused(self, int verdict):
-        """Count a refused message; the code and the reason of a close for it."""
+        """Count a refused message. Returns the code and the reason of a close for it."""
         self.allowance.count(KINDS[verdict])
         return CODES[verdict], REASONS[verdict]
 
     # ---- Times ----
 
     cdef int accepted(self) except -1:
-        """Let the socket's times run from now on: it is accepted."""
+        """Start the times of the socket, which is accepted."""
         cdef Allowance allowance = self.allowance
         if self.accepted_at or allowance is None:
             return 0
@@ -122,7 +123,7 @@ cdef class Meter(Deadline):
         return self.plan(self.accepted_at)
 
     cdef int plan(self, double now) except -1:
-        """Be due when the first of the limits may be reached."""
+        """Set the deadline to the first time at which a limit may be reached."""
         cdef Allowance allowance = self.allowance
         cdef double when = 1e300, quiet
         if allowance.lifetime:
@@ -158,7 +159,7 @@ cdef class Meter(Deadline):
 
     @property
     def rooms(self):
-        """How many rooms the socket may be in; 0: as the hub says."""
+        """The number of rooms that the socket may be in; 0: the bound of the hub."""
         return 0 if self.allowance is None else self.allowance.rooms
 
     # ---- Expiry ----
@@ -169,7 +170,7 @@ cdef class Meter(Deadline):
         return None if self.expiry is None else (<Expiry> self.expiry).at
 
     def expire(self, at, dismiss):
-        """Close the socket at a time of the day, or not any more where that is None."""
+        """Close the socket at a time, in seconds since 1970; None cancels that."""
         cdef Expiry expiry = self.expiry
         if expiry is None:
             if at is None:
@@ -190,7 +191,7 @@ cdef class Meter(Deadline):
         expiry.plan()
 
     def end(self):
-        """Let go of the socket, which has ended: nothing is due any more."""
+        """Cancel all deadlines of the socket, which has ended."""
         self.finish()
 
     cdef int finish(self) except -1:

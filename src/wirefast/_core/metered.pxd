@@ -1,4 +1,4 @@
-# Receiving on a socket whose messages are counted.
+# Receive on a socket whose messages are counted.
 
 cimport cython
 
@@ -15,14 +15,14 @@ cdef class MeteredReceive(CompiledCoroutine):
     cdef object refuse(self, WebSocketCore websocket, int verdict)
 
 
-# Give a socket of LimitedWebSocket, new and not used yet, its meter.
+# Give a new socket of LimitedWebSocket its meter.
 cdef int give_meter(WebSocketCore websocket, Meter meter) except -1
 
 # The bytes of the payload of an ASGI message.
 cdef Py_ssize_t size_of(object payload) except -1
 
-# Whether a refused message is dropped, which is counted.
+# Whether a refused message is dropped; counts the message.
 cdef bint drops(WebSocketCore websocket, int verdict) except -1
 
-# The exception for the receiver of a message that was refused; over a channel the socket is closed by then.
+# The exception for the receiver of a refused message. Over a channel, this closes the socket first.
 cdef object exceeded(WebSocketCore websocket, int verdict)

@@ -1,6 +1,6 @@
 # cython: annotation_typing=False
 """receive(), receive_text(), receive_bytes() and receive_json() where messages are counted: the methods of
-``LimitedWebSocket``. A socket without limits has those of websocket.pyx, which know nothing of it.
+``LimitedWebSocket``. A socket without limits has the methods of websocket.pyx, which do not count.
 """
 
 cimport cython
@@ -29,7 +29,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 cdef object CORE_RECEIVE = WebSocketCore.receive
-# Seconds after which a receiver that waits for its rate looks at its socket again.
+# Seconds after which a receiver that waits for its rate checks its socket again.
 cdef double LONGEST_PAUSE = 1.0
 
 cdef enum:             # the option of a receive
@@ -38,7 +38,7 @@ cdef enum:             # the option of a receive
     WRONG_MODE = 32
 
 cdef enum:             # its phase: what it waits for
-    PLAIN              # receive() of the socket, which counts by itself
+    PLAIN              # receive() of the socket, which counts
     PACED              # the time of the next message
     EVENT              # the channel
     MESSAGE            # the ASGI receive callable
@@ -50,7 +50,7 @@ cdef Py_ssize_t size_of(object payload) except -1:
     if payload is None:
         return 0
     if type(payload) is str:
-        if utf8_of(payload, &size) is NULL:  # a lone surrogate, which only another server can have let through
+        if utf8_of(payload, &size) is NULL:  # a lone surrogate, which only another server lets through
             PyErr_Clear()
             size = 3 * len(payload)
         return size
@@ -93,13 +93,14 @@ cdef MeteredReceive receiving(str name, WebSocketCore websocket, int option):
 
 cdef int give_meter(WebSocketCore websocket, Meter meter) except -1:
     websocket.meter = meter
-    # The class has a receive() and a send() of its own, by which the shortcuts need not go.
+    # The shortcuts need not call receive() and send() of this class.
     websocket.patched = False
     return websocket.find_channel()
 
 
 def meter_of(WebSocketCore websocket not None, bint create):
-    """Return the meter of a socket; where it has none, one without limits if that is asked for, else None."""
+    """Return the meter of a socket. A socket without one gets a meter without limits where that is asked for, else
+    None."""
     if websocket.meter is None and create:
         websocket.meter = Meter(websocket)
     return websocket.meter
@@ -185,7 +186,7 @@ cdef class MeteredReceive(CompiledCoroutine):
         cdef int verdict
         if self.phase == MESSAGE:
             if self.option & FRAME == TEXT and type(value) is dict and (<dict> value)["type"] == "websocket.receive":
-                # What most messages are: plain text, of which the size is known.
+                # Most messages: plain text of a known size.
                 payload = (<dict> value).get("text")
                 if type(payload) is str and PyUnicode_IS_COMPACT_ASCII(payload):
                     verdict = websocket.meter.take(PyUnicode_GET_LENGTH(payload))
@@ -203,7 +204,7 @@ cdef class MeteredReceive(CompiledCoroutine):
         return decode(payload) if self.option & AS_JSON else payload
 
     cdef object take_event(self, WebSocketCore websocket):
-        """Return the payload of the channel's next message that passes."""
+        """Return the payload of the channel's next message within the limits."""
         cdef EventKind kind = NOTHING
         cdef object event
         cdef int verdict
@@ -228,7 +229,7 @@ cdef class MeteredReceive(CompiledCoroutine):
         return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(event), PyBytes_GET_SIZE(event), NULL)
 
     cdef object take_message(self, WebSocketCore websocket, object message):
-        """Return the payload of an ASGI message, or what comes of one that does not pass."""
+        """Return the payload of an ASGI message, or the result of refused() for a message beyond a limit."""
         cdef object value
         cdef int verdict
         cdef bint text = self.option & FRAME == TEXT
@@ -245,7 +246,7 @@ cdef class MeteredReceive(CompiledCoroutine):
         return decode(value) if self.option & AS_JSON else value
 
     cdef object refuse(self, WebSocketCore websocket, int verdict):
-        """Return what comes of a message that does not pass: the next one, or the wait for the end of the socket."""
+        """Handle a message beyond a limit. Returns the next message, or the wait for the end of the socket."""
         cdef object refusal
         if drops(websocket, verdict):
             return self.start()

@@ -1,4 +1,4 @@
-"""The answer to a method that none of a path's routes has."""
+"""The answer to a method that no route of the path has."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class MethodNotAllowed:
     """405 with every method of the path in ``Allow`` (RFC 9110, 15.5.6), where several routes share it.
 
     Args:
-        methods: of these routes, in the order of their declaration.
+        methods: of the routes of the path, in the order of declaration.
     """
 
     def __init__(self, methods: Iterable[str]) -> None:
         self.allow = ", ".join(dict.fromkeys(methods))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request (ASGI 3): by the application's handler of the exception where there is an application."""
+        """Answer one request (ASGI 3). Inside an application its handler of the exception answers."""
         headers = {"Allow": self.allow}
         if "app" in scope:
             raise HTTPException(405, headers=headers)

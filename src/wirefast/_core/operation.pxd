@@ -1,5 +1,5 @@
-# An HTTP operation from its route to its end, in two halves, so that a route class may put a handler of its own
-# around the inner one:
+# An HTTP operation from its route to its end, in two halves. A route class may put a handler of its own around the
+# inner half:
 #
 #     RequestResponse   the ASGI application: Request, response sent, exits, exception handlers
 #       Exchange        what the halves share about one request; travels in the scope
@@ -16,12 +16,12 @@ cdef enum BodyKind:
 
 
 cdef class Exchange:
-    """One request being answered; also the ASGI ``send`` that notes when the response has begun."""
+    """One request while it is answered; also the ASGI ``send`` that notes when the response has begun."""
     cdef object send
     cdef readonly bint started
     cdef unsigned int chunks     # of a streamed response, sent so far
-    # Entered generators and context managers in order of entry; None until there is one. The function scope
-    # is left before the response is sent, the request scope afterwards.
+    # Entered generators and context managers in order of entry; None before the first. The function scope ends before
+    # the response is sent, the request scope afterwards.
     cdef list request_exits
     cdef list function_exits
     cdef list forms              # parsed forms, whose files are closed at the end
@@ -52,7 +52,7 @@ cdef class Operation:
     cdef object response_class
     cdef bint plain_json         # response_class is Starlette's JSONResponse
     cdef object status_code
-    # Given by the route: what to raise.
+    # Given by the route: they make the exceptions.
     cdef object refuse           # callable(errors, body, request) -> exception for invalid input
     cdef object refuse_body      # callable(exception, request) -> exception for an unreadable body
     cdef object refuse_result    # callable(ValidationError, result, request) -> exception

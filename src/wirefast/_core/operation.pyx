@@ -30,20 +30,20 @@ cdef object HANDLERS_KEY = keys.EXCEPTION_HANDLERS
 cdef object EXCHANGE_KEY = keys.EXCHANGE
 cdef object UNDEFINED = PydanticUndefined
 cdef object PLAIN_CALL = Response.__call__
-# A program that puts functions of its own in their place gets those called.
+# A program may replace these functions; then its own functions are called.
 cdef object LOADS = json.loads
 cdef object DUMPS = json.dumps
 cdef object BODY = Request.body
 cdef tuple NO_HANDLERS = ({}, {})
 cdef tuple JSON_CONTENT_TYPE = (b"content-type", b"application/json")
-# FastAPI's sentence, word for word: programs match on it.
+# FastAPI's text, word for word: programs match it.
 cdef str NOT_AWAITED = (
     "Response not awaited. There's a high chance that the application code is raising an exception and a "
     "dependency with yield has a block with a bare except, or a block with except Exception, and is not raising "
     "the exception again. Read more about it in the docs: "
     "https://fastapi.tiangolo.com/tutorial/dependencies/dependencies-with-yield/#dependencies-with-yield-and-except"
 )
-cdef str TOO_DEEP = "JSON is nested too deeply"  # decode's words
+cdef str TOO_DEEP = "JSON is nested too deeply"  # the text of decode()
 cdef dict BODY_KINDS = {None: NO_BODY, "json": JSON_BODY, "form": FORM_BODY}
 
 
@@ -60,7 +60,7 @@ cdef class Exchange:
         return self.send(message)
 
     cdef int adopt(self, Frame frame) except -1:
-        """Take over what a frame has entered. A handler may be called more than once for a request."""
+        """Take over the exits that a frame has entered. A handler may be called more than once for a request."""
         if frame.request_exits is not None:
             if self.request_exits is None:
                 self.request_exits = frame.request_exits
@@ -86,7 +86,7 @@ cdef class Exchange:
         return exits
 
     async def enter(self, manager):
-        """Enter an asynchronous context manager that is left after the response; what it gives."""
+        """Enter an asynchronous context manager, which ends after the response. Returns its value."""
         value = await manager.__aenter__()
         if self.request_exits is None:
             self.request_exits = []
@@ -105,8 +105,8 @@ cdef class RequestResponse:
     def __init__(self, handler):
         self.handler = handler if is_async_callable(handler) else _Threaded(handler).call
 
-    # No await stands inside an except or finally clause. Under CPython 3.11 a coroutine of Cython's that waits there
-    # crashes the interpreter when the exception being handled is given no traceback meanwhile, which handlers do.
+    # No await is inside an except or finally clause. On CPython 3.11 a coroutine of Cython that waits there crashes the
+    # interpreter when the handled exception loses its traceback meanwhile; exception handlers remove it.
 
     async def __call__(self, scope, receive, send):
         cdef Exchange exchange = Exchange.__new__(Exchange)
@@ -131,7 +131,7 @@ cdef class RequestResponse:
                 failure = None
             except BaseException as exc:
                 failure = exc
-        # The server's send may hold the scope: no cycle through it.
+        # The server's send may refer to the scope; this avoids a cycle.
         scope.pop(EXCHANGE_KEY, None)
         if exchange.forms is not None:
             for form in reversed(exchange.forms):
@@ -183,8 +183,9 @@ cdef class RequestResponse:
 
 @cython.final
 cdef class Lender:
-    """Takes the place of RequestResponse where FastAPI's ``request_response`` calls our handler, as in a route that a
-    package has put together anew. FastAPI's two stacks then leave what the handler entered."""
+    """Replaces RequestResponse where FastAPI's ``request_response`` calls our handler, as in a route that a package has
+    rebuilt. FastAPI's two stacks then end what the handler entered.
+    """
     cdef Exchange exchange
 
     async def leave_functions(self, kind, exc, traceback):
@@ -198,7 +199,7 @@ cdef class Lender:
         return await self.left(exchange.take_request_exits(), exc)
 
     async def left(self, exits, exc):
-        """Leave what was entered, by an exception or without one; whether the exception was swallowed."""
+        """End what was entered, with an exception or without one. Returns whether the exception was swallowed."""
         if exits is None:
             return False
         if exc is not None:
@@ -290,7 +291,7 @@ cdef class Operation:
         return self.respond(frame, value)
 
     def call_in_thread(self, Frame frame, request):
-        """Call a plain function; a model of its own may run code of the user's too, so it is validated here."""
+        """Call a plain function and validate its result in the same thread: a model may run code of the user."""
         result = frame.call_endpoint()
         return result if isinstance(result, Response) else self.checked(result, request)
 
@@ -338,7 +339,7 @@ cdef class Operation:
         return self.response_class(content, background=background)
 
     cdef object repaired_json(self, object value, object failure):
-        """JSON of what pydantic cannot write: lone surrogates, deep JSON. Raises ``failure`` for the rest."""
+        """JSON of values that pydantic cannot write: lone surrogates, deep JSON. Raises ``failure`` for all others."""
         try:
             return encode_jsonable(value if is_json(value) else self.prepare(value))
         except Exception:
@@ -350,11 +351,11 @@ cdef bint allows_body(long status) noexcept:
 
 
 cdef object json_response(object response_class, bytes content, object status, object background):
-    """Make the Response that the constructor makes, without the checks whose answers are known."""
+    """Make the Response as its constructor does, without the checks whose results are known."""
     cdef long code = status or 200
     cdef object response = response_class.__new__(response_class)
     cdef list headers = []
-    # A 205 says the length of the body that is left out, as in FastAPI.
+    # The Content-Length of a 205 is that of the body that is left out, as in FastAPI.
     if code >= 200 and code != 204 and code != 304:
         headers.append((b"content-length", str(len(content)).encode("ascii")))
     headers.append(JSON_CONTENT_TYPE)
@@ -369,7 +370,7 @@ cdef object json_response(object response_class, bytes content, object status, o
 
 
 async def read_bytes(request):
-    """``await request.body()``, without its generator for a request that is Starlette's own and still unread."""
+    """``await request.body()``, without Starlette's generator where the request is of Starlette's class and unread."""
     cdef list chunks = []
     if (
         type(request) is not Request
@@ -419,7 +420,7 @@ async def read_json(request, bint strict_content_type):
         value = decode(body)
     except (json.JSONDecodeError, UnicodeDecodeError) as exc:
         refuse_depth(exc)
-        # Not UTF-8 perhaps, or malformed: the standard library has the last word, and the words of the error.
+        # Malformed, or not UTF-8: the standard library decides and gives the text of the error.
         try:
             value = decode(body.decode(json.detect_encoding(body), "surrogatepass"))
         except json.JSONDecodeError as again:
@@ -430,7 +431,7 @@ async def read_json(request, bint strict_content_type):
 
 
 cdef int refuse_depth(object exc) except -1:
-    """JSON that is nested too deeply is a RecursionError as the library's, and so 400; the library's bound varies."""
+    """JSON that is nested too deeply is a RecursionError, as with the standard library, whose bound varies; so 400."""
     if getattr(exc, "msg", None) == TOO_DEEP:
         raise RecursionError(TOO_DEEP) from None
     return 0

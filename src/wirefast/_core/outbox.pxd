@@ -1,17 +1,18 @@
-# What a socket has yet to send while its transport takes no more, bounded, and what becomes of what does not fit.
+# The messages that wait for one socket while its transport takes no more: bounded, with a policy for those that do not
+# fit.
 
 cdef enum Rule:
-    WAIT = 0           # the publisher waits for room, up to a deadline; then as CLOSE
+    WAIT = 0           # the publisher waits for space, up to a deadline; then as CLOSE
     CLOSE = 1          # the socket is closed with 1013
     DROP_NEW = 2       # the message is dropped
-    DROP_OLD = 3       # the oldest that may be dropped make room
-    CONFLATE = 4       # an older message of the same key is dropped in any case; then as DROP_OLD
+    DROP_OLD = 3       # the oldest messages that may be dropped are dropped
+    CONFLATE = 4       # an older message of the same key is always dropped; then as DROP_OLD
 
-cpdef enum Outcome:    # what became of a message; SENT and QUEUED: the peer may get it
-    SENT = 0           # on its way with this turn's write
+cpdef enum Outcome:    # the outcome of a message; SENT and QUEUED: the peer may get it
+    SENT = 0           # leaves with the write of this turn
     QUEUED = 1         # in the outbox
     DROPPED = 2
-    CLOSING = 3        # too much waited: the socket is being closed
+    CLOSING = 3        # too much waits: the socket is being closed
     FULL = 4           # WAIT: try again when a waiter is woken
     GONE = 5           # the socket has ended
 
@@ -26,44 +27,44 @@ cdef class Policy:
 
 # One waiting message.
 cdef class Waiting:
-    cdef object payload          # None once it was taken or dropped
+    cdef object payload          # None after it was taken or dropped
     cdef Py_ssize_t size
     cdef double since
-    cdef object key              # CONFLATE: what a later one replaces it by
+    cdef object key              # CONFLATE: a later message with this key replaces it
     cdef bint ordinary           # from a plain send, which no policy may touch
     cdef bint droppable
 
 
 cdef class Outbox:
-    # Oldest first; those that were dropped stay, empty, until they are many. `droppables` are the entries that
-    # DROP_OLD may take, `latest` the last one of each key. Made when something waits.
+    # Oldest first. Dropped entries stay, empty, until they are many. `droppables` are the entries that DROP_OLD may
+    # drop, `latest` the last entry of each key. Made for the first message that waits.
     cdef object entries
     cdef object droppables
     cdef dict latest
-    # What waits, and the parts of it that plain sends left and that may be dropped.
+    # What waits in all, what of it is from plain sends, and what of it may be dropped.
     cdef readonly Py_ssize_t count
     cdef readonly Py_ssize_t size
     cdef Py_ssize_t ordinary_count
     cdef Py_ssize_t ordinary_size
     cdef Py_ssize_t droppable_count
     cdef Py_ssize_t droppable_size
-    # What the policies cost so far.
+    # What the policies have dropped so far.
     cdef readonly unsigned long long dropped
     cdef readonly unsigned long long dropped_bytes
-    # Futures of publishers that wait for room, first come first served; None while there are none.
+    # Futures of publishers that wait for space, in order of arrival; None without any.
     cdef object waiters
     # Called without arguments at the end of the socket; None once it has ended.
     cdef list watchers
     cdef readonly bint ended
 
-    # Take a message in, or say why not: an Outcome. `first`: it is the turn of a publisher that waited.
+    # Add a message. Returns an Outcome. `first`: it is the turn of a publisher that waited.
     cdef int admit(self, object payload, Py_ssize_t size, Policy policy, object key, bint first, double now) except -1
-    # Take in what a plain send gave, past every bound.
+    # Add a message of a plain send, which has no bound.
     cdef int keep(self, object payload, Py_ssize_t size, double now) except -1
     # The oldest payloads, of about `limit` bytes together; at least one while something waits.
     cdef list take(self, Py_ssize_t limit)
     cdef object take_one(self)
-    # Drop all but what plain sends left.
+    # Drop all but the messages of plain sends.
     cdef int give_up(self) except -1
     cdef int end(self) except -1
 

@@ -1,9 +1,9 @@
 """The outbox of a socket: messages that wait while its transport takes no more.
 
-Each message's ``Policy`` bounds it, in messages and bytes. Everything that waits counts. What a policy lets in under
-``wait``, ``close`` or ``drop_new`` stays until it is sent or the socket ends; what came under ``drop_old`` or
-``conflate`` may be dropped for something newer until the moment it is handed to the transport. What is left keeps its
-order. Plain sends, whose callers wait by themselves, pass through in their place and are never dropped.
+The ``Policy`` of a message bounds the outbox, in messages and bytes. All messages that wait count. A message of
+``wait``, ``close`` or ``drop_new`` stays until it is sent or the socket ends. A message of ``drop_old`` or ``conflate``
+may be dropped for a newer one until the transport takes it. The others keep their order. Messages of plain sends, whose
+callers wait by themselves, keep their place and are never dropped.
 """
 
 cimport cython
@@ -15,7 +15,7 @@ from collections import deque
 
 logger = logging.getLogger("wirefast.rooms")
 
-# Empty entries that may stay among the others before they are swept out.
+# The number of empty entries that may stay before they are removed.
 cdef enum:
     SWEEP = 32
 
@@ -32,7 +32,7 @@ cdef Py_ssize_t bound(str name, object value) except -1:
     return number
 
 
-# For annotations of what takes a policy.
+# The type of a policy's name, for annotations.
 PolicyName = Literal["wait", "close", "drop_new", "drop_old", "conflate"]
 cdef dict RULES = {"wait": WAIT, "close": CLOSE, "drop_new": DROP_NEW, "drop_old": DROP_OLD, "conflate": CONFLATE}
 
@@ -54,7 +54,7 @@ cdef class Policy:
         TypeError: a bound that is no int, a deadline that is no number.
     """
 
-    # Taken as objects, so that what is wrong is told with its name.
+    # The arguments are objects, so that an error can name the wrong argument.
     def __init__(self, str name not None, *, max_messages=1024, max_bytes=1048576, deadline=5.0):
         if name not in RULES:
             raise ValueError(f"{name!r} is no policy; there are: {', '.join(RULES)}")
@@ -87,7 +87,7 @@ cdef Policy find_policy(object policy):
 
 
 def as_policy(policy):
-    """Return the ``Policy`` of a name, with the default bounds; a Policy is returned as it is."""
+    """Return the ``Policy`` of a name, with the default bounds; a Policy is returned unchanged."""
     return find_policy(policy)
 
 
@@ -210,7 +210,7 @@ cdef class Outbox:
         return entry
 
     cdef int compact(self) except -1:
-        """Sweep out the empty entries once they outnumber the others."""
+        """Remove the empty entries when they outnumber the others."""
         cdef Waiting entry
         if self.entries is not None and len(self.entries) > 2 * self.count + SWEEP:
             self.entries = deque([entry for entry in self.entries if entry.payload is not None])
@@ -248,18 +248,18 @@ cdef class Outbox:
                 logger.exception("Leaving the rooms of a socket failed")
         return 0
 
-    # ---- For what is not compiled: hubs, and the sender of other servers ----
+    # ---- For Python: hubs, and the sender for other servers ----
 
     def offer(self, payload, Py_ssize_t size, Policy policy not None, key, bint first, double now):
-        """Take a message in, or not; the number of an ``Outcome``."""
+        """Add a message where the policy allows it. Returns the number of an ``Outcome``."""
         return self.admit(payload, size, policy, key, first, now)
 
     def hold(self, payload, Py_ssize_t size, double now):
-        """Take in what a plain send gave, past every bound."""
+        """Add a message of a plain send, which has no bound."""
         self.keep(payload, size, now)
 
     def pop(self):
-        """Take out the oldest payload; None where there is none."""
+        """Take out the oldest payload; None where nothing waits."""
         if not self.count:
             return None
         payload = self.take_one()
@@ -268,37 +268,37 @@ cdef class Outbox:
         return payload
 
     def abandon(self):
-        """Drop all but what plain sends left."""
+        """Drop all but the messages of plain sends."""
         self.give_up()
 
     def finish(self):
-        """Forget what waits, as the socket has ended; tell the watchers and the waiting publishers."""
+        """Forget all messages, as the socket has ended; call the watchers and wake the waiting publishers."""
         self.end()
 
     def watch(self, watcher):
-        """Have ``watcher()`` called at the end; at once where that has come."""
+        """Call ``watcher()`` at the end of the socket; now where it has ended."""
         if self.ended:
             watcher()
         else:
             self.watchers.append(watcher)
 
     def unwatch(self, watcher):
-        """Call it no more."""
+        """Remove a watcher."""
         if not self.ended and watcher in self.watchers:
             self.watchers.remove(watcher)
 
     def add_waiter(self, future):
-        """Queue a publisher's future, done when it is its turn to try and something has changed."""
+        """Queue a publisher's future, which is done when the publisher may try again."""
         if self.waiters is None:
             self.waiters = deque()
         self.waiters.append(future)
 
     def replace_first_waiter(self, future):
-        """Put another future in the place of the first one, whose turn gained nothing."""
+        """Replace the first future, whose publisher had no success, by another."""
         self.waiters[0] = future
 
     def remove_waiter(self, future):
-        """Take a publisher's future out; the next one has its turn."""
+        """Remove a publisher's future; the next publisher has its turn."""
         self.waiters.remove(future)
         if self.waiters:
             self.wake()
@@ -306,7 +306,7 @@ cdef class Outbox:
             self.waiters = None
 
     def since(self):
-        """When the oldest waiting message came, in loop time; None where nothing waits."""
+        """Return the time at which the oldest waiting message came, on the loop's clock; None where nothing waits."""
         cdef Waiting entry
         if self.count:
             for entry in self.entries:

@@ -1,10 +1,10 @@
-# Chunks of a streamed response after which others run.
+# After so many chunks of a streamed response other tasks run.
 cdef enum:
     CHUNKS_PER_TURN = 32
 
 
 cdef class PacedSend:
-    """The ``send`` of one request, which lets the loop turn now and then."""
+    """The ``send`` of one request, which lets the loop turn after some chunks."""
     cdef object send
     cdef unsigned int chunks     # sent so far
 

@@ -1,10 +1,10 @@
-"""Endless responses that let others run.
+"""Endless responses that let other tasks run.
 
-Once a client has left, the ``send`` of a server may neither wait nor raise (uvicorn's returns at once). An endless
-response then never lets the event loop turn, and nothing in the process can tell it that its client has left.
+After a client has left, the ``send`` of a server may neither wait nor raise (uvicorn's returns at once). An endless
+response then never lets the event loop turn, so the response never learns that the client has left.
 
-Operations of ours count chunks in their Exchange; `PacedApp` is for every other application that a route leads to.
-Compiled, because each chunk of a mounted application passes through it.
+wirefast's operations count chunks in their Exchange; `PacedApp` is for every other application of a route. Compiled
+because each chunk of a mounted application passes here.
 """
 
 cimport cython

@@ -1,4 +1,4 @@
-"""Where a function of the application stands, in words for warnings, log lines and tracebacks."""
+"""The place of a function of the application, as text for warnings, log lines and tracebacks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["describe", "note", "place_of", "unanswered"]
 
 
 def place_of(function: Any) -> tuple[str, int]:
-    """Return file and line of a function, of what it wraps, or of a class or object's call; unknown ones as line 0."""
+    """Return file and line of a function (of the wrapped one), a class or an object's call; line 0 where unknown."""
     function = inspect.unwrap(function) if callable(function) else function
     for found in (function, getattr(function, "func", None), vars(type(function)).get("__call__")):
         code = getattr(found, "__code__", None)
@@ -20,17 +20,17 @@ def place_of(function: Any) -> tuple[str, int]:
 
 
 def describe(function: Any) -> str:
-    """Return a function in words: ``room() in main.py, line 12``."""
+    """Return a function as text: ``room() in main.py, line 12``."""
     file, line = place_of(function)
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return f"{name}() in {file}, line {line}"
 
 
 def unanswered(scope: Mapping[str, Any]) -> str:
-    """Return which endpoint of a handshake ended without an answer, and what it should have done.
+    """Return a text that names the endpoint that ended without an answer, and what it should have called.
 
     Args:
-        scope: of the connection, after the application ended.
+        scope: of the connection, after the end of the application.
     """
     endpoint = scope.get("endpoint")
     who = "The application" if endpoint is None else describe(endpoint)
@@ -41,7 +41,7 @@ def note(exc: BaseException, text: str) -> BaseException:
     """Add a line under the traceback of an exception, whose own text stays FastAPI's (PEP 678; nothing on 3.10).
 
     Args:
-        exc: about to be raised.
+        exc: the exception, before it is raised.
         text: what to do.
     """
     if hasattr(exc, "add_note"):

@@ -10,10 +10,10 @@ cdef extern from "Python.h":
     object PyObject_CallNoArgs(object callable)
 
 cdef enum:
-    # More arguments than this go through a dict; endpoints have fewer.
+    # Calls with more arguments than this use a dict; endpoints have fewer.
     MAX_FAST_ARGS = 24
 
-# The widest bound of a shortcut. No C enumerator: C11 gives those the range of an int.
+# The widest bound of a shortcut. An enumerator of C11 has only the range of an int.
 cdef long long LARGEST = 0x7fffffffffffffff
 
 _PLACES = {"path": PATH, "query": QUERY, "header": HEADER, "cookie": COOKIE}
@@ -111,7 +111,7 @@ cdef class EnterOp(Op):
         self.target = -1
 
     def set_target(self, int target):
-        """Set where the jump goes, once the subtree is written."""
+        """Set the target of the jump, after the subtree is written."""
         self.target = target
 
 
@@ -162,7 +162,7 @@ cdef class Plan:
     ):
         cdef Op op
         cdef Py_ssize_t header_count = 0 if header_index is None else len(header_index)
-        # The solver goes where operations point without looking again.
+        # The solver uses the indexes of operations without a check.
         for op in ops:
             assert 0 <= op.node < node_count
             if op.code == OP_BODY:

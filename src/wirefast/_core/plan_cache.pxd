@@ -5,7 +5,7 @@ cdef class PlanCache:
     """The plans of one route: one without overrides, one for the overrides last seen. Made when first needed."""
     cdef readonly object dependant
     cdef object make_plan        # callable(dependant, overrides: dict | None) -> Plan
-    # Its dependency_overrides apply; None: there are none.
+    # The object whose dependency_overrides apply; None: no overrides.
     cdef object provider
     cdef Plan plan
     # The plan for the overrides last seen.

@@ -1,4 +1,4 @@
-"""Which plan a connection is solved by."""
+"""Choose the plan that solves a connection."""
 
 cimport cython
 from cpython.dict cimport PyDict_Next, PyDict_Size
@@ -16,13 +16,13 @@ cdef class PlanCache:
         self.provider = provider
 
     cdef Plan current(self):
-        """Return the plan for the overrides of this moment; made anew only when they changed."""
+        """Return the plan for the current overrides; made again only after they changed."""
         cdef object overrides
         if self.provider is not None:
             overrides = getattr(self.provider, "dependency_overrides", None)
             if overrides:
                 if type(overrides) is not dict:
-                    # A mapping of another kind may answer differently each time it is asked.
+                    # A mapping of another kind may change without notice.
                     return self.make_plan(self.dependant, overrides)
                 if self.override_plan is None or not same_overrides(overrides, self.override_plan.overrides):
                     self.override_plan = self.plan_now(self.dependant)
@@ -32,7 +32,7 @@ cdef class PlanCache:
         return self.plan
 
     cdef Plan plan_now(self, object dependant):
-        """Return a plan of any Dependant for the overrides of this moment, which it notes."""
+        """Return a plan of any Dependant for the current overrides, which the plan notes."""
         cdef Plan plan
         cdef object overrides = getattr(self.provider, "dependency_overrides", None)
         cdef list noted = None
@@ -43,7 +43,7 @@ cdef class PlanCache:
         return plan
 
     cdef bint changed_since(self, Plan plan) except -1:
-        """Whether the overrides are others than when the plan was made, as far as plain dicts tell."""
+        """Whether the overrides have changed since the plan was made; only plain dicts are compared."""
         cdef object overrides
         if self.provider is None:
             return False
@@ -52,7 +52,7 @@ cdef class PlanCache:
 
 
 cdef bint same_overrides(dict overrides, list noted) noexcept:
-    """Whether these are, object by object, the overrides that a plan noted."""
+    """Whether these overrides are the same objects that a plan noted."""
     cdef PyObject* key
     cdef PyObject* value
     cdef Py_ssize_t position = 0, index = 0

@@ -1,4 +1,4 @@
-"""What an application says when its server is asked whether it is ready."""
+"""Whether an application is ready, for the probes of its server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["CHECK_SECONDS", "add_check", "passes_checks"]
 
-#: Seconds that all checks together have for one question.
+#: Seconds that all checks together have for one probe.
 CHECK_SECONDS = 2.0
 
 logger = logging.getLogger("uvicorn.error")
@@ -18,12 +18,12 @@ _checks: list[Callable[[], Any]] = []
 
 
 def add_check(check: Callable[[], Any]) -> None:
-    """Have a function asked; it says no by a false value that is not None, or by raising."""
+    """Add a check. The process is not ready where it returns a false value other than None, or raises."""
     _checks.append(check)
 
 
 async def passes_checks() -> bool:
-    """Ask all checks; one that raises or takes too long says no."""
+    """Call all checks. The process is not ready where a check raises or takes too long."""
     try:
         return await asyncio.wait_for(_ask(), CHECK_SECONDS)
     except asyncio.TimeoutError:

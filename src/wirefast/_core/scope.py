@@ -1,7 +1,7 @@
-"""Every key that wirefast reads from the scope of a connection, or puts there, beside those of ASGI itself.
+"""Every key of a connection's scope that wirefast reads or writes, except those of ASGI itself.
 
-An object that an application gives to its endpoints and dependencies travels in the scope too: its class inherits
-`FromScope` and says under which key.
+The scope also holds the objects that an application gives to its endpoints and dependencies. The class of such an
+object inherits `FromScope` and names the key.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import Any, ClassVar
 
 __all__ = ["FromScope"]
 
-# ---- Keys of others, with what they hold ----
+# ---- Keys of other packages ----
 
 #: Starlette's: the exception handlers of the application, a pair: by class, by HTTP status.
 EXCEPTION_HANDLERS = "starlette.exception_handlers"
 #: Starlette's, where it has the middleware: how many bytes the body of a request may have.
 MAX_BODY_SIZE = "starlette.max_body_size"
-#: FastAPI's: a dict of what its routers note for each other.
+#: FastAPI's: a dict of notes of its routers.
 SHARED = "fastapi"
 #: FastAPI's: the recording of the request or the socket, None in applications that are mounted in a recorded one.
 TELEMETRY = "fastapi.telemetry"
-#: FastAPI's: the stack that is left after the response, and the one that is left before it.
+#: FastAPI's: the stack that ends after the response, and the stack that ends before it.
 REQUEST_STACK = "fastapi_inner_astack"
 FUNCTION_STACK = "fastapi_function_astack"
 #: ASGI's, in ``scope["extensions"]``: the server can answer a handshake with a response.
@@ -33,22 +33,22 @@ EXTENSION = "wirefast"
 
 #: The `Hub` of the application.
 HUB = "wirefast.hub"
-#: The `Lease` of a connection that is counted.
+#: The `Lease` of a connection that limits count.
 LEASE = "wirefast.lease"
-#: The policy of origins of an application or a router, for those that are mounted in it.
+#: The policy of origins of an application or a router, for applications that are mounted in it.
 ORIGINS = "wirefast.origins"
 #: The `Exchange` of a request, while its route answers it.
 EXCHANGE = "wirefast.exchange"
-#: What a route's own ``get_route_handler`` needs of the request that it is called with.
+#: What the handler of a route's own ``get_route_handler`` needs of its request.
 ANSWER = "wirefast.answer"
 
 
 class FromScope:
-    """Base of what endpoints and dependencies get by their annotation alone, an object that the scope holds.
+    """Base of objects in the scope that endpoints and dependencies get by the annotation alone.
 
     Attributes:
-        scope_key: where the application puts the object.
-        scope_advice: how an application comes to have one, the end of the error where it has none.
+        scope_key: the key of the object.
+        scope_advice: how an application gets the object; the end of the error where the scope has none.
     """
 
     scope_key: ClassVar[str]
@@ -60,7 +60,7 @@ class FromScope:
 
         Args:
             scope: of the connection.
-            asker: whose parameter it is, for the error.
+            asker: the function with the parameter, for the error.
 
         Raises:
             RuntimeError: the application has none.

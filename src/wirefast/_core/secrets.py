@@ -1,8 +1,8 @@
-"""Names of query parameters whose values are secrets, and the logs that do not show them.
+"""Names of query parameters whose values are secrets, and the filters that hide them in logs.
 
-A token in a query string ends in the access log of every server. The loggers of wirefast, of uvicorn and of asyncio get
-a filter that replaces such values before a handler sees the record, in the message, its arguments and the traceback.
-The list counts for the process, since a logger does. Imports nothing of wirefast.
+Access logs of servers show query strings, and so tokens in them. The loggers of wirefast, of uvicorn and of asyncio get
+a filter that replaces such values before a handler gets the record: in the message, its arguments and the traceback.
+The process has one list, as it has one set of loggers. Imports nothing of wirefast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 
 __all__ = ["NAMES", "hidden_names", "hide", "hide_in_logs", "hide_input", "hide_query", "is_secret"]
 
-#: The default list. Names are compared without regard to case.
+#: The default list. Upper and lower case are equal.
 NAMES = frozenset(
     """
     token access_token id_token refresh_token auth auth_token ticket key api_key apikey api-key secret client_secret
@@ -27,7 +27,7 @@ NAMES = frozenset(
 HIDDEN = "***"
 
 _LOGGERS = ("uvicorn.access", "uvicorn.error", "uvicorn.asgi", "uvicorn", "wirefast", "wirefast.rooms", "asyncio")
-# A pair of a query string behind what may stand before it in a text.
+# A pair of a query string, and the character before it in a text.
 _PAIR = re.compile(r"(?<=[?&;'\"])([^\s?&;='\"<>]{1,200})=([^\s&;'\"<>#]+)")
 #: A token among the subprotocols of a handshake.
 _BEARER = re.compile(r"\bbearer\.[A-Za-z0-9_\-=]{6,}")
@@ -41,10 +41,10 @@ def hidden_names() -> frozenset[str]:
 
 
 def is_secret(name: str) -> bool:
-    """Return whether a parameter is hidden, by its name as it stands in a query string.
+    """Return whether a parameter is hidden.
 
     Args:
-        name: with any percent-encoding; the brackets of a list at the end do not count.
+        name: as in a query string, with any percent-encoding; the brackets of a list at the end are ignored.
     """
     name = name.lower()
     if name in _names:
@@ -60,7 +60,7 @@ def _hidden_pair(match: re.Match[str]) -> str:
 
 
 def hide(text: str) -> str:
-    """Return a text, such as a line of a log, without the secrets of the query strings in it."""
+    """Return a text, such as a log line, without the secrets of its query strings."""
     if "=" in text:
         text = _PAIR.sub(_hidden_pair, text)
     return _BEARER.sub(f"bearer.{HIDDEN}", text) if "bearer." in text else text
@@ -86,15 +86,15 @@ def hide_input(error: Any) -> Any:
 
 
 class SecretFilter(logging.Filter):
-    """Takes the secrets out of each record."""
+    """Removes the secrets from each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Hide what is secret; every record passes."""
+        """Hide the secrets of a record; every record passes."""
         if isinstance(record.msg, str):
             record.msg = hide(record.msg)
         if isinstance(record.args, tuple) and record.args:
             record.args = tuple(hide(value) if isinstance(value, str) else value for value in record.args)
-            if record.name != "uvicorn.access":  # whose formatter wants the five arguments
+            if record.name != "uvicorn.access":  # the formatter of uvicorn.access needs the five arguments
                 self._hide_rest(record)
         if record.exc_info and record.exc_info[0] is not None and not record.exc_text:
             text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
@@ -105,12 +105,12 @@ class SecretFilter(logging.Filter):
 
     @staticmethod
     def _hide_rest(record: logging.LogRecord) -> None:
-        """Hide what an argument that is no text shows of itself, such as an exception."""
+        """Hide secrets in the text of an argument of another type, such as an exception."""
         if all(isinstance(value, (str, int, float, type(None))) for value in record.args or ()):
             return
         try:
             text = record.getMessage()
-        except Exception:  # a message that does not fit its arguments is for logging to complain of
+        except Exception:  # logging reports a message that does not fit its arguments
             return
         hidden = hide(text)
         if hidden != text:
@@ -121,13 +121,13 @@ _FILTER = SecretFilter()
 
 
 def hide_in_logs(names: Collection[str] | None = None) -> None:
-    """Put the filter before every logger that may be given a query string; more than once does no harm.
+    """Add the filter to every logger that may get a query string; may be called more than once.
 
     Args:
-        names: the list for this process. Default: as it is.
+        names: the list for this process. Default: the list stays unchanged.
 
     Raises:
-        TypeError: a single string, or a name that is none.
+        TypeError: a single string, or a name that is no string.
     """
     global _names
     if names is not None:

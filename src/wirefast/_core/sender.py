@@ -1,8 +1,8 @@
-"""The outbox of a socket on any other ASGI server: a task that does the awaiting while something waits.
+"""The outbox of a socket on another ASGI server: a task awaits the server's ``send`` while messages wait.
 
-``Sender`` takes the place of the ``send`` that the WebSocket was given. While nothing waits, plain sends go straight
-through; while something does, they take their place behind it. What the server's ``send`` has accepted is no longer
-here, so how much a server buffers by itself is not seen.
+``Sender`` replaces the ``send`` of the WebSocket. While nothing waits, plain sends go directly to the server; while
+messages wait, plain sends queue behind them. A message that the server's ``send`` has accepted has left the outbox, so
+the server's own buffer is not counted.
 """
 
 from __future__ import annotations
@@ -27,13 +27,12 @@ CLOSE_TIMEOUT = 10.0
 
 
 class Buffered(NamedTuple):
-    """What waits for one socket.
+    """The messages that wait for one socket.
 
     Attributes:
-        messages: data messages that were accepted and not yet handed to the transport (to the server's ``send`` on
-            another server than ours).
+        messages: data messages that the transport has not taken yet (on another server, its ``send``).
         bytes: their size, frame headers included.
-        age: seconds that the oldest of them has waited; 0 where none waits.
+        age: seconds that the oldest message has waited; 0 where none waits.
         dropped: messages that a policy has dropped on this socket so far.
     """
 
@@ -44,7 +43,7 @@ class Buffered(NamedTuple):
 
 
 class AsgiMessage(Protocol):
-    """A message that is published (`OutgoingMessage`), as this module needs it."""
+    """The part of a published message (`OutgoingMessage`) that this module needs."""
 
     @property
     def size(self) -> int: ...
@@ -59,19 +58,19 @@ class Sender:
     def __init__(self, websocket: WebSocket) -> None:
         self.raw = websocket._send
         outbox = self.outbox = Outbox()
-        # A handler that is done lets go of its WebSocket, which is all that an ASGI server tells us of the end.
+        # The handler's WebSocket is freed when the handler ends: only that tells us of the end on another ASGI server.
         self.socket = ref(websocket, lambda _: outbox.finish())
         self.loop = asyncio.get_running_loop()
         self.task: asyncio.Task[None] | None = None
-        # Once the socket is being closed: what is still sent, the close message last.
+        # While the socket is being closed: the messages that are still sent, the close message last.
         self.last: deque[Any] | None = None
-        # Whether its handler has closed it.
+        # Whether the handler has closed the socket.
         self.closed = False
-        # Of our server, where it is known: a weak reference to the connection, which its errors carry.
+        # A weak reference to the connection of our server, where it is known; the errors of the server carry it.
         self.connection = ref(self.raw.channel) if type(self.raw) is AsgiSend else None
 
     def is_open(self) -> bool:
-        """Whether neither side is known to have closed."""
+        """Whether the socket is open: neither side is known to have closed."""
         websocket = self.socket()
         return (
             websocket is not None
@@ -81,12 +80,12 @@ class Sender:
         )
 
     def waiting_for(self) -> float:
-        """Seconds since the oldest waiting message came."""
+        """Seconds that the oldest message has waited."""
         since = self.outbox.since()
         return 0.0 if since is None else max(0.0, self.loop.time() - since)
 
     def offer(self, message: AsgiMessage, policy: Policy, key: Any, first: bool) -> int:
-        """Queue a message, or leave it to the policy; the number of an ``Outcome``, never SENT."""
+        """Queue a message where the policy allows it. Returns the number of an ``Outcome``, never SENT."""
         if not self.is_open():
             return Outcome.GONE
         outcome = self.outbox.offer(message, message.size, policy, key, first, self.loop.time())
@@ -99,7 +98,7 @@ class Sender:
         return outcome
 
     def dismiss(self, code: int, reason: str) -> None:
-        """Close behind what waits. The server may be stuck on a peer that reads nothing: then give up in time."""
+        """Close after the waiting messages. Gives up in time where the server waits for a peer that reads nothing."""
         if self.last is not None or not self.is_open():
             return
         self.last = deque()
@@ -114,7 +113,7 @@ class Sender:
         self.task.add_done_callback(lambda _: timer.cancel())
 
     def finish(self) -> None:
-        """End, since the socket has: plain sends that wait here fail, the rest is forgotten."""
+        """End with the socket: plain sends that wait here fail, other messages are forgotten."""
         rest = self.last if self.last is not None else deque(iter(self.outbox.pop, None))
         self.last = deque()
         for payload in rest:
@@ -123,7 +122,7 @@ class Sender:
         self.outbox.finish()
 
     def _gone(self) -> OSError:
-        """Return what a plain send raises once the socket has ended; our server reads the connection from it."""
+        """Return the exception of plain sends after the end; our server reads the connection from it."""
         error = OSError("the socket has ended")
         if self.connection is not None:
             error.wirefast_connection = self.connection  # type: ignore[attr-defined]
@@ -164,7 +163,8 @@ class Sender:
         elif type(payload) is dict:
             await self.raw(payload)
         else:
-            # Through the WebSocket, which may be a subclass with a send() of its own; past it once its handler closes.
+            # By the WebSocket, which may be a subclass with its own send(); by the server's send after the handler
+            # closes.
             websocket = self.socket()
             if websocket is not None and websocket.application_state is WebSocketState.CONNECTED:
                 await self._send_through(websocket, payload.asgi())
@@ -172,21 +172,21 @@ class Sender:
                 await self.raw(payload.asgi())
 
     async def _send_through(self, websocket: WebSocket, message: Any) -> None:
-        """Send for the hub. If the peer is gone, the handler still has to hear of it."""
+        """Send for the hub. Where the peer has left, the handler still has to learn of it."""
         try:
             await websocket.send(message)
         except WebSocketDisconnect:
-            # Starlette's class takes the application for the one that has closed now. Its handler would not hear how
-            # the peer left, which the server is still to tell.
+            # Starlette's class now records that the application has closed. The handler would not learn how the peer
+            # left, which the server still has to tell.
             if not isinstance(websocket, WebSocketCore) and not self.closed:
                 websocket.application_state = WebSocketState.CONNECTED
             raise
 
     async def __call__(self, message: Any) -> None:
-        """Send a message in its turn, or what waited, given by the task through the WebSocket."""
+        """Send a message of the handler in its turn, or a waiting message that the task sends by the WebSocket."""
         by_task = self.task is not None and asyncio.current_task() is self.task
         if self.last is not None and not by_task:
-            # Closed by a policy or a hub, or found dead: to its handler the peer is gone.
+            # A policy or a hub has closed the socket, or a send failed: for the handler the peer has left.
             if message["type"] == "websocket.close":
                 return
             raise self._gone()

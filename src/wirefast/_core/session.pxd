@@ -4,11 +4,11 @@ from wirefast._core.plan_cache cimport PlanCache
 
 cdef class WebSocketSession:
     """The ASGI application of one WebSocket route: builds the WebSocket, solves, calls the endpoint, cleans up."""
-    # What is called to build each part; given by routing, so that the core imports nothing above it.
+    # What builds each part; given by the route, so that the core imports nothing above it.
     cdef readonly object websocket_class
     cdef readonly PlanCache plans
     cdef object invalid          # callable(errors, scope) -> the exception to raise for invalid parameters
-    # What the route asks of a server that has our extension to ASGI: keywords of its configure(), or None.
+    # The options of the route for a server with our extension to ASGI: keywords of its configure(), or None.
     cdef readonly dict options
 
 
@@ -22,4 +22,4 @@ cdef class WebSocketPipeline:
     cdef readonly object router      # a SocketRouter
     cdef tuple tables            # (handlers by class, handlers by status), as Starlette keeps them in the scope
     cdef object other_protocols  # the ASGI application for HTTP and the lifespan
-    cdef object outer_websocket  # class of the WebSocket that handlers get when no session made one
+    cdef object outer_websocket  # class of the WebSocket that handlers get where no session made one

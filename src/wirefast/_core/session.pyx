@@ -29,7 +29,7 @@ cdef tuple NO_HANDLERS = ({}, {})
 
 
 cdef int configure(scope, dict options) except -1:
-    """Tell a server that has our extension to ASGI what the route asks of it."""
+    """Give the options of the route to a server that has our extension to ASGI."""
     cdef object extensions = find_in(scope, "extensions", None), server
     if extensions is not None:
         server = find_in(extensions, EXTENSION_KEY, None)
@@ -50,7 +50,7 @@ cdef class WebSocketSession:
         return self.serve(scope, receive, send, None, None)
 
     async def serve(self, scope, receive, send, WebSocketPipeline outer, RouteLimits limits=None):
-        """Serve one connection; `outer` handles what the handlers of the scope let through or raise."""
+        """Serve one connection. `outer` handles exceptions that the handlers of the scope do not handle, or raise."""
         cdef WebSocketCore websocket = (self.websocket_class if limits is None else limits.websocket_class)(
             scope, receive, send
         )
@@ -60,7 +60,7 @@ cdef class WebSocketSession:
         cdef object awaitable, exits = None, failure = None
         if self.options is not None:
             configure(scope, self.options)
-        # No await stands inside an except block: a Cython coroutine that is suspended there does not survive it.
+        # No await is inside an except block: a Cython coroutine that is suspended there does not survive being resumed.
         try:
             if limits is not None:
                 lease = limits.enter(scope, websocket)
@@ -74,12 +74,12 @@ cdef class WebSocketSession:
                 frame.store(await awaitable)
             if frame.errors is not None:
                 raise self.invalid(frame.errors, scope)
-            # A dependency that closed the socket has answered the client; there is nothing left to run.
+            # A dependency has closed the socket, and so answered the client: the endpoint does not run.
             if websocket.application != DISCONNECTED:
                 awaitable = frame.plan.endpoint.invoke(frame.slots)
                 if frame.request_exits is not None or frame.function_exits is not None:
                     exits = frame.take_exits()
-                # A socket may live for days: let go of the values, the raw input, and of what they were read with.
+                # A socket may be open for days: free the values, the raw input and the plan.
                 frame = None
                 await awaitable
         except BaseException as exc:
@@ -114,7 +114,7 @@ cdef class WebSocketSession:
 
 @cython.final
 cdef class LimitedSession:
-    """A session with limits, as the ASGI application of a route that has some."""
+    """A session with limits, for a route that has limits; an ASGI application."""
 
     def __init__(self, WebSocketSession session not None, RouteLimits limits not None):
         self.session = session
@@ -124,7 +124,7 @@ cdef class LimitedSession:
         return self.session.serve(scope, receive, send, None, self.limits)
 
 
-# CPython gives a changed class a new version tag. The answer holds while the tag is the same.
+# CPython gives a changed class a new version tag. The result is valid while the tag is the same.
 cdef unsigned int known_version = 0
 
 
@@ -133,7 +133,7 @@ cdef bint starlette_is_hooked() except -1:
     global known_version
     if is_replaced(Starlette, "__call__"):
         return True
-    getattr(Starlette, "__call__")  # the look-up gives the class its number
+    getattr(Starlette, "__call__")  # the look-up gives the class its version tag
     known_version = (<PyTypeObject*> Starlette).tp_version_tag
     return False
 
@@ -141,8 +141,8 @@ cdef bint starlette_is_hooked() except -1:
 def call_application(self, scope, receive, send):
     """Serve one connection, or the lifespan (ASGI 3). ``App.__call__``.
 
-    A coroutine function like any other, but the coroutine it gives is that of the middleware stack: an open
-    socket holds no coroutine that only waits for another.
+    A coroutine function that returns the coroutine of the middleware stack, so that an open socket holds no coroutine
+    that only waits for another.
     """
     if self.root_path:
         scope["root_path"] = self.root_path
@@ -152,7 +152,7 @@ def call_application(self, scope, receive, send):
         scope[HUB_KEY] = hub
     if (<PyTypeObject*> Starlette).tp_version_tag != known_version and starlette_is_hooked():
         if self.middleware_stack is None:
-            self.middleware_stack = self.first_stack()  # which has the telemetry around it
+            self.middleware_stack = self.first_stack()  # with the telemetry around it
         return Starlette.__call__(self, scope, receive, send)
     stack = self.middleware_stack
     if stack is None:
@@ -174,7 +174,7 @@ cdef class WebSocketPipeline:
     def __call__(self, scope, receive, send):
         """Return the coroutine that serves a connection.
 
-        A route of ours is told who handles its exceptions, so that an open socket holds one coroutine less.
+        A route of wirefast gets the exception handlers, so that an open socket holds one coroutine less.
         """
         cdef object app
         if scope["type"] != "websocket":
@@ -191,7 +191,7 @@ cdef class WebSocketPipeline:
         return self.serve(app, scope, receive, send)
 
     async def serve(self, app, scope, receive, send):
-        """Serve a connection by a route that is not ours."""
+        """Serve a connection by a route of another framework."""
         cdef object failure
         try:
             await app(scope, receive, send)
@@ -201,5 +201,6 @@ cdef class WebSocketPipeline:
         await self.handle(failure, scope, receive, send)
 
     def handle(self, exc, scope, receive, send):
-        """Return the coroutine that gives an exception to its handler, with a new WebSocket that received nothing."""
+        """Return the coroutine that gives an exception to its handler, with a new WebSocket that has received
+        nothing."""
         return handle_exception(exc, self.outer_websocket(scope, receive, send), self.tables, scope, receive, send)

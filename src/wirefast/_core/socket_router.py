@@ -1,4 +1,4 @@
-"""What the core asks of a router: the one call that goes up."""
+"""The interface of a router for the core: the only call from the core to a package above it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["SocketRouter"]
 
 
 class SocketRouter(Protocol):
-    """A router that chooses by itself, such as `APIRouter`; `WebSocketPipeline` has one."""
+    """A router that chooses routes by itself, such as `APIRouter`; `WebSocketPipeline` calls it."""
 
     def select_websocket(self, scope: Scope) -> ASGIApp:
         """Return the application of the first route that matches a WebSocket scope, and note the match in the scope."""

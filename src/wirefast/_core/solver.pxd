@@ -3,45 +3,45 @@ from wirefast._core.plan_cache cimport PlanCache
 
 
 cdef class Shared:
-    """What the frames of one connection have in common once its overrides changed on the way."""
+    """What the frames of one connection share after the overrides changed while it was solved."""
     cdef dict cache              # as Plan.cache_slots, with the results themselves
-    cdef object response         # None until a callable asked for it
+    cdef object response         # None until a callable takes it
     cdef object background
 
 
 cdef class Frame:
-    """One connection being solved: the values so far, the errors so far, and what must be exited."""
+    """The solving of one connection: the values so far, the errors so far, and what has to be exited."""
     cdef Plan plan
-    cdef PlanCache plans         # where the plan is from; None: a plan on its own, without overrides
+    cdef PlanCache plans         # where the plan is from; None: a single plan, without overrides
     cdef readonly object connection
     cdef object scope
     cdef list slots
-    # None until the first invalid parameter.
+    # None before the first invalid parameter.
     cdef readonly list errors
     cdef int pc
     # The call whose awaitable advance() last returned.
     cdef CallOp pending
-    cdef object opened           # its context manager or generator, until store() files it
-    # One flag a node; points at `few` when they fit there.
+    cdef object opened           # its context manager or generator, until store() stores the result
+    # One flag for each node; points at `few` where the flags fit.
     cdef unsigned char* failed
     cdef unsigned char[32] few
-    # Raw input, each parsed at most once and only when an operation asks.
+    # Raw input; each part is parsed at most once, and only when an operation needs it.
     cdef dict path_params
     cdef dict query
     cdef list query_pairs
     cdef list headers
     cdef dict cookies
     cdef object body
-    # Entered generators and context managers in order of entry; None until there is one.
+    # Entered generators and context managers in order of entry; None before the first.
     cdef list request_exits
     cdef list function_exits
-    # The first generator need not look for an anyio scope around it: there is none.
+    # There is no anyio scope around the connection, so the first generator need not look for one.
     cdef bint unscoped
-    # The anyio scope that shields clean-up, where one encloses us (see dependencies.planning).
+    # The anyio scope that shields clean-up, where a scope encloses the connection (see dependencies.planning).
     cdef public object cleanup_scope
-    # Dependencies may change the overrides for those after them.
-    cdef bint called             # something ran since they were last looked at
-    cdef Shared shared           # None while they are those of the plan
+    # Dependencies may change the overrides for later dependencies.
+    cdef bint called             # a callable ran since the overrides were compared last
+    cdef Shared shared           # None while the overrides are those of the plan
 
     cdef object run(self)
     cdef object advance(self)
@@ -50,7 +50,7 @@ cdef class Frame:
     cdef int read_field(self, FieldOp op) except -1
     cdef int check(self, FieldOp op, object value, tuple loc) except -1
     cdef int fail(self, int node, object errors) except -1
-    # The raw value of a parameter; found[0] is the index of the name it came under.
+    # The raw value of a parameter; found[0] is the index of its name in the input.
     cdef object raw(self, FieldOp op, Py_ssize_t* found)
     cdef object raw_header(self, FieldOp op, Py_ssize_t* found)
     cdef list all_values(self, bytes name)

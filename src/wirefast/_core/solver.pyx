@@ -1,8 +1,8 @@
 """The dependency solver: one loop over a Plan.
 
-run() solves until something has to wait and returns what to await; the coroutine that owns the frame awaits it and
-hands the value to store(). So a connection whose dependencies do not wait awaits nothing here, and one with others
-needs no coroutine per dependency beyond the dependency's own.
+run() solves until a dependency has to wait, and returns what to await. The coroutine that owns the frame awaits that
+and gives the value to store(). So a connection awaits nothing here where no dependency waits, and no dependency costs a
+coroutine beside its own.
 """
 
 cimport cython
@@ -32,7 +32,7 @@ cdef extern from "Python.h":
     bint PyAsyncGen_CheckExact(object value)
     bint PyUnicode_IS_ASCII(object text)
 
-# The value of a slot that is not filled.
+# The value of an empty slot.
 cdef object ABSENT = object()
 
 
@@ -61,7 +61,7 @@ cdef Frame new_frame(Plan plan, PlanCache plans, object connection, object scope
 
 
 cpdef dict missing_error(object loc):
-    """Return the error of a required parameter that is absent, as pydantic writes it; ``loc`` is where it is read."""
+    """Return the error of an absent required parameter in pydantic's form; ``loc`` is the place of the parameter."""
     return {"type": "missing", "loc": loc, "msg": "Field required", "input": None}
 
 
@@ -81,7 +81,7 @@ cdef class Shared:
 @cython.final
 cdef class Frame:
     def __init__(self):
-        # Not run by new_frame(); a frame without its plan would be followed through NULL.
+        # new_frame() does not call __init__. A frame without its plan would dereference NULL.
         raise TypeError("frames are made by open_frame()")
 
     def __dealloc__(self):
@@ -89,7 +89,7 @@ cdef class Frame:
             free(self.failed)
 
     cdef object run(self):
-        """Solve up to what has to be awaited, and return that; its value goes to store(). None: all is solved."""
+        """Solve until something has to be awaited, and return that; store() takes its value. None: all is solved."""
         cdef object awaitable, value
         cdef bint done
         while True:
@@ -140,12 +140,12 @@ cdef class Frame:
         return None
 
     cdef bint is_outdated(self) except -1:
-        """Whether what was called, or ran meanwhile, has changed the overrides that the plan was made for."""
+        """Whether the overrides that the plan was made for have changed, by a dependency or by another task."""
         self.called = False
         return self.plans is not None and self.plans.changed_since(self.plan)
 
     async def solve_apart(self, EnterOp op):
-        """Solve one dependency by a plan of its own, since the overrides are no longer those of ours."""
+        """Solve one dependency by a plan of its own, since the overrides are no longer those of this plan."""
         cdef Frame frame = self.part_frame(self.plans.plan_now(op.make_dependant()))
         try:
             await frame.solve()
@@ -159,7 +159,7 @@ cdef class Frame:
             self.slots[op.out] = frame.endpoint_arguments()["value"]
 
     cdef Frame part_frame(self, Plan plan):
-        """Make a frame for a part of this connection: what it enters is ours to exit, and results are shared."""
+        """Make a frame for a part of this connection. This frame exits what the other enters; both share results."""
         cdef Frame frame = new_frame(plan, self.plans, self.connection, self.scope, self.body)
         cdef Shared shared = self.shared
         if shared is None:
@@ -189,7 +189,7 @@ cdef class Frame:
         return frame
 
     cdef int exchange_results(self) except -1:
-        """Give the other frames of the connection our results, and take theirs."""
+        """Share results with the other frames of the connection."""
         cdef dict cache = self.shared.cache
         for key, slot in self.plan.cache_slots.items():
             if self.slots[slot] is ABSENT:
@@ -207,7 +207,7 @@ cdef class Frame:
                 self.slots[out] = values[name]
 
     cdef object start(self, CallOp op):
-        """Begin a dependency's call; None when it must not or need not be called."""
+        """Begin a dependency's call. Returns what to await; None where the call is not allowed or not needed."""
         cdef object kind
         if self.failed[op.node]:
             self.failed[op.parent] = 1
@@ -226,12 +226,12 @@ cdef class Frame:
             self.opened = op.invoke(self.slots)
             if PyAsyncGen_CheckExact(self.opened):
                 return self.opened.__anext__()
-            # A wrapper that yields in its own way; let contextlib say what it thinks of that.
+            # A wrapper with a yield of its own: let contextlib raise its error.
         self.opened = op.open_context(self, op.keywords(self.slots))
         return self.opened.__aenter__()
 
     cdef int store(self, object value) except -1:
-        """File the result of the awaited operation."""
+        """Store the result of the awaited operation."""
         cdef CallOp op = self.pending
         self.called = True
         if op is None:
@@ -257,7 +257,7 @@ cdef class Frame:
         return 0
 
     def enter_request_scope(self, scope):
-        """Enter a synchronous context manager that leaves with the request scope; for the shield of clean-up."""
+        """Enter a synchronous context manager that ends with the request scope; for the shield of clean-up."""
         scope.__enter__()
         self.file_exit(scope, False)
         return scope
@@ -280,7 +280,7 @@ cdef class Frame:
 
     @property
     def response(self):
-        """The injected Response, None where no callable asked for it."""
+        """The injected Response, None where no callable takes it."""
         if self.plan.response_slot >= 0:
             return self.slots[self.plan.response_slot]
         return None if self.shared is None else self.shared.response
@@ -292,13 +292,13 @@ cdef class Frame:
         return None if self.shared is None else self.shared.background
 
     def take_function_exits(self):
-        """Take the exits of scope "function", in order of entry, out of the frame."""
+        """Remove the exits of scope "function" from the frame and return them, in order of entry."""
         cdef list exits = self.function_exits
         self.function_exits = None
         return exits or []
 
     def take_exits(self):
-        """All exits, request scope first, so that leaving them last-first leaves the function scope first."""
+        """All exits, request scope first, so that ending them last-first ends the function scope first."""
         cdef list exits = self.request_exits
         if exits is None:
             exits = self.function_exits or []
@@ -337,7 +337,7 @@ cdef class Frame:
         cdef long long number
         cdef int digit
         if op.shortcut == STRING:
-            # Where pydantic counts characters it refuses lone surrogates: what is not ASCII goes to it then.
+            # Where pydantic counts characters it refuses lone surrogates, so it gets all text that is not ASCII.
             if type(value) is str and op.low <= PyUnicode_GET_LENGTH(value) <= op.high and (
                 not op.counted or PyUnicode_IS_ASCII(value)
             ):
@@ -422,14 +422,14 @@ cdef class Frame:
         return ABSENT
 
     def take_results(self, results):
-        """Take the results of dependencies that were solved elsewhere, by their keys in the plan's cache_slots."""
+        """Take the results of dependencies that another frame solved, by their keys in the plan's cache_slots."""
         for key, value in results.items():
             slot = self.plan.cache_slots.get(key)
             if slot is not None:
                 self.slots[slot] = value
 
     def results(self):
-        """Return what each dependency gave so far, by its key."""
+        """Return the results of dependencies so far, by key."""
         return {
             key: self.slots[slot] for key, slot in self.plan.cache_slots.items() if self.slots[slot] is not ABSENT
         }
@@ -439,8 +439,10 @@ cdef class Frame:
 
 
 async def leave(list entered):
-    """Exit generators and context managers normally, last first. One that raises has its exception thrown
-    into the rest, like any exception inside the block."""
+    """Exit generators and context managers normally, last first.
+
+    Where one raises, the others get its exception, like an exception of the block.
+    """
     cdef object item, failure
     while entered:
         item = entered.pop()

@@ -1,8 +1,8 @@
 # distutils: sources = csrc/members.c
 """The tag and the ref of a JSON message, read from its bytes before a validator sees them.
 
-Compiled because it runs for every typed message, and so that a message without a ref reaches its validator as the
-bytes it came in. The text is cut into members by csrc/members.h; keys with escapes are decoded as JSON decodes them.
+Compiled because it runs for every typed message. The validator of a message without a ref gets the received bytes.
+csrc/members.h cuts the text into members; keys with escapes are decoded as JSON.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -27,13 +27,13 @@ REF_BYTES = MAX_REF
 
 
 cdef bint is_named(const member* found, const char* name, size_t size) except -1:
-    """Whether the key of a member is this name, also where it is written with escapes."""
+    """Whether the key of a member is this name, with or without escapes."""
     if not found.escaped:
         return found.key_size == size and memcmp(found.key, name, size) == 0
     try:
         key = json.loads(PyBytes_FromStringAndSize(found.key - 1, <Py_ssize_t> found.key_size + 2))
         return key.encode() == PyBytes_FromStringAndSize(name, <Py_ssize_t> size)
-    except ValueError:  # a bad escape, which the validator will name; or a lone surrogate
+    except ValueError:  # a lone surrogate, or a bad escape, which the validator reports
         return False
 
 
@@ -61,7 +61,7 @@ cdef members_status look(Tagging* found, const char* text, size_t size, str tag_
 
 
 cdef bint is_plain_string(const char* text, size_t size) noexcept:
-    """Whether it is a JSON string of printable ASCII without escapes, whose bytes say the same anywhere."""
+    """Whether the value is a JSON string of printable ASCII without escapes."""
     cdef size_t i
     cdef unsigned char byte
     if size < 2 or text[0] != 34 or text[size - 1] != 34:
@@ -74,7 +74,7 @@ cdef bint is_plain_string(const char* text, size_t size) noexcept:
 
 
 cdef bint is_plain_integer(const char* text, size_t size) noexcept:
-    """Whether it is a JSON integer in the one way that Python writes it."""
+    """Whether the value is a JSON integer in the form that Python writes."""
     cdef size_t i, start = 1 if size and text[0] == 45 else 0
     if size == start or (text[start] == 48 and size > 1):
         return False
@@ -143,7 +143,7 @@ cdef bytes with_ref(bytes reply, bytes ref):
     return b'{"ref":' + ref + b"," + reply[1:]
 
 
-# ---- For tests, and for what is not compiled ----
+# ---- For tests and for Python ----
 
 _NAMES = {
     MEMBERS_END: "object", MEMBERS_MALFORMED: "malformed", MEMBERS_NO_OBJECT: "no object",
@@ -151,7 +151,7 @@ _NAMES = {
 
 
 def find(bytes text, str tag_name):
-    """Return what look() finds: a word, the tag and the ref as they stand in the text; None where there is none."""
+    """Return what look() finds: a word, and the tag and the ref as in the text; None without one."""
     cdef Tagging found
     cdef members_status status = look(&found, PyBytes_AS_STRING(text), <size_t> PyBytes_GET_SIZE(text), tag_name)
     tag = ref = None
@@ -173,5 +173,5 @@ def splice(bytes reply, bytes ref):
 
 
 def check_ref(bytes text):
-    """Return the ref as it goes into answers; empty for null, None for what is no ref."""
+    """Return the ref in the form of answers; empty for null, None for a value that is no ref."""
     return checked_ref(PyBytes_AS_STRING(text), <size_t> PyBytes_GET_SIZE(text))

@@ -1,4 +1,4 @@
-# The WebSocket's typed messages, on top of its state machine.
+# The typed messages of a WebSocket, over its state machine.
 
 from wirefast._core.websocket cimport ReceiveCall, SendCall, WebSocketCore
 
@@ -16,5 +16,5 @@ cdef class SendMessageCall(SendCall):
     pass
 
 
-# JSON of a message as a client sees it: models by pydantic itself, with their aliases. Raises as json.encode().
+# JSON of a message for the client: pydantic writes models, with their aliases. Raises as json.encode().
 cdef bytes encode_message(object message)

@@ -8,7 +8,7 @@ from wirefast._core.coroutine import CompiledCoroutine
 from wirefast._core.websocket import WebSocketCore
 
 _Received = TypeVar("_Received")
-# What a socket sends. Bare, a WebSocket sends anything.
+# The type of the messages that a socket sends. Default: any.
 _Sent = TypeVarWithDefault("_Sent", contravariant=True, default=Any)
 
 class TypedWebSocketCore(WebSocketCore, Generic[_Sent]):

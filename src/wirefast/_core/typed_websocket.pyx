@@ -1,7 +1,7 @@
 # cython: annotation_typing=False
-"""receive_message(), iter_messages() and send_message(): models in and out of a socket, from bytes to bytes.
+"""receive_message(), iter_messages() and send_message(): receive and send models, from bytes to bytes.
 
-What is valid, and what an error says, is decided by message_input.pyx, as for routes of messages.
+message_input.pyx decides what is valid and what an error says, as for routes of messages.
 """
 
 cimport cython
@@ -37,7 +37,7 @@ cdef bytes encode_message(object message):
         return json.encode(message)
     try:
         return serializer.to_json(message, by_alias=True)
-    except ValueError:  # half a pair in a string, or nested too deeply for pydantic
+    except ValueError:  # a lone surrogate, or nested too deeply for pydantic
         if not hasattr(message, "model_dump"):
             raise
     return json.encode(dumped(message.model_dump, by_alias=True))
@@ -48,7 +48,7 @@ cdef class TypedWebSocketCore(WebSocketCore):
 
     @classmethod
     def __class_getitem__(cls, sends):
-        """Return the class itself: what a socket sends is for type checkers alone."""
+        """Return the class itself: only type checkers use the type of what a socket sends."""
         return cls
 
     def receive_message(self, model: Any, *, tag: str = "type") -> Any:
@@ -56,15 +56,17 @@ cdef class TypedWebSocketCore(WebSocketCore):
 
         Args:
             model: the type of the message: a model, a union of models, or anything else that pydantic validates. ``str``
-                and ``bytes`` stand for whole text and binary frames. Its validator is made once and kept; make a type
-                with ``Field()`` once too, at the top of a module, since another one is another type.
+                and ``bytes`` stand for whole text and binary frames. The validator of a type is made once and kept.
+                Make a type with ``Field()`` once too, at the top of a module: each call of ``Field()`` makes another
+                type.
             tag: the name of the member that says which model a message has, where each has a ``Literal`` of that name.
                 Default: ``"type"``.
 
         Raises:
-            InvalidMessage: no JSON, no known tag, or not valid; the socket stays open, and the next call gives the next
-                message. A ``ValueError``. Where no handler takes it, the socket is closed with 1008.
-            pydantic.PydanticSchemaGenerationError: no type of messages. Otherwise as receive_text().
+            InvalidMessage: no JSON, no known tag, or not valid; a ``ValueError``. The socket stays open, and the next
+            call returns the next message. Where no handler takes the exception, the socket is closed with 1008.
+            pydantic.PydanticSchemaGenerationError: ``model`` is no type that pydantic validates. Otherwise as
+            receive_text().
         """
         return receiving_message(self, input_of(model, tag))
 
@@ -76,13 +78,14 @@ cdef class TypedWebSocketCore(WebSocketCore):
 
         Args:
             model, tag: as for ``receive_message``.
-            on_invalid: what becomes of a message that is not valid: ``"reply"`` answers it with an error, as handlers of
+            on_invalid: what happens to a message that is not valid: ``"reply"`` answers it with an error, as routes of
                 typed messages do, ``"ignore"`` drops it, ``"raise"`` raises ``InvalidMessage``, which ends the loop.
                 Default: ``"reply"``.
-            max_invalid: how many of them in a row close the socket with 1008, which ends the loop. Default: 10.
+            max_invalid: how many invalid messages in a row close the socket with 1008, which ends the loop. Default:
+                10.
 
         Raises:
-            ValueError: no such ``on_invalid``, or ``max_invalid`` below 1. Otherwise as ``receive_message``.
+            ValueError: another ``on_invalid``, or ``max_invalid`` below 1. Otherwise as ``receive_message``.
         """
         cdef MessageInput input = input_of(model, tag)
         cdef object message, invalid
@@ -119,7 +122,7 @@ cdef class TypedWebSocketCore(WebSocketCore):
         """Send a message as JSON text, from a model straight to bytes, with its aliases. wirefast only.
 
         Args:
-            message: a model, or what ``send_json`` takes. A ``str`` and ``bytes`` are sent as they are, as frames.
+            message: a model, or what ``send_json`` takes. A ``str`` or ``bytes`` is sent unchanged, as one frame.
 
         Raises:
             TypeError: the value has no JSON form. Otherwise as send_text().
@@ -150,7 +153,7 @@ cdef class ReceiveMessageCall(ReceiveCall):
     cdef object start(self):
         cdef WebSocketCore websocket = <WebSocketCore> self.owner
         if websocket.meter is not None and websocket.meter.allowance is not None:
-            # receive() of such a socket counts.
+            # receive() of such a socket counts messages.
             websocket.before_receive()
             self.phase = CHECKED
             return self.wait_for(websocket.receive())

@@ -1,4 +1,4 @@
-"""What a union has for members, however it is written."""
+"""The members of a union in any form."""
 
 from __future__ import annotations
 

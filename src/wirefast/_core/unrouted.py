@@ -1,4 +1,4 @@
-"""A handshake for a path that no route has: that it is one, and which route is nearest."""
+"""Recognise a handshake for a path that no route has, and find the nearest route."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from wirefast._core.clock import monotonic
 
 __all__ = ["NO_ROUTE", "missing_route"]
 
-#: What a client is told that asked for a path without a route.
+#: The reason that a client gets for a path without a route.
 NO_ROUTE = "no route"
-#: Routes that are compared with an unknown path, its characters, and seconds between two such searches.
+#: How many routes are compared with an unknown path, how many characters of it, and the seconds between two searches.
 ROUTES_MAX, PATH_MAX, SEARCH_EVERY = 500, 200, 1.0
 
 _searched = -SEARCH_EVERY
 
 
 def missing_route(scope: Mapping[str, Any]) -> str | None:
-    """Return why no route took a connection, for the log; None where one did, or where that cannot be seen.
+    """Return why no route took a connection, for the log; None where a route took it, or where that is unknown.
 
     Args:
-        scope: of a handshake that the application closed without a code of its own. Starlette's routers, and ours,
-            leave themselves in it, and the endpoint that they chose.
+        scope: of a handshake that the application closed without a code of its own. Routers of Starlette and of
+            wirefast store themselves and the chosen endpoint in the scope.
     """
     endpoint = scope.get("endpoint")
     source = scope.get("router") if endpoint is None else endpoint
@@ -42,12 +42,12 @@ def missing_route(scope: Mapping[str, Any]) -> str | None:
 
 
 def _routes(source: Any, routes: Any) -> Iterator[Any]:
-    flat = getattr(getattr(source, "router", source), "_flat_routes", None)  # ours: with those of included routers
+    flat = getattr(getattr(source, "router", source), "_flat_routes", None)  # ours: includes those of included routers
     return islice(iter(flat() if flat is not None else routes), ROUTES_MAX)
 
 
 def _nearest(path: str, routes: Iterator[Any]) -> str | None:
-    """Return the path of the socket's route that is most like a path; searched once a second at most."""
+    """Return the path of the most similar route for sockets; searches at most once a second."""
     global _searched
     now = monotonic()
     if len(path) > PATH_MAX or now - _searched < SEARCH_EVERY:
@@ -59,7 +59,7 @@ def _nearest(path: str, routes: Iterator[Any]) -> str | None:
         template = getattr(route, "path", None)
         if isinstance(template, str) and not getattr(route, "methods", None) and hasattr(route, "endpoint"):
             parts = template.split("/")
-            # A parameter is as good as what stands in its place.
+            # A parameter matches any text in its place.
             filled = [
                 given if "{" in part else part for part, given in zip(parts, asked + parts[len(asked) :], strict=False)
             ]

@@ -8,20 +8,20 @@ cdef enum:             # the option of a ReceiveCall or SendCall
     WRONG_MODE = 32
 
 cdef enum:             # its phase: what it waits for
-    CHECKED            # receive() or send(), which know the state
+    CHECKED            # receive() or send(), which check the state
     MESSAGE            # the ASGI receive callable
     EVENT              # the channel
     WRITTEN            # the ASGI send callable, or the channel's drain
 
 
 cdef class WebSocketCore(AsgiSocket):
-    """One WebSocket as applications call it, over ASGI messages or directly over a Channel; it adds no fields."""
+    """The methods of one WebSocket for applications, over ASGI messages or directly over a Channel; no fields."""
     cdef int before_receive(self) except -1
     cdef dict checked(self, object message)
     cdef object payload(self, object message, str key)
     # The exception of the channel's last event.
     cdef object closed(self, object payload)
-    # A message decoded from JSON; and the exception of a text frame where a binary one was asked for, or the reverse.
+    # A message decoded from JSON; and the exception for a text frame in place of a binary frame, or the reverse.
     cdef object decoded(self, object text)
     cdef object unexpected(self, str key)
 

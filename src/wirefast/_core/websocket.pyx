@@ -1,8 +1,8 @@
 # cython: annotation_typing=False
-"""What an application calls on a WebSocket: accept, close, and each kind of message in and out.
+"""The methods of a WebSocket for applications: accept, close, receive and send each kind of message.
 
-A receive or a send that reaches the Channel of our server needs no ASGI message; any other goes by `receive()` or
-`send()` of `_core/asgi_socket`, which know the state.
+A receive or a send over the Channel of our server needs no ASGI message. Any other uses `receive()` or `send()` of
+`_core/asgi_socket`, which check the state.
 """
 
 from cpython.buffer cimport PyObject_CheckBuffer
@@ -19,7 +19,7 @@ from typing import Any
 
 from starlette.websockets import WebSocketDisconnect
 
-from wirefast._core import close as ends  # the class below has a close() of its own
+from wirefast._core import close as ends  # the class below has a method close()
 from wirefast._core.asgi_socket import WebSocketDisconnected
 from wirefast._core.errors import UnexpectedFrame, blame_peer
 from wirefast._core.unicode import utf8
@@ -39,12 +39,12 @@ cdef class WebSocketCore(AsgiSocket):
         """Accept the handshake.
 
         Args:
-            subprotocol: the one chosen from ``scope["subprotocols"]``; None for none.
+            subprotocol: the chosen one of ``scope["subprotocols"]``; None for none.
             headers: extra response headers, pairs of bytes.
 
         Raises:
             RuntimeError: already accepted, or closed.
-            TypeError, ValueError: what our server cannot send.
+            TypeError, ValueError: a subprotocol or header that our server cannot send.
         """
         if headers is None:
             headers = []
@@ -62,16 +62,16 @@ cdef class WebSocketCore(AsgiSocket):
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers or []})
 
     async def close(self, code: int = ends.NORMAL, reason: str | None = None) -> None:
-        """Close the connection, or refuse it when it was not accepted.
+        """Close the connection; before ``accept()``, refuse the handshake.
 
         Args:
             code: a close code of RFC 6455, section 7.4. Default: 1000.
             reason: at most 123 bytes of UTF-8. Default: none.
 
         Raises:
-            WebSocketDisconnect: code 1006, the peer is gone.
+            WebSocketDisconnect: code 1006, the peer has left.
             RuntimeError: already closed.
-            ValueError: accepted by our server, and no frame may have the code.
+            ValueError: on our server after ``accept()``, a code that no frame may carry.
         """
         await self.send({"type": "websocket.close", "code": code, "reason": reason or ""})
 
@@ -113,9 +113,10 @@ cdef class WebSocketCore(AsgiSocket):
         """Receive the next message, which must be text.
 
         Raises:
-            WebSocketDisconnect: the peer closed or vanished; ``code`` and ``reason`` say how. Also where a send of another
-                task, such as a hub's, has found that out; 1006 then if the server does not tell within 5 s.
-            RuntimeError: not accepted, or already closed, or a send of this task has found the peer gone.
+            WebSocketDisconnect: the peer closed or the connection was lost; ``code`` and ``reason`` say how. Also after
+                a send of another task, such as a hub's, failed for that reason; then 1006 where the server does not
+                tell within 5 s.
+            RuntimeError: not accepted, or already closed, or a send of this task failed because the peer has left.
             KeyError: the message is binary.
         """
         return receiving("receive_text", self, TEXT)
@@ -128,7 +129,7 @@ cdef class WebSocketCore(AsgiSocket):
         """Receive the next message, decoded from JSON.
 
         Args:
-            mode: ``"text"`` (default) or ``"binary"``, the kind of frame it comes in.
+            mode: ``"text"`` (default) or ``"binary"``, the kind of the frame.
 
         Raises:
             json.JSONDecodeError: malformed or absurdly nested; the connection stays open.
@@ -137,7 +138,7 @@ cdef class WebSocketCore(AsgiSocket):
         return receiving("receive_json", self, AS_JSON | frame_kind(mode))
 
     cdef dict checked(self, object message):
-        """Check a message that is no plain "websocket.receive" as receive() does."""
+        """Check a message of another type than "websocket.receive" as receive() does."""
         kind = message["type"]
         if kind == "websocket.disconnect":
             self.client = DISCONNECTED
@@ -180,10 +181,10 @@ cdef class WebSocketCore(AsgiSocket):
             data: the text, a str.
 
         Raises:
-            WebSocketDisconnect: code 1006, the peer is gone. Where a send of another task has found that out, the
+            WebSocketDisconnect: code 1006, the peer has left. After a send of another task failed for that reason, the
                 exception is a ``RuntimeError`` as well.
-            RuntimeError: not accepted, or already closed, or a send of this task has found the peer gone.
-            TypeError: no str, on our server.
+            RuntimeError: not accepted, or already closed, or a send of this task failed because the peer has left.
+            TypeError: on our server, ``data`` is no str.
         """
         return sending("send_text", self, data, TEXT)
 
@@ -196,7 +197,7 @@ cdef class WebSocketCore(AsgiSocket):
 
         Args:
             data: what orjson or the standard library can encode, and pydantic models, Decimal, set, deque.
-            mode: ``"text"`` (default) or ``"binary"``, the kind of frame it goes in.
+            mode: ``"text"`` (default) or ``"binary"``, the kind of the frame.
 
         Raises:
             TypeError: the value has no JSON form. Otherwise as send_text().
@@ -208,7 +209,7 @@ cdef class WebSocketCore(AsgiSocket):
 
 
 cdef int frame_kind(object mode) except -1:
-    """Return the frame of a ``mode``. A wrong one is no error yet: nothing happens before the await."""
+    """Return the kind of frame of a ``mode``. A wrong mode raises when the coroutine is awaited."""
     if mode == "text":
         return TEXT
     return BINARY if mode == "binary" else WRONG_MODE
@@ -254,7 +255,7 @@ cdef class ReceiveCall(CompiledCoroutine):
         cdef WebSocketCore websocket = <WebSocketCore> self.owner
         cdef str key
         if self.phase == EVENT:
-            # receive() may have been replaced in the meantime.
+            # receive() may have been replaced meanwhile.
             return self.start() if websocket.channel is None else self.next_event(websocket)
         key = "text" if self.option & FRAME == TEXT else "bytes"
         if self.phase == MESSAGE and type(value) is dict and (<dict> value)["type"] == "websocket.receive":
@@ -317,14 +318,14 @@ cdef class SendCall(CompiledCoroutine):
                 return {"type": "websocket.send", "text": json.encode_text(self.argument)}
             return {"type": "websocket.send", "bytes": json.encode(self.argument)}
         if self.option & FRAME == TEXT:
-            # Other servers cannot send a lone surrogate either, which only text past Latin-1 can hold.
+            # Other servers cannot send a lone surrogate either. Only text beyond Latin-1 can hold one.
             if type(self.argument) is str and PyUnicode_MAX_CHAR_VALUE(self.argument) > 0xFF:
                 return {"type": "websocket.send", "text": utf8(self.argument).decode()}
             return {"type": "websocket.send", "text": self.argument}
         return {"type": "websocket.send", "bytes": self.argument}
 
     cdef object write(self, Channel channel):
-        """Send by the channel; wait only where the channel asks for it."""
+        """Send by the channel; wait only where the channel requires it."""
         cdef Py_ssize_t size
         cdef const char* text
         cdef object data = self.argument, drained

@@ -1,4 +1,4 @@
-# Whose end an exception tells of.
+# Which connection an exception is about.
 
-# The mark of the connection with this scope; None where it has none.
+# The mark of the connection with this scope; None for a connection without one.
 cpdef object mark_of(object scope)

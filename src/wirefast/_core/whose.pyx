@@ -1,12 +1,13 @@
-"""Tell whether an exception is about the served connection or another.
+"""Tell whether an exception is about the served connection or about another.
 
-A handler may use other sockets than its own, such as those of a room. That its own peer has left, or has sent what
-cannot be read, is no error of the application; that another's has is one where nothing handles it.
+A handler may use other sockets than its own, such as those of a room. An exception because the handler's own peer has
+left, or has sent something that cannot be read, is no error of the application. An unhandled exception about another
+socket is one.
 
-A connection is told from others by its *mark*: the value of ``websocket.http.response`` in its scope's ``extensions``
-(ASGI), an object that a server makes for each connection and that stays the same in copies of the scope.
+The *mark* identifies a connection: the value of ``websocket.http.response`` in the ``extensions`` of its scope (ASGI),
+    an object that a server makes for each connection and that stays the same in copies of the scope.
 
-Compiled because each socket whose peer leaves asks for its mark.
+Compiled because it runs at the end of each socket whose peer leaves.
 """
 
 from wirefast._core.scope cimport find_in
@@ -14,23 +15,24 @@ from wirefast._core.scope cimport find_in
 from wirefast._core import scope as keys
 
 cdef object DENIAL_KEY = keys.DENIAL_RESPONSE
-# How many causes of an exception are looked at.
+# How many causes of an exception are checked.
 cdef enum:
     MAX_CAUSES = 16
 
 
 cpdef object mark_of(object scope):
-    """Return the mark of a connection; None where its server, or a middleware, gives none."""
+    """Return the mark of a connection; None where the server or a middleware gives none."""
     cdef object extensions = find_in(scope, "extensions", None)
     return find_in(extensions, DENIAL_KEY, None) if extensions else None
 
 
 def is_anothers(exc, mark):
-    """Tell whether an exception was raised because of another connection than that with this mark.
+    """Return whether an exception is about another connection than the one with this mark.
 
     Args:
-        exc: a disconnect, or an exception that blames a peer. What a program raises by itself belongs to no connection.
-        mark: of the connection that is served; None where it has none, and then nothing is another's.
+        exc: a disconnect, or an exception that blames a peer. An exception that a program raises itself is about no
+            connection.
+        mark: of the served connection; None without one, and then the result is False.
     """
     if mark is None:
         return False
@@ -48,7 +50,7 @@ def is_anothers(exc, mark):
 
 
 cdef object raised_by(object exc):
-    """Return the mark of the socket of another make, such as Starlette's, whose method has raised an exception."""
+    """Return the mark of the socket, of another class such as Starlette's, whose method has raised an exception."""
     cdef object found = None, scope
     traceback = exc.__traceback__
     while traceback is not None:
