@@ -1,2 +1,5 @@
-"""What clients may do: who may connect (``origins``, ``admission``), how many and how long (``limits``, ``rates``,
-``sockets``), and how much an HTTP body may hold (``bodies``). ``counters`` counts what was refused."""
+"""Limits of clients.
+
+``origins`` and ``admission`` decide which pages may connect. ``limits``, ``rates`` and ``sockets`` bound the number of
+sockets, their time and their messages. ``bodies`` bounds HTTP bodies. ``counters`` counts refusals.
+"""

@@ -1,4 +1,4 @@
-"""Who may come to a route: its own settings with those of the routers and the application around it."""
+"""Which handshakes reach a route: the settings of the route, and of the routers and the application around it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wirefast.logger import logger
 
 __all__ = ["NOTHING_SET", "Admission", "Gates", "warn_of_open_origins"]
 
-#: Paths that the warning at start-up names.
+#: How many paths the warning at start-up names.
 SHOWN_PATHS = 5
 
 _SETTING = "App(origins=[...]), or origins= of the router or route"
@@ -27,11 +27,11 @@ _DEFAULT = OriginPolicy(setting=_SETTING)
 
 @dataclass(frozen=True)
 class Admission:
-    """What was set for a route, a router or an application.
+    """The settings of a route, a router or an application.
 
     Attributes:
-        origins: None where they are those of what is around it.
-        limits: those of what is around it too, the innermost first.
+        origins: the policy of origins; None means that of the router or application around it.
+        limits: the limits, the innermost first, including those of routers and applications around it.
     """
 
     origins: OriginPolicy | None = None
@@ -39,10 +39,11 @@ class Admission:
 
     @classmethod
     def of(cls, origins: Origins | None = None, limits: Limits | None = None) -> Admission:
-        """Check what an application has set.
+        """Check the settings, and return them as an `Admission`.
 
         Raises:
-            TypeError, ValueError: ``origins`` is no such list; see `OriginPolicy`; or ``limits`` no `Limits`.
+            TypeError, ValueError: ``origins`` is not a list of origins (see `OriginPolicy`), or ``limits`` is no
+                `Limits`.
         """
         if limits is not None and not isinstance(limits, Limits):
             raise TypeError(f"limits takes Limits(...), not {limits!r}")
@@ -52,7 +53,7 @@ class Admission:
         return cls(policy, () if limits is None else (limits,))
 
     def inside(self, outer: Admission) -> Admission:
-        """Return these settings, with those of ``outer`` where they say nothing."""
+        """Return these settings, with those of ``outer`` for the settings that are not given here."""
         if outer is NOTHING_SET or outer is self:
             return self
         limits = (*self.limits, *(one for one in outer.limits if one not in self.limits))
@@ -79,7 +80,8 @@ class Gates:
     def of(self, route: Any) -> Gate:
         """Return the gate of a route.
 
-        An application or router of ours that is mounted decides by itself: it is only told what is set around it.
+        A wirefast application or router that is mounted decides by itself; its gate only passes the settings around it
+        on.
 
         Args:
             route: of any kind.
@@ -104,7 +106,7 @@ class Gates:
 
 
 def _uncounted(app: ASGIApp) -> ASGIApp:
-    """Return an application that refuses each handshake, as nothing would count the users."""
+    """Return an application that refuses each handshake, since the users cannot be counted there."""
     return _refuse_uncounted
 
 
@@ -122,10 +124,10 @@ async def _refuse_uncounted(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def warn_of_open_origins(routes: Iterable[Any], around: Admission, has_session: bool) -> None:
-    """Warn once of the routes that every page may open with the credentials of a visitor.
+    """Warn once of the routes that any page may open with the credentials of a visitor.
 
     Args:
-        routes: as they are served.
+        routes: the served routes.
         around: the settings of the router that serves.
         has_session: whether a middleware reads a session from a cookie.
     """
@@ -146,7 +148,7 @@ def warn_of_open_origins(routes: Iterable[Any], around: Admission, has_session: 
 
 
 def _decides_itself(route: Any) -> bool:
-    """Whether a table of ours comes behind this route."""
+    """Whether a router of wirefast serves below this route."""
     if hasattr(route, "include_context"):
         return hasattr(route.original_router, "admission")
     app = None if hasattr(route, "endpoint") else getattr(route, "app", None)

@@ -1,7 +1,7 @@
-"""Limits of what a client may send: bytes of a body, fields and files of a form.
+"""Limits of HTTP bodies: bytes of a body, fields and files of a form.
 
-A body limit is Starlette's ``RequestBodyLimitMiddleware``: the innermost one that was set counts, and a body that
-exceeds it is answered with 413, by the exception handlers where the response has not begun.
+A body limit is Starlette's ``RequestBodyLimitMiddleware``. The innermost limit that is set counts. A larger body is
+answered with 413, by the exception handlers where the response has not begun.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ __all__ = [
     "validate_max_body_size",
 ]
 
-# FastAPI's own place in the scope, so that applications of both can be mounted in each other.
+# FastAPI's own key in the scope, so that applications of both can be mounted in each other.
 _FORM_LIMITS_PLACE = keys.SHARED
 _SCOPE_KEY: str = getattr(_starlette, "MAX_BODY_SIZE_SCOPE_KEY", keys.MAX_BODY_SIZE)
-# Raised by Starlette where the limit is noticed while a response is sent; it has answered 413 itself by then.
+# Starlette raises this where it notices the limit while a response is sent; Starlette has answered 413 itself then.
 _ANSWERED: tuple[type[Exception], ...] = tuple(
     filter(None, [getattr(_starlette, "_RequestBodyLimitResponseSent", None)])
 )
 _EXCEEDED = _ANSWERED + tuple(filter(None, [getattr(_starlette, "_RequestBodyTooLarge", None)]))
-# Python 3.10 has no exception groups of its own; anyio brings the backport there.
+# Python 3.10 has no exception groups; anyio installs the backport there.
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
 
@@ -61,12 +61,12 @@ class FormLimits(TypedDict, total=False):
 
 @cache
 def _form_limits() -> TypeAdapter[FormLimits]:
-    """Make the validator of form limits once, where the first application sets some."""
+    """Make the validator of form limits once, for the first application that sets some."""
     return TypeAdapter(FormLimits)
 
 
 def validate_form_limits(limits: Any) -> FormLimits:
-    """``limits`` as given, an empty dict for None.
+    """Return ``limits``, or an empty dict for None.
 
     Raises:
         pydantic.ValidationError: another key, or a value that is no int or negative.
@@ -75,13 +75,13 @@ def validate_form_limits(limits: Any) -> FormLimits:
 
 
 def inherit_form_limits(scope: Scope, limits: FormLimits) -> None:
-    """Let routes, mounted applications included, have ``limits`` where they set none of their own."""
+    """Note ``limits`` for the routes of a connection, and of mounted applications, that set none of their own."""
     shared = scope.setdefault(_FORM_LIMITS_PLACE, {})
     shared["form_limits"] = {**shared.get("form_limits", {}), **limits}
 
 
 def inherited_form_limits(scope: Scope) -> FormLimits:
-    """Return what `inherit_form_limits`, or a FastAPI application around this one, noted in the scope."""
+    """Return the limits that `inherit_form_limits`, or a FastAPI application around this one, noted in the scope."""
     limits: FormLimits = scope.get(_FORM_LIMITS_PLACE, {}).get("form_limits", {})
     return limits
 
@@ -102,19 +102,19 @@ def validate_max_body_size(max_body_size: Any) -> None:
 
 
 def first_limit(*limits: int | None) -> int | None:
-    """Return the innermost limit that was set: the first that is not None."""
+    """Return the innermost limit: the first that is not None."""
     return next((limit for limit in limits if limit is not None), None)
 
 
 def limit_body(app: ASGIApp, max_body_size: int | None) -> ASGIApp:
-    """``app`` behind a limit of that many bytes; ``app`` itself for None."""
+    """Return ``app`` behind a limit of so many bytes; ``app`` itself for None."""
     if max_body_size is None:
         return app
     return _starlette.RequestBodyLimitMiddleware(_Ungrouped(app), max_body_size=max_body_size)
 
 
 def body_limit_error(exc: BaseException, scope: Scope) -> Exception | None:
-    """Return the error of an exceeded limit in ``exc``: ``exc`` itself, or in a group that holds no other kind."""
+    """Return the error of an exceeded limit: ``exc`` itself, or the error in a group of only such errors."""
     if _SCOPE_KEY not in scope:
         return None
     if isinstance(exc, ExceptionGroup):
@@ -144,7 +144,7 @@ class _WithFormLimits:
 
 
 class _Ungrouped:
-    """Takes the error out of the groups that task groups of an application put it in, so that Starlette knows it."""
+    """Takes the error out of the exception groups of task groups, so that Starlette recognises it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -159,7 +159,7 @@ class _Ungrouped:
 
 
 class AppBodyLimitMiddleware:
-    """The limit of a whole application, and the answer to one that was exceeded outside the exception handlers.
+    """The limit of a whole application, and the answer to a larger body outside of the exception handlers.
 
     Args:
         app: the application.

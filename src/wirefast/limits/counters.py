@@ -1,4 +1,4 @@
-"""What was refused in this process, by kind: plain counters that metrics read. wirefast only.
+"""Counters of refusals in this process, by kind, which metrics read. wirefast only.
 
 A kind is ``origin``, ``rate`` (the dependency of ``rates``), or the name of the limit of `Limits` that refused.
 """
@@ -16,7 +16,7 @@ def count_refusal(kind: str) -> None:
     """Count one refusal.
 
     Args:
-        kind: the setting that refused. The kinds are few and no client's to choose.
+        kind: the setting that refused. The kinds are few, and no client chooses them.
     """
     _refusals[kind] += 1
 

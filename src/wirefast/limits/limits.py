@@ -1,4 +1,4 @@
-"""How much may come in: sockets, handshakes, messages and time. wirefast only."""
+"""Limits of sockets, handshakes, messages and time. wirefast only."""
 
 from __future__ import annotations
 
@@ -25,40 +25,41 @@ OnExcess = Literal["close", "error", "delay", "drop"]
 _COUNTS = ("connections", "per_ip", "per_user", "message_bytes", "rooms", "in_flight")
 _SECONDS = ("first_message", "idle", "lifetime")
 _RATES = ("handshakes", "messages", "bytes")
-#: What each socket is measured by; of several Limits the innermost that sets one counts.
+#: The limits of each single socket; of several Limits the innermost that sets one counts.
 _OF_SOCKETS = ("messages", "bytes", "message_bytes", *_SECONDS, "rooms", "in_flight", "on_excess")
 
 
 @dataclass(frozen=True, eq=False)
 class Limits:
-    """What is let in, for an application, a router or a route; None, the default of each, is no limit.
+    """The limits of an application, a router or a route. None, the default of each, is no limit.
 
-    Sockets are counted by each ``Limits`` that stands around a route, over all routes that it stands around. What a
-    single socket may do is what the innermost ``Limits`` says that says something of it. Counts are of this process.
+    Each ``Limits`` around a route counts its sockets, together with those of all other routes of the same ``Limits``. A
+    limit of a single socket is that of the innermost ``Limits`` that sets it. Each process counts for itself.
 
     Args:
-        connections: sockets at once; then 503.
-        per_ip: sockets of one address at once; then 429. An address is an IPv4 address or an IPv6 network of 64 bits,
-            after the headers of trusted proxies (``--forwarded-allow-ips``).
-        per_user: sockets of one user at once; ``evict`` says what happens then.
-        user: a function of the WebSocket, or a dependency, that names the user; None is nobody, who is not counted.
-            Routes of other frameworks and mounts solve no dependency: theirs takes a plain function.
-        evict: ``"newest"`` refuses a user's next socket with 429, ``"oldest"`` closes the first one with 4409.
+        connections: how many sockets at once; more are refused with 503.
+        per_ip: how many sockets of one address at once; more are refused with 429. An address is an IPv4 address or an
+            IPv6 network of 64 bits, after the headers of trusted proxies (``--forwarded-allow-ips``).
+        per_user: how many sockets of one user at once; ``evict`` says what happens to more.
+        user: a function of the WebSocket, or a dependency, that returns the user; a socket with the user None is not
+            counted. Routes of other frameworks and mounts do not solve dependencies, so they need a plain function.
+        evict: ``"newest"`` refuses a user's next socket with 429, ``"oldest"`` closes the oldest one with 4409.
             Default: ``"newest"``.
-        handshakes: of one address in a time; then 429.
-        messages: from the client in a time, for each socket; see ``on_excess``.
-        bytes: of the client's messages in a time, for each socket; see ``on_excess``.
-        message_bytes: of one message; then close 1009.
-        first_message: seconds from accept to the first message; then close 4408.
-        idle: seconds without a message from the client; then close 4408.
-        lifetime: seconds from accept; then close 1012. Each socket ends up to a tenth earlier, so that not all
-            come back at once.
-        rooms: of a hub that one socket may be in, where that is less than the hub allows.
-        in_flight: handlers of typed messages that run at once for one socket, where that is less than the route allows.
-        on_excess: what happens to a message beyond ``messages`` or ``bytes``: ``"close"`` the socket with 1008;
-            ``"error"``: drop it, and the receive raises ``LimitExceeded``, or the client gets the error
-            ``too_many`` where messages are typed; ``"delay"``: receive it when its time has come; ``"drop"`` it.
-            Default: ``"close"``.
+        handshakes: the rate of handshakes of one address; more are refused with 429.
+        messages: the rate of messages from the client of each socket; see ``on_excess``.
+        bytes: the rate of bytes in messages from the client of each socket; see ``on_excess``.
+        message_bytes: how many bytes one message may have; a larger one closes the socket with 1009.
+        first_message: seconds from accept to the first message; after them close 4408.
+        idle: seconds without a message from the client; after them close 4408.
+        lifetime: seconds from accept; after them close 1012. Each socket ends up to a tenth earlier, so that not all
+            clients reconnect at once.
+        rooms: how many rooms of a hub one socket may be in, where that is less than the hub allows.
+        in_flight: how many handlers of typed messages run at once for one socket, where that is less than the route
+            allows.
+        on_excess: what happens to a message beyond ``messages`` or ``bytes``. ``"close"``: the socket is closed with
+            1008. ``"error"``: the message is dropped, and the receive raises ``LimitExceeded``; where messages are
+            typed, the client gets the error ``too_many``. ``"delay"``: the message is received when the rate allows it.
+            ``"drop"``: the message is dropped. Default: ``"close"``.
 
     Raises:
         ValueError: a number that is not positive, another ``evict`` or ``on_excess``, or ``per_user`` without ``user``.
@@ -80,7 +81,7 @@ class Limits:
     rooms: int | None = None
     in_flight: int | None = None
     on_excess: OnExcess | None = None
-    #: How many were refused or closed, by the name of the limit.
+    #: How many sockets, handshakes and messages were refused, by the name of the limit.
     refused: Counter[str] = field(default_factory=lambda: Counter[str](), init=False, repr=False)
     ledger: Ledger = field(init=False, repr=False)
     _claim: Callable[..., Any] | None = field(default=None, init=False, repr=False)
@@ -128,7 +129,7 @@ class Limits:
 
     @property
     def open(self) -> int:
-        """How many sockets are open now."""
+        """The number of open sockets."""
         return self.ledger.open
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Limits:
@@ -136,7 +137,7 @@ class Limits:
 
 
 def allowance_of(limits: Iterable[Limits]) -> tuple[Allowance, dict[str, Any]]:
-    """Return what a socket under several Limits may do, and the same as a dict.
+    """Return the limits of a socket under several Limits, and the same as a dict.
 
     Args:
         limits: the innermost first.
@@ -165,7 +166,7 @@ def claims_of(limits: Iterable[Limits]) -> list[Any]:
 
 
 def _claim_of(limits: Limits) -> Callable[..., Any]:
-    """Return the dependency of a Limits: always the same one, so that a route may be analysed again."""
+    """Return the dependency of a Limits: always the same object, so that a route may be analysed again."""
     if limits._claim is not None:
         return limits._claim
     if limits.user is None:
@@ -182,10 +183,10 @@ def _claim_of(limits: Limits) -> Callable[..., Any]:
 
 
 def is_plain(user: Any) -> bool:
-    """Return whether this is a plain function of a connection, which needs no dependency to be called.
+    """Return whether this is a plain function of a connection, which can be called without dependencies.
 
     Args:
-        user: what names the user.
+        user: the function or dependency that returns the user.
     """
     if inspect.iscoroutinefunction(user) or inspect.iscoroutinefunction(getattr(type(user), "__call__", None)):  # noqa: B004
         return False

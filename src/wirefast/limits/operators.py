@@ -11,26 +11,26 @@ from wirefast.limits.rates import Rate
 
 __all__ = ["VARIABLE", "limits_from", "operators_limits"]
 
-#: Where ``wirefast run`` leaves them, as JSON, for its workers and the reloader's child.
+#: The environment variable in which ``wirefast run`` passes them, as JSON, to its workers and the reloader's child.
 VARIABLE = "WIREFAST_LIMITS"
 
 _RATES = ("handshakes", "messages", "bytes")
 
 
 def limits_from(settings: dict[str, Any]) -> Limits:
-    """Make limits of the numbers of a command line.
+    """Make Limits of the numbers of a command line.
 
     Args:
         settings: numbers by the names of `Limits`; a rate is so many a second.
 
     Raises:
-        TypeError, ValueError: a number that cannot be; see `Limits`.
+        TypeError, ValueError: an invalid number; see `Limits`.
     """
     made: dict[str, Any] = {name: Rate(value) if name in _RATES else value for name, value in settings.items()}
     return Limits(**made)
 
 
 def operators_limits() -> Limits | None:
-    """Return the limits that the operator of this process has set, None where there are none."""
+    """Return the limits that the operator of this process has set, or None."""
     found = os.environ.get(VARIABLE)
     return limits_from(json.loads(found)) if found else None

@@ -1,8 +1,8 @@
 """Which web pages may open a WebSocket: the origins of an application, a router or a route.
 
-A browser sends its cookies with any page's handshake, without a question: the same-origin policy and CORS do not
-apply to WebSockets (RFC 6455, section 10.2). An origin is a scheme, a host and a port (RFC 6454); both sides are parsed
-and the three are compared. wirefast only; FastAPI and Starlette accept every page.
+A browser sends its cookies with the handshake of any page, without a check: the same-origin policy and CORS do not
+    apply to WebSockets (RFC 6455, section 10.2). An origin is a scheme, a host and a port (RFC 6454); the origins of
+    both sides are parsed, and these three parts are compared. wirefast only; FastAPI and Starlette accept every page.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from wirefast.logger import logger
 __all__ = ["Origin", "OriginPolicy", "OriginRule", "Origins", "parse_origin"]
 
 OriginRule = str | Callable[..., bool | Awaitable[bool]]
-#: What ``origins=`` takes.
+#: The type of ``origins=``.
 Origins = OriginRule | Iterable[OriginRule]
 
-#: Bytes of an Origin header that are looked at. The longest host name has 253 characters (RFC 1035).
+#: The most bytes of an Origin header. The longest host name has 253 characters (RFC 1035).
 MAX_ORIGIN = 512
 #: Characters of an origin that a log line shows.
 SHOWN = 120
@@ -35,12 +35,12 @@ _PARTS = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::([
 
 
 class Origin(NamedTuple):
-    """A scheme, a host and a port, in the one form in which origins are compared.
+    """A scheme, a host and a port, in the form in which origins are compared.
 
     Attributes:
         scheme: in lower case.
         host: in lower case, in ASCII; an IPv6 address in brackets, compressed.
-        port: as given, or the scheme's own; None where the scheme has none.
+        port: as given, or the scheme's default port; None where the scheme has none.
     """
 
     scheme: str
@@ -52,7 +52,7 @@ def parse_origin(text: str) -> Origin:
     """Parse an origin as browsers write it, ``scheme://host`` or ``scheme://host:port``.
 
     Args:
-        text: the whole text; nothing may stand before or behind the origin.
+        text: the origin, and nothing else.
 
     Raises:
         ValueError: the text is no origin.
@@ -83,7 +83,7 @@ def _declared(text: str) -> Origin:
         try:
             text = f"{scheme}://{rest.encode('idna').decode('ascii')}"
         except UnicodeError:
-            pass  # parse_origin has the words
+            pass  # parse_origin raises the error
     return parse_origin(text)
 
 
@@ -94,10 +94,10 @@ class OriginPolicy:
         origins: exact origins such as ``"https://app.example.com"``, with the port where it is not the scheme's own;
             ``"https://*.example.com"`` for all hosts below one, at any depth; ``"null"`` for pages without an origin
             (files, sandboxed frames); ``"*"`` for every page that has one; functions that get the origin as text, and
-            the connection where they take two arguments, and say whether it may. One of these alone, or several.
-            None (default): pages of other origins may connect only without cookies and without ``Authorization`` other
-            than Bearer.
-        setting: what a log line calls the setting.
+            the connection where they take two arguments, and return whether it may connect. One of these alone, or
+            several. None (default): pages of other origins may connect only without cookies and without
+            ``Authorization`` other than Bearer.
+        setting: the name of the setting in log lines.
 
     Raises:
         TypeError: an entry is neither a str nor a function.
@@ -110,7 +110,7 @@ class OriginPolicy:
         self.any = False
         self.null = False
         self._exact: set[Origin] = set()
-        #: The listed origins as browsers write them, which need not be parsed.
+        #: The listed origins in the form of browsers, which are compared without parsing.
         self.spelled: set[bytes] = set()
         self._below: list[Origin] = []
         self._functions: list[Callable[[str, Scope], bool | Awaitable[bool]]] = []
@@ -154,11 +154,11 @@ class OriginPolicy:
 
         Args:
             scope: the ASGI scope.
-            sent: the values of its Origin headers, one or more. Without a list of origins the handshake has ambient
-                credentials; another one is not judged.
+            sent: the values of its Origin headers, one or more. Without a list of origins, only handshakes with ambient
+                credentials are judged.
 
         Returns:
-            Whether it may go on; an awaitable of that where an asynchronous function has to say.
+            Whether the handshake is allowed; an awaitable of that where an asynchronous function decides.
         """
         if len(sent) != 1 or len(sent[0]) > MAX_ORIGIN:
             return False
@@ -194,7 +194,7 @@ class OriginPolicy:
         return False
 
     def refused(self, scope: Scope, sent: tuple[bytes, ...]) -> None:
-        """Count a refusal, and say in one line of the log which setting would have let the handshake in.
+        """Count a refusal, and log in one line which setting would have allowed the handshake.
 
         Args:
             scope: the ASGI scope.
@@ -227,7 +227,7 @@ def _is_below(origin: Origin, parent: Origin) -> bool:
 
 
 def _as_function(function: Callable[..., Any]) -> Callable[[str, Scope], Any]:
-    """Return a rule of the application's as a function of the text and the scope."""
+    """Return a rule of the application as a function of the text and the scope."""
     try:
         takes = [
             parameter
@@ -243,11 +243,11 @@ def _as_function(function: Callable[..., Any]) -> Callable[[str, Scope], Any]:
 
 
 def is_foreign(origin: Origin, scope: Scope) -> bool:
-    """Whether a page of this origin is of another site than the server, as far as the handshake tells.
+    """Return whether a page of this origin is of another origin than the server, as far as the handshake tells.
 
-    ``Sec-Fetch-Site``, which no page can set, is believed before ``Host``, which a proxy may have rewritten. A page
-    over https is of the same origin as the server behind a proxy that speaks ws to it, but no page over http is of that
-    of a server over wss.
+    ``Sec-Fetch-Site``, which no page can set, counts before ``Host``, which a proxy may have rewritten. A page over
+    https may have the same origin as a server behind a proxy that uses ws, but a page over http never has the origin of
+    a server over wss.
     """
     site: list[bytes] = []
     hosts: list[bytes] = []

@@ -1,4 +1,4 @@
-"""A number of things in a time, with a burst; also a dependency that limits requests by address. wirefast only."""
+"""A rate with a burst; also a dependency that limits the requests of each address. wirefast only."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ __all__ = ["Rate"]
 
 @dataclass(frozen=True, eq=False)
 class Rate:
-    """So many in so many seconds: a token bucket that holds ``burst`` and fills evenly.
+    """A number in a number of seconds: a token bucket that holds ``burst`` and fills evenly.
 
-    ``Depends(Rate(20, per=1.0))`` on an HTTP operation, a router or a socket limits each address to that; what comes
-    beyond is refused with 429 and ``Retry-After``. Where a limit takes a rate it counts what the limit says.
+    ``Depends(Rate(20, per=1.0))`` on an HTTP operation, a router or a socket limits the requests of each address to
+    this rate; more are refused with 429 and ``Retry-After``. In a field of `Limits` the rate counts what the field
+    says.
 
     Args:
         count: how many, at least 1.
-        per: in how many seconds. Default: 1.
-        burst: how many may come at once after a pause. Default: ``count``.
+        per: the seconds of the rate. Default: 1.
+        burst: how many are allowed at once after a pause. Default: ``count``.
 
     Raises:
         ValueError: a number that is not positive and finite, or a burst below 1.
-        TypeError: no number.
+        TypeError: a value that is no number.
     """
 
     count: float
@@ -50,16 +51,16 @@ class Rate:
 
     @property
     def size(self) -> float:
-        """How many the bucket holds."""
+        """The size of the bucket."""
         return float(self.count if self.burst is None else self.burst)
 
     @property
     def bucket(self) -> tuple[float, float]:
-        """What comes in a second, and what the bucket holds."""
+        """The rate in a second, and the size of the bucket."""
         return self.count / self.per, self.size
 
     def by_address(self) -> AddressRate:
-        """Make the counts of this rate for each address."""
+        """Make the counters of this rate, one for each address."""
         return AddressRate(self.count, self.per, self.size)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Rate:
@@ -69,7 +70,7 @@ class Rate:
         """Count one request or handshake of an address.
 
         Raises:
-            Refuse: 429; the address has had its share.
+            Refuse: 429; the address has used up the rate.
         """
         address = address_of(connection.scope.get("client"))
         if address is None:

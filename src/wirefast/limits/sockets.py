@@ -1,4 +1,4 @@
-"""Sockets with limits: their class, and the application around routes that are not ours."""
+"""Sockets with limits: their class, and the application around routes of other frameworks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LimitedApp", "LimitedWebSocket", "limit", "route_limits"]
 
 
 class LimitedWebSocket(WebSocket):
-    """A WebSocket whose messages and time are measured; a class of its own, so that others pay nothing."""
+    """A WebSocket whose messages and time are limited; a class of its own, so that other sockets cost nothing more."""
 
     receive = metered.receive
     receive_text = metered.receive_text
@@ -25,7 +25,7 @@ class LimitedWebSocket(WebSocket):
 
 
 class LimitedApp:
-    """An ASGI application that knows no limits, with some.
+    """Limits around an ASGI application that has none of its own.
 
     Args:
         app: the application.
@@ -46,11 +46,11 @@ class LimitedApp:
 
 
 def route_limits(limits: tuple[Limits, ...], max_size: int | None) -> RouteLimits:
-    """Return what the sockets of a route have to keep to.
+    """Return the terms of the sockets of a route.
 
     Args:
-        limits: those around it, the innermost first.
-        max_size: of its messages, as the route says.
+        limits: those around the route, the innermost first.
+        max_size: the route's limit of a message.
     """
     allowance, found = allowance_of(limits)
     bounds = [bound for bound in (found.get("message_bytes"), max_size) if bound is not None]
@@ -63,5 +63,5 @@ def route_limits(limits: tuple[Limits, ...], max_size: int | None) -> RouteLimit
 
 
 def limit(app: ASGIApp, limits: RouteLimits) -> ASGIApp:
-    """Return an application, ours or another, with limits."""
+    """Return an application, of wirefast or another framework, with limits."""
     return LimitedSession(app, limits) if type(app) is WebSocketSession else LimitedApp(app, limits)
