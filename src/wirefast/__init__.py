@@ -1,4 +1,4 @@
-"""FastAPI's WebSocket layer, compiled. ``from wirefast import App, WebSocket, Depends`` and on as with FastAPI."""
+"""FastAPI's WebSocket layer, compiled. ``from wirefast import App, WebSocket, Depends``; the rest is as in FastAPI."""
 
 from starlette import status as status
 

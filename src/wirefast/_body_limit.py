@@ -1,4 +1,4 @@
-"""FastAPI's private ``fastapi._body_limit`` under its names: what `limits` does."""
+"""The names of FastAPI's private module ``fastapi._body_limit``, for the limits of `wirefast.limits.bodies`."""
 
 from starlette.types import Scope
 
@@ -20,5 +20,5 @@ _LIMITED: Scope = {_SCOPE_KEY: None}
 
 
 def get_body_limit_error(exc: Exception) -> Exception | None:
-    """Return the error of an exceeded body limit in ``exc``, a group of such errors too; None for others."""
+    """Return the error of an exceeded body limit in ``exc``, which may be a group of such errors; None without one."""
     return body_limit_error(exc, _LIMITED)

@@ -92,7 +92,7 @@ async def _running(hub: Hub, traces: Any) -> AsyncIterator[None]:
 
 
 def _in_one_line(lifespan: ASGIApp) -> ASGIApp:
-    """Report a broker which cannot be used by the line that says so, without a traceback."""
+    """Report a broker that cannot be used by one line, without a traceback."""
 
     async def reporting(scope: Scope, receive: Receive, send: Send) -> None:
         async def report(message: Message) -> None:
@@ -143,32 +143,33 @@ class App(
             none where there is no ``openapi_url``.
         asyncapi_docs_url: the path of the page that shows this document and speaks to the sockets, None for none.
             There is none without an ``asyncapi_url`` or without a ``docs_url``. Default: ``/asyncapi``.
-        explain_rejections: what a client whose handshake parameters are invalid sees. ``None`` (default):
+        explain_rejections: the answer to a handshake whose parameters are invalid. ``None`` (default):
             close code 1008 before accept, as FastAPI; ``"http"``: a 422 response with FastAPI's
             ``{"detail": [...]}``; ``"close"``: accept, then close with 1008 and the reason, for browsers,
-            which see nothing of a refused handshake. A `Refuse` is then such a close too, with its own code.
-        limits: how much may come in over WebSockets: sockets, handshakes, messages, time; see ``Limits``. Default: what
-            the server bounds.
-        secret_parameters: names of query parameters that logs and spans do not show, on any server. One
-            list counts for the process. Default: ``wirefast._core.secrets.NAMES``, ``token``, ``ticket`` and the like.
+            which show nothing of a refused handshake. A `Refuse` is then such a close too, with the code of the
+            `Refuse`.
+        limits: of WebSockets: how many sockets, handshakes and messages, and how long; see ``Limits``. Default: only
+            the bounds of the server.
+        secret_parameters: names of query parameters that logs and spans do not show, on any server. The process has one
+            list. Default: ``wirefast._core.secrets.NAMES``, ``token``, ``ticket`` and the like.
         origins: the web pages that may open WebSockets; others get 403. Exact origins (``"https://app.example.com"``),
             ``"https://*.example.com"`` for all hosts below one, ``"null"``, ``"*"`` for every page, or functions from
-            the origin, and the connection, to a bool; see ``wirefast.limits.origins.OriginPolicy``. Programs, which
-            send no Origin, pass. Default: a page of another origin is refused where the browser adds credentials.
+            the origin, and the connection, to a bool; see ``wirefast.limits.origins.OriginPolicy``. Programs send no
+            Origin and pass. Default: a page of another origin is refused where the browser adds credentials.
         telemetry: settings of OpenTelemetry, ``TelemetryConfig``; ``{}`` for all defaults. None (default) is off, and
-            costs nothing; FastAPI's is on wherever a provider is set up, and so is ours under ``wirefast.as_fastapi``.
-            Needs the extra ``telemetry``.
+            costs nothing. FastAPI's telemetry is on wherever a provider is set up, and so is wirefast's under
+            ``wirefast.as_fastapi``. Needs the extra ``telemetry``.
         hub: started before the lifespan and stopped after it; endpoints and dependencies get it by the annotation
-            ``Hub``, those of applications mounted here too. Default: none.
+            ``Hub``, also in applications that are mounted here. Default: none.
         warn_long_lived: whether the log names, once, each dependency with ``yield`` that a socket holds as long as it
             is open, such as a database session. Default False.
-        metrics: the path of a page with Prometheus's metrics, of all workers of this machine. None (default) is off,
-            and costs nothing. Needs the extra ``metrics``.
+        metrics: the path of a page with Prometheus's metrics of all workers of this machine. None (default) is off, and
+            costs nothing. Needs the extra ``metrics``.
 
     Raises:
         AssertionError: an ``openapi_url`` without ``title`` or ``version``.
         ValueError: another ``explain_rejections``, or an entry of ``origins`` that is no origin.
-        TypeError: a ``hub`` that is no ``Hub``, ``telemetry`` with unknown settings, or ``origins`` that are none.
+        TypeError: a ``hub`` that is no ``Hub``, ``telemetry`` with unknown settings, or ``origins`` of another type.
         ImportError: ``telemetry`` without OpenTelemetry's API.
     """
 
@@ -240,7 +241,7 @@ class App(
                 category=FastAPIDeprecationWarning,
                 stacklevel=2,
             )
-        #: Whole; None without telemetry. Routes look at it when they are declared.
+        #: The settings of telemetry; None without telemetry. Routes read them when they are declared.
         self._telemetry = config_of(telemetry)
         self.debug = debug
         self.title = title
@@ -315,13 +316,13 @@ class App(
             self.router.routes.append(metrics_route(metrics))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # A tool that builds the stack again, such as OpenTelemetry's instrumentation when it is taken off, assigns it.
+        # Tools that build the stack again assign it, such as OpenTelemetry's instrumentation when it is removed.
         if name == "middleware_stack" and value is not None and self._telemetry is not None:
             value = record(value, self._telemetry)
         object.__setattr__(self, name, value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> App:
-        """Return an application of its own that has served nothing; the hub and what ``state`` holds are shared."""
+        """Return a copy of the application that has served nothing; the hub and what ``state`` holds are shared."""
         made = object.__new__(type(self))
         memo[id(self)] = made
         for name, value in vars(self).items():
@@ -336,9 +337,9 @@ class App(
     # ---- Serving ----
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Server errors, user middleware, exception handlers, router, from the outside in.
+        """Build the stack: server errors, user middleware, exception handlers, router, from the outside in.
 
-        Tools replace this method on an application and look into what it gives: a ``ServerErrorMiddleware``.
+        Tools replace this method on an application and inspect the result: a ``ServerErrorMiddleware``.
         """
         error_handler, handlers = self._handlers()
         stack = [
@@ -366,9 +367,9 @@ class App(
         return error_handler, handlers
 
     def first_stack(self) -> ASGIApp:
-        """Return what serves from the first connection on: the middleware stack, with a short way for WebSockets.
+        """Return the application that serves all connections: the middleware stack, with a short way for WebSockets.
 
-        The short way is taken where nothing of the user's or of a tool's stands between the server and the router.
+        The short way is taken where neither the user nor a tool has put anything between the server and the router.
         """
         stack = self._unrecorded_stack()
         if self._drain_hooks:
@@ -461,7 +462,7 @@ class App(
         return decorator
 
     def middleware(self, middleware_type: str) -> Callable[[Decorated], Decorated]:
-        """Declare a function ``dispatch(request, call_next)`` around HTTP requests. WebSockets pass it by.
+        """Declare a function ``dispatch(request, call_next)`` around HTTP requests. It does not run for WebSockets.
 
         Args:
             middleware_type: ``"http"``.
@@ -486,5 +487,5 @@ class App(
 #: FastAPI's name of the class: a service that imports `FastAPI` from here needs no other change.
 FastAPI = App
 
-# Kept to notice that a tool has replaced the method.
+# Compared with the method in use, to notice that a tool has replaced it.
 _BUILD_MIDDLEWARE_STACK = App.build_middleware_stack

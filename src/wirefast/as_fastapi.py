@@ -1,8 +1,8 @@
 """wirefast under the name ``fastapi``, for this process: import this module before anything imports ``fastapi``.
 
-wirefast only. A team tries its whole service by one line, packages of others that import FastAPI included. ``fastapi``
-and each of its modules that wirefast has are then wirefast's own modules, and ``fastapi.FastAPI`` is ``App``. The
-installed FastAPI, if there is one, is not imported. Telemetry is on by default, as it is in FastAPI.
+wirefast only. A team tries wirefast with its whole service by one line, together with packages that import FastAPI.
+``fastapi`` and each of its modules that wirefast has are then wirefast's own modules, and ``fastapi.FastAPI`` is
+``App``. The installed FastAPI, if there is one, is not imported. Telemetry is on by default, as it is in FastAPI.
 
 Raises:
     ImportError: the real ``fastapi`` is imported already; the text says what to do.
@@ -21,7 +21,7 @@ import wirefast
 
 __all__ = ["FASTAPI_VERSION", "MODULES", "install"]
 
-#: The release of FastAPI whose names and behaviour are here; ``fastapi.__version__`` under the alias.
+#: The release of FastAPI whose names and behaviour wirefast has; ``fastapi.__version__`` under the alias.
 FASTAPI_VERSION = "0.165.0"
 
 #: The modules of FastAPI that wirefast has, below the package's name.
@@ -57,7 +57,7 @@ class _Alias(MetaPathFinder, Loader):
                 "or install FastAPI and leave out wirefast.as_fastapi",
                 name=fullname,
             )
-        # Every module may be asked for modules below it; what there is decides this finder.
+        # Any module may be asked for modules below it; this finder decides which modules exist.
         return ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -77,10 +77,10 @@ class _Alias(MetaPathFinder, Loader):
             module.__spec__ = self.specs.pop(spec.name)
             return
         names = {name: value for name, value in vars(wirefast).items() if not name.startswith("__")}
-        # Modules come by their import, so that each is found below this package too.
+        # Each module comes by its import, so that it is found below this package too.
         names = {name: value for name, value in names.items() if name == "status" or not isinstance(value, ModuleType)}
         vars(module).update(names, __version__=FASTAPI_VERSION)
-        # What importing the real package brings along.
+        # The modules that an import of the real package imports too.
         for name in ("applications", "exceptions", "param_functions", "params", "routing", "utils"):
             importlib.import_module(f"fastapi.{name}")
 

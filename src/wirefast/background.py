@@ -4,7 +4,8 @@ from starlette.background import BackgroundTasks as _StarletteBackgroundTasks
 
 
 class BackgroundTasks(_StarletteBackgroundTasks):
-    """Injected by its type alone; ``add_task(function, *args, **kwargs)`` adds one.
+    """The tasks of one request, which endpoints get by the annotation.
 
-    Tasks run after an HTTP response was sent. On a WebSocket they are never run, as in FastAPI.
+    ``add_task(function, *args, **kwargs)`` adds a task. Tasks run after an HTTP response was sent. They never run on a
+    WebSocket, as in FastAPI.
     """

@@ -1,8 +1,8 @@
 """Threads, context managers and concurrency limits of dependencies.
 
-Starlette's thread helpers, and four things of ours that the solver uses: a sync context manager run in threads, an
-async one whose exit cannot be cancelled, one held under a semaphore, and the semaphore that ``max_concurrency`` means.
-The context managers are classes, not ``@asynccontextmanager`` generators: they are entered once per connection.
+Starlette's thread helpers, and four helpers of the solver: a sync context manager run in threads, an async one whose
+exit cannot be cancelled, one held under a semaphore, and the semaphore for ``max_concurrency``. The context managers
+are classes, which cost less than ``@asynccontextmanager`` generators: they are entered once per connection.
 """
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
@@ -42,10 +42,10 @@ def contextmanager_in_threadpool(
 def shielded_exit(
     cm: AbstractAsyncContextManager[_T_co, bool | None], cleanup_scope: CancelScope
 ) -> AbstractAsyncContextManager[_T_co, bool | None]:
-    """``cm`` with an exit that runs to its end although the surrounding task is cancelled.
+    """``cm`` with an exit that runs to its end even when the surrounding task is cancelled.
 
     ``cleanup_scope`` is an entered cancel scope around ``cm``: it is shielded while ``cm`` exits, then put back as it
-    was. A cancellation that waited is delivered after a clean exit.
+    was. A cancellation that came meanwhile is delivered after a clean exit.
     """
     return _ShieldedExit(cm, cleanup_scope)
 

@@ -64,10 +64,10 @@ class UploadFile(StarletteUploadFile):
 
 
 class DefaultPlaceholder:
-    """Marks a setting as not given, and holds the value to use in the end.
+    """Marks a setting as not given, and holds the default value.
 
-    True when that value is; equal to another placeholder of an equal value. Lets an inner setting, even one that
-    equals the default, win over an outer one. Made by `Default`.
+    True when that value is true; equal to another placeholder of an equal value. An inner setting wins over an outer
+    one, even an inner setting that equals the default. Made by `Default`.
     """
 
     __class__ = stands_in_for("fastapi.datastructures", "DefaultPlaceholder")
@@ -93,5 +93,5 @@ def Default(value: DefaultType) -> DefaultType:
     return cast(DefaultType, DefaultPlaceholder(value))
 
 
-#: Not given, where ``None`` is a value one may give.
+#: The setting was not given; for settings that may be ``None``.
 _Unset: Any = Default(None)

@@ -32,11 +32,11 @@ logger = logging.getLogger("uvicorn.error")
 
 @dataclass(frozen=True)
 class DrainHook:
-    """A function to call for each socket that is drained.
+    """A function that is called for each socket of a drain.
 
     Args:
         function: ``async def hook(websocket: WebSocket)``. What it returns is sent as JSON, unless that is None.
-        seconds: after which it is cancelled and the socket is closed.
+        seconds: after which the function is cancelled and the socket is closed.
 
     Raises:
         TypeError: the function is no coroutine function, or the seconds are no number.
@@ -55,7 +55,7 @@ class DrainHook:
             raise ValueError(f"deadline takes seconds above 0, not {self.seconds!r}")
 
     async def call(self, websocket: WebSocket) -> None:
-        """Call the function and send what it returns. What goes wrong is logged; nothing is raised but cancellation."""
+        """Call the function and send what it returns. Errors are logged; only cancellation is raised."""
         name = getattr(self.function, "__qualname__", repr(self.function))
         try:
             await asyncio.wait_for(self._call(websocket), self.seconds)
@@ -74,11 +74,11 @@ class DrainHook:
 
 
 class TellsOfDrain:
-    """The outermost layer of an application that has hooks: notes them for each socket. It costs no coroutine.
+    """The outermost layer of an application that has hooks: notes the hooks for each socket. It costs no coroutine.
 
     Args:
         app: the application below.
-        hooks: called in this order, one after the other.
+        hooks: called one after another, in this order.
     """
 
     def __init__(self, app: ASGIApp, hooks: list[DrainHook]) -> None:
@@ -121,11 +121,11 @@ class DrainDeclarations:
         """Declare what is done with each open socket before the server ends it.
 
         The hook runs on SIGTERM, in a rolling reload and under ``--reload``, while the socket's handler goes on. What
-        it returns is sent as JSON, a model of typed messages too. Then the socket is closed with 1012. wirefast only,
-        under ``wirefast run``.
+        the hook returns is sent as JSON; it may be a model of typed messages. Then the socket is closed with 1012.
+        wirefast only, under ``wirefast run``.
 
         Args:
-            function: ``async def hook(websocket: WebSocket)``, where this is used without parentheses.
+            function: ``async def hook(websocket: WebSocket)``, where the decorator has no parentheses.
             deadline: seconds that the hook has for one socket. Default: 5.
 
         Raises:

@@ -37,14 +37,14 @@ def isoformat(o: datetime.date | datetime.time) -> str:
 def decimal_encoder(dec_value: Decimal) -> int | float:
     """Return an int when ``dec_value`` has no fractional digits (``1`` but not ``1.0``), else a float.
 
-    So that a number column of scale 0 keeps its digits. NaN and infinities become floats.
+    A number column of scale 0 keeps its digits. NaN and infinities become floats.
     """
     exponent = dec_value.as_tuple().exponent
     return int(dec_value) if isinstance(exponent, int) and exponent >= 0 else float(dec_value)
 
 
-#: How values of these types, and of their subclasses, are written. May be extended; an exact type wins over a base,
-#: an earlier entry over a later one.
+#: How values of these types, and of their subclasses, are written. Programs may add entries. An exact type wins over a
+#: base class, an earlier entry over a later one.
 ENCODERS_BY_TYPE: dict[type[Any], Callable[[Any], Any]] = {
     bytes: lambda o: o.decode(),
     datetime.date: isoformat,
@@ -90,14 +90,15 @@ def jsonable_encoder(
 
     Raises:
         ValueError: an object that is neither a mapping nor has attributes.
-        RecursionError: deeper than Python's stack. Plain JSON of at most 1,024 levels is not: it stays as it is.
+        RecursionError: ``obj`` is deeper than Python's stack. Plain JSON of at most 1,024 levels never is: it stays
+            unchanged.
         PydanticV1NotSupportedError: a ``pydantic.v1`` model.
     """
     rules = _Rules(by_alias, exclude_unset, exclude_defaults, exclude_none, custom_encoder or {}, sqlalchemy_safe)
     try:
         return _encode(obj, rules, _keys(include), _keys(exclude))
     except RecursionError:
-        # JSON of a client's can be nested deeper than Python calls functions.
+        # A client's JSON can be deeper than Python's stack.
         return _encode(obj, dataclasses.replace(rules, keeps_json=True), _keys(include), _keys(exclude))
 
 
@@ -150,7 +151,7 @@ def _encode(obj: Any, rules: _Rules, include: Any = None, exclude: Any = None) -
         return None
     if rules.keeps_json and include is None and exclude is None and not rules.custom and any_json(obj):
         return obj
-    # Loops in this very frame: each level of a client's JSON costs one frame, as in FastAPI.
+    # The loops are in this frame, so that each level of a client's JSON costs one frame, as in FastAPI.
     if isinstance(obj, dict):
         encoded = {}
         for key, value in obj.items():
@@ -179,7 +180,7 @@ def _encoder_for(obj: Any, encoders: dict[Any, Callable[[Any], Any]]) -> Callabl
 
 
 def _attributes(obj: Any) -> Any:
-    """Return the last resort: what ``dict(obj)`` makes of it, else its ``__dict__``."""
+    """Return the members of any other object: what ``dict(obj)`` makes of it, else its ``__dict__``."""
     # Only a program that has imported pydantic.v1 can hold one of its models.
     v1_model = getattr(sys.modules.get("pydantic.v1.main"), "BaseModel", ())
     if isinstance(obj, v1_model):

@@ -1,14 +1,14 @@
-"""What an application answers to an exception that no handler took.
+"""What an application answers to an exception that no handler of the program took.
 
-Three handlers under FastAPI's names, installed by default, and those that ``App(explain_rejections=...)`` installs: two
-in the place of the third, and one for `Refuse`. How a refused handshake is seen::
+Three handlers under FastAPI's names are installed by default. ``App(explain_rejections=...)`` replaces the third by one
+of two others, and adds one for `Refuse`. What a client sees of a refused handshake::
 
     close (default)     ASGI close 1008 before accept; servers answer HTTP 403, ours with the reason in the body
     explain_by_http     HTTP 422 with ``{"detail": [...]}``
     explain_by_close    accepted, then a close frame 1008: the only answer that a browser shows to its page
 
-A socket that is accepted already gets a close frame in any case. The peer may have gone, or the application may have
-closed, before its exception arrives here: then there is nothing to say and nothing is raised.
+A socket that is accepted already gets a close frame in any case. Where the peer has left, or the application has closed
+the socket, before the exception arrives here, nothing is sent and nothing is raised.
 """
 
 import json
@@ -45,7 +45,7 @@ __all__ = [
     "with_either_class",
 ]
 
-#: What a subprotocol may be made of (RFC 9110, section 5.6.2); servers need not have checked what was offered.
+#: The characters of a subprotocol (RFC 9110, section 5.6.2); not every server checks the subprotocols of a client.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -57,8 +57,8 @@ async def http_exception_handler(request: HTTPConnection, exc: HTTPException) ->
     """Answer with the status, the headers and ``{"detail": ...}``; no body where the status allows none.
 
     Before ``accept()`` the same response refuses the handshake. An open WebSocket is closed instead, by
-    `close_for_http_exception`, and the result is ``None``; so is a handshake on a server without the
-    ``websocket.http.response`` extension, which answers 403.
+    `close_for_http_exception`, and the result is ``None``. A server without the ``websocket.http.response`` extension
+    answers a handshake with 403; the result is ``None`` there too.
     """
     if isinstance(request, WebSocket) and (
         request.application_state is not WebSocketState.CONNECTING or not can_deny(request.scope)
@@ -72,7 +72,7 @@ async def http_exception_handler(request: HTTPConnection, exc: HTTPException) ->
 
 
 def _latin_1(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    """Headers that Starlette can send: a value past Latin-1 goes out as its UTF-8 bytes (RFC 9110, 5.5: opaque)."""
+    """Headers that Starlette can send: a value beyond Latin-1 is sent as UTF-8 (RFC 9110, section 5.5)."""
     if headers is None or all(map(str.isascii, headers.values())):
         return headers
     return {name: _as_latin_1(value) for name, value in headers.items()}
@@ -119,14 +119,14 @@ async def websocket_request_validation_exception_handler(
 ) -> None:
     """Close with 1008 and the errors as JSON text: a list of ``{"type", "loc", "msg"}``.
 
-    The client's own input is left out. Cut to 123 bytes only if the socket was accepted: before that there is no
-    frame to fit into. FastAPI gives the list itself as the reason, which servers cannot send.
+    The client's own input is left out. The text is cut to 123 bytes only where the socket was accepted: a refused
+    handshake has no close frame. FastAPI gives the list itself as the reason, which servers cannot send.
     """
     errors = [public_error(error) for error in exc.errors()]
     reason = _json(errors)
     extensions = websocket.scope.get("extensions")
     if websocket.application_state is WebSocketState.CONNECTING:
-        # Our server can answer with the list as it is; others look at the close message alone.
+        # wirefast's server answers with the list; other servers read only the close message.
         server = (extensions or {}).get(keys.EXTENSION)
         if server is not None:
             server.explain_refusal(reason, _sentence(errors), errors)
@@ -147,14 +147,14 @@ async def explain_by_http(websocket: WebSocket, exc: WebSocketRequestValidationE
 async def explain_by_close(websocket: WebSocket, exc: WebSocketRequestValidationError) -> None:
     """Accept, if that has not happened, and close with 1008 and the errors, cut to 123 bytes.
 
-    Browsers give up, without a close code, when none of the subprotocols they offer is chosen: the first is.
+    The first subprotocol of the client is chosen: a browser fails without a close code where the server chooses none.
     """
     await _accept(websocket)
     await websocket_request_validation_exception_handler(websocket, exc)
 
 
 async def _accept(websocket: WebSocket) -> None:
-    """Accept, if that has not happened, with the first subprotocol that is one and no token."""
+    """Accept, if that has not happened, with the first subprotocol that is valid and no token of a client."""
     if websocket.application_state is WebSocketState.CONNECTING:
         offered = websocket.scope.get("subprotocols") or ()
         names = (name for name in offered if _TOKEN.fullmatch(name) and not name.startswith("bearer."))
@@ -162,13 +162,13 @@ async def _accept(websocket: WebSocket) -> None:
 
 
 def with_either_class(handlers: Mapping[Any, Any], defaults: Collection[Any]) -> dict[Any, Any]:
-    """Return the handlers, each of those for our exceptions also for FastAPI's of the same name, and the reverse.
+    """Return the handlers; a handler of one of our exceptions also takes FastAPI's of the same name, and the reverse.
 
-    FastAPI's are raised where FastAPI is loaded and its routes are served here, or by code that has not moved yet.
+    FastAPI's exceptions are raised by FastAPI's routes that wirefast serves, and by code that has not moved yet.
 
     Args:
         handlers: by exception class or HTTP status.
-        defaults: those that every application has; one of the program's comes first.
+        defaults: the handlers that every application has; a handler of the program comes first.
     """
     found = dict(handlers)
     theirs_module = sys.modules.get("fastapi.exceptions")
@@ -198,7 +198,7 @@ def _unprocessable(exc: RequestValidationError | WebSocketRequestValidationError
 
 
 class _Answer(JSONResponse):
-    """JSON that can hold what the client sent: a lone surrogate, NaN. Everything else as the base class writes it."""
+    """JSON that can hold a lone surrogate or NaN of the client. The base class writes everything else."""
 
     def render(self, content: Any) -> bytes:
         try:
@@ -208,7 +208,7 @@ class _Answer(JSONResponse):
 
 
 def _encoded(error: Any) -> Any:
-    """One error as plain values. Input that is JSON already stays as deep as it came."""
+    """One error as plain values. Input that is JSON already stays unchanged, however deep."""
     if not isinstance(error, dict) or not unchanged(error.get("input")):
         return jsonable_encoder(error)
     return {
@@ -219,20 +219,20 @@ def _encoded(error: Any) -> Any:
 
 
 async def _close(websocket: WebSocket, reason: str, code: int = POLICY_VIOLATION) -> None:
-    """Close, unless the socket is closed or its peer is known to have gone."""
+    """Close, unless the socket is closed or the peer is known to have left."""
     accepted = websocket.application_state is WebSocketState.CONNECTED
     if not accepted and websocket.application_state is not WebSocketState.CONNECTING:
         return
     if websocket.client_state is WebSocketState.DISCONNECTED:
         return
     encoded = cut_reason(reason) if accepted else utf8(reason)
-    # The peer may go while the frame is on its way.
+    # The peer may leave while the frame is sent.
     with suppress(WebSocketDisconnect):
         await websocket.close(code=code, reason=encoded.decode("utf-8"))
 
 
 def _json(value: Any) -> str:
-    """Write what the client may have sent: however deep it is, and with null for NaN."""
+    """Write what the client may have sent: of any depth, and with null for NaN."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError):
@@ -258,7 +258,7 @@ def public_error(error: Any) -> Any:
         return jsonable_encoder(error)
     public = {key: error[key] for key in ("type", "loc", "msg") if key in error}
     if isinstance(public.get("loc"), tuple | list):
-        # Keys of the client's can be part of it, as in extra_forbidden.
+        # The text can hold keys that the client chose, as in extra_forbidden.
         public["loc"] = [_shortened(part, 64) for part in public["loc"]]
     if isinstance(public.get("msg"), str):
         for sent in _sent(error):
@@ -268,7 +268,7 @@ def public_error(error: Any) -> Any:
 
 
 def _sent(error: Mapping[str, Any]) -> Iterator[str]:
-    """Strings from the client that a message may quote: the input, and the tag of a union. Short words do no harm."""
+    """Strings from the client that a message may quote: the input, and the tag of a union, without short words."""
     for value in (error.get("input"), (error.get("ctx") or {}).get("tag")):
         if isinstance(value, str) and len(value) >= 8:
             yield value

@@ -10,7 +10,7 @@
     UserWarning ──┬─ FastAPIDeprecationWarning
                   └─ DeclarationWarning                        a declaration that FastAPI accepts and that cannot work
 
-A leaf module: it imports the close codes and the list of secret names, nothing else of wirefast.
+Of wirefast, this module imports only the close codes and the list of secret names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,17 +69,17 @@ class HTTPException(StarletteHTTPException):
 
 
 class Refuse(HTTPException):
-    """Refuse whoever connects, on HTTP's side of a handshake and on the socket's side; wirefast only.
+    """Refuse a client, with an HTTP status before the upgrade and a close code after it; wirefast only.
 
     Args:
         status_code: HTTP status, 300 to 599, of the answer to a request, or to a handshake before ``accept()``.
-        detail: why: text, or any JSON-serialisable value, sent as ``{"detail": detail}``. Default: the standard phrase
-            of the status. On a socket it is the reason of the close frame, cut to 123 bytes.
+        detail: the reason: text, or any JSON-serialisable value, sent as ``{"detail": detail}``. Default: the standard
+            phrase of the status. On a socket the detail is the reason of the close frame, cut to 123 bytes.
         code: the close code of a socket (RFC 6455, section 7.4; 4000 to 4999 are free for applications): after
             ``accept()``, and before it under ``App(explain_rejections="close")`` and on a server that cannot answer a
             handshake with a response. Default: 1008.
-        headers: of the HTTP answer. A 401 without ``WWW-Authenticate`` gets ``WWW-Authenticate: Bearer``, as RFC 9110,
-            section 15.5.2, asks for one.
+        headers: of the HTTP answer. A 401 without ``WWW-Authenticate`` gets ``WWW-Authenticate: Bearer``: RFC 9110,
+            section 15.5.2, requires the header.
 
     Raises:
         ValueError: a status that refuses nothing, or a code that no close frame may have.
@@ -110,7 +110,7 @@ class WebSocketException(StarletteWebSocketException):
         code: close code (RFC 6455, section 7.4; 4000 to 4999 are free for applications).
         reason: text of at most 123 UTF-8 bytes; ``None`` sends an empty one.
 
-    Raised before ``accept()`` it refuses the handshake: servers answer HTTP 403. FastAPI:
+    Before ``accept()`` the exception refuses the handshake: servers answer HTTP 403. FastAPI:
     ``fastapi.WebSocketException``.
     """
 
@@ -131,11 +131,11 @@ class PydanticV1NotSupportedError(FastAPIError):
 
 
 class DeclarationWarning(UserWarning):
-    """A declaration that FastAPI accepts without a word, and that cannot do what it says. wirefast only."""
+    """A declaration that FastAPI accepts without a warning, and that cannot work. wirefast only."""
 
 
 class FastAPIDeprecationWarning(UserWarning):
-    """Something still works and will go away. Not a ``DeprecationWarning``, which Python hides by default."""
+    """A feature still works and will be removed. Python hides a ``DeprecationWarning`` by default, so this is none."""
 
 
 class ValidationException(Exception):
@@ -143,7 +143,7 @@ class ValidationException(Exception):
 
     Args:
         errors: one mapping per error: ``type``, ``loc`` (tuple), ``msg``, ``input`` and sometimes ``ctx``.
-        endpoint_ctx: the endpoint concerned; its parts are ``None`` on the attributes below when unknown.
+        endpoint_ctx: the endpoint; the attributes below are ``None`` for parts of it that are unknown.
 
     Attributes:
         endpoint_ctx: as given.
@@ -188,7 +188,7 @@ class RequestValidationError(ValidationException):
 
     Args:
         errors, endpoint_ctx: as in `ValidationException`.
-        body: what was received, if it was read.
+        body: the body that was received, where it was read.
     """
 
     def __init__(self, errors: Sequence[Any], *, body: Any = None, endpoint_ctx: EndpointContext | None = None) -> None:
@@ -205,7 +205,7 @@ class ResponseValidationError(ValidationException):
 
     Args:
         errors, endpoint_ctx: as in `ValidationException`.
-        body: what it returned.
+        body: what the endpoint returned.
     """
 
     def __init__(self, errors: Sequence[Any], *, body: Any = None, endpoint_ctx: EndpointContext | None = None) -> None:

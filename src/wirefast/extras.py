@@ -1,4 +1,4 @@
-"""The command that installs one of wirefast's extras, by the way wirefast itself was installed."""
+"""The command that installs one of wirefast's extras, in the way that wirefast itself was installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def how_to_install(extra: str) -> str:
     Args:
         extra: its name, such as ``server``.
     """
-    import importlib.metadata  # takes longer to import than all that most programs need of this module
+    import importlib.metadata  # a slow import, which most programs do not need
 
     try:
         distribution = importlib.metadata.distribution("wirefast")
@@ -28,7 +28,7 @@ def how_to_install(extra: str) -> str:
 
 
 def _what(extra: str, origin: str | None) -> str:
-    """Return what is installed: the arguments behind ``pip install``.
+    """Return the arguments behind ``pip install``.
 
     Args:
         extra: its name.

@@ -1,4 +1,4 @@
-"""Lifespans: from on_startup/on_shutdown handlers, from generator functions, and routers' merged with the app's."""
+"""Lifespans: made of on_startup and on_shutdown handlers or of generator functions, and those of routers merged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wirefast._core.foreign import is_async_callable
 
 
 class HandlerLifespan(AbstractAsyncContextManager[None]):
-    """The lifespan of a router without one: its on_startup and on_shutdown handlers, as they are at that moment."""
+    """The lifespan of a router without one: its on_startup and on_shutdown handlers at the time of the start."""
 
     def __init__(self, on_startup: Sequence[Callable[[], Any]], on_shutdown: Sequence[Callable[[], Any]]) -> None:
         self.on_startup = on_startup
@@ -41,7 +41,7 @@ async def _call_all(handlers: Sequence[Callable[[], Any]]) -> None:
 
 
 def as_lifespan(lifespan: Any) -> Lifespan[Any]:
-    """Return a lifespan given as context manager factory, or as generator function of either kind."""
+    """Return a lifespan that is given as a context manager factory, or as a generator function of either kind."""
     if inspect.isasyncgenfunction(lifespan):
         return asynccontextmanager(lifespan)
     if inspect.isgeneratorfunction(lifespan):

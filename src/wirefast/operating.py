@@ -1,4 +1,4 @@
-"""What an application declares for those who operate it: its metrics page, and whether it is ready."""
+"""What an application declares for its operators: the metrics page, and whether the application is ready."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ def metrics_route(path: str) -> Route:
 
 
 class OperatingDeclarations(DrainDeclarations):
-    """Decorators for those who operate an application."""
+    """Decorators for the operation of an application."""
 
     def readiness(self, check: Check) -> Check:
         """Declare a check: whether this process may get connections, asked by ``wirefast run``'s probes.
 
         Args:
-            check: a function without arguments, async or plain. It says no by returning something false that is not
-                None, by raising, or by taking more than 2 seconds. wirefast only.
+            check: a function without arguments, async or plain. The process is not ready where the function returns a
+                false value other than None, raises, or takes more than 2 seconds. wirefast only.
 
         Raises:
-            TypeError: it cannot be called.
+            TypeError: the check cannot be called.
         """
         if not callable(check):
             raise TypeError(f"readiness takes a function, not {check!r}")

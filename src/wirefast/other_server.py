@@ -1,4 +1,4 @@
-"""One line for who serves sockets by uvicorn's own command: how they get the compiled wire."""
+"""One log line for services under uvicorn's own command: how their sockets get the compiled wire."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ logger = logging.getLogger("uvicorn.error")
 
 
 def tell_of_the_wire(routes: Iterable[BaseRoute]) -> None:
-    """Log how sockets get the compiled wire, where uvicorn runs this lifespan and serves them by a protocol of its own.
+    """Log how sockets get the compiled wire, where uvicorn runs this lifespan and serves sockets by its own protocol.
 
     Args:
-        routes: of the application; one without sockets has nothing to gain.
+        routes: of the application; without a socket among them nothing is logged.
     """
-    # uvicorn imports both by their names, with its settings: the one to run a lifespan, the other to serve sockets.
+    # uvicorn imports both modules by their names, as its settings say: one runs a lifespan, the other serves sockets.
     if "uvicorn.lifespan.on" not in sys.modules or "wirefast.server.protocol" in sys.modules:
         return
     if any(hasattr(route, "endpoint") and getattr(route, "methods", None) is None for route in routes):

@@ -1,4 +1,5 @@
-"""`Path`, `Query` and the others as written in signatures: functions, typed `Any` so that they can be defaults.
+"""`Path`, `Query` and the other functions of signatures. They return `Any`, so that a parameter of any type may have
+them as its default.
 
 Each builds the class of the same name in `wirefast.params`. FastAPI: ``fastapi.param_functions``.
 """

@@ -8,8 +8,8 @@
     Depends ─── Security                   from another callable
 
 The classes differ in a few keywords and share some thirty others, which `FieldOptions` lists once: checkers and
-editors read the typed dictionary, ``inspect.signature`` shows each keyword by name. Declarations do nothing; what they
-mean is decided in ``wirefast.dependencies``. FastAPI: ``fastapi.params``.
+editors read the typed dictionary, ``inspect.signature`` shows each keyword by name. Declarations only hold values;
+``wirefast.dependencies`` decides what they mean. FastAPI: ``fastapi.params``.
 """
 
 import inspect
@@ -63,7 +63,7 @@ class FieldOptions(TypedDict, total=False):
 
     Naming:
         default_factory: called without arguments, once per connection, for a value that is missing.
-        alias: the name on the wire, when it is not the parameter's.
+        alias: the name on the wire. Default: the name of the parameter.
         alias_priority: 1 lets an alias generator replace the alias, 2 does not.
         validation_alias: the name read, if not ``alias``; may be a path into the value or several choices.
         serialization_alias: the name written; ``alias`` unless given.
@@ -142,7 +142,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 def shows_field_options(function: _F) -> _F:
     """Give ``function(..., **options: Unpack[FieldOptions])`` a signature with every option spelled out.
 
-    Another keyword is a TypeError, also one that the class or base class behind the function would take.
+    Another keyword is a TypeError, even where the class behind the function takes that keyword.
     """
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
@@ -164,7 +164,7 @@ _FieldInfo: Any = FieldInfo
 
 
 class _Declaration(_FieldInfo):  # type: ignore[misc]
-    """A pydantic field that also knows what documentation and the solver want of a parameter."""
+    """A pydantic field that also holds what documentation and the solver need of a parameter."""
 
     include_in_schema: bool
     openapi_examples: dict[str, Example] | None
@@ -182,7 +182,7 @@ class _Declaration(_FieldInfo):  # type: ignore[misc]
             _warn_renamed("regex", "pattern")
         given["pattern"] = given["pattern"] or regex
 
-        # One alias serves for reading and writing, unless these have names of their own.
+        # The alias is for reading and writing, unless these have aliases of their own.
         alias = given.get("alias", _Unset)
         if given.get("validation_alias") in (_Unset, None):
             given["validation_alias"] = alias
@@ -197,7 +197,7 @@ class _Declaration(_FieldInfo):  # type: ignore[misc]
 
 
 def _warn_renamed(old: str, new: str) -> None:
-    """Warn at the line that wrote the declaration, however many of our constructors are in between."""
+    """Warn at the line of the declaration, behind all constructors of wirefast."""
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_globals["__name__"] in _OUR_MODULES:
         level, frame = level + 1, frame.f_back
@@ -247,7 +247,7 @@ class Path(Param):
 
 
 class Query(Param):
-    """A parameter of the query string; the last one when it is repeated, all of them for a collection type.
+    """A parameter of the query string: the last value where the name is repeated, all values for a collection type.
 
     The arguments are those of `Param`.
     """
@@ -262,10 +262,10 @@ class Query(Param):
 
 
 class Header(Param):
-    """A header; the first one when it is repeated, all of them for a collection type.
+    """A header: the first value where the name is repeated, all values for a collection type.
 
     Args:
-        convert_underscores: read ``x-token`` for a parameter ``x_token``. Default True; an alias is taken as it is.
+        convert_underscores: read ``x-token`` for a parameter ``x_token``. Default True; an alias stays unchanged.
 
     The other arguments are those of `Param`.
     """
@@ -286,7 +286,7 @@ class Header(Param):
 
 
 class Cookie(Param):
-    """A cookie; the last one when a name is repeated. The arguments are those of `Param`."""
+    """A cookie: the last value where the name is repeated. The arguments are those of `Param`."""
 
     in_ = ParamTypes.cookie
 
@@ -298,7 +298,7 @@ class Cookie(Param):
 
 
 class Body(_Declaration):
-    """The body of an HTTP request, or a part of it. A WebSocket handshake has none.
+    """The body of an HTTP request, or a part of the body. A WebSocket handshake has no body.
 
     Args:
         default: value when it is missing; without one (or with ``...``) it is required.
@@ -362,8 +362,8 @@ class File(Form):
 class Message(Body):
     """The message of a message handler, or a member of it. wirefast only.
 
-    The handler gets the message itself; a message-scoped dependency the message where its parameter has the message's
-    type, and otherwise the member of the parameter's name. The arguments are those of `Body`.
+    The handler gets the message itself. A message-scoped dependency gets the message where the parameter has the
+    message's type, and otherwise the member with the name of the parameter. The arguments are those of `Body`.
     """
 
 
@@ -375,8 +375,8 @@ class Depends:
         dependency: the callable; ``None`` takes the parameter's annotation.
         use_cache: share one result per connection among equal declarations. Default True.
         scope: when a dependency with ``yield`` ends: ``"function"`` with the endpoint, ``"request"`` after it.
-            ``None`` means ``"request"`` for those that yield. ``"message"``, in message handlers alone: the dependency
-            is solved for each message, cached within it, and ends after the message's replies were sent.
+            ``None`` means ``"request"`` for those that yield. ``"message"``, only in message handlers: the dependency
+            is solved and cached for each message, and ends after the replies to the message were sent.
         max_concurrency: how many calls of this declaration may run at once in an event loop; ``None`` for no limit.
 
     Raises:
@@ -387,7 +387,7 @@ class Depends:
     use_cache: bool = True
     scope: Literal["function", "request", "message"] | None = None
     max_concurrency: int | None = field(default=None, kw_only=True)
-    #: The limit itself, kept by ``dataclasses.replace``; None when there is no limit.
+    #: The limit, which ``dataclasses.replace`` keeps; None for no limit.
     _concurrency: DependencyConcurrency | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:

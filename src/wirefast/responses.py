@@ -1,4 +1,4 @@
-"""Starlette's responses, and the three FastAPI adds."""
+"""Starlette's responses, and the three that FastAPI adds."""
 
 import importlib
 from typing import Any
@@ -34,7 +34,7 @@ __all__ = [
 class EventSourceResponse(StreamingResponse):
     """A stream of server-sent events: a `StreamingResponse` of media type ``text/event-stream``.
 
-    The content has to be in the event format already (WHATWG HTML, section 9.2).
+    The content must be in the event format (WHATWG HTML, section 9.2).
     """
 
     media_type = "text/event-stream"

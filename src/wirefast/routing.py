@@ -64,7 +64,7 @@ from wirefast.utils import generate_unique_id, get_value_or_default
 from wirefast.websockets import WebSocket as WebSocket
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-# FastAPI's name for "there was nothing" in `_restore_fastapi_scope_key`.
+# FastAPI's name for a missing value in `_restore_fastapi_scope_key`.
 _SCOPE_MISSING = object()
 
 
@@ -72,7 +72,7 @@ def _restore_fastapi_scope_key(scope: Scope, key: str, previous: Any) -> None:
     """Put back what ``scope["fastapi"]`` had under a key. FastAPI's function of this name.
 
     Args:
-        previous: what there was; ``_SCOPE_MISSING`` for nothing.
+        previous: the value to put back; ``_SCOPE_MISSING`` to remove the key.
     """
     shared = scope.get(keys.SHARED)
     if not isinstance(shared, dict):
@@ -109,13 +109,13 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         strict_content_type: whether a JSON body needs a JSON content type.
         max_body_size: bytes of a request body; None for no limit.
         form_limits: ``max_fields``, ``max_files``, ``max_part_size`` of forms.
-        origins: the web pages that may open its WebSockets; see `App`. Default: as what is around it is set. wirefast
-            only.
-        limits: how much may come in over its WebSockets; see ``Limits``. wirefast only.
+        origins: the web pages that may open its WebSockets; see `App`. Default: as set on the router or application
+            that includes this router. wirefast only.
+        limits: of its WebSockets; see ``Limits``. wirefast only.
 
     Raises:
         AssertionError: a prefix that breaks the rule above.
-        TypeError, ValueError: ``origins`` is no list of origins.
+        TypeError, ValueError: ``origins`` is not a list of origins.
     """
 
     __class__ = stands_in_for("fastapi.routing", "APIRouter")
@@ -147,7 +147,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         limits: Limits | None = None,
     ) -> None:
         validate_max_body_size(max_body_size)
-        #: Who may open its WebSockets, as far as it is set here.
+        #: The origins and limits of its WebSockets that are set on this router.
         self.admission = Admission.of(origins, limits)
         self.on_startup: list[Callable[[], Any]] = list(on_startup or ())
         self.on_shutdown: list[Callable[[], Any]] = list(on_shutdown or ())
@@ -156,9 +156,10 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         self._websocket_table: RouteTable | None = None
         self._http_table: RouteTable | None = None
         self._routes_version = 0
-        # FastAPI's routers included below, which cannot report a change, and the version of each in the tables.
+        # FastAPI's routers below this one, and the version of each in the tables. FastAPI's routers cannot report a
+        # change.
         self._watched: list[tuple[Any, int]] = []
-        # Asked when no route matches; mostly frontends.
+        # Tried when no route matches; mostly frontends.
         self._low_priority_routes: list[BaseRoute] = []
         self._frontend_routes: FrontendRoutes | None = None
         if lifespan is None:
@@ -170,7 +171,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             redirect_slashes=redirect_slashes,
             default=default,
             lifespan=lifespan_context,
-            # Routes that are not ours know no limit of their own.
+            # Routes of other frameworks have no limits of their own.
             middleware=None if max_body_size is None else [Middleware(limit_body, max_body_size=max_body_size)],
         )
         self._own_stack = self.middleware_stack
@@ -191,7 +192,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         self.form_limits = validate_form_limits(form_limits)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> APIRouter:
-        """Return a router of its own with routes of its own; those that include this one do not include the copy."""
+        """Return a copy with routes of its own; routers that include this router do not include the copy."""
         made = object.__new__(type(self))
         memo[id(self)] = made
         fresh = {
@@ -213,7 +214,8 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         return made
 
     def _contains_router(self, router: Any, seen: set[int] | None = None) -> bool:
-        """Refuse to be included in a FastAPI router, which asks this before; its copies would answer nothing."""
+        """Refuse to be included in a FastAPI router, which calls this first; its copies of the routes would serve
+        nothing."""
         raise FastAPIError(
             "A FastAPI router or application cannot include a wirefast router. Mount a wirefast App that includes it: "
             'fastapi_app.mount("/prefix", app). The reverse works: a wirefast router includes a FastAPI router.'
@@ -222,7 +224,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
     def selects_by_itself(self) -> bool:
         """Return whether nothing stands between this router and ``select_websocket``: no subclass, no middleware.
 
-        The limit of HTTP bodies does not count: a socket has none.
+        The limit of HTTP bodies does not matter: a socket has no body.
         """
         return type(self).app is APIRouter.app and self.middleware_stack == self._own_stack
 
@@ -266,7 +268,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         return first_url_path(self.routes, name, path_params)
 
     def _advise(self, path: str, methods: Collection[str] | None, endpoint: Any) -> None:
-        """Warn of a path that cannot match, or that an earlier route of this router has.
+        """Warn of a path that no request matches, and of a path that an earlier route of this router has.
 
         Args:
             path: below the prefix.
@@ -274,7 +276,8 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             endpoint: of the new route.
         """
         whole = self.prefix + path
-        # An include will say what is before an empty path. Those of HTTP may be a callback's or a webhook's.
+        # An include puts its prefix before an empty path. A path of an HTTP operation may be that of a callback or a
+        # webhook.
         if whole and methods is None:
             advise_of_path(whole, endpoint)
         if self._routes.has_path(whole):

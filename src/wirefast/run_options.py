@@ -73,7 +73,7 @@ class RunOptions(TypedDict, total=False):
     factory: bool
     h11_max_incomplete_event_size: int | None
     reset_contextvars: bool
-    # What is ours: see src/wirefast/cli/options.py.
+    # wirefast's own options: see src/wirefast/cli/options.py.
     timeout_body: float
     drain_batch: int
     drain_every: float

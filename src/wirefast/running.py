@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from wirefast.run_options import RunOptions  # some milliseconds, which only a type checker needs
+    from wirefast.run_options import RunOptions  # only type checkers need this import, which takes some milliseconds
 
 __all__ = ["run"]
 
@@ -18,16 +18,17 @@ __all__ = ["run"]
 def run(app: Callable[..., Any] | str, **options: Unpack[RunOptions]) -> None:
     """Serve an application until a signal ends it: for ``python main.py`` and an editor's run button.
 
-    What ``wirefast run`` checks is checked here, its defaults hold, and its exit codes end the program; environment
-    variables (``UVICORN_PORT``) are not read, as by ``uvicorn.run``.
+    The checks, the defaults and the exit codes are those of ``wirefast run``. As with ``uvicorn.run``, environment
+    variables (``UVICORN_PORT``) are not read.
 
     Args:
-        app: the application; a function that returns it, with ``factory=True``; or what ``wirefast run`` takes as text,
-            ``"main:app"`` or ``"main.py"``, as ``reload`` and ``workers`` need it, whose processes import it afresh.
+        app: the application; with ``factory=True`` a function that returns the application; or the text that ``wirefast
+            run`` takes, ``"main:app"`` or ``"main.py"``. ``reload`` and ``workers`` need the text: each of their
+            processes imports the application.
         options: see `wirefast.run_options.RunOptions`. Default: those of ``wirefast run``.
 
     Raises:
-        TypeError: there is no option of a name.
+        TypeError: an option with an unknown name.
         SystemExit: the server was refused, or did not start.
     """
     program: Any = importlib.import_module("wirefast.cli.program")

@@ -15,7 +15,7 @@ from wirefast.responses import EventSourceResponse
 
 __all__ = ["KEEPALIVE_COMMENT", "EventSourceResponse", "ServerSentEvent", "format_sse_event"]
 
-#: Sent where nothing else was for `_PING_INTERVAL` seconds, so that proxies keep the connection open.
+#: Sent after `_PING_INTERVAL` seconds without an event, so that proxies keep the connection open.
 KEEPALIVE_COMMENT = b": ping\n\n"
 _PING_INTERVAL: float = 15.0
 
@@ -41,7 +41,7 @@ class ServerSentEvent(BaseModel):
     Attributes:
         data: any JSON-serialisable value, written as JSON: ``"hello"`` keeps its quotes.
         raw_data: text written as it is, in place of ``data``.
-        event: the type that ``addEventListener`` names; one line. Without it: ``message``.
+        event: the type that ``addEventListener`` names; one line. Default: ``message``.
         id: what a browser repeats as ``Last-Event-ID`` when it reconnects; one line without NUL.
         retry: milliseconds before a browser reconnects, at least 0.
         comment: lines that clients skip.
@@ -50,7 +50,7 @@ class ServerSentEvent(BaseModel):
         pydantic.ValidationError: a field breaks its rule, or ``data`` and ``raw_data`` are both given.
     """
 
-    # Built with the first event: most services send none, and an import builds no model.
+    # Made with the first event: most services send no events, so the import makes no model.
     model_config = ConfigDict(defer_build=True)
 
     data: Any = None
@@ -71,7 +71,7 @@ class ServerSentEvent(BaseModel):
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines of the event format: CR LF, LF and CR end one, Unicode's other line ends do not."""
+    """Return the lines of the event format: CR LF, LF and CR end a line, Unicode's other line ends do not."""
     return re.split("\r\n|\n|\r", text)
 
 
@@ -83,9 +83,9 @@ def format_sse_event(
     retry: int | None = None,
     comment: str | None = None,
 ) -> bytes:
-    """One event on the wire, ended by an empty line. ``data_str`` is serialised already.
+    """Write one event, which an empty line ends. ``data_str`` is serialised already.
 
-    Comes in the order comment, event, data, id, retry; fields that are None are left out.
+    The order is comment, event, data, id, retry; fields that are None are left out.
     """
     lines = [f": {line}" for line in _lines(comment)] if comment is not None else []
     if event is not None:

@@ -1,8 +1,8 @@
-"""Being taken for FastAPI's class of the same name, where FastAPI is loaded.
+"""Have ``isinstance`` take our classes for FastAPI's classes of the same names, where FastAPI is loaded.
 
 Packages that look for FastAPI's routes, routers and applications import its classes by name and ask ``isinstance``.
-An object of ours answers for FastAPI's class then, by its ``__class__``; ``type()`` gives what it is. One of a class
-that a program derived from ours keeps that class, which its methods may ask for names of their own.
+The ``__class__`` of an object of ours is then FastAPI's class; ``type()`` gives the real class. An object of a class
+that a program derived from ours keeps that class: the methods of the program may read names from it.
 """
 
 from __future__ import annotations

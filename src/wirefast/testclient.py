@@ -1,7 +1,7 @@
-"""Starlette's `TestClient` and what its WebSocket sessions give and raise; needs httpx2 when imported.
+"""Starlette's `TestClient` with its WebSocket sessions and their exceptions; the import needs httpx2.
 
-`TestClient(app, wire=True)` tells of refusals and ends as a client of our server sees them; the rest is Starlette's.
-`wirefast.testing` tests over the server itself.
+`TestClient(app, wire=True)` shows refusals and ends as a client of our server sees them; the rest is Starlette's.
+`wirefast.testing` is the kit that tests over the server itself.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class TestClient(starlette.testclient.TestClient):
         app: an ASGI application.
         base_url, raise_server_exceptions, root_path, backend, backend_options, cookies, headers, follow_redirects,
             client: Starlette's.
-        wire: tell of a WebSocket what a client of our server sees. A handshake that is refused by a close code raises
-            `WebSocketDenialResponse` with status 403, the body that the server writes, and ``code`` 1006, since no
-            close code goes over a wire that was refused. A handler that returns ends the socket with 1000, one that
-            raises with 1011, and that returns without an answer with 500. Reasons are cut at 123 bytes, and a code
-            that no close frame may carry is a ValueError. Default: as in Starlette.
+        wire: show of a WebSocket what a client of our server sees. A handshake that is refused by a close code raises
+            `WebSocketDenialResponse` with status 403, the body that the server writes, and ``code`` 1006, since a
+            refused handshake has no close code on the wire. A handler that returns ends the socket with 1000, a handler
+            that raises with 1011; a handler that returns without an answer refuses with 500. Reasons are cut at 123
+            bytes, and a code that no close frame may carry is a ValueError. Default: as in Starlette.
     """
 
     __test__ = False
@@ -77,7 +77,7 @@ class TestClient(starlette.testclient.TestClient):
 
 
 class WireSession(WebSocketTestSession):
-    """A session whose refusals have the code that a client sees."""
+    """A session whose refusals have the code that a client of our server sees."""
 
     def _raise_on_close(self, message: Any) -> None:
         try:

@@ -10,11 +10,11 @@ from pydantic.main import IncEx
 
 __all__ = ["DecoratedCallable", "DependencyCacheKey", "IncEx", "ModelNameMap", "UnionType"]
 
-#: What a route decorator takes and gives back.
+#: The function that a route decorator takes and returns.
 DecoratedCallable = TypeVar("DecoratedCallable", bound=Callable[..., Any])
 #: The type of ``int | None``.
 UnionType = types.UnionType
-#: Models and enumerations by the name they have in a schema.
+#: The names that models and enumerations have in a schema.
 ModelNameMap = dict[type[BaseModel] | type[Enum], str]
 #: A dependency in the cache of one connection: its callable, its sorted OAuth 2 scopes, its scope.
 DependencyCacheKey = tuple[Callable[..., Any] | None, tuple[str, ...], str]

@@ -1,4 +1,4 @@
-"""Small questions about paths, routes and responses. FastAPI: ``fastapi.utils``."""
+"""Helpers for paths, routes and responses. FastAPI: ``fastapi.utils``."""
 
 import re
 from collections.abc import Collection
@@ -30,8 +30,8 @@ class _Route(Protocol):
 def is_body_allowed_for_status_code(status_code: int | str | None) -> bool:
     """Return whether a response of this ``status_code`` may have a body (RFC 9110, section 6.4.1).
 
-    ``None``, ``"default"`` and ranges such as ``"2XX"``, which OpenAPI uses as keys, may; of the others all but 1xx,
-    204, 205 and 304.
+    OpenAPI's keys ``None``, ``"default"`` and ranges such as ``"2XX"`` may have one, and every status but 1xx, 204, 205
+    and 304.
     """
     if status_code is None or status_code in _RANGES:
         return True
@@ -65,9 +65,9 @@ def deep_dict_update(main_dict: dict[Any, Any], update_dict: dict[Any, Any]) -> 
 
 
 def get_value_or_default(first_item: Any, *extra_items: Any) -> Any:
-    """Return the first item that was really given, not a `DefaultPlaceholder`; ``first_item`` if none was.
+    """Return the first item that is not a `DefaultPlaceholder`; ``first_item`` where all are.
 
-    The first item is the innermost setting. FastAPI's placeholders, on a router of its that we include, count too.
+    The first item is the innermost setting. FastAPI's placeholders count too: an included FastAPI router has them.
     """
     for item in (first_item, *extra_items):
         if type(item).__name__ != "DefaultPlaceholder":

@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 
 try:
     from starlette.websockets import WebSocketDisconnected as WebSocketDisconnected
-except ImportError:  # Starlette before it had a name for this
+except ImportError:  # a Starlette without this name
     WebSocketDisconnected = RuntimeError  # type: ignore[assignment,misc]
 
 from wirefast._core import clock, close, fanout, metered
@@ -27,7 +27,8 @@ from wirefast.metrics.catalogue import FAMILIES
 
 
 class _EqualToStarlettes(type(_StarletteWebSocket)):  # type: ignore[misc]
-    """The class of the class `WebSocket`, which as a key stands for Starlette's: containers inject by type."""
+    """The metaclass of `WebSocket`. As a key of a dict, `WebSocket` equals Starlette's class: containers inject by
+    type."""
 
     def __eq__(cls, other: object) -> bool:
         return cls is other or {id(cls), id(other)} == _BOTH
@@ -35,7 +36,7 @@ class _EqualToStarlettes(type(_StarletteWebSocket)):  # type: ignore[misc]
     def __hash__(cls) -> int:
         return hash(_StarletteWebSocket) if id(cls) in _BOTH else type.__hash__(cls)
 
-    # A cache of abstract classes, which compares, would take Starlette's objects for ours.
+    # The cache of abstract classes compares its keys, so it would take Starlette's objects for ours.
     def __instancecheck__(cls, instance: object) -> bool:
         return type.__instancecheck__(cls, instance)
 
@@ -46,7 +47,7 @@ class _EqualToStarlettes(type(_StarletteWebSocket)):  # type: ignore[misc]
 _BOTH: set[int] = set()
 
 
-#: The type parameter of `WebSocket`: what it sends. Bare, a WebSocket sends anything.
+#: The type parameter of `WebSocket`: the type of the messages that it sends. Default: any.
 Sent = TypeVar("Sent", contravariant=True, default=Any)
 
 
@@ -57,7 +58,8 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
     that a container that injects by type finds the socket under either, attributes can be set, and
     everything of ``HTTPConnection`` (``headers``, ``query_params``, ``cookies``, ``state``, ...) is there.
 
-    ``WebSocket[Said | Joined]`` is the same class: type checkers alone read that ``send_message`` takes these types.
+    ``WebSocket[Said | Joined]`` is the same class at run time. Type checkers read that ``send_message`` takes these
+    types.
 
     Args:
         scope: the ASGI scope, of type ``websocket``.
@@ -67,15 +69,15 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
 
     # Set where the endpoint has message-scoped dependencies.
     _message_scopes: MessageScopes | None = None
-    # A class with a compiled base shows none of its own.
+    # A class with a compiled base shows no signature of its own.
     __signature__ = inspect.signature(_StarletteWebSocket)
 
     def message_scope(self) -> MessageScope:
         """Open the scope of one message, for dependencies declared with ``scope="message"``. wirefast only.
 
-        ``async with websocket.message_scope():`` solves them; inside, the endpoint's parameters stand for what they
-        gave. At the end of the block they are left, or with the exception that the block raised. ``as values`` gives
-        the values themselves, as attributes with the names of the parameters. Tasks may be in scopes of their own.
+        ``async with websocket.message_scope():`` solves these dependencies. Inside the block, the endpoint's parameters
+        stand for their values. The end of the block, or an exception of the block, ends the dependencies. ``as values``
+        gives the values as attributes with the names of the parameters. Each task may open a scope of its own.
 
         Raises:
             RuntimeError: no dependency of this socket's endpoint has that scope.
@@ -88,25 +90,27 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
     def try_send(
         self, data: Any, *, policy: PolicyName | Policy = "drop_new", key: str | int | None = None
     ) -> Literal["sent", "queued", "dropped"]:
-        """Send without waiting: now, or from the outbox once the peer reads on, or not at all. wirefast only.
+        """Send without waiting: now, or from the outbox when the peer reads again, or not at all. wirefast only.
 
-        The order of messages is kept, also among those of ``send_text`` and of hubs. On any other ASGI server than
-        ours nothing tells whether the peer reads, so a message is first ``"queued"`` for a task that awaits the
-        server's ``send``.
+        Messages keep their order, also with those of ``send_text`` and of hubs. Another ASGI server than ours does not
+        tell whether the peer reads; there a message is first ``"queued"`` for a task that awaits the server's ``send``.
 
         Args:
             data: a str is sent as text, bytes as binary, anything else as JSON text.
-            policy: what to do where too much waits; a name or a ``wirefast.rooms.Policy``. Default: drop this message.
-            key: for ``"conflate"``: which earlier messages of ``try_send`` this one replaces. Default: all without one.
+            policy: what happens where too much waits; a name or a ``wirefast.rooms.Policy``. Default: this message is
+                dropped.
+            key: for ``"conflate"``: this message replaces earlier messages of ``try_send`` that have the same key.
+                Default: no key; it replaces those without a key.
 
         Returns:
-            ``"sent"``: it leaves with this turn of the event loop. ``"queued"``: it waits. ``"dropped"``: by the
-            policy, or because the socket has ended.
+            ``"sent"``: the message leaves with this turn of the event loop. ``"queued"``: the message waits.
+            ``"dropped"``: the policy dropped the message, or the socket has ended.
 
         Raises:
             RuntimeError: not accepted yet.
-            TypeError: the value has no JSON form, or the key is none.
-            ValueError: no such policy, or ``"wait"``, or the message alone is larger than the policy's ``max_bytes``.
+            TypeError: the value has no JSON form, or the key has another type.
+            ValueError: an unknown policy, the policy ``"wait"``, or a message that is larger than the policy's
+                ``max_bytes``.
         """
         answer = fanout.try_send(self, data, policy, fanout.check_key(key))
         return cast(Literal["sent", "queued", "dropped"], answer)
@@ -115,8 +119,8 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
     def buffered(self) -> Buffered:
         """What waits for this socket: ``messages``, ``bytes``, ``age`` of the oldest in seconds. wirefast only.
 
-        Messages wait here while the transport holds more than 64 KiB, on any other server than ours while its ``send``
-        has not taken them. ``dropped`` counts what policies have dropped.
+        Messages wait here while the transport holds more than 64 KiB; on another server, while its ``send`` has not
+        taken them. ``dropped`` counts the messages that policies have dropped.
         """
         return fanout.buffered(self)
 
@@ -124,14 +128,14 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
 
     @property
     def expires_at(self) -> float | None:
-        """When the permission ends that the socket was opened with, such as a token's ``exp``: seconds since 1970.
+        """The time when the permission of the socket ends, such as a token's ``exp``: seconds since 1970.
 
-        At that time of the day, by the clock of the machine, the socket is closed with 4401, ``permission expired``;
-        set it again to renew it, to None to have no end. Before ``accept()`` a time that is past is a `Refuse`, 401. A
-        thousand expiries cost one timer. wirefast only; for sockets of routes of ours.
+        At that time, by the clock of the machine, the socket is closed with 4401, ``permission expired``. Set a later
+        time to renew the permission, None for no end. Before ``accept()`` a time in the past is a `Refuse` with 401. A
+        thousand expiries cost one timer. wirefast only; for sockets of wirefast's routes.
 
         Raises:
-            TypeError: no number.
+            TypeError: the time is no number.
             Refuse: the time is past, and the socket is not accepted.
         """
         meter = metered.meter_of(self, False)
@@ -155,7 +159,7 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
         Args:
             before: seconds.
             warning: a message, as for ``try_send``, or a function of the WebSocket, which may be a coroutine function.
-                It is sent or called once for each time that ``expires_at`` is set to.
+                The message is sent, or the function called, once for each value of ``expires_at``.
 
         Raises:
             ValueError: seconds below 0.
@@ -189,7 +193,7 @@ def _expire(websocket: _StarletteWebSocket, code: int, reason: str) -> None:
 
 
 def dismiss(websocket: _StarletteWebSocket | None, code: int, reason: str) -> None:
-    """Close an accepted socket for a reason that is not its handler's; nothing happens where it has ended.
+    """Close an accepted socket from outside of its handler; nothing happens where the socket has ended.
 
     wirefast only.
 
