@@ -1,4 +1,4 @@
-"""The route of typed messages: handlers become one plan for the handshake, and a table for the messages."""
+"""The route of typed messages: makes one plan for the handshake and a table for the messages of its handlers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, Literal
 from weakref import ref
 
-from starlette.routing import compile_path
 from typing_extensions import Unpack
 
 from wirefast import params
@@ -19,10 +18,9 @@ from wirefast._core.plan_cache import PlanCache
 from wirefast._core.session import WebSocketSession
 from wirefast.dependencies import message_types
 from wirefast.dependencies.analysis import get_parameterless_sub_dependant
-from wirefast.dependencies.annotations import UnresolvedAnnotation
 from wirefast.dependencies.long_lived import NamingPlanner
 from wirefast.dependencies.message_planning import Handshake, make_message_plan
-from wirefast.dependencies.models import Dependant, place_of
+from wirefast.dependencies.models import place_of
 from wirefast.exception_handlers import (
     explain_by_close,
     explain_by_http,
@@ -51,15 +49,15 @@ _DEFAULT_HANDLERS = frozenset(
 )
 
 
-#: Messages in a row that are not valid, after which the socket is closed, unless a route says otherwise.
+#: The default number of invalid messages in a row after which the socket is closed.
 MAX_INVALID = 10
-#: Handlers that are concurrent and run at once for one socket, unless a route says otherwise.
+#: The default number of concurrent handlers that run at once for one socket.
 IN_FLIGHT = 8
 
 
 @dataclass(eq=False)
 class Registry:
-    """What was declared for one route, wherever it is included. See `declaring.Messages` for the settings."""
+    """The declarations of one route, under all its includes. `declaring.RouteOptions` describes the settings."""
 
     sends: Any = None
     tag: str = "type"
@@ -68,12 +66,12 @@ class Registry:
     max_invalid: int = MAX_INVALID
     in_flight: int = IN_FLIGHT
     include_input: bool = False
-    #: Where the route was declared: file and line, for errors.
+    #: The place of the declaration: file and line, for errors.
     place: str = ""
     handlers: list[Declared] = field(default_factory=list)
-    #: The route as it was declared and its copies under includes.
+    #: The declared route and its copies under includes.
     routes: list[ref[MessageRoute]] = field(default_factory=list)
-    #: Called when something was added.
+    #: Called after each addition.
     changed: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
@@ -90,7 +88,7 @@ class Registry:
             raise ValueError(f'tag is the name of a member, and not "ref"; not {self.tag!r}')
 
     def add(self, declared: Declared) -> None:
-        """Add a handler; nothing is changed where that raises."""
+        """Add a handler. Nothing changes where that raises."""
         self.handlers.append(declared)
         try:
             self.build()
@@ -101,7 +99,7 @@ class Registry:
         self.changed()
 
     def build(self) -> None:
-        """Make every route of it anew."""
+        """Analyse every route again."""
         self.routes = [reference for reference in self.routes if reference() is not None]
         for route in filter(None, [reference() for reference in self.routes]):
             route._analyse()
@@ -113,7 +111,7 @@ class MessageRoute(APIWebSocketRoute):
     Args:
         path: with parameters in braces.
         registry: the handlers and settings.
-        endpoint: what ``scope["endpoint"]`` is.
+        endpoint: the value of ``scope["endpoint"]``.
         name: for ``url_path_for``.
         dependencies: run before those of the handlers; message-scoped ones for each message.
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
@@ -142,26 +140,17 @@ class MessageRoute(APIWebSocketRoute):
         )
 
     def _advise(self) -> None:
-        """Say nothing: the handlers come later, and registering one says what is wrong with it."""
+        """Warn of nothing: the handlers come later, and the registration of a handler reports its errors."""
 
     def _analyse(self) -> None:
-        """Analyse the handlers; called again with each one that is declared, and for each include."""
-        self.path_regex, self.path_format, self.param_convertors = compile_path(self.path)
-        self._embed_body_fields = False
+        """Analyse the handlers; called again for each new handler, and for each include."""
+        super()._analyse()
+        if self.unresolved is not None:
+            self.handlers: list[Handler] = []
+
+    def _analyse_endpoint(self) -> None:
         if not any(reference() is self for reference in self.registry.routes):
             self.registry.routes.append(ref(self))
-        self.unresolved = None
-        try:
-            self._build()
-        except UnresolvedAnnotation as exc:
-            if not exc.may_come:
-                raise
-            self.unresolved = exc
-            self.handlers: list[Handler] = []
-            self.dependant = Dependant(call=self.endpoint, path=self.path_format)
-            self.app = self._resolve_and_serve
-
-    def _build(self) -> None:
         path = self.path_format
         per_message = [item for item in self.dependencies if item.scope == "message"]
         before_all = [*self._claims, *self.dependencies]
@@ -202,7 +191,7 @@ OWN[MessageRoute] = lambda: MessageRoute("/", Registry(), endpoint=_nothing, nam
 
 
 class _Targets:
-    """The table of a route: checked when it is declared, made when the first socket comes."""
+    """The table of a route: checked when the route is declared, made for the first socket."""
 
     def __init__(
         self, route: MessageRoute, handshake: Handshake, handlers: list[Handler], known: Container[int]
@@ -218,7 +207,7 @@ class _Targets:
         for handler in handlers:
             self._add(handler)
             self._check_replies(handler)
-            # An error in what the handler needs is the declaration's too.
+            # Errors in the parameters of the handler are raised by the declaration too.
             if id(handler.declared) not in known:
                 make_message_plan(self.handshake, handler.message, handler.parameter, handler.dependant)
         if "str" in self.alone and "bytes" in self.alone and (self.by_tag or "listener" in self.alone):
@@ -250,7 +239,7 @@ class _Targets:
         self.alone[role] = handler
 
     def _tags(self, handler: Handler) -> dict[bytes, Any]:
-        """Return the tags of a handler's messages, each with the type that its messages have."""
+        """Return the tags of a handler's messages, each with the type of its messages."""
         if handler.tags is None:
             handler.tags = self._find_tags(handler)
         return handler.tags

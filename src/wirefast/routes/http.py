@@ -1,7 +1,7 @@
 """HTTP operations: APIRoute, and the methods that declare them (``get``, ``post``, ...).
 
-FastAPI's ``fastapi.routing.APIRoute``. A route analyses its endpoint when it is declared and hands what it found to a
-compiled Operation (``_core.operation``), which answers the requests.
+FastAPI's ``fastapi.routing.APIRoute``. A route analyses its endpoint when it is declared and makes a compiled Operation
+(``_core.operation``), which answers the requests.
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ from typing import Any, cast, get_args, get_origin
 
 from starlette import routing
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Match, compile_path, get_name
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute, Match, get_name
+from starlette.types import Receive, Scope, Send
 
 from wirefast import params
 from wirefast.datastructures import Default, DefaultPlaceholder
 from wirefast.dependencies import bodies, shapes
 from wirefast.dependencies.analysis import get_endpoint_dependant, require_resolved, typed_return_annotation
-from wirefast.dependencies.annotations import UnresolvedAnnotation
 from wirefast.dependencies.fields import ModelField, create_model_field
-from wirefast.dependencies.models import Dependant, is_generator_kind
+from wirefast.dependencies.models import is_generator_kind
 from wirefast.limits.bodies import (
     FormLimits,
     first_limit,
@@ -44,27 +43,28 @@ from wirefast.limits.bodies import (
     validate_form_limits,
     validate_max_body_size,
 )
-from wirefast.routes.include_context import Includable, RouterIncludeContext
-from wirefast.routes.live_copy import OWN, deep_copy, live_copy
+from wirefast.routes.analysed import AnalysedRoute
+from wirefast.routes.include_context import RouterIncludeContext
+from wirefast.routes.live_copy import OWN, live_copy
 from wirefast.routes.request_handler import Handler, get_request_handler, hooked, hooks_now, request_application
 from wirefast.sse import EventSourceResponse, ServerSentEvent
 from wirefast.stand_in import stands_in_for
 from wirefast.types import IncEx
 from wirefast.utils import generate_unique_id, get_value_or_default, is_body_allowed_for_status_code
 
-#: While the handler of a route under an include is made: that route. FastAPI's name.
+#: The route under an include whose handler is being made. FastAPI's name.
 _effective_route_context_var: ContextVar[Any] = ContextVar("effective_route_context", default=None)
 _STREAMS = (AsyncIterable, AsyncIterator, AsyncGenerator, Iterable, Iterator, Generator)
 
 
-class APIRoute(routing.Route, Includable):
+class APIRoute(routing.Route, AnalysedRoute):
     """A route whose endpoint's parameters, body and dependencies are filled from the request.
 
     Args:
         path: with parameters in braces (``/items/{item_id:int}``).
         endpoint: a coroutine function, a function (run in a thread) or a generator function (a stream).
-        response_model: the type the result is validated against and serialised by. Default: the return annotation;
-            None for none.
+        response_model: the type that validates and serialises the result. Default: the return annotation; None for
+            none.
         status_code: of the response. Default: that of the response class, mostly 200.
         dependencies: run before those of the signature, for their effect.
         name: for ``url_path_for``. Default: the endpoint's name.
@@ -127,7 +127,7 @@ class APIRoute(routing.Route, Includable):
         self.methods = {method.upper() for method in (("GET",) if methods is None else methods)}
         self.dependencies = list(dependencies or ())
         self.dependency_overrides_provider = dependency_overrides_provider
-        # What it answers.
+        # The response.
         self.status_code = int(status_code) if status_code is not None else None
         self.response_class = response_class
         self.response_model_include = response_model_include
@@ -136,13 +136,13 @@ class APIRoute(routing.Route, Includable):
         self.response_model_exclude_unset = response_model_exclude_unset
         self.response_model_exclude_defaults = response_model_exclude_defaults
         self.response_model_exclude_none = response_model_exclude_none
-        # What it accepts.
+        # The request.
         self.strict_content_type = strict_content_type
         self.max_body_size = max_body_size
         self.form_limits = validate_form_limits(form_limits)
-        #: Those of the includes above, under the route's own.
+        #: The form limits of the includes above; the route's own count before them.
         self.included_form_limits: FormLimits = {}
-        # What OpenAPI says about it.
+        # The description for OpenAPI.
         self.tags: list[str | Enum] = tags or []
         self.summary = summary
         self.description = (description or inspect.cleandoc(endpoint.__doc__ or "")).split("\f")[0].strip()
@@ -154,7 +154,7 @@ class APIRoute(routing.Route, Includable):
         self.callbacks = callbacks
         self.openapi_extra = openapi_extra
         self.generate_unique_id_function = generate_unique_id_function
-        # Found by analysis, once; None until then.
+        # Found by the analysis; None before it.
         self.response_model: Any = response_model
         self.stream_item_type: Any = None
         self.response_field: ModelField | None = None
@@ -162,8 +162,13 @@ class APIRoute(routing.Route, Includable):
         self._analyse()
 
     def _analyse(self) -> None:
-        """Derive everything that follows from what was declared, down to the ASGI application."""
-        self.path_regex, self.path_format, self.param_convertors = compile_path(self.path)
+        super()._analyse()
+        if self.unresolved is not None:
+            self._body_fields: list[ModelField] = []
+            self._embed_body_fields = False
+            self.is_sse_stream = self.is_json_stream = False
+
+    def _analyse_endpoint(self) -> None:
         make_id = self.generate_unique_id_function
         if isinstance(make_id, DefaultPlaceholder):
             make_id = cast("Callable[[APIRoute], str]", make_id.value)
@@ -171,23 +176,7 @@ class APIRoute(routing.Route, Includable):
         self.response_fields = self._additional_response_fields()
         if not callable(self.endpoint):
             raise AssertionError("An endpoint must be a callable")
-        self.app: ASGIApp
-        self.dependant: Dependant
         self.__dict__.pop("body_field", None)
-        #: Set while an annotation has a name that its module may still define.
-        self.unresolved: UnresolvedAnnotation | None = None
-        try:
-            self._analyse_endpoint()
-        except UnresolvedAnnotation as exc:
-            if not exc.may_come:
-                raise
-            self.unresolved = exc
-            self.dependant = Dependant(call=self.endpoint, path=self.path_format)
-            self._body_fields: list[ModelField] = []
-            self._embed_body_fields = self.is_sse_stream = self.is_json_stream = False
-            self.app = self._resolve_and_serve
-
-    def _analyse_endpoint(self) -> None:
         self.dependant, self._body_fields, self._embed_body_fields = get_endpoint_dependant(
             path=self.path_format, call=self.endpoint, dependencies=self.dependencies
         )
@@ -208,7 +197,7 @@ class APIRoute(routing.Route, Includable):
         self.app = limit_body(request_application(self.get_route_handler()), self.max_body_size)
 
     def _model_of_annotation(self, yields: bool) -> Any:
-        """Return the response model that the return annotation stands for; notes the type of streamed items."""
+        """Return the response model of the return annotation, and note the type of streamed items."""
         annotation = typed_return_annotation(self.endpoint)
         require_resolved(self.endpoint, "the result", annotation)
         if shapes.is_subclass(annotation, Response):
@@ -233,7 +222,7 @@ class APIRoute(routing.Route, Includable):
 
     @staticmethod
     def _field(name: str, model: Any, known: ModelField | None) -> ModelField:
-        """Return the field of a response; included copies of a route have its field under names of their own."""
+        """Return the field of a response; copies of a route under includes have the field under other names."""
         if known is None:
             return create_model_field(name=name, type_=model, mode="serialization")
         field = copy.copy(known)
@@ -244,22 +233,6 @@ class APIRoute(routing.Route, Includable):
     def body_field(self) -> ModelField | None:
         """The whole request body as one field, None where the operation takes none."""
         return bodies.body_field(self._body_fields, self.unique_id, self._embed_body_fields)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return deep_copy(self, memo)
-
-    def resolve(self) -> None:
-        """Analyse the endpoint again where names were missing when the route was declared.
-
-        Raises:
-            UnresolvedAnnotation: they are missing still.
-        """
-        if self.unresolved is not None:
-            self._analyse()
-
-    async def _resolve_and_serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.resolve()
-        await self.app(scope, receive, send)
 
     # ---- Included routers ----
 
@@ -310,7 +283,7 @@ class APIRoute(routing.Route, Includable):
         Subclasses override it to wrap the handler. Called when the route is declared, and for each included copy.
         """
         if not isinstance(self.__dict__.get("body_field"), (ModelField, NoneType)):
-            del self.__dict__["body_field"]  # a package has put one of FastAPI's there
+            del self.__dict__["body_field"]  # a package has set one of FastAPI's
         options: dict[str, Any] = {name: getattr(self, name) for name in _HANDLER_OPTIONS}
         options["embed_body_fields"] = self._embed_body_fields
         options["form_limits"] = {**self.included_form_limits, **self.form_limits}
@@ -319,21 +292,22 @@ class APIRoute(routing.Route, Includable):
         return get_request_handler(**options)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Return whether path and method are this route's, and what to add to the scope; itself, as ``route``, too."""
+        """Return whether path and method are this route's, and what to add to the scope, with the route as
+        ``route``."""
         match, child_scope = super().matches(scope)
         if match is not Match.NONE:
             child_scope["route"] = self
         return match, child_scope
 
     def handle(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
-        """Serve a request that matched; 405 with ``Allow`` for another method."""
+        """Serve a request that matched; answer 405 with ``Allow`` to another method."""
         if self.methods and scope["method"] not in self.methods:
             return super().handle(scope, receive, send)
         return self.app(scope, receive, send)
 
 
 def _no_endpoint() -> None:
-    """Do nothing: an endpoint that nothing calls."""
+    """Do nothing: an endpoint that is never called."""
 
 
 OWN[APIRoute] = lambda: APIRoute("/", _no_endpoint)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from starlette import routing
-from starlette.routing import Match, compile_path, get_name
+from starlette.routing import Match, get_name
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import Unpack
 
@@ -17,7 +17,6 @@ from wirefast._core.handlers import handle_exception
 from wirefast._core.plan_cache import PlanCache
 from wirefast._core.session import WebSocketSession
 from wirefast.dependencies.analysis import flat_body_params, get_endpoint_dependant
-from wirefast.dependencies.annotations import UnresolvedAnnotation
 from wirefast.dependencies.forms import should_embed
 from wirefast.dependencies.long_lived import NamingPlanner
 from wirefast.dependencies.message_scope import divide
@@ -27,9 +26,10 @@ from wirefast.dependencies.utils import solve_dependencies
 from wirefast.exceptions import WebSocketRequestValidationError
 from wirefast.limits.admission import Admission
 from wirefast.routes.advice import advise_of_socket_endpoint
+from wirefast.routes.analysed import AnalysedRoute
 from wirefast.routes.description import Described
-from wirefast.routes.include_context import Includable, RouterIncludeContext
-from wirefast.routes.live_copy import OWN, deep_copy, live_copy
+from wirefast.routes.include_context import RouterIncludeContext
+from wirefast.routes.live_copy import OWN, live_copy
 from wirefast.routes.request_handler import hooked, hooks_now
 from wirefast.routes.websocket_options import SocketOptions, WebSocketOptions, shows_socket_options
 from wirefast.stand_in import stands_in_for
@@ -37,12 +37,12 @@ from wirefast.telemetry.watching import is_watched, watch_plan, watch_refusal
 from wirefast.websockets import WebSocket
 
 
-class APIWebSocketRoute(routing.WebSocketRoute, Includable):
+class APIWebSocketRoute(routing.WebSocketRoute, AnalysedRoute):
     """A WebSocket route whose endpoint's parameters and dependencies are filled from the handshake.
 
     Args:
         path: with parameters in braces (``/rooms/{room_id:int}``).
-        endpoint: the coroutine function, or any callable that gives an awaitable.
+        endpoint: the coroutine function, or any callable that returns an awaitable.
         name: for ``url_path_for``. Default: the endpoint's name.
         dependencies: run before those of the signature, for their effect.
         dependency_overrides_provider: the object whose ``dependency_overrides`` apply; usually the App.
@@ -73,11 +73,11 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         self.name = get_name(endpoint) if name is None else name
         self.dependencies = list(dependencies or ())
         self.dependency_overrides_provider = dependency_overrides_provider
-        #: Who may come in, as far as this route and what it was declared on say.
+        #: The origins and limits of this route and of the router or application that declares it.
         self.admission = Admission.of(self.options.origins, self.options.limits)
-        #: What documents say of the route.
+        #: The description of the route for documents.
         self.described = Described.of(self.options)
-        # What counts the users of its sockets.
+        # The dependencies that count the users of its sockets.
         self._claims: list[params.Depends] = []
         self._analyse()
         self._advise()
@@ -88,7 +88,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
             advise_of_socket_endpoint(self.path, self.endpoint, self.dependant)
 
     def count_users(self, claims: list[params.Depends]) -> None:
-        """Have dependencies run first that count who connects; called when the routes are frozen.
+        """Add dependencies that run first and count the users; called when the routes are frozen.
 
         Args:
             claims: the dependencies.
@@ -98,32 +98,22 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
             self._analyse()
 
     def _analyse(self) -> None:
-        """Derive everything that follows from what was declared, down to the ASGI application."""
-        self.path_regex, self.path_format, self.param_convertors = compile_path(self.path)
-        self.dependant: Dependant
-        self.app: ASGIApp
-        #: Set while an annotation has a name that its module may still define.
-        self.unresolved: UnresolvedAnnotation | None = None
-        try:
-            dependant, _, _ = get_endpoint_dependant(
-                path=self.path_format,
-                call=self.endpoint,
-                dependencies=[*self._claims, *self.dependencies],
-                has_messages=True,
-            )
-            dependant = self.dependant = divide(
-                dependant,
-                path=self.path_format,
-                provider=self.dependency_overrides_provider,
-                invalid=self._validation_error,
-            )
-        except UnresolvedAnnotation as exc:
-            if not exc.may_come:
-                raise
-            self.unresolved = exc
-            self.dependant, self._embed_body_fields = Dependant(call=self.endpoint, path=self.path_format), False
-            self.app = self._resolve_and_serve
-            return
+        self._embed_body_fields = False
+        super()._analyse()
+
+    def _analyse_endpoint(self) -> None:
+        dependant, _, _ = get_endpoint_dependant(
+            path=self.path_format,
+            call=self.endpoint,
+            dependencies=[*self._claims, *self.dependencies],
+            has_messages=True,
+        )
+        dependant = self.dependant = divide(
+            dependant,
+            path=self.path_format,
+            provider=self.dependency_overrides_provider,
+            invalid=self._validation_error,
+        )
         body_fields = flat_body_params(dependant)
         self._embed_body_fields = should_embed(body_fields)
         refuse_body(body_fields, self.path)
@@ -151,22 +141,6 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
             options=self.options.given(),
         )
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return deep_copy(self, memo)
-
-    def resolve(self) -> None:
-        """Analyse the endpoint again where names were missing when the route was declared.
-
-        Raises:
-            UnresolvedAnnotation: they are missing still.
-        """
-        if self.unresolved is not None:
-            self._analyse()
-
-    async def _resolve_and_serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.resolve()
-        await self.app(scope, receive, send)
-
     def included(self, context: RouterIncludeContext) -> APIWebSocketRoute:
         """Return this route under an include: with prefix and dependencies of the routers above.
 
@@ -190,7 +164,7 @@ class APIWebSocketRoute(routing.WebSocketRoute, Includable):
         )
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Return whether the path is this route's, and what to add to the scope; itself, as ``route``, too."""
+        """Return whether the path is this route's, and what to add to the scope, with the route as ``route``."""
         match, child_scope = super().matches(scope)
         if match is not Match.NONE:
             child_scope["route"] = self
@@ -213,7 +187,7 @@ OWN[APIWebSocketRoute] = lambda: APIWebSocketRoute("/", _no_endpoint)
 
 
 async def _no_endpoint() -> None:
-    """Do nothing: an endpoint that nothing calls."""
+    """Do nothing: an endpoint that is never called."""
 
 
 def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:

@@ -1,43 +1,25 @@
-"""The part of `App` that describes its sockets: the AsyncAPI document, made when it is first asked for."""
+"""The part of `App` with the AsyncAPI document of its sockets, which is made when it is first asked for."""
 
 from __future__ import annotations
 
-from threading import RLock
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from wirefast.routes.inclusion import foreign_routers
-
-if TYPE_CHECKING:
-    from wirefast.routing import APIRouter
+from wirefast.documents.keeping import KeepsDocuments
 
 __all__ = ["AppSocketDocuments"]
 
-# One document is made at a time; the thread that makes it may ask for it again.
-_making = RLock()
 
+class AppSocketDocuments(KeepsDocuments):
+    """The part of `App` with the AsyncAPI document of its sockets."""
 
-class AppSocketDocuments:
-    """The part of `App` that describes its sockets."""
-
-    router: APIRouter
-    title: str
-    summary: str | None
-    description: str
-    version: str
-    terms_of_service: str | None
-    contact: dict[str, Any] | None
-    license_info: dict[str, Any] | None
-    openapi_tags: list[dict[str, Any]] | None
-    openapi_external_docs: dict[str, Any] | None
-    servers: list[dict[str, Any]]
-    #: Where the document is served; None for nowhere.
+    #: The path of the document; None: the document is not served.
     asyncapi_url: str | None
-    #: Where its page is served; None for nowhere.
+    #: The path of its page; None: the page is not served.
     asyncapi_docs_url: str | None
 
-    #: The document, once it was made. May be changed, or replaced, before it is served.
+    #: The document, after it was made. Programs may change or replace it before it is served.
     asyncapi_schema: dict[str, Any] | None = None
-    # The version of the routes that it was made of.
+    # The versions of the routes that the document was made of.
     _described_sockets: Any = None
 
     def asyncapi(self) -> dict[str, Any]:
@@ -45,37 +27,20 @@ class AppSocketDocuments:
 
         It is made when it is first asked for, and again when routes were added.
 
-        Threads may ask at once; one of them makes it. Programs may replace the function to change what is served.
+        Several threads may call this at once; one of them makes the document. Programs may replace the function to
+        change the served document.
         """
-        if self.has_asyncapi():
-            return cast("dict[str, Any]", self.asyncapi_schema)
-        with _making:
-            document, routes = self.asyncapi_schema, self._socket_routes_now()
-            if not document or self._described_sockets != routes:
-                document = self.asyncapi_schema = self._make_asyncapi()
-                self._described_sockets = routes
-            return document
+        return self._keep("asyncapi_schema", "_described_sockets", self._routes_versions, self._make_asyncapi)
 
     def has_asyncapi(self) -> bool:
-        """Whether `asyncapi` has nothing to do."""
-        return bool(self.asyncapi_schema) and self._described_sockets == self._socket_routes_now()
-
-    def _socket_routes_now(self) -> tuple[Any, ...]:
-        foreign = [router._get_routes_version() for router in foreign_routers(self.router)]
-        return self.router._routes_version, foreign
+        """Return whether the document is made and current."""
+        return self._is_kept("asyncapi_schema", "_described_sockets", self._routes_versions)
 
     def _make_asyncapi(self) -> dict[str, Any]:
         from wirefast.documents.asyncapi.document import make_asyncapi  # loaded when it is first asked for
 
-        described = {
-            "summary": self.summary,
-            "description": self.description,
-            "termsOfService": self.terms_of_service,
-            "contact": self.contact,
-            "license": self.license_info,
-        }
         return make_asyncapi(
-            info={"title": self.title, "version": self.version, **described},
+            info=self._info(),
             routes=self.router.routes if self.router.include_in_schema else [],
             tags=self.openapi_tags,
             servers=self.servers,
