@@ -18,18 +18,19 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class RouteOptions(CommonOptions, total=False):
-    """What every route of messages takes. wirefast only.
+    """The options of every route of messages. wirefast only.
 
     Attributes:
-        name: for ``url_path_for``. Default: the function's name; of ``messages`` the path, with ``_`` for the rest.
+        name: for ``url_path_for``. Default: the function's name; for ``messages`` the path, with ``_`` in place of
+            other characters.
         dependencies: run before those of the handlers, for their effect; those of scope ``"message"`` for each message.
         per_message_deflate, max_size, send_timeout, origins, warn_long_lived: see `WebSocketOptions`.
         tags, summary, description, operation_id, deprecated, include_in_schema: the same.
         on_invalid: what happens to a message that is not valid, has no known tag or is no JSON: ``"reply"`` an error,
             ``"close"`` with 1008, or ``"ignore"``. Default: ``"reply"``.
-        max_invalid: how many of them in a row close the socket with 1008. Default: 10.
-        on_error: what an unexpected exception of a handler does after its traceback was logged: ``"reply"`` the error
-            ``internal``, or ``"close"`` with 1011. Default: ``"reply"``.
+        max_invalid: how many invalid messages in a row close the socket with 1008. Default: 10.
+        on_error: what happens after an unexpected exception of a handler, whose traceback is logged: ``"reply"`` the
+            error ``internal``, or ``"close"`` with 1011. Default: ``"reply"``.
         in_flight: how many handlers that are ``concurrent`` run at once for one socket. Default: 8.
         include_input: whether errors hold what the client sent. Default: False.
     """
@@ -44,14 +45,15 @@ class RouteOptions(CommonOptions, total=False):
 
 
 class HandlerOptions(TypedDict, total=False):
-    """What every handler of messages takes. wirefast only.
+    """The options of every handler of messages. wirefast only.
 
     Attributes:
-        concurrent: run beside the messages behind it, rather than before them. Default: False.
-        cancel_on_disconnect: whether it is cancelled when the peer is gone. Default: True.
+        concurrent: whether the handlers of later messages run at the same time. Default: False.
+        cancel_on_disconnect: whether the handler is cancelled when the peer has left. Default: True.
         response_model_include, response_model_exclude, response_model_by_alias, response_model_exclude_unset,
             response_model_exclude_defaults, response_model_exclude_none: how replies are written, as for HTTP.
-        operation_id: its name in documents, and in generated clients. Default: the channel's and the function's name.
+        operation_id: the name of the handler in documents and in generated clients. Default: the channel's and the
+            function's name.
         summary, description: in documents. Default: the function's name in words, and its docstring.
     """
 
@@ -71,12 +73,12 @@ class HandlerOptions(TypedDict, total=False):
 class Messages:
     """The messages of one path: declares their handlers. Made by ``app.messages()`` and ``router.messages()``.
 
-    A handler's parameters are those of a ``websocket()`` endpoint; the one annotated with a model, as the body of an
-    HTTP operation would be, gets the message. What is read from the handshake is solved once for a socket. What the
-    handler returns or yields is sent; None is not. wirefast only.
+    A handler's parameters are those of a ``websocket()`` endpoint. The parameter with a model as its annotation, like
+    the body of an HTTP operation, gets the message. Parameters of the handshake are solved once for a socket. The
+    values that the handler returns or yields are sent, except None. wirefast only.
 
     Args:
-        registry: what was declared so far.
+        registry: the declarations so far.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -89,9 +91,9 @@ class Messages:
     def on(self, *tags: Any, **options: Unpack[HandlerOptions]) -> Any:
         """Declare the handler of a kind of message: ``@room.on``, ``@room.on("say")`` or ``@room.on(concurrent=True)``.
 
-        The tags are those of the message's model (its ``Literal``), unless they are given here; then the model need not
-        have any, and a handler without a model gets the members of the message by the names of its parameters. A
-        parameter of the type ``str`` or ``bytes`` gets whole text or binary frames.
+        The tags are those of the message's model (its ``Literal``), unless they are given here. With given tags the
+        model needs none, and a handler without a model gets the members of the message by the names of its parameters.
+        A parameter of the type ``str`` or ``bytes`` gets whole text or binary frames.
 
         Args:
             function: the handler, where the decorator has no arguments.
@@ -99,7 +101,7 @@ class Messages:
             **options: see `HandlerOptions`.
 
         Raises:
-            TypeError: an option or a tag that cannot be.
+            TypeError: an unknown option, or a tag of another type.
             FastAPIError: a model without a tag, a tag that another handler has, a reply that the route does not send,
                 no parameter for the message, a dependency whose scope does not fit.
         """
@@ -111,17 +113,17 @@ class Messages:
         return lambda function: self._add("message", function, tags, options)
 
     def on_connect(self, function: Decorated) -> Decorated:
-        """Declare the function that runs when a socket comes, before it is accepted; without one each socket is.
+        """Declare the function that runs before a socket is accepted. Without one every socket is accepted.
 
-        An exception refuses the socket as in a ``websocket()`` endpoint. Afterwards the socket is accepted, unless the
-        function did that itself, and what it returned is sent.
+        An exception refuses the socket as in a ``websocket()`` endpoint. After the function the socket is accepted,
+        unless the function has accepted it, and the result of the function is sent.
         """
         return self._add("connect", function, (), {})
 
     def on_disconnect(self, function: Decorated) -> Decorated:
         """Declare the function that runs once at the end of a socket whose ``on_connect`` has begun.
 
-        A parameter annotated `Disconnect` gets code and reason.
+        A parameter with the annotation `Disconnect` gets the code and the reason.
         """
         return self._add("disconnect", function, (), {})
 
@@ -131,7 +133,7 @@ class Messages:
 
 
 def _declared_handler(role: Any, function: Any, tags: Sequence[Any], options: Mapping[str, Any]) -> Declared:
-    """Return a handler with its options, checked."""
+    """Check a handler's options and return the handler with them."""
     if not callable(function):
         raise TypeError(f"a handler is a function, not {type(function).__name__}")
     given = dict(options)
@@ -166,7 +168,7 @@ class MessageDeclarations:
             A `Messages`, whose ``on``, ``on_connect`` and ``on_disconnect`` declare the handlers.
 
         Raises:
-            ValueError, TypeError: an option that cannot be.
+            ValueError, TypeError: an unknown option, or an invalid value.
         """
         caller = sys._getframe(1)
         place = f"{caller.f_code.co_filename}:{caller.f_lineno}"
@@ -181,10 +183,10 @@ class MessageDeclarations:
         return declared
 
     def websocket_listener(self, path: str, **options: Any) -> Callable[[Decorated], Decorated]:
-        """Declare a function that is called with each message of a socket; what it returns is sent. wirefast only.
+        """Declare a function that is called with each message of a socket; its result is sent. wirefast only.
 
-        Its first parameter that is neither in the path nor declared otherwise is the message: validated from JSON, or
-        the frame itself where its type is ``str`` or ``bytes``. There is no tag.
+        The first parameter that is neither in the path nor declared otherwise gets the message: validated from JSON, or
+            the frame itself where its type is ``str`` or ``bytes``. Messages have no tag.
 
         Args:
             path: below the router's prefix.
@@ -195,8 +197,8 @@ class MessageDeclarations:
     def websocket_stream(self, path: str, **options: Any) -> Callable[[Decorated], Decorated]:
         """Declare an asynchronous generator whose items are sent to each socket. wirefast only.
 
-        What the peer sends is dropped. The end of the socket cancels the generator; its end closes the socket with
-        1000, an unexpected exception with 1011.
+        Messages of the peer are dropped. The end of the socket cancels the generator. The end of the generator closes
+        the socket with 1000, an unexpected exception with 1011.
 
         Args:
             path: below the router's prefix.

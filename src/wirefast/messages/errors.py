@@ -1,4 +1,4 @@
-"""The errors that a client is told of: without what the client sent, unless a route asks for it."""
+"""The errors of messages that a client gets: without what the client sent, unless the route includes it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from wirefast.dependencies import message_types
 from wirefast.encoders import jsonable_encoder
 from wirefast.exception_handlers import public_error
 
-#: Errors of one message that the client is told of; a message may have a hundred thousand.
+#: How many errors of one message a client gets; a message may have a hundred thousand.
 MAX_ERRORS = 20
 
 
 class Explain:
-    """From pydantic's error to the code and the errors of a reply.
+    """Makes the code and the errors of a reply from pydantic's error.
 
     Args:
-        types: of all messages, whose members' names may be told. What else stands in the place of an error and is a
-            key of the message is the client's, and is hidden.
+        types: of all messages. The names of their members may stand in the place of an error; other keys of the message
+            are the client's and are hidden.
         include_input: whether each error holds what the client sent there.
     """
 
     def __init__(self, types: list[Any], include_input: bool) -> None:
         self.types = types
         self.include_input = include_input
-        # Not before it is needed: each type's JSON schema is read for that.
+        # Made at the first use, since it reads the JSON schema of each type.
         self.known_names: frozenset[str] | None = None
 
     def __call__(self, exc: ValidationError, payload: str | bytes) -> tuple[str, list[dict[str, Any]] | None]:

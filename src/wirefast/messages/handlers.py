@@ -1,4 +1,4 @@
-"""What one handler declares: which messages it takes, what it needs, what it answers."""
+"""The analysis of one handler: its messages, its dependencies, its replies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _EMPTY = inspect.Signature.empty
 
 @dataclass
 class Declared:
-    """A handler as its decorator got it."""
+    """A handler with the arguments of its decorator."""
 
     call: Callable[..., Any]
     role: Role
@@ -46,7 +46,7 @@ class Declared:
 
     @property
     def place(self) -> str:
-        """Where it stands, for errors."""
+        """The place of the handler in the source, for errors."""
         return place_of(self.call)
 
 
@@ -55,16 +55,15 @@ class Handler:
     """A handler under one path.
 
     Attributes:
-        declared: as it was declared.
-        dependant: what it needs, but for the message itself.
-        call: what is called: the function, or one that spreads the message over its parameters.
-        kind: how it is called.
-        parameter: which parameter gets the message, if any does.
-        message: the type of its messages, None where it gets none; ``str`` or ``bytes`` stand for whole frames where
-            ``raw`` says so.
-        replies: the annotation of one reply; None where there is none.
-        under: the path, and the message-scoped dependencies of the route, that it was analysed for.
-        tags: its tags, each with the type that its messages have; None until they were looked for.
+        declared: the handler as declared.
+        dependant: the parameters and dependencies, without the message.
+        call: the function that is called: the handler, or a function that spreads the message over its parameters.
+        kind: how the function is called.
+        parameter: the parameter that gets the message, if any.
+        message: the type of the messages, None without messages; with ``raw``, ``str`` and ``bytes`` mean whole frames.
+        replies: the annotation of one reply; None without one.
+        under: the path, and the message-scoped dependencies of the route, of this analysis.
+        tags: the tags, each with the type of its messages; None before they are found.
     """
 
     declared: Declared
@@ -80,7 +79,7 @@ class Handler:
 
 
 def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends]) -> Handler:
-    """Return what a handler declares, under a path.
+    """Analyse a handler under a path.
 
     Args:
         declared: as the decorator got it.
@@ -88,7 +87,7 @@ def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends
         dependencies: message-scoped ones of the route, which run before the handler's own.
 
     Raises:
-        FastAPIError: no message, several, or no kind of function that can be a handler.
+        FastAPIError: no message, several messages, or a function of a kind that cannot be a handler.
     """
     call = declared.call
     kind = call_kind(call)
@@ -127,7 +126,7 @@ def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends
 
 
 def _spread(call: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
-    """Return a function of one message that calls another with the message's members."""
+    """Return a function of one message that calls a handler with the message's members."""
 
     def spread(message_: Any, **values: Any) -> Any:
         return call(**{name: getattr(message_, name) for name in names}, **values)
@@ -136,7 +135,7 @@ def _spread(call: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any
 
 
 class _Parameters:
-    """Finds which parameters of a handler the message is for."""
+    """Finds the parameters of a handler that get the message."""
 
     def __init__(self, declared: Declared, signature: inspect.Signature, in_path: set[str]) -> None:
         self.declared = declared
@@ -151,7 +150,7 @@ class _Parameters:
     def find(self) -> _Parameters:
         role, parameters = self.declared.role, list(self.signature.parameters.values())
         if role == "disconnect":
-            # What it gets stands in the message's place, but nothing can be read from it.
+            # The parameter takes the place of the message, but has no members.
             self._take(
                 [item for item in parameters if message_types.plain(item.annotation) is Disconnect], needed=False
             )
@@ -196,7 +195,7 @@ class _Parameters:
         self.message = _without_markers(annotation)
 
     def _spread_over(self, parameters: list[inspect.Parameter]) -> None:
-        """Return a model of the members that these parameters stand for."""
+        """Return a model with these parameters as members."""
         fields: dict[str, Any] = {
             item.name: (
                 Any if item.annotation is _EMPTY else item.annotation,
@@ -210,7 +209,7 @@ class _Parameters:
         self.message = create_model(getattr(self.declared.call, "__name__", "message"), **fields)
 
     def _is_free(self, parameter: inspect.Parameter) -> bool:
-        """Return whether it has no marker, is not in the path, and has no type with a meaning of its own."""
+        """Return whether the parameter has no marker, is not in the path, and has no type with a special meaning."""
         if parameter.name in self.in_path or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             return False
         markers = [parameter.default, *getattr(parameter.annotation, "__metadata__", ())]

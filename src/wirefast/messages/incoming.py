@@ -1,4 +1,4 @@
-"""From types to how their messages are read: the targets of a route, and what ``receive_message`` takes."""
+"""How messages of a type are read: the targets of a route, and the input of ``receive_message``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def json_target(
 
     Args:
         annotation: the type.
-        handler: what is called with them; None where the socket reads them itself.
-        tag: the name of the member that is the tag; empty for none.
+        handler: is called with the messages; None where the socket's program reads them itself.
+        tag: the name of the member with the tag; empty for none.
         validate: the type's validator. Default: made here.
     """
 
@@ -40,15 +40,15 @@ def json_target(
 
 
 def frame_target(handler: MessageHandler | None) -> Target:
-    """Make the target of whole frames, as they are."""
+    """Make the target of whole frames, which are not validated."""
     return Target(validate=None, handler=handler, cut_tag=False, cut_ref=False)
 
 
 def make_input(model: Any, tag: str) -> MessageInput:
-    """Say how messages of a type are read by a socket itself.
+    """Return the input of ``receive_message`` for a type.
 
-    By their tag where every model of the union has one; otherwise by the type alone. ``str`` and ``bytes`` in a union
-    stand for whole frames, as in handlers.
+    The tag chooses the model where every model of the union has one; otherwise the type as a whole validates. ``str``
+    and ``bytes`` in a union mean whole frames, as in handlers.
     """
     leaves = message_types.leaves(model)
     of_json = [leaf for leaf in leaves if leaf not in (str, bytes)]

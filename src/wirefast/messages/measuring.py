@@ -1,4 +1,4 @@
-"""Seconds that handlers of typed messages take, where metrics are on when a route is frozen."""
+"""The seconds of handlers of typed messages, where metrics are on when the routes are frozen."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["measured"]
 
 
 def measured(handler: Handler, path: str) -> Handler:
-    """Return a handler whose calls are timed; the same one where metrics are off.
+    """Return a handler with timed calls; the handler itself where metrics are off.
 
     Args:
         handler: of messages.
-        path: of its route, as it was declared.
+        path: the declared path of its route.
     """
     if not counters.is_on():
         return handler
@@ -30,7 +30,7 @@ def measured(handler: Handler, path: str) -> Handler:
 
 
 def _type_of(handler: Handler) -> str:
-    """Return the tags of a handler's messages as one label; the handler's role where it has none."""
+    """Return the tags of a handler's messages as one label; the handler's role where messages have none."""
     if handler.tags:
         return ",".join(str(tag, "utf-8").strip('"') for tag in handler.tags)
     return handler.declared.role or getattr(handler.declared.call, "__name__", "other")

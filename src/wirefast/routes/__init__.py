@@ -1,1 +1,1 @@
-"""The kinds of routes, the decorators that declare them, and what they become under an include."""
+"""The kinds of routes, the decorators that declare them, and their copies under an include."""

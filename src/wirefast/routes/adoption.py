@@ -1,7 +1,7 @@
-"""Routes of other libraries under an include: FastAPI's become ours, Starlette's stay what they are with another path.
+"""Routes of other libraries under an include: FastAPI's are replaced by ours, Starlette's get another path.
 
-A team that moves over one router at a time has FastAPI's routes below a router of ours. This is the one place that asks
-what kind of route another library made.
+A team that moves over one router at a time has FastAPI's routes below a router of ours. Only this module checks which
+library made a route.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def adopt(route: Any) -> Includable | None:
         route: of wirefast, FastAPI or Starlette.
 
     Returns:
-        The route itself where it is ours, one that stands for it otherwise; None for an unknown kind, which an include
-        leaves out, as FastAPI does.
+        The route itself where it is wirefast's, otherwise a route in its place; None for an unknown kind, which an
+        include leaves out, as FastAPI does.
     """
     if isinstance(route, Includable):
         return route
@@ -47,7 +47,7 @@ def adopt(route: Any) -> Includable | None:
 
 
 class _Adopted(Includable):
-    """A route of Starlette's, which knows no dependencies and no limits of its own.
+    """A route of Starlette, which has no dependencies and no limits.
 
     Args:
         route: as declared.
@@ -62,7 +62,7 @@ class _Adopted(Includable):
         return route
 
     def move(self, route: Any, context: RouterIncludeContext) -> None:
-        """Give the copy ``route`` its place under the include."""
+        """Set the path of the copy ``route`` under the include."""
         raise NotImplementedError
 
 

@@ -1,6 +1,6 @@
-"""Mistakes in declarations that FastAPI accepts without a word: a warning where they stand, when they are declared.
+"""Warnings of mistakes in declarations that FastAPI accepts without a warning.
 
-wirefast behaves as FastAPI does all the same, so each is a `DeclarationWarning` and no error. Its place is the line of
+wirefast behaves as FastAPI does, so each mistake is a `DeclarationWarning` and no error. The warning names the line of
 the endpoint, so Python shows it once.
 """
 
@@ -34,7 +34,7 @@ _READS_PATH = frozenset({"path_params", "scope"})
 
 
 def silence() -> None:
-    """Give no advice in this process from now on: a service that runs under FastAPI's name hears what FastAPI says."""
+    """Stop warning in this process: a service under FastAPI's name gets only FastAPI's warnings."""
     global _is_silent
     _is_silent = True
 
@@ -47,18 +47,18 @@ def _advise(function: Any, text: str) -> None:
 
 
 def advise_of_missing_parentheses(decorator: str, function: Any) -> None:
-    """Warn of a decorator that got the function where the path should be.
+    """Warn of a decorator that got the function in place of the path.
 
     Args:
         decorator: its name.
-        function: what stands in the path's place.
+        function: the argument in the place of the path.
     """
     if callable(function):
         _advise(function, f'nothing was declared; write @{decorator}("/path") with parentheses and a path')
 
 
 def advise_of_path(path: str, endpoint: Any) -> None:
-    """Warn of a path that no request can have.
+    """Warn of a path that no request has.
 
     Args:
         path: the whole path.
@@ -72,12 +72,12 @@ def advise_of_path(path: str, endpoint: Any) -> None:
 
 
 def advise_of_socket_endpoint(path: str, endpoint: Callable[..., Any], dependant: Dependant) -> None:
-    """Warn of a socket's endpoint that cannot be called, or whose parameters are not what they seem.
+    """Warn of a socket's endpoint that cannot be called, and of parameters that do not mean what their author expects.
 
     Args:
         path: the whole path.
-        endpoint: as declared.
-        dependant: what the endpoint and its dependencies need.
+        endpoint: the declared endpoint.
+        dependant: the parameters of the endpoint and its dependencies.
     """
     inner = inspect.unwrap(endpoint)
     if inspect.isfunction(inner) and inner.__name__ != "<lambda>" and not inspect.iscoroutinefunction(inner):
@@ -120,10 +120,10 @@ def _reads_path(call: Any) -> bool:
 
 
 def advise_of_repetition(routes: Iterable[BaseRoute], path: str, methods: Iterable[str] | None, endpoint: Any) -> None:
-    """Warn of a route that an earlier one hides: the same path and, of HTTP, the same method.
+    """Warn of a route that an earlier route hides: the same path and, for HTTP, the same method.
 
     Args:
-        routes: those that were declared before.
+        routes: the earlier routes.
         path: the whole path.
         methods: HTTP methods; None for a socket.
         endpoint: of the new route.

@@ -1,4 +1,4 @@
-"""What a socket says of itself in documents, merged with what the routers above say."""
+"""The description of a socket in documents, merged with that of the routers above."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Described:
 
     @classmethod
     def of(cls, options: Any) -> Described:
-        """Take them from a ``WebSocketOptions``."""
+        """Take the options from a ``WebSocketOptions``."""
         return cls(
             tags=list(options.tags or ()),
             summary=options.summary,
@@ -40,7 +40,8 @@ class Described:
         )
 
     def under(self, router: Any) -> Described:
-        """Return the same below a router, or below an include: ``router`` has tags, ``deprecated`` and the rest."""
+        """Return the description below a router, or below an include: ``router`` has tags, ``deprecated`` and the
+        rest."""
         return replace(
             self,
             tags=[*router.tags, *self.tags],

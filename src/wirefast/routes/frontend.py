@@ -1,7 +1,7 @@
 """Built frontends: directories of files, served where no route of the application matches. FastAPI's ``frontend()``.
 
-A router keeps its frontends in one `FrontendRoutes`, which its include copies under each prefix. Among all that match a
-path the longest prefix wins, and one that takes the method wins over one that does not.
+A router keeps its frontends in one `FrontendRoutes`, which an include copies under its prefix. Among all frontends that
+match a path, the longest prefix wins, and a frontend that allows the method wins over one that does not.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PathName = str | os.PathLike[str]
 
 _METHODS = ("GET", "HEAD")
 _PAGES = ("text/html", "application/xhtml+xml")
-# What a match leaves in the scope for handle(): the path below the frontend, and how long its prefix is.
+# The keys that a match writes into the scope for handle(): the path below the frontend, and the length of its prefix.
 _PLACE = keys.SHARED
 
 
@@ -46,7 +46,7 @@ def check_directory(directory: PathName, check_dir: bool | Literal["auto"], *, s
     """Return whether the directory must exist: for ``"auto"``, unless ``FASTAPI_ENV`` is ``development``.
 
     Warns:
-        UserWarning: there it may be missing, and is.
+        UserWarning: in development the directory may be missing, and it is.
     """
     if check_dir != "auto":
         return check_dir
@@ -62,16 +62,16 @@ def _missing(directory: PathName) -> str:
 
 
 class FrontendFiles(StaticFiles):
-    """The files of one frontend, and what is sent in place of one that is not there.
+    """The files of one frontend, and the answer for a file that does not exist.
 
     Args:
-        directory: the root; links that lead out of it are not followed.
+        directory: the root; links out of the directory are not followed.
         fallback: ``"index.html"`` for navigation (status 200), ``"404.html"`` for everything (404), ``"auto"`` for
             the second where the directory has one, else the first; None for a plain 404.
         check_dir: refuse a directory, or a named fallback, that does not exist.
 
     Raises:
-        RuntimeError: it does not exist.
+        RuntimeError: the directory or the fallback does not exist.
     """
 
     def __init__(self, *, directory: PathName, fallback: Fallback, check_dir: bool) -> None:
@@ -114,7 +114,7 @@ class FrontendFiles(StaticFiles):
         raise HTTPException(404)
 
     async def _find(self, path: str) -> tuple[str, os.stat_result, bool] | None:
-        """Return a regular file, and whether it is the index of the directory that was asked for."""
+        """Return a regular file, and whether it is the index of the requested directory."""
         full_path, found = await self._look_up(path)
         is_directory = found is not None and stat.S_ISDIR(found.st_mode)
         if is_directory:
@@ -143,7 +143,7 @@ def _is_file(found: os.stat_result | None) -> bool:
 
 
 def _is_navigation(scope: Scope) -> bool:
-    """Return whether a browser asks for a page: Accept names HTML, and not with quality 0 (RFC 9110, 12.5.1)."""
+    """Return whether a browser asks for a page: Accept has HTML with a quality above 0 (RFC 9110, section 12.5.1)."""
     for part in Headers(scope=scope).get("accept", "").split(","):
         media_type, *parameters = (item.strip().lower() for item in part.split(";"))
         if media_type in _PAGES and _quality(parameters) != 0:
@@ -166,7 +166,7 @@ class _Unnamed(BaseRoute):
 
 
 class FrontendRoute(_Unnamed):
-    """One frontend under its path. Raises AssertionError: a path or a fallback that cannot be."""
+    """One frontend under its path. Raises AssertionError for an invalid path or fallback."""
 
     def __init__(self, path: str, *, directory: PathName, fallback: Fallback, check_dir: bool) -> None:
         if fallback not in ("auto", "index.html", "404.html", None):
@@ -195,7 +195,7 @@ class FrontendRoute(_Unnamed):
 
 
 class FrontendRoutes(_Unnamed, Includable):
-    """The frontends of one router, with the dependencies that are run before a file is sent."""
+    """The frontends of one router, with the dependencies that run before a file is sent."""
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class FrontendRoutes(_Unnamed, Includable):
     ) -> None:
         self.dependencies = list(dependencies)
         self.dependency_overrides_provider = dependency_overrides_provider
-        # Shared with the copies under each include, which so see what is added later.
+        # Shared with the copies under each include, so that they get later additions.
         self.routes: list[FrontendRoute] = [] if routes is None else routes
         self.prefix = prefix
         self.limited: ASGIApp = self._serve
@@ -278,7 +278,7 @@ class FrontendRoutes(_Unnamed, Includable):
 
 
 def first_match(routes: Iterable[BaseRoute], scope: Scope) -> ASGIApp | None:
-    """Return what serves a request that no ordinary route matches; the scope is updated. None: nothing does."""
+    """Return the application for a request that no ordinary route matches, and update the scope; None without one."""
     found = _most_specific((*route.matches(scope), route) for route in routes)
     if found is None:
         return None
@@ -288,7 +288,7 @@ def first_match(routes: Iterable[BaseRoute], scope: Scope) -> ASGIApp | None:
 
 
 def _most_specific(matches: Iterable[tuple[Match, Scope, Any]]) -> tuple[Match, Scope, Any] | None:
-    """Return the first full match, else the first partial one; of frontends the one with the longest prefix."""
+    """Return the first full match, else the first partial match; among frontends that with the longest prefix."""
     best: tuple[Match, Scope, Any] | None = None
     for found in matches:
         if found[0] is Match.NONE:

@@ -1,7 +1,7 @@
 """The decorators that declare HTTP operations: ``get``, ``post``, ..., on routers and applications.
 
-Every one takes the options of `wirefast.routes.http.APIRoute` by keyword; they are written down once, there and (with
-their types, for type checkers) in `OperationOptions`. FastAPI: the methods of the same names.
+Each takes the options of `wirefast.routes.http.APIRoute` by keyword. `OperationOptions` has their types for type
+checkers. FastAPI: the methods of the same names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["AddRouteOptions", "AppHttpMethods", "OperationOptions", "RouterHttpM
 
 
 class OperationOptions(TypedDict, total=False):
-    """What a decorator may say of its operation; see `APIRoute`, whose defaults hold for what is left out."""
+    """The options of a decorator; see `APIRoute`, which has the defaults."""
 
     response_model: Any
     status_code: int | None
@@ -189,7 +189,7 @@ class RouterHttpMethods(HttpMethods):
             "max_body_size": first_limit(given.get("max_body_size"), self.max_body_size),
             "dependency_overrides_provider": self.dependency_overrides_provider,
         }
-        if merged.get("form_limits") is None:  # a route class of the user's may not know them
+        if merged.get("form_limits") is None:  # a route class of the user may not take them
             merged.pop("form_limits", None)
         self._advise(path, {method.upper() for method in given.get("methods") or ("GET",)}, endpoint)
         route_class = route_class_override or self.route_class
@@ -197,7 +197,7 @@ class RouterHttpMethods(HttpMethods):
 
 
 class AppHttpMethods(HttpMethods):
-    """The decorators of App, which are those of its router."""
+    """The decorators of App, which add to its router."""
 
     router: Any
 

@@ -1,4 +1,4 @@
-"""What an ``include_router`` adds to the routes below it, and the base class of the routes that take it."""
+"""The additions of an ``include_router`` to the routes below it, and the base class of the routes that take them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Includable", "RouterIncludeContext"]
 
 @dataclass
 class RouterIncludeContext:
-    """What an ``include_router`` adds to every route of the included router, merged down from the outermost."""
+    """The additions of an ``include_router`` to every route of the included router, merged from the outermost down."""
 
     included_router: Any
     prefix: str = ""
@@ -39,7 +39,7 @@ class RouterIncludeContext:
     admission: Admission = NOTHING_SET
 
     def below(self, child: Any) -> RouterIncludeContext:
-        """Return this context with that of an include inside the included router under it."""
+        """Return this context merged with that of an include inside the included router."""
         return RouterIncludeContext(
             included_router=child.included_router,
             prefix=self.prefix + child.prefix,
@@ -65,10 +65,10 @@ class RouterIncludeContext:
 
 
 class Includable:
-    """A route that says what it becomes under an include."""
+    """A route that makes its copy under an include."""
 
     def included(self, context: RouterIncludeContext) -> BaseRoute:
-        """Return this route with the path, dependencies and defaults of the includes above it.
+        """Return a copy of this route with the path, dependencies and defaults of the includes above it.
 
         Args:
             context: what the includes add.

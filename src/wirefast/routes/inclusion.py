@@ -1,4 +1,4 @@
-"""Included routers: live, at any depth; what a router's routes become under the prefixes above them."""
+"""Included routers, at any depth: they stay linked to the original router, whose routes get the prefixes above them."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from wirefast.routes.adoption import adopt
 from wirefast.routes.include_context import RouterIncludeContext
 from wirefast.stand_in import stands_in_for
 
-# What was matched last in this context, for tools that ask an included router for its path after a match.
+# The last match in this context, for tools that ask an included router for its path after a match.
 _matched: ContextVar[tuple[Any, str | None]] = ContextVar("wirefast_matched", default=(None, None))
 
 
 class _IncludedRouter(BaseRoute):
     """The place of an included router among its parent's routes.
 
-    Its routes are those of the original router at each moment; the effective copy of each is made once. Routers that
-    are of no class of the user's with ``matches`` or ``handle`` of its own are flattened into their parent's table;
-    for the others, and for code that walks ``routes`` by itself, ``matches`` and ``handle`` ask the router.
+    Its routes are the current routes of the original router; the effective copy of each is made once. The parent's
+    table has the routes themselves, unless the user's class of router has its own ``matches`` or ``handle``. For such a
+    router, and for code that walks ``routes`` by itself, ``matches`` and ``handle`` call the router.
     """
 
     def __init__(self, original_router: Any, include_context: RouterIncludeContext) -> None:
         self.original_router = original_router
         self.include_context = include_context
-        # The copies are made by one thread at a time; whoever makes one may ask for the others.
+        # One thread at a time makes copies; the same thread may ask for other copies meanwhile.
         self._effective_routes_lock = RLock()
-        # By the identity of a declared route: the route, what its copy follows from, and the copy.
+        # By the identity of a declared route: the route, what its copy was made of, and the copy.
         self._copies: dict[int, tuple[BaseRoute, tuple[Any, ...], BaseRoute | None]] = {}
-        # Each with the version of the router's routes that it is of.
+        # Each with the version of the router's routes that it was made of.
         self._effective_pairs: list[tuple[BaseRoute, BaseRoute]] = []
         self._effective_candidates: list[BaseRoute] = []
         self._effective_candidates_version: Any = None
@@ -60,10 +60,10 @@ class _IncludedRouter(BaseRoute):
 
     @property
     def path(self) -> str:
-        """The whole path of the route that ``matches`` found last, in this task.
+        """The whole path of the route that ``matches`` found last in this task.
 
         Raises:
-            AttributeError: it found none.
+            AttributeError: ``matches`` has found no route.
         """
         included, path = _matched.get()
         if included is not self or path is None:
@@ -72,16 +72,16 @@ class _IncludedRouter(BaseRoute):
 
     @property
     def is_custom(self) -> bool:
-        """Whether the router decides by itself what it matches or how it is served."""
+        """Whether the router has its own ``matches`` or ``handle``."""
         return _overrides(self.original_router, "matches") or _overrides(self.original_router, "handle")
 
     def effective_candidates(self) -> list[BaseRoute]:
-        """Each route as it is under this include, and the routers that are included below."""
+        """Each route's copy under this include, and the routers that are included below."""
         self._pairs()
         return self._effective_candidates
 
     def effective_routes(self) -> Iterator[tuple[BaseRoute, BaseRoute]]:
-        """Pairs of each route as declared and as it is under this include, nested routers flattened."""
+        """Pairs of each declared route and its copy under this include, nested routers flattened."""
         for route, effective in self._pairs():
             if isinstance(effective, _IncludedRouter):
                 yield from effective.effective_routes()
@@ -94,8 +94,8 @@ class _IncludedRouter(BaseRoute):
             yield RouteContext(route, effective)
 
     def routes_to_match(self) -> Iterator[BaseRoute]:
-        """Return what a table of routes has for this router: its routes, or the router itself where it is custom."""
-        # A package may have changed a declared route meanwhile.
+        """Return the entries of a route table for this router: its routes, or the router itself where it is custom."""
+        # A package may have changed a declared route since the copy was made.
         self._effective_candidates_version = None
         if self.is_custom:
             yield self
@@ -107,10 +107,10 @@ class _IncludedRouter(BaseRoute):
                 yield effective
 
     def _version(self) -> Any:
-        """Return what changes with the routes of the router."""
+        """Return a value that changes with the routes of the router."""
         router = self.original_router
         version = router._get_routes_version()
-        # FastAPI's does not count what is done to the list of its routes.
+        # FastAPI's router does not count changes of the list of its routes.
         return version if hasattr(router, "_parents") else (version, *map(id, router.routes))
 
     def _pairs(self) -> list[tuple[BaseRoute, BaseRoute]]:
@@ -136,7 +136,8 @@ class _IncludedRouter(BaseRoute):
             return pairs
 
     def effective_low_priority_routes(self) -> list[BaseRoute]:
-        """Return what is asked when no route matches, as it is under this include, nested routers flattened."""
+        """Return the copies, under this include, of the routes that are tried when no route matches, nested routers
+        flattened."""
         if self._effective_low_priority_routes_version == self._version():
             return self._effective_low_priority_routes
         with self._effective_routes_lock:
@@ -153,16 +154,16 @@ class _IncludedRouter(BaseRoute):
             return self._effective_low_priority_routes
 
     def _effective(self, route: Any) -> Any:
-        """Return a route, also another library's, as it is under this include; None for what cannot be included."""
+        """Return the copy of a route, also of another library, under this include; None where it cannot be included."""
         if hasattr(route, "original_router") and hasattr(route, "include_context"):
             return _IncludedRouter(route.original_router, self.include_context.below(route.include_context))
         adopted = adopt(route)
         return None if adopted is None else adopted.included(self.include_context)
 
-    # ---- Asking the router, as FastAPI does; the methods with an underscore are those that FastAPI's routers call ----
+    # ---- The interface of FastAPI's routers; they call the methods with an underscore ----
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Return whether a route below matches. Nothing is added to the scope before ``handle``."""
+        """Return whether a route below matches. Only ``handle`` changes the scope."""
         if not _overrides(self.original_router, "matches"):
             return self._match(scope)[0], {}
         with _asked(scope, self):
@@ -170,7 +171,7 @@ class _IncludedRouter(BaseRoute):
         return match, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve by the route that matches, through the router's ``handle`` where that is the user's."""
+        """Serve by the route that matches; call the router's own ``handle`` where the user has overridden it."""
         if not _overrides(self.original_router, "handle"):
             await self._handle_selected(scope, receive, send)
             return
@@ -208,12 +209,12 @@ class _IncludedRouter(BaseRoute):
 
 
 def _declared(route: Any) -> tuple[Any, ...]:
-    """Return what packages change of a declared route before it serves: its endpoint and its dependencies."""
+    """Return what packages change on a declared route before it serves: the endpoint and the dependencies."""
     return (id(getattr(route, "endpoint", None)), *map(id, getattr(route, "dependencies", ())))
 
 
 def asked_for(router: Any, scope: Scope) -> _IncludedRouter | None:
-    """Return the include through which ``matches`` or ``handle`` of a router is called, None where it stands alone."""
+    """Return the include that calls ``matches`` or ``handle`` of a router; None without one."""
     included = scope.get(keys.SHARED, {}).get("included_router")
     return included if getattr(included, "original_router", None) is router else None
 
@@ -230,7 +231,7 @@ def _asked(scope: Scope, included: _IncludedRouter) -> Iterator[None]:
 
 
 def _overrides(router: Any, name: str) -> bool:
-    """Return whether a method of a router is another than wirefast's or FastAPI's."""
+    """Return whether a method of a router is neither wirefast's nor FastAPI's."""
     if name in vars(router):
         return True
     owner = next((kind for kind in type(router).__mro__ if name in vars(kind)), None)
@@ -250,11 +251,11 @@ def first_url_path(routes: Iterable[BaseRoute], name: str, path_params: dict[str
 
 @dataclass(frozen=True)
 class RouteContext:
-    """A route as it is reached: ``route`` as declared, everything else as under its includes.
+    """A route under its includes: ``route`` is the declared route, all other attributes are those of the copy.
 
     Args:
-        route: as it was declared.
-        effective: the same with its whole path, dependencies and defaults.
+        route: the declared route.
+        effective: its copy with the whole path, all dependencies and defaults.
     """
 
     route: BaseRoute
@@ -267,7 +268,7 @@ class RouteContext:
 
     @property
     def starlette_route(self) -> BaseRoute | None:
-        """The effective route, None for an operation, whose context stands for it. FastAPI's name."""
+        """The effective route; None for an operation, which its context represents. FastAPI's name."""
         return None if hasattr(self.effective, "get_route_handler") else self.effective
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -294,7 +295,7 @@ def iter_route_contexts(routes: Sequence[BaseRoute | RouteContext]) -> Iterator[
 
 
 def _iter_included_route_candidates(routes: Sequence[BaseRoute]) -> Iterator[BaseRoute]:
-    """Every route below ``routes``: a route of Starlette's as it is reached, an operation as it was declared.
+    """Every route below ``routes``: the copy of a route of Starlette, an operation as declared.
 
     FastAPI's function of this name.
     """
@@ -303,7 +304,7 @@ def _iter_included_route_candidates(routes: Sequence[BaseRoute]) -> Iterator[Bas
 
 
 def foreign_routers(router: Any) -> Iterator[Any]:
-    """FastAPI's routers included somewhere below: they number their changes instead of reporting them."""
+    """FastAPI's routers that are included somewhere below; they number their changes and do not report them."""
     for route in router.routes:
         child = getattr(route, "original_router", None)
         if child is None:

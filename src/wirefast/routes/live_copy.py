@@ -1,8 +1,8 @@
-"""A route under an include: a copy with a path of its own that stays one with the declared route in everything else.
+"""A route under an include: a copy with its own path that shares all other attributes with the declared route.
 
-What an include changes (the path, the dependencies, what follows from them) belongs to the copy. What a program sets on
-the declared route later is seen on the copy, and what a method of a subclass sets on ``self`` is set on the declared
-route: a counter counts, whichever of the two it is called on.
+What an include changes (the path, the dependencies, what follows from them) belongs to the copy. Attributes that a
+program sets on the declared route later are visible on the copy, and a method of a subclass that sets an attribute of
+``self`` sets it on the declared route: a counter counts on both.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _DECLARED = "_declared"
 
 
 def _endpoint(*arguments: Any) -> None:
-    """Do nothing: the endpoint of the routes below, which nothing calls."""
+    """Do nothing: the endpoint of the routes below, which is never called."""
 
 
-#: For each kind of route a plain one. What its constructor sets belongs to a copy.
+#: For each kind of route a plain instance. A copy has its own values of the attributes that the constructor sets.
 OWN: dict[type[Any], Callable[[], BaseRoute]] = {
     routing.Host: lambda: routing.Host("x", app=_endpoint),  # type: ignore[arg-type]
     routing.Mount: lambda: routing.Mount("/", app=_endpoint),  # type: ignore[arg-type]
@@ -41,18 +41,18 @@ def _own_names(kind: type[Any]) -> frozenset[str]:
 
 
 class _Live:
-    """The copy of a route of a class that has nothing but what its constructor sets."""
+    """The copy of a route of a class that has no attributes beside those of its constructor."""
 
     _own: frozenset[str]
     _declared: BaseRoute
 
-    # A subclass that is made here is no subclass that the user wrote.
+    # A subclass that is made here is no subclass of the user.
     def __init_subclass__(cls, **options: Any) -> None:
         return None
 
     @property
     def original_route(self) -> BaseRoute:
-        """The route as declared. FastAPI's name."""
+        """The declared route. FastAPI's name."""
         return self._declared
 
     def __getattr__(self, name: str) -> Any:
@@ -74,7 +74,7 @@ class _Live:
 
 
 class _LiveOfSubclass(_Live):
-    """The copy of a route of a class of the user's, whose defaults may stand in the class."""
+    """The copy of a route of a class of the user, which may have defaults as attributes of the class."""
 
     def __getattribute__(self, name: str) -> Any:
         own: dict[str, Any] = object.__getattribute__(self, "__dict__")
@@ -95,7 +95,7 @@ def _class_of_copies(kind: Any, base: Any, deep: bool) -> Any:
 
 
 def live_copy(route: Route) -> Route:
-    """Return a copy of a route that may be given another path and what follows from it.
+    """Return a copy of a route, which may get another path and what follows from it.
 
     Args:
         route: of a class in `OWN` or of a subclass of one.
@@ -116,10 +116,10 @@ def is_live(route: BaseRoute) -> bool:
 
 
 def deep_copy(route: Any, memo: dict[int, Any]) -> Any:
-    """Return a route of its own, for ``copy.deepcopy``: analysed anew, as what serves connections cannot be copied.
+    """Return an independent route, for ``copy.deepcopy``: analysed again, since its application cannot be copied.
 
     Args:
-        route: of a class with ``_analyse``, which follows from what was declared.
+        route: of a class with ``_analyse``.
         memo: of ``copy.deepcopy``.
     """
     made = object.__new__(type(route))

@@ -1,8 +1,8 @@
-"""From what a route declares to the coroutine function that answers its requests.
+"""Make the coroutine function that answers the requests of a route.
 
 FastAPI's ``routing.get_request_handler``, ``run_endpoint_function`` and ``serialize_response``: packages call them and
-replace them in the module, so each is looked up there when a route is declared. `request_application` is what a
-handler becomes in the end; there ``request_response`` of our module and of Starlette's are looked up.
+replace them in the module, so each is looked up there when a route is declared. `request_application` makes the
+application of a handler; it looks up ``request_response`` of our module and of Starlette's.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ _HOOKED = (
 
 
 def hooked(name: str, original: Any) -> Any:
-    """Return what ``wirefast.routing`` has under a name in place of ``original``, None where it has that."""
+    """Return the replacement of ``original`` in ``wirefast.routing`` under a name; None where it is not replaced."""
     found = getattr(sys.modules["wirefast.routing"], name)
     return None if found is original else found
 
 
 def hooks_now() -> tuple[Any, ...]:
-    """Return the functions of ``wirefast.routing`` that a route is made with, as they are at this moment."""
+    """Return the current functions of ``wirefast.routing`` that make a route."""
     return tuple(vars(sys.modules["wirefast.routing"])[name] for name in _HOOKED)
 
 
@@ -96,7 +96,7 @@ def get_request_handler(
 ) -> Handler:
     """Return the coroutine function that answers a Request with a Response. FastAPI's function of this name.
 
-    The arguments are those of `APIRoute` and what it found.
+    The arguments are those of `APIRoute` and the results of its analysis.
 
     Args:
         dependant: of the endpoint.
@@ -104,8 +104,8 @@ def get_request_handler(
         response_field: validates and serialises the result; None for none.
         embed_body_fields: whether the body is an object of its fields.
         stream_item_field: validates and serialises each streamed item; None for none.
-        is_json_stream: whether a generator gives lines of JSON.
-        form_limits: over those of the scope.
+        is_json_stream: whether a generator sends lines of JSON.
+        form_limits: count before those of the scope.
     """
     if dependant.call is None:
         raise AssertionError("dependant.call must be a function")
@@ -117,7 +117,7 @@ def get_request_handler(
         "exclude_defaults": response_model_exclude_defaults,
         "exclude_none": response_model_exclude_none,
     }
-    # The options of serialisation that differ from pydantic's own.
+    # The options of serialisation that differ from pydantic's defaults.
     options: dict[str, Any] = {name: value for name, value in dump.items() if value is not None and value is not False}
     options["by_alias"] = response_model_by_alias
     by_default = isinstance(response_class, DefaultPlaceholder)
@@ -224,10 +224,10 @@ def _unchanged(value: Any) -> Any:
 
 
 async def run_endpoint_function(*, dependant: Dependant, values: dict[str, Any], is_coroutine: bool) -> Any:
-    """Call an endpoint, a plain function in a thread. FastAPI's function of this name; routes do it themselves.
+    """Call an endpoint, a plain function in a thread. FastAPI's function of this name; our routes do not call it.
 
     Args:
-        dependant: whose ``call`` it is.
+        dependant: its ``call`` is the endpoint.
         values: the arguments.
         is_coroutine: whether to await it.
 
@@ -256,10 +256,10 @@ async def serialize_response(
     endpoint_ctx: EndpointContext | None = None,
     dump_json: bool = False,
 ) -> Any:
-    """Validate a result and make it JSON. FastAPI's function of this name; routes do it themselves.
+    """Validate a result and make it JSON. FastAPI's function of this name; our routes do not call it.
 
     Args:
-        field: what it is validated by; None: only made JSON.
+        field: validates the result; None: the result is not validated.
         response_content: the result.
         include, exclude, by_alias, exclude_unset, exclude_defaults, exclude_none: see `APIRoute`.
         is_coroutine: False validates in a thread, as the endpoint ran in one.
@@ -267,7 +267,7 @@ async def serialize_response(
         dump_json: bytes in place of plain objects.
 
     Raises:
-        ResponseValidationError: it is not valid.
+        ResponseValidationError: the result is not valid.
     """
     if field is None:
         return jsonable_encoder(response_content)
@@ -292,7 +292,7 @@ _RESULT_HOOKS = (run_endpoint_function, serialize_response)
 
 
 def _result_hooks() -> tuple[Any, Any] | None:
-    """Return what tools put in the place of the two functions above, None where they left both."""
+    """Return the replacements of the two functions above; None where no tool has replaced them."""
     found = sys.modules["wirefast.routing"]
     hooks = (found.run_endpoint_function, found.serialize_response)
     return None if hooks == _RESULT_HOOKS else hooks
@@ -308,7 +308,7 @@ async def _call_by_hooks(
     **values: Any,
 ) -> Any:
     run, serialize = hooks
-    values = values if given is None else given  # which may be of a class of the tool's
+    values = values if given is None else given  # may be of a class of the tool
     is_coroutine = call_kind(dependant.call) == "coroutine"
     result = await run(dependant=dependant, values=values, is_coroutine=is_coroutine)
     if isinstance(result, Response):
@@ -317,10 +317,10 @@ async def _call_by_hooks(
 
 
 class _SolvedByHook:
-    """An endpoint whose arguments come from what a tool put in the place of ``routing.solve_dependencies``.
+    """An endpoint whose arguments come from a tool's replacement of ``routing.solve_dependencies``.
 
     Args:
-        solve: the tool's function, with what it takes of the route.
+        solve: the tool's function, with the arguments of the route.
         endpoint: takes the values as one mapping.
         errors: of the operation.
     """
@@ -349,7 +349,7 @@ def _serializer(field: ModelField, options: dict[str, Any]) -> Callable[[Any], b
 
 
 def _serialized(field: ModelField, options: dict[str, Any], value: Any) -> Any:
-    """``value`` as the json module takes it."""
+    """``value`` in a form that the json module writes."""
     try:
         return field.serialize(value, **options)
     except ValueError:  # UnicodeEncodeError and PydanticSerializationError are among them
@@ -375,7 +375,7 @@ def _item_to_json(field: ModelField, options: dict[str, Any], errors: _Errors, i
 
 
 class _Errors:
-    """The exceptions of an operation, which name its endpoint."""
+    """Makes the exceptions of an operation, which name its endpoint."""
 
     def __init__(self, dependant: Dependant) -> None:
         self.dependant = dependant
@@ -408,24 +408,24 @@ class _Errors:
 
 
 def request_application(handler: Handler) -> ASGIApp:
-    """Return a handler's ASGI application, through the function that a tool put in place of ``request_response``."""
+    """Return a handler's ASGI application, made by a tool's replacement of ``request_response`` where there is one."""
     if wrap := hooked("request_response", RequestResponse):
         return cast(ASGIApp, wrap(handler))
-    # A tool that knows FastAPI has wrapped the handler already.
+    # A tool for FastAPI has wrapped the handler already.
     if is_replaced(starlette_routing, "request_response") and not hooked("get_request_handler", get_request_handler):
         handler = _Watched(handler)
     return RequestResponse(handler)
 
 
 async def _send_nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """Send nothing: the response was taken elsewhere."""
+    """Send nothing: the response is sent elsewhere."""
 
 
 class _Watched:
-    """A handler that is called by what a tool put in the place of ``starlette.routing.request_response``.
+    """A handler for a tool's replacement of ``starlette.routing.request_response``.
 
-    The tool's application is run for its own sake: it sees the request, and the exception. The response, the clean-up
-    and the exception handlers stay where they are without it.
+    The tool's application runs for the tool: it gets the request, and the exception. The response, the clean-up and the
+    exception handlers stay as without the tool.
     """
 
     def __init__(self, handler: Handler) -> None:
@@ -435,7 +435,7 @@ class _Watched:
 
     async def __call__(self, request: Request) -> Response:
         scope = request.scope
-        # Starlette would answer an exception itself where it finds a handler.
+        # Starlette would answer an exception itself where the scope has a handler.
         note: dict[str, Any] = {"handlers": scope.pop(keys.EXCEPTION_HANDLERS, None), "request": request}
         scope[keys.ANSWER] = note
         try:
@@ -452,7 +452,7 @@ class _Watched:
             answer: Any = self.handler
             note["response"] = await (run_in_threadpool(answer, request) if self.in_thread else answer(request))
         finally:
-            # Exception handlers have the outer request; what was read of the body is read no second time.
+            # Exception handlers get the outer request, so the body that was read is passed to it.
             note["request"].__dict__.update(
                 {name: value for name, value in request.__dict__.items() if name not in ("scope", "_receive", "_send")}
             )

@@ -11,12 +11,12 @@ __all__ = ["RouteList"]
 
 
 class RouteList(list[BaseRoute]):
-    """The routes of a router. Every change is reported, so that the frozen route tables are made anew."""
+    """The routes of a router. Every change is reported, so that the frozen route tables are made again."""
 
     def __init__(self, changed: Callable[[], None], routes: Iterable[BaseRoute] = ()) -> None:
         super().__init__(routes)
         self._report = changed
-        # The paths of the routes, while one after the other is appended; None after any other change.
+        # The paths of the routes while routes are only appended; None after any other change.
         self._paths: set[str | None] | None = None
 
     def _changed(self) -> None:
@@ -24,10 +24,10 @@ class RouteList(list[BaseRoute]):
         self._report()
 
     def has_path(self, path: str) -> bool:
-        """Return whether a route has this path, without a search through all of them each time.
+        """Return whether a route has this path, without a search through all routes each time.
 
         Args:
-            path: as it was declared.
+            path: the declared path.
         """
         if self._paths is None:
             self._paths = {getattr(route, "path", None) for route in self}

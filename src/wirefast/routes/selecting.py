@@ -1,4 +1,4 @@
-"""How a router chooses: its routes, frozen into a table a protocol, until one is added, removed or included."""
+"""A router's choice of a route: its routes are frozen into one table for each protocol, until they change."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["SelectingRouter"]
 
 
 def _matches_as_declared(route: BaseRoute, kind: Any) -> bool:
-    """Return whether a route has the ``matches`` of this class, which looks at the path and method alone."""
+    """Return whether a route has the ``matches`` of this class, which reads only the path and the method."""
     if type(route).matches is not kind.matches or is_replaced(kind, "matches"):
         return False
     declared = getattr(route, "_declared", route)
@@ -47,9 +47,9 @@ class SelectingRouter(routing.Router):
     _websocket_table: RouteTable | None
     _http_table: RouteTable | None
     _routes_version: int
-    # FastAPI's routers included below, which cannot report a change, and the version of each in the tables.
+    # FastAPI's routers below this one, and the version of each in the tables. FastAPI's routers cannot report a change.
     _watched: list[tuple[Any, int]]
-    # Asked when no route matches; mostly frontends.
+    # Tried when no route matches; mostly frontends.
     _low_priority_routes: list[BaseRoute]
     admission: Admission
     form_limits: FormLimits
@@ -72,11 +72,11 @@ class SelectingRouter(routing.Router):
         for parent in filter(None, [reference() for reference in self._parents]):
             parent._thaw()
 
-    # FastAPI's names.
+    # The names of FastAPI's methods.
     _mark_routes_changed = _thaw
 
     def _get_routes_version(self, seen: set[int] | None = None) -> int:
-        """Return a number that changes with the routes here and below. FastAPI's method; ``seen`` is not needed."""
+        """Return a number that changes with the routes here and below. FastAPI's method; ``seen`` is not used."""
         return self._routes_version
 
     def _thaw_if_watched_changed(self) -> None:
@@ -91,14 +91,15 @@ class SelectingRouter(routing.Router):
                 yield route
 
     def _freeze(self, route_class: type[Any], other_class: type[Any]) -> RouteTable:
-        """Return the table for one protocol: ``route_class`` is matched by path, ``other_class`` can never match."""
+        """Return the table for one protocol: routes of ``route_class`` match by path, those of ``other_class`` never
+        match."""
         entries: list[Entry] = []
         opaque: list[Opaque] = []
         self._watched = [(router, router._get_routes_version()) for router in foreign_routers(self)]
         hooks = hooks_now()
         gates = Gates(self.admission) if route_class is routing.WebSocketRoute else None
         for order, route in enumerate(self._flat_routes()):
-            if getattr(route, "_hooks", hooks) != hooks:  # a tool came after the route was declared
+            if getattr(route, "_hooks", hooks) != hooks:  # a tool has replaced a function after the route was declared
                 route._analyse()  # type: ignore[attr-defined]
             ours = _matches_as_declared(route, APIRoute) or _matches_as_declared(route, APIWebSocketRoute)
             if isinstance(route, other_class) and (ours or _matches_as_declared(route, other_class)):
@@ -111,7 +112,7 @@ class SelectingRouter(routing.Router):
         return RouteTable(entries, opaque)
 
     def select_websocket(self, scope: Scope) -> ASGIApp:
-        """Return the application of the first route that matches a WebSocket scope; the scope is updated."""
+        """Return the application of the first route that matches a WebSocket scope, and update the scope."""
         if "router" not in scope:
             scope["router"] = self
         if self._watched:
@@ -121,7 +122,7 @@ class SelectingRouter(routing.Router):
             version = self._routes_version
             table = self._freeze(routing.WebSocketRoute, routing.Route)
             with self._tables_lock:
-                # A route that another thread added meanwhile may be missing: such a table serves this connection only.
+                # A route that another thread has just added may be missing, so this table serves only this connection.
                 if version == self._routes_version:
                     self._websocket_table = table
         app: ASGIApp | None = table.select_websocket(scope)

@@ -1,7 +1,7 @@
 """Endpoints that yield: server-sent events, JSON lines, or the content of a streaming response.
 
-The response starts at once and each item leaves as it is yielded. Request-scoped dependencies stay open until the
-last one has.
+The response starts at once and each item is sent when it is yielded. Request-scoped dependencies stay open until the
+last item is sent.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class StreamedAnswer:
 
     Args:
         kind: ``"sse"`` for events, ``"jsonl"`` for a JSON document a line, ``"raw"`` for what ``response_class`` takes.
-        asynchronous: whether the endpoint is an asynchronous generator; another runs in worker threads.
+        asynchronous: whether the endpoint is an asynchronous generator; a plain generator runs in worker threads.
         response_class: of a raw stream.
         status_code: of the response, unless a dependency sets one.
         to_json: ``(item, request) -> bytes``, which validates; None where the items have no declared type.
@@ -102,7 +102,7 @@ class StreamedAnswer:
         await exchange.enter(aclosing(stream))
         response = StreamingResponse(_with_checkpoints(stream), media_type="text/event-stream", **options)
         response.headers["Cache-Control"] = "no-cache"
-        response.headers["X-Accel-Buffering"] = "no"  # nginx would collect the events otherwise
+        response.headers["X-Accel-Buffering"] = "no"  # otherwise nginx would buffer the events
         return response
 
     def _event(self, item: Any, request: Request) -> bytes:
@@ -121,7 +121,7 @@ class StreamedAnswer:
 
 
 async def _with_checkpoints(items: Any) -> AsyncIterator[Any]:
-    """Return the same items; a generator that never waits still lets others run, and can be cancelled."""
+    """Return the same items; other tasks run even where the generator never waits, and it can be cancelled."""
     async for item in items:
         yield _sendable(item)
         await anyio.sleep(0)
@@ -133,15 +133,15 @@ def _with_whole_text(items: Iterator[Any]) -> Iterator[Any]:
 
 
 def _sendable(item: Any) -> Any:
-    """Text without a lone surrogate, which no encoding has; any other item as it is."""
+    """Text without lone surrogates, which no encoding has; any other item unchanged."""
     return utf8(item).decode("utf-8") if type(item) is str and not item.isascii() else item
 
 
 @asynccontextmanager
 async def _kept_alive(events: AsyncIterator[bytes]) -> AsyncIterator[ObjectReceiveStream[bytes]]:
-    """Return the events, with a comment wherever none came for a while.
+    """Return the events, with a comment after each time without one.
 
-    Two tasks: one runs the generator, which must not be cancelled by the timeout of the other.
+    There are two tasks: one runs the generator, and the timeout of the other does not cancel the generator.
     """
     send_event, receive_event = anyio.create_memory_object_stream[bytes](max_buffer_size=1)
     send, receive = anyio.create_memory_object_stream[bytes](max_buffer_size=1)
@@ -175,17 +175,18 @@ _DEFAULT_PING_INTERVAL = sse._PING_INTERVAL
 
 
 def _ping_interval() -> float:
-    """Seconds without an event until a comment is sent: what a program has set in ``routing``, or else in ``sse``."""
+    """Seconds without an event until a comment is sent: the value that a program has set in ``routing``, or in
+    ``sse``."""
     in_routing: float = sys.modules["wirefast.routing"]._PING_INTERVAL
     return sse._PING_INTERVAL if in_routing == _DEFAULT_PING_INTERVAL else in_routing
 
 
-# Half of a surrogate pair as an escape. Text with an escaped backslash before such letters may match too.
+# The escape of a surrogate. Text with an escaped backslash before such letters may match too.
 _LONE = re.compile(r"\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]..|\\\\ud")
 
 
 def _json(value: Any) -> str:
-    """As FastAPI writes an item, in ASCII, where JSON has a form for it; the rest by the rule of docs/json.md."""
+    """Write an item as FastAPI does, in ASCII, where JSON has a form for it; otherwise by the rule of docs/json.md."""
     try:
         text = json.dumps(_without_nan(jsonable_encoder(value)))
     except RecursionError:
@@ -196,7 +197,7 @@ def _json(value: Any) -> str:
 
 
 def _without_nan(value: Any) -> Any:
-    """null for NaN and infinities, which JSON does not have."""
+    """Replace NaN and infinities, which JSON does not have, by null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""What one WebSocket route may ask of the server: the options that FastAPI does not have, in one place.
+"""The options of one WebSocket route that FastAPI does not have, in one place.
 
-A new option is a field here and in `CommonOptions`. One for the server has its name in `_OF_SERVER` too, and
-`configure()` of server/opening.pyx follows it.
+A new option is a field of `WebSocketOptions` and of `CommonOptions`. An option for the server is also in `_OF_SERVER`,
+and `configure()` of server/opening.pyx applies it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from wirefast.routes.description import Tags
 __all__ = ["CommonOptions", "SocketOptions", "WebSocketOptions", "shows_socket_options"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-#: Seconds that no timer overflows on.
+#: The most seconds; a timer of so many does not overflow.
 _LONGEST = 10**9
-#: What the server follows. The rest is followed by wirefast on any server.
+#: The options that the server applies. wirefast applies the others on any server.
 _OF_SERVER = ("per_message_deflate", "max_size", "send_timeout")
 
 
@@ -45,7 +45,7 @@ class CommonOptions(TypedDict, total=False):
 
 
 class SocketOptions(CommonOptions, total=False):
-    """Those of ``websocket()``, whose messages nothing else declares; see `WebSocketOptions`."""
+    """The options of ``websocket()``, which also declares the types of its messages; see `WebSocketOptions`."""
 
     receives: Any
     sends: Any
@@ -53,24 +53,24 @@ class SocketOptions(CommonOptions, total=False):
 
 @dataclass(frozen=True)
 class WebSocketOptions:
-    """The options of one route. A server that has the ASGI extension ``wirefast``, as ours has, follows them.
+    """The options of one route. A server with the ASGI extension ``wirefast``, such as ours, applies the first three.
 
     Args:
         per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it. Default: as the
             server is set.
         max_size: bytes of a message from the client; a larger one closes the socket with 1009. Only a bound below
             ``--ws-max-size`` counts. Default: that of the server.
-        send_timeout: seconds that a send may wait for the peer to read; one that waits longer ends the connection, with
-            1013. Default: none.
+        send_timeout: seconds that a send may wait for the peer to read; a longer wait ends the connection with 1013.
+            Default: no limit.
         origins: the web pages that may connect; see ``App``. Default: as the router is set. On every server.
         warn_long_lived: whether the log names, once, each dependency with ``yield`` that lasts as long as the socket.
             Default: as ``App(warn_long_lived=...)``. On every server.
-        limits: how much may come in here, within what is set around the route; see ``Limits``. On every server.
+        limits: of this route, beside those of the routers and the application around it; see ``Limits``. On every
+            server.
         tags: in documents, behind those of the routers above. Default: none.
         summary: in documents. Default: the route's name in words.
         description: in documents, CommonMark. Default: the docstring of the endpoint, up to a form feed.
-        operation_id: the name of the channel, and the beginning of the names of its operations. Default: made of the
-            path.
+        operation_id: the name of the channel, with which the names of its operations begin. Default: made of the path.
         deprecated: whether documents say so. Default: False.
         include_in_schema: whether documents have the socket. Default: True.
         receives: the type of the messages that a ``websocket()`` endpoint reads, for documents; a union for several.
@@ -113,7 +113,7 @@ class WebSocketOptions:
             raise ValueError(f"send_timeout must be a positive number of seconds, not {seconds!r}")
 
     def given(self) -> dict[str, Any] | None:
-        """Return what is asked of the server; None where nothing is."""
+        """Return the options for the server; None without any."""
         return {name: value for name in _OF_SERVER if (value := getattr(self, name)) is not None} or None
 
 
@@ -126,8 +126,8 @@ _PARAMETERS = [
 def shows_socket_options(function: _F) -> _F:
     """Give ``function(..., **options: Unpack[SocketOptions])`` a signature with every option spelled out.
 
-    What FastAPI does not have reaches methods that may be overridden only where it is given. Another keyword is a
-    TypeError at once.
+    Options that are not given are not passed on, so a method that a program overrides without them keeps working.
+    Another keyword is a TypeError at once.
     """
     signature = inspect.signature(function)
     own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
