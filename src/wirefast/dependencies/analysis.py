@@ -1,6 +1,6 @@
 """From a signature to a Dependant. Runs once per declaration; every declaration error is raised here.
 
-The sentences of the errors are FastAPI's, so that programs and tests that match on them keep working.
+The texts of the errors are FastAPI's, so that programs and tests that match them keep working.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def typed_return_annotation(call: Callable[..., Any]) -> Any:
 def require_resolved(call: Callable[..., Any], what: str, annotation: Any, default: Any = _EMPTY) -> None:
     """Refuse an annotation with unknown names, which could mean anything.
 
-    A parameter whose default is a marker is read alike without its type. So the error waits while the names may still
-    be defined, and never comes where they are not.
+    A parameter with a marker as its default is read in the same way without its type. So the error waits while the
+    names may still be defined, and is not raised where they never are.
 
     Raises:
         UnresolvedAnnotation: names that cannot be found.
@@ -109,14 +109,14 @@ def get_dependant(
     Args:
         path: of the route; the names in its braces are path parameters.
         call: the callable.
-        name: of the parameter that asks for it, if there is one.
-        own_oauth_scopes, parent_oauth_scopes: what its own declaration and those above it ask for.
+        name: of the parameter with the dependency, if there is one.
+        own_oauth_scopes, parent_oauth_scopes: the scopes of its own declaration, and of those above it.
         use_cache: see `params.Depends`.
-        scope: when it ends, if it yields; see `params.Depends`.
-        concurrency: its limit, or None.
+        scope: when the dependency ends, if it yields; see `params.Depends`.
+        concurrency: the limit of the dependency, or None.
 
     Raises:
-        AssertionError: a marker stands where it cannot (FastAPI's texts).
+        AssertionError: a marker in a wrong place (FastAPI's texts).
         FastAPIError: a type that pydantic cannot validate.
         DependencyScopeError: a request-scoped generator that depends on a function-scoped dependency.
         UnresolvedAnnotation: an annotation with a name that cannot be found.
@@ -159,7 +159,7 @@ def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, oauth_
     if not callable(depends.dependency):
         given = depends.dependency
         if inspect.iscoroutine(given):
-            given.close()  # so that Python does not add that it was never awaited
+            given.close()  # otherwise Python warns that it was never awaited
         raise note(
             TypeError(f"{given!r} is not a callable object"),
             f"Depends() of the parameter {name!r} takes the function itself: leave out the parentheses behind it.",
@@ -224,7 +224,7 @@ def get_endpoint_dependant(
 
 
 def _refuse_message_scope(dependant: Dependant, path: str) -> None:
-    """Refuse what is solved for each message where there are none."""
+    """Refuse dependencies of messages for an operation without messages."""
     for child in dependant.dependencies:
         if child.scope == "message":
             name = getattr(child.call, "__qualname__", repr(child.call))
@@ -236,7 +236,7 @@ def _refuse_message_scope(dependant: Dependant, path: str) -> None:
 
 
 def adopt_foreign(dependant: Dependant) -> None:
-    """Put one of ours in the place of each Dependant of FastAPI's own that a package has added to a tree.
+    """Replace each Dependant of FastAPI that a package has added to a tree by one of ours.
 
     Args:
         dependant: the root of the tree, which is changed.
@@ -257,7 +257,7 @@ def adopt_foreign(dependant: Dependant) -> None:
 
 
 def flat_body_params(dependant: Dependant) -> list[ModelField]:
-    """Return the body fields of a whole tree, a callable's own before those of what it depends on.
+    """Return the body fields of a whole tree, a callable's own before those of its dependencies.
 
     Args:
         dependant: the root of the tree.
@@ -276,7 +276,8 @@ _CONNECTIONS: tuple[tuple[str, str, type[Any]], ...] = (
 
 
 def _add_special(dependant: Dependant, name: str, annotation: Any) -> bool:
-    """Note a parameter that is filled by its type alone; of a kind that is no connection the last one wins."""
+    """Note a parameter that gets its value by its type alone. Of several of a kind other than connections, the last one
+    wins."""
     is_subclass = shapes.is_subclass
     for attribute, kind, connection in _CONNECTIONS:
         if is_subclass(annotation, connection):
@@ -309,12 +310,12 @@ def _add_field(dependant: Dependant, field: ModelField) -> None:
 
 @dataclass
 class ParamDetails:
-    """What one parameter turned out to be.
+    """The result of the analysis of one parameter.
 
     Attributes:
         type_annotation: its type, without markers.
         depends: its declaration, when it is a dependency.
-        field: its field, when it is read from the connection. Neither: a special type, such as WebSocket.
+        field: its field, when it is read from the connection. Without both it has a special type, such as WebSocket.
     """
 
     type_annotation: Any
@@ -403,7 +404,8 @@ def _annotated_field_info(marker: FieldInfo, annotation: Any, name: str, value: 
 
 
 def _inferred_field_info(annotation: Any, type_annotation: Any, value: Any, in_path: bool) -> FieldInfo:
-    """Return the marker of a parameter that has none: path name, file, body for what is no scalar, else query."""
+    """Return the marker of a parameter without one: path for a name in the path, file, body for other types than
+    scalars, else query."""
     default = Undefined if value is _EMPTY else value
     field_info: FieldInfo
     if in_path:
@@ -457,7 +459,7 @@ def _create_field(
 
 
 def _resolve_path_alias(field_info: FieldInfo, path_param_names: set[str]) -> FieldInfo:
-    """Read a ``Path`` with ``AliasChoices`` under the choice that stands in the path."""
+    """Read a ``Path`` with ``AliasChoices`` under the choice that the path contains."""
     alias = field_info.validation_alias
     if is_marker(field_info, "Path") and isinstance(alias, AliasChoices):
         if all(isinstance(choice, str) for choice in alias.choices):

@@ -1,7 +1,7 @@
-"""What the annotations of a callable mean, and what becomes of one whose names cannot be found.
+"""Evaluate the annotations of a callable, and decide about annotations with unknown names.
 
-A name that is missing may not change the meaning of a parameter without a word: the declaration is refused, or, while
-the module that may still define the name is running, put off until the route is first used.
+An unknown name must not change the meaning of a parameter silently. The declaration is refused; while the module that
+may define the name is still running, the analysis waits until the first use of the route.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _EMPTY = inspect.Signature.empty
 
 
 class UnresolvedAnnotation(FastAPIError):
-    """An annotation names what does not exist.
+    """An annotation has an unknown name.
 
     Attributes:
         may_come: whether the module of the callable is still running and may define the names.
@@ -51,7 +51,7 @@ def signature(call: Callable[..., Any]) -> inspect.Signature:
         if not callable(call) or _has_no_signature(call):
             raise
     except Exception:
-        pass  # a name that does not exist, or not yet, or a type that refuses its arguments
+        pass  # an unknown name, a name that is not defined yet, or a type that refuses its arguments
     if sys.version_info >= (3, 14):
         from annotationlib import Format  # Python 3.14 has it
 
@@ -77,7 +77,7 @@ def evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
         reference = ForwardRef(annotation)
     try:
         found = typing_extra.try_eval_type(reference, namespace, namespace)[0]
-    except Exception:  # an attribute that a module does not have yet, or what no type can be made of
+    except Exception:  # an attribute that a module does not have yet, or a value that is no type
         return reference
     return None if found is type(None) else found
 
@@ -107,7 +107,7 @@ def _unknown(annotation: Any) -> Iterator[Any]:
 
 
 def _names(annotation: Any) -> Iterator[str]:
-    """Return the names at the roots of everything in an annotation that is not evaluated."""
+    """Return the first names of all parts of an annotation that are not evaluated."""
     for item in [annotation] if isinstance(annotation, str) else _unknown(annotation):
         text = item if isinstance(item, str) else item.__forward_arg__
         try:
@@ -141,7 +141,7 @@ def function_of(call: Any) -> Any:
 
 
 def namespace_of(call: Any) -> dict[str, Any]:
-    """Return the names that the annotations of a callable can use: its module's, and those its closure holds."""
+    """Return the names that the annotations of a callable can use: those of its module and of its closure."""
     function = function_of(call)
     names: dict[str, Any] = {}
     if isinstance(call, type):

@@ -49,7 +49,7 @@ class BodyFields:
         self._plain_form_fields = [field for field, _, models in self._fields if not models]
 
     async def __call__(self, body: Any) -> tuple[dict[str, Any], Errors]:
-        """Return the values by field name, and the errors of the client, none of which means that every value is there.
+        """Return the values by field name, and the errors of the client. Without errors all values are present.
 
         Args:
             body: parsed JSON, ``FormData``, bytes of another type, or ``PydanticUndefined`` for none.
@@ -67,7 +67,7 @@ class BodyFields:
             if body is not Undefined and not isinstance(body, bytes):
                 try:
                     alias, value = _first_value(body, aliases)
-                except AttributeError:  # JSON, but no object
+                except AttributeError:  # JSON of another type than object
                     errors.append(missing_error(("body", alias)))
                     continue
             self._validate(field, value, ("body", alias), values, errors)
@@ -144,7 +144,7 @@ def _is_sequence(value: Any) -> bool:
 
 
 async def read_upload(file: UploadFile) -> bytes:
-    """Return the bytes of an upload, whose position stays where it was for others who read it."""
+    """Return the bytes of an upload; its position stays the same for later reads."""
     position = file.file.tell()
     try:
         return await file.read()
@@ -153,11 +153,11 @@ async def read_upload(file: UploadFile) -> bytes:
 
 
 async def _model_input(field: ModelField, models: list[type[BaseModel]], form: FormData) -> Any:
-    """Return what a form model is validated from; Undefined when an optional one was not sent at all."""
+    """Return the input of a form model; Undefined where an optional model was not sent at all."""
     optional = type(None) in get_args(field.field_info.annotation)
     if optional and not any(_is_supplied(model, form) for model in models):
         return Undefined
-    # The members of a union pick their own keys out of the whole form (see forms.prepare_unions).
+    # The members of a union read their keys from the whole form (see forms.prepare_unions).
     fields = list(model_fields(models[0])) if len(models) == 1 else []
     return {alias: value async for alias, value, _ in _form_values(fields, form)}
 
@@ -169,12 +169,12 @@ def _is_supplied(model: type[BaseModel], form: FormData) -> bool:
 
 
 def is_form_body(fields: list[ModelField], embed: bool) -> bool:
-    """Whether the body is a form: the one field is, or among several any is."""
+    """Whether the body is a form: one of its fields is a form field."""
     return any(is_marker(field.field_info, "Form") for field in (fields if embed else fields[:1]))
 
 
 def body_field(fields: list[ModelField], name: str, embed: bool) -> ModelField | None:
-    """Return the whole body as one field, which describes it to OpenAPI. None without a body.
+    """Return the whole body as one field, which describes the body in OpenAPI. None without a body.
 
     Args:
         fields: the body fields of the operation.

@@ -1,4 +1,4 @@
-"""ModelField: one declared parameter, its pydantic validator and the names it is read under."""
+"""ModelField: one declared parameter, its pydantic validator and its names in a request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from wirefast.exceptions import FastAPIError, PydanticV1NotSupportedError
 Errors = list[dict[str, Any]]
 Location = tuple[int | str, ...]
 
-# What of a FieldInfo goes into the TypeAdapter besides its annotation and metadata.
+# The attributes of a FieldInfo that the TypeAdapter gets besides the annotation and the metadata.
 _ATTRIBUTES = (
     "default default_factory alias alias_priority validation_alias serialization_alias title field_title_generator "
     "description examples exclude exclude_if discriminator deprecated json_schema_extra frozen validate_default repr "
@@ -108,7 +108,7 @@ def located_errors(exc: ValidationError, loc: Location) -> Errors:
 
 
 def merge_annotation(field_info: FieldInfo, annotation: Any) -> FieldInfo:
-    """Return a copy of the marker with type and metadata of the whole ``Annotated[...]`` it stands in."""
+    """Return a copy of the marker with the type and the metadata of its whole ``Annotated[...]``."""
     merged = type(field_info).from_annotation(annotation)
     result = copy(field_info)
     for name, value in _attributes(merged).items():
@@ -131,7 +131,7 @@ def create_model_field(
 
     Args:
         name: of the parameter.
-        type_: what pydantic validates.
+        type_: the type that pydantic validates.
         default: where there is no ``field_info``.
         field_info: the declaration, a `params.Param` or `params.Body`.
         alias: the name on the wire, where there is no ``field_info``.
@@ -150,7 +150,7 @@ def create_model_field(
             field_info=field_info or FieldInfo(annotation=type_, default=default, alias=alias), name=name, mode=mode
         )
     except PydanticSchemaGenerationError:
-        # FastAPI's sentence, word for word: programs match on it.
+        # FastAPI's text, word for word: programs match it.
         raise FastAPIError(
             "Invalid args for response field! Hint: "
             f"check that {type_} is a valid Pydantic field type. "
@@ -187,7 +187,7 @@ def parameter_model(field: ModelField) -> type[BaseModel] | None:
 
 
 def read_names(field: ModelField, *, convert_underscores: bool = False) -> list[tuple[str, str]]:
-    """Return the names a value may come under, best first: pairs of (name in the error, name in the request)."""
+    """Return the names of a value, best first: pairs of (name in the error, name in the request)."""
     alias = field.validation_alias or field.alias
     request_alias = alias.replace("_", "-") if convert_underscores and alias == field.name else alias
     names = [(alias, request_alias)]

@@ -1,7 +1,7 @@
-"""How a form that holds models is described.
+"""The schema of a form that holds models.
 
-The keys of a form lie flat: those of every model beside those of the plain fields. So the body's schema has the plain
-fields as its properties, and each model as one more condition on the same object (``allOf``).
+The keys of a form are on one level: those of every model beside those of the plain fields. So the body's schema has the
+    plain fields as its properties, and each model as one more condition on the same object (``allOf``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from wirefast.dependencies.forms import form_models
 
 __all__ = ["body_model", "flat_form_model", "is_optional_form_model"]
 
-#: The module of the models of bodies. Where a document has two of one name, as of one ``operation_id``, their modules
-#: become part of the names of their schemas, and clients are generated from these: it is FastAPI's.
+#: The module of the models of bodies: FastAPI's. Where a document has two models of one name, as of one
+#: ``operation_id``, the names of their schemas contain the modules, and generated clients have these names.
 _MODULE = "fastapi._compat.v2"
 
 
@@ -41,7 +41,7 @@ def is_optional_form_model(field: ModelField) -> bool:
 
 
 def flat_form_model(fields: Sequence[ModelField], name: str) -> type[BaseModel]:
-    """Return the model of a whole form. Its schema describes the form; nothing is validated by it.
+    """Return the model of a whole form, only for its schema; it validates nothing.
 
     Args:
         fields: of the form; at least one holds a model.
@@ -56,7 +56,7 @@ def flat_form_model(fields: Sequence[ModelField], name: str) -> type[BaseModel]:
             under_names = GetPydanticSchema(get_pydantic_json_schema=partial(_under_request_names, model))
             described: Any = Annotated[model, under_names]
             info.annotation = described if info.annotation is model else Optional[described]  # noqa: UP045
-        # Fields of several dependencies may have one name, so here each has a number for one.
+        # Fields of several dependencies may have one name, so each has a number as its name here.
         key = f"field_{index}"
         info.alias = info.validation_alias = info.serialization_alias = key
         info.title = info.title or field.name.replace("_", " ").title()
@@ -66,7 +66,7 @@ def flat_form_model(fields: Sequence[ModelField], name: str) -> type[BaseModel]:
 
 
 def _under_request_names(model: type[BaseModel], core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-    """Return the schema of a model whose properties have the names that a form is read under (see ``read_names``)."""
+    """Return the schema of a model with the names of properties that a form has (see ``read_names``)."""
     schema = handler(core_schema)
     whole = handler.resolve_ref_schema(schema)
     required = whole.get("required", [])
@@ -80,7 +80,7 @@ def _under_request_names(model: type[BaseModel], core_schema: Any, handler: GetJ
             renamed[known] = names
     if not renamed:
         return schema
-    whole = deepcopy(whole)  # the model may be described elsewhere too, under its own names
+    whole = deepcopy(whole)  # elsewhere the schema has the model's own names
     whole["properties"] = {renamed.get(name, [name])[0]: value for name, value in whole["properties"].items()}
     whole["required"] = []
     for names in (renamed.get(name, [name]) for name in required):
@@ -119,11 +119,11 @@ def _lay_flat(fields: Sequence[ModelField], schema: dict[str, Any]) -> None:
 
 
 def _conditions(field: ModelField, models: Sequence[type[BaseModel]], own: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what a form must fulfil for one field of models, whose schema is ``own``."""
+    """Return the condition on a form for one field of models, whose schema is ``own``."""
     own.pop("default", None)
     if not is_optional_form_model(field):
         return [own]
-    # None is written by leaving out every key that the models take.
+    # A form says None by leaving out every key of the models.
     own["anyOf"] = [choice for choice in own["anyOf"] if choice.get("type") != "null"]
     absent = _none_of(models)
     if field.field_info.is_required():
@@ -132,7 +132,7 @@ def _conditions(field: ModelField, models: Sequence[type[BaseModel]], own: dict[
 
 
 def _none_of(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
-    """Return the schema of a form without any key that one of the models takes."""
+    """Return the schema of a form without any key of the models."""
     if any(model.model_config.get("extra") in ("allow", "forbid") for model in models):
         return {"maxProperties": 0}
     names = {name for model in models for field in model_fields(model) for name, _ in read_names(field)}

@@ -66,7 +66,7 @@ def union_models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def form_models(field: ModelField) -> list[type[BaseModel]]:
-    """Return the models a form field spreads over the whole form: one, the members of a union, or none."""
+    """Return the models that a form field spreads over the whole form: one, the members of a union, or none."""
     info = field.field_info
     if not is_marker(info, "Form") or getattr(info, "embed", None) or shapes.is_json(info):
         return []
@@ -75,7 +75,7 @@ def form_models(field: ModelField) -> list[type[BaseModel]]:
 
 
 def should_embed(fields: Sequence[ModelField]) -> bool:
-    """Whether the body is an object with one key a field, rather than the one field itself."""
+    """Whether the body is an object with one key for each field; otherwise the body is the value of the one field."""
     if not fields:
         return False
     if len({field.name for field in fields}) > 1:
@@ -93,7 +93,7 @@ def should_embed(fields: Sequence[ModelField]) -> bool:
 
 
 def prepare_unions(field_info: FieldInfo) -> None:
-    """Let each member of a union of form models see the form under its own field names."""
+    """Let each member of a union of form models read the form under its own field names."""
     annotation: Any = field_info.annotation
     if not union_models(annotation):
         return

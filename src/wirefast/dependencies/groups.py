@@ -1,7 +1,7 @@
 """A whole group (query, headers or cookies) read into one pydantic model.
 
-This is the general path over Starlette's multi-dicts. Parameters that are no models are read by the compiled
-core; these are not, because which keys a model sees depends on its configuration and aliases.
+The compiled core reads single parameters. Groups are read here from Starlette's multi-dicts, because the keys that a
+model reads depend on its configuration and aliases.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ def read_received_group(field: ModelField, received: Mapping[str, Any]) -> tuple
 
 
 class _GroupReader:
-    """Collects what one model takes from one multi-dict."""
+    """Collects the values of one model from one multi-dict."""
 
     def __init__(self, field: ModelField, model: type[BaseModel], received: Mapping[str, Any]) -> None:
         self.field = field
         self.model = model
         self.received = received
-        # Field name -> the hyphenated header it is read from; errors name that one.
+        # Field name -> the hyphenated header that it is read from, which errors name.
         self.header_spelling: dict[str, str] = {}
 
     def value(self) -> Any:
-        """Return the dict for the model, or Undefined when an optional model was not sent at all."""
+        """Return the dict for the model, or Undefined where an optional model was not sent at all."""
         headers = isinstance(self.received, Headers)
         convert_by_default = getattr(self.field.field_info, "convert_underscores", True)
         found: dict[str, Any] = {}
@@ -90,7 +90,7 @@ class _GroupReader:
 
 
 def read_field(field: ModelField, connection: HTTPConnection) -> tuple[Any, Errors]:
-    """Return the value of one parameter as the connection object, or one that is like it, answers."""
+    """Return the value of one parameter from a connection object, or an object with the same attributes."""
     return read_received(field, PLACES[field.field_info.in_.value].values(connection))  # type: ignore[attr-defined]
 
 
@@ -120,7 +120,7 @@ def _is_empty_file(value: Any) -> bool:
 
 
 def multidict_value(field: ModelField, values: Mapping[str, Any], name: str) -> Any:
-    """Return the value under one name, a list for a sequence field, Undefined where nothing counts as sent."""
+    """Return the value under one name, a list for a sequence field, Undefined where it was not sent."""
     sequence = shapes.is_sequence(field.field_info.annotation)
     form = isinstance(values, FormData)
     value: Any
@@ -136,7 +136,7 @@ def multidict_value(field: ModelField, values: Mapping[str, Any], name: str) -> 
 
 
 def multidict_extras(received: Mapping[str, Any], processed: set[str]) -> Iterator[tuple[str, Any]]:
-    """Return the keys no field claimed, a list for a repeated one: for ``extra="forbid"`` and ``"allow"``."""
+    """Return the keys of no field, for ``extra="forbid"`` and ``"allow"``; a list for a repeated key."""
     if isinstance(received, ImmutableMultiDict):
         items = received.multi_items()
     elif isinstance(received, Headers):

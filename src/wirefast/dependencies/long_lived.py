@@ -1,4 +1,4 @@
-"""Dependencies that a socket holds for its whole life, named in the log where that is asked for."""
+"""Log the dependencies that a socket holds as long as it is open, where ``warn_long_lived`` is set."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from wirefast.dependencies.planning import make_plan
 logger = logging.getLogger("wirefast.dependencies")
 
 Overrides = Mapping[Callable[..., Any], Callable[..., Any]] | None
-# Application -> what it has named, by id, which lives as long as it is here.
+# Application -> the ids of the callables that were logged for it; the entry keeps the callables alive.
 _NAMED: WeakKeyDictionary[Any, dict[int, Any]] = WeakKeyDictionary()
 
 
 class NamingPlanner:
     """Makes plans as ``make_plan`` does, and names the dependencies with ``yield`` that last as long as the socket.
 
-    Each once for an application, when a route that has it is first used; that costs a connection nothing.
+    Each is logged once for an application, when a route with it is first used, so connections cost nothing more.
 
     Args:
         path: of the route, for the log.
         provider: the application, which has ``warn_long_lived``; or None.
-        wanted: whether the route asks for it itself; None: as the application does.
+        wanted: the setting of the route; None: that of the application.
     """
 
     def __init__(self, path: str, provider: Any, wanted: bool | None) -> None:

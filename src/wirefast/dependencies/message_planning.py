@@ -1,6 +1,7 @@
-"""From handlers to plans: one for the handshake, with everything that any handler needs of it; one for each handler.
+"""The plans of handlers: one for the handshake, with everything that the handlers need of it, and one for each handler.
 
-Slots of a handler's plan: the values of the handshake, then the message, then what message-scoped dependencies give.
+The slots of a handler's plan hold the values of the handshake, then the message, then the values of message-scoped
+dependencies.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SPECIAL = ("websocket", "http_connection", "response", "background_tasks")
 
 
 class Handshake:
-    """What the handlers of one route need of the handshake, each value once: solved when a socket comes."""
+    """What the handlers of one route need of the handshake, each value once; solved at the handshake."""
 
     def __init__(self, path: str, dependencies: list[Dependant]) -> None:
         self._dependant = Dependant(path=path)
@@ -43,17 +44,17 @@ class Handshake:
 
     @property
     def names(self) -> list[str]:
-        """The keywords that the values are given under, in the order of their slots."""
+        """The keywords of the values, in the order of their slots."""
         return [f"value_{index}" for index in self._index.values()]
 
     def dependant(self, call: Callable[..., Any]) -> Dependant:
-        """Return the Dependant of a function that gets the WebSocket, and each value under its name."""
+        """Return the Dependant of a function that gets the WebSocket, and each value by its keyword."""
         self._dependant.call = call
         self._dependant.websocket_param_name = "websocket"
         return self._dependant
 
     def add(self, dependant: Dependant) -> None:
-        """Note what a handler, or a message-scoped dependency, needs; dependencies below included."""
+        """Note the needs of a handler, or of a message-scoped dependency, with all dependencies below."""
         for child in dependant.dependencies:
             if child.scope == "message":
                 self.add(child)
@@ -84,7 +85,7 @@ class Handshake:
             noted.append(make(f"value_{len(self._index)}"))
             self._index[key] = len(self._index)
 
-    # ---- The slots of what was noted; None for what was not, as only an override needs it ----
+    # ---- The slots of noted values; None for a value that only an override needs ----
 
     def dependency_slot(self, dependant: Dependant) -> int | None:
         return self._index.get(_dependency_key(dependant))
@@ -116,7 +117,7 @@ def _renamed(field: ModelField, name: str) -> ModelField:
 
 
 def check_connection_scope(dependant: Dependant, path: str) -> None:
-    """Refuse a value that is solved once for a socket and needs one that is solved for each message, or the message."""
+    """Refuse a dependency of the whole socket that needs a message, or a message-scoped dependency."""
     refuse_message_scope_below(dependant, path)
     _refuse_message(dependant, path)
 
@@ -157,8 +158,8 @@ def make_message_plan(
     """Return the plan that runs for each message of a handler.
 
     Args:
-        handshake: what was solved already.
-        message: the type of the handler's messages; None where it gets none.
+        handshake: the values of the handshake.
+        message: the type of the handler's messages; None without messages.
         parameter: the name of the parameter that gets the message.
         dependant: the handler's.
         overrides: of dependencies.

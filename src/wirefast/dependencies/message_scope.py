@@ -1,8 +1,8 @@
 """Message-scoped dependencies of an endpoint that reads its messages itself: ``async with websocket.message_scope()``.
 
-They are taken out of the endpoint's dependencies, since there is no message yet when those are solved. In their place
-stand two things: one dependency that makes ready what each scope needs of the handshake, and for each parameter an
-object that stands for the value of the scope that the running task is in.
+They are removed from the endpoint's dependencies, which are solved before the first message. Two things replace them:
+one dependency that prepares what each scope needs of the handshake, and for each parameter an object that gives the
+value of the scope of the running task.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ Current = ContextVar["dict[str, Any] | None"]
 def divide(
     dependant: Dependant, *, path: str, provider: Any, invalid: Callable[[list[Any], Any], Exception]
 ) -> Dependant:
-    """Return the endpoint's Dependant without its message-scoped dependencies, and with what stands in their place.
+    """Return the endpoint's Dependant with replacements of its message-scoped dependencies.
 
     Args:
-        dependant: of the endpoint; it is returned as it is where it has none.
+        dependant: of the endpoint; returned unchanged without such dependencies.
         path: of the route, for errors.
         provider: its ``dependency_overrides`` apply, or None.
         invalid: makes the exception for parameters that are not valid.
 
     Raises:
-        DependencyScopeError: a dependency that lives as long as the socket needs one of a message.
-        FastAPIError: a dependency reads from the message, which it is not given.
+        DependencyScopeError: a dependency of the whole socket needs a message-scoped one.
+        FastAPIError: a dependency reads from the message, which it does not get here.
     """
     children = [child for child in dependant.dependencies if child.scope == "message"]
     for child in dependant.dependencies:
@@ -47,7 +47,7 @@ def divide(
     of_message = Dependant(call=_arguments, path=path, dependencies=children)
     handshake.add(of_message)
     make_plan = partial(make_message_plan, handshake, None, None)
-    make_plan(of_message)  # an error in what they need is the declaration's
+    make_plan(of_message)  # an error in their parameters is raised by the declaration
     names = handshake.names
     current: Current = ContextVar("wirefast.message_scope", default=None)
     plans = PlanCache(dependant=of_message, make_plan=make_plan, provider=provider)
@@ -59,7 +59,7 @@ def divide(
         try:
             yield
         finally:
-            websocket._message_scopes = None  # the two know each other: a cycle for the garbage collector
+            websocket._message_scopes = None  # the socket and the scopes refer to each other: this ends the cycle
 
     stand_ins = [
         _stand_in(child, path, current) if child.scope == "message" else child for child in dependant.dependencies

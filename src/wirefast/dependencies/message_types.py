@@ -1,4 +1,4 @@
-"""What the types of messages say: their tags, the names of their members, how they are read and written."""
+"""The types of messages: their tags, the names of their members, their validators and writers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_model(annotation: Any) -> bool:
 
 
 def complete(model: Any, call: Callable[..., Any]) -> None:
-    """Give a model whose annotations have names that were unknown the names that a handler's module knows now."""
+    """Rebuild a model with unknown names in its annotations, with the names of the handler's module."""
     if isinstance(model, type) and not is_typeddict(model) and issubclass(model, BaseModel):
         if not model.__pydantic_complete__:
             model.model_rebuild(raise_errors=False, _types_namespace=namespace_of(call))
@@ -62,7 +62,7 @@ def member_names(model: Any) -> set[str]:
 
 
 def attribute_names(model: Any) -> set[str]:
-    """Return the names under which the members of a message are reached in Python."""
+    """Return the names of the members of a message in Python."""
     if not is_typeddict(model) and issubclass(model, BaseModel):
         return {*model.model_fields, *model.model_computed_fields}
     return {name for names, _ in _members(model) for name in names}
@@ -78,7 +78,7 @@ def tags_of(model: Any, tag: str) -> list[Any]:
 
 
 def tag_key(value: Any) -> bytes:
-    """Return a tag as it is looked up: as JSON."""
+    """Return a tag in the form of the table's keys: as JSON."""
     return json.dumps(value).encode()
 
 
@@ -86,7 +86,7 @@ def by_tag(annotation: Any, tag: str) -> tuple[dict[bytes, Any], list[Any]]:
     """Sort the types of messages by their tags.
 
     Returns:
-        From each tag, as JSON, to the type to validate by; and the members of the union that have no tag.
+        A dict from each tag, as JSON, to the type that validates; and the members of the union without a tag.
     """
     found: dict[bytes, Any] = {}
     untagged = []
@@ -95,13 +95,13 @@ def by_tag(annotation: Any, tag: str) -> tuple[dict[bytes, Any], list[Any]]:
         if not tags:
             untagged.append(leaf)
         for key in map(tag_key, tags):
-            # Models of one union may share a tag; what tells them apart is for the union's validator.
+            # Models of one union may share a tag; the validator of the union tells them apart.
             found[key] = annotation if key in found else leaf
     return found, untagged
 
 
 def keeps_extra(model: Any) -> bool:
-    """Return whether a member that the model does not have is refused or kept, rather than ignored."""
+    """Return whether the model refuses or keeps members that it does not declare, and does not ignore them."""
     config: Mapping[str, Any] = (
         getattr(model, "model_config", None) or getattr(model, "__pydantic_config__", None) or {}
     )
@@ -117,7 +117,7 @@ def validator_of(annotation: Any) -> Callable[[Any], Any]:
 
 
 def property_names(annotations: list[Any]) -> frozenset[str]:
-    """Every name of a member anywhere below these types, as far as they have a JSON schema."""
+    """All names of members anywhere below these types, as far as they have a JSON schema."""
     found: set[str] = set()
     for annotation in annotations:
         try:
@@ -135,7 +135,7 @@ def property_names(annotations: list[Any]) -> frozenset[str]:
 
 
 def item_of(annotation: Any) -> Any:
-    """Return the type of the replies, where a handler gives several of them one after the other."""
+    """Return the type of the replies, where a handler sends several of them one after another."""
     origin = get_origin(plain(annotation))
     if origin in (AsyncIterator, AsyncIterable, AsyncGenerator):
         return get_args(plain(annotation))[0]
@@ -143,7 +143,7 @@ def item_of(annotation: Any) -> Any:
 
 
 def replies_of(annotation: Any, options: Mapping[str, Any]) -> Replies:
-    """How the values of a return annotation are written; None: any value.
+    """Return the writer of the values of a return annotation; None: any value.
 
     Args:
         annotation: of one reply.
@@ -162,7 +162,7 @@ def replies_of(annotation: Any, options: Mapping[str, Any]) -> Replies:
 
 
 class _Other:
-    """Writes what has no writer of its own: validated by the annotation, as an HTTP response is."""
+    """Writes a value without a writer of its own: the annotation validates it, as with an HTTP response."""
 
     def __init__(self, annotation: Any, options: Mapping[str, Any]) -> None:
         self.adapter: TypeAdapter[Any] | None = None if annotation in (None, Any) else TypeAdapter(annotation)

@@ -1,4 +1,4 @@
-"""Dependant: what one callable declares, and how a callable has to be called."""
+"""Dependant: the declarations of one callable, and the kind of call that it needs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Dependant:
     response_param_name: str | None = None
     background_tasks_param_name: str | None = None
     security_scopes_param_name: str | None = None
-    #: Parameters that get an object of the scope, and its class.
+    #: Parameters that get an object of the scope, each with the class of the object.
     from_scope: dict[str, type[FromScope]] = field(default_factory=dict)
     #: More parameters for the connection, as containers add them: ("http", "websocket" or "any", name).
     other_connections: list[tuple[str, str]] = field(default_factory=list)
@@ -56,11 +56,11 @@ class Dependant:
     concurrency: DependencyConcurrency | None = None
     #: Parameters of places that FastAPI does not have, by place.
     other_params: dict[str, list[ModelField]] = field(default_factory=dict)
-    #: No signature says this: it is not analysed again where overrides apply; what it depends on is.
+    #: Made by wirefast without a signature: only its dependencies are analysed again where overrides apply.
     made_here: bool = False
 
     def params_of(self, place: str) -> list[ModelField]:
-        """Return the parameters that are read from a place of `places.PLACES`; the list may be added to."""
+        """Return the parameters of a place of `places.PLACES`; the caller may add to the list."""
         if place in ("path", "query", "header", "cookie"):
             named: list[ModelField] = getattr(self, f"{place}_params")
             return named
@@ -127,8 +127,8 @@ def _is_coroutine_callable_cached(identity: _ByIdentity) -> bool:
 def call_kind(call: Callable[..., Any] | None) -> CallKind:
     """How a callable is called: awaited, run in a thread, or entered as a generator of either kind.
 
-    Looks through ``functools.partial``, ``functools.wraps`` and ``__call__``, as FastAPI does. A wrapper may be one
-    kind and what it wraps another; then the first of asynchronous generator, generator, coroutine counts.
+    Looks through ``functools.partial``, ``functools.wraps`` and ``__call__``, as FastAPI does. A wrapper and its
+    wrapped function may be of different kinds; then the first of asynchronous generator, generator, coroutine counts.
     """
     if call is None:
         return "function"
@@ -170,7 +170,7 @@ def uses_scopes(dependant: Dependant) -> bool:
 
 
 def cache_key(dependant: Dependant) -> tuple[Any, tuple[str, ...], str]:
-    """Return what makes two appearances of a dependency the same one on a connection."""
+    """Return the key of a dependency: appearances with equal keys share one result on a connection."""
     scopes = tuple(sorted(set(oauth_scopes(dependant)))) if uses_scopes(dependant) else ()
     return dependant.call, scopes, computed_scope(dependant) or ""
 
@@ -198,14 +198,14 @@ def _source_of(identity: _ByIdentity) -> EndpointContext:
 
 
 def endpoint_context(dependant: Dependant, method: str, scope: Mapping[str, Any]) -> EndpointContext:
-    """Where an endpoint stands in the source, and its route's path, for the text of validation errors.
+    """Return an endpoint's place in the source and its route's path, for the text of validation errors.
 
     Args:
         dependant: the endpoint's.
-        method: what stands before the path: an HTTP method, or ``"WS"``.
+        method: the word before the path: an HTTP method, or ``"WS"``.
         scope: of the connection; its ``root_path`` is put before the path.
     """
-    # Reading the source takes longer than everything else about an invalid request.
+    # Reading the source takes longer than all other steps of an invalid request.
     context = EndpointContext(**_source_of(_ByIdentity(dependant.call)))
     if dependant.path:
         context["path"] = f"{method} {scope.get('root_path', '').rstrip('/')}{dependant.path}"

@@ -1,6 +1,6 @@
-"""Where parameters are read from: the places of a connection, each with the values that lie there.
+"""The places of a connection that parameters are read from, each with its values.
 
-A new place is its line in `PLACES`, its class in ``params`` (with ``in_``) and its function in ``param_functions``.
+A new place needs a line in `PLACES`, a class in ``params`` (with ``in_``) and a function in ``param_functions``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class Place(NamedTuple):
     """One place.
 
     Attributes:
-        values: what lies there, of a connection: by name, a multi-dict where a name may come more than once.
-        is_compiled: whether the core reads single parameters from there (``FieldOp`` in ``_core/plan``).
+        values: a function that returns the values of a connection by name: a multi-dict where a name may be repeated.
+        is_compiled: whether the core reads single parameters of this place (``FieldOp`` in ``_core/plan``).
             `groups.read_field` reads the others, which costs Starlette's objects.
     """
 
@@ -26,7 +26,7 @@ class Place(NamedTuple):
     is_compiled: bool = False
 
 
-#: By the value of ``in_``, in FastAPI's order: errors come in it.
+#: The places by the value of ``in_``, in FastAPI's order, which is the order of errors.
 PLACES: dict[str, Place] = {
     "path": Place(lambda connection: connection.path_params, is_compiled=True),
     "query": Place(lambda connection: connection.query_params, is_compiled=True),

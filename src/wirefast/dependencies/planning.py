@@ -71,7 +71,7 @@ def make_plan(
             (body) -> (values, errors), for HTTP; None on a WebSocket, which has no body.
         embed_body_fields: whether the body is an object with a key for each field.
         from_connection: read parameters from the attributes of the connection object in place of its scope.
-        make_response, make_background: give what is injected as these; by default new ones.
+        make_response, make_background: make the injected objects; by default new ones.
 
     Raises:
         AssertionError, FastAPIError, TypeError: an override cannot be analysed.
@@ -100,7 +100,7 @@ class _Planner:
         self.nodes = 0
         self.cache_slots: dict[Any, int] = {}
         self.header_index: dict[bytes, int] = {}
-        # Special values have one slot each, taken when a callable asks for them.
+        # Special values have one slot each, which exists when a callable takes the value.
         self.special: dict[str, int] = {}
 
     def plan(
@@ -144,7 +144,8 @@ class _Planner:
         return self.special[name]
 
     def node(self, dependant: Dependant, node: int) -> dict[str, int]:
-        """Write what one callable needs: sub-dependencies, then its own parameters. Its arguments by slot."""
+        """Write the operations of one callable: sub-dependencies, then its parameters. Returns its arguments by
+        slot."""
         arguments: dict[str, int] = {}
         for child in dependant.dependencies:
             slot = self.dependency(child, node)
@@ -183,7 +184,7 @@ class _Planner:
         return arguments
 
     def dependency(self, declared: Dependant, parent: int) -> int:
-        """Write one dependency with all it needs; the slot of its result."""
+        """Write the operations of one dependency. Returns the slot of its result."""
         slot = self.cache_slot(declared)
         out = slot if declared.use_cache else self.new_slot()
         used: Dependant | None = None
@@ -197,7 +198,7 @@ class _Planner:
         )
         self.ops.append(enter)
         if used is None:
-            # The error belongs to the connection, at this place in the order: analyse again there.
+            # The connection gets the error, at this place in the order: it analyses again and raises.
             self.ops.append(ReadOp(node=parent, out=out, read=partial(self.replace_again, declared)))
         else:
             node = self.new_node()
@@ -221,7 +222,7 @@ class _Planner:
         )
 
     def replace_again(self, declared: Dependant, connection: Any) -> tuple[None, list[Any]]:
-        """Raise what ``replacement`` raised; the ``read`` of a ReadOp."""
+        """Raise the exception of the analysis of ``replacement``; the ``read`` of a ReadOp."""
         self.replacement(declared)
         return None, []
 
@@ -285,7 +286,7 @@ class _Planner:
         required = info.is_required()
         default = None if required or info.default_factory is not None else info.default
         adapter = field.type_adapter
-        # A type whose names cannot be found yet raises pydantic's explanation, but only when a value comes.
+        # For a type with unknown names pydantic raises its explanation, but only for a value.
         shortcut, low, high = _shortcut(adapter.core_schema) if adapter.pydantic_complete else ("", 0, 0)
         validator = adapter.validator if adapter.pydantic_complete else None
         scalar_target = _is_plain(info.annotation)
@@ -333,7 +334,7 @@ def _read_scope(
 
 
 async def _absent_body(fields: list[ModelField], embed: bool, body: Any) -> tuple[dict[str, Any], list[Any]]:
-    """Give each field its default, or the error that it is missing: a WebSocket has no body."""
+    """Give each body field its default, or the error that it is missing, since a WebSocket has no body."""
     values: dict[str, Any] = {}
     errors: list[Any] = []
     for field in fields:
@@ -348,7 +349,7 @@ async def _absent_body(fields: list[ModelField], embed: bool, body: Any) -> tupl
 
 
 def _lone_dependant(declared: Dependant) -> Dependant:
-    """Return the Dependant of an endpoint that depends on one thing and gets it as ``value``."""
+    """Return the Dependant of an endpoint with one dependency, which it gets as ``value``."""
     return Dependant(call=_lone_dependant, path=declared.path, dependencies=[replace(declared, name="value")])
 
 
@@ -379,8 +380,8 @@ def _open_async_generator(
 ) -> Any:
     """Open an asynchronous generator, whose exit is shielded from anyio's cancellation.
 
-    One scope for all of a connection, entered before the first of them: a scope entered at the exit would
-    be crossed by those that a generator holds open across its yield.
+    A connection has one scope, entered before the first generator: a scope entered at the exit would be interleaved
+        with scopes that a generator holds open across its yield.
     """
     generator = asynccontextmanager(call)(**values)
     if frame.cleanup_scope is None:
@@ -390,7 +391,7 @@ def _open_async_generator(
 
 
 def _shortcut(schema: Any) -> tuple[str, int, int]:
-    """Which raw values need no pydantic: kind, and inclusive bounds of length or value."""
+    """Return which raw values need no pydantic: their kind, and inclusive bounds of length or value."""
     while schema.get("type") in ("default", "nullable"):
         schema = schema["schema"]
     options = {key: value for key, value in schema.items() if key not in ("type", "metadata", "ref", "serialization")}
@@ -415,10 +416,10 @@ def _is_plain(annotation: Any) -> bool:
 
 
 def _is_repeatable(dependant: Dependant) -> bool:
-    """Whether solving this dependency again, with its result cached, could do nothing that is seen.
+    """Whether solving this dependency again, with its result cached, has no effect.
 
-    FastAPI solves the parameters and sub-dependencies of a cached dependency again at each appearance. That
-    shows where one of them is not cached or runs code of the user's (validators, default factories).
+    FastAPI solves the parameters and sub-dependencies of a cached dependency again at each appearance. That has an
+    effect where one of them is not cached or runs code of the user (validators, default factories).
     """
     fields = [field for place in PLACES for field in dependant.params_of(place)]
     return (
@@ -439,10 +440,10 @@ def refuse_body(fields: list[ModelField], path: str) -> None:
     """Refuse body parameters on a WebSocket route, where no request has a body.
 
     Raises:
-        FastAPIError: a required one, which would reject every client.
+        FastAPIError: a required parameter, which would reject every client.
 
     Warns:
-        UserWarning: one with a default, which is all it can ever have.
+        UserWarning: a parameter with a default, which is always its value.
     """
     for field in fields:
         kind = type(field.field_info).__name__

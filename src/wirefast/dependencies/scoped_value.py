@@ -1,4 +1,4 @@
-"""ScopedValue: a parameter that stands for what a message-scoped dependency gave in the scope of the running task."""
+"""ScopedValue: a parameter with the value of a message-scoped dependency in the scope of the running task."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _ABSENT = object()
 
 
 class ScopedValue:
-    """Stands for a value: its attributes, items, calls, operators, ``with`` and ``for`` are the value's.
+    """A proxy of a value: attributes, items, calls, operators, ``with`` and ``for`` are those of the value.
 
-    Code that looks at the class itself (``type(x) is``, C code) sees this class; ``async with
-    websocket.message_scope() as values`` gives the values themselves.
+    Code that checks the class itself (``type(x) is``, C code) gets this class; ``async with websocket.message_scope()
+    as values`` gives the values themselves.
     """
 
     __slots__ = ("__name", "__current")
@@ -59,7 +59,7 @@ def value_of(scoped: ScopedValue) -> Any:
     """Return the value itself.
 
     Raises:
-        RuntimeError: the running task is in no scope, or in one that is over.
+        RuntimeError: the running task is in no scope, or in a scope that has ended.
     """
     value = _value_or_absent(scoped)
     if value is _ABSENT:
@@ -77,7 +77,7 @@ def _forward(name: str, function: Callable[..., Any]) -> None:
 
 
 def _special(name: str) -> Callable[..., Any]:
-    """Call a special method as the interpreter does: the one of the class."""
+    """Call a special method as the interpreter does: that of the class."""
     return lambda value, *arguments: getattr(type(value), name)(value, *arguments)
 
 

@@ -1,4 +1,4 @@
-"""What an annotation says about where its value comes from: scalar, sequence, model, file.
+"""The shape of an annotation, which decides where its value comes from: scalar, sequence, model, file.
 
 Pydantic decides what is valid; these predicates decide only the *place* (query or body, one value or
 several), and they agree with FastAPI's ``_compat`` on every annotation.
@@ -28,8 +28,8 @@ def is_subclass(annotation: Any, classes: type[Any] | tuple[type[Any], ...]) -> 
     """``issubclass`` that answers False for annotations that are no class (``list[int]``, ``int | None``).
 
     Args:
-        annotation: anything that stands for a type.
-        classes: one, or a tuple of which one is enough.
+        annotation: any annotation.
+        classes: a class, or a tuple of classes.
     """
     try:
         return isinstance(annotation, type) and issubclass(annotation, classes)
@@ -138,7 +138,7 @@ def model_of(annotation: Any) -> type[BaseModel] | None:
 
 
 def is_pydantic_v1(annotation: Any) -> bool:
-    """Whether a ``pydantic.v1`` model stands in the annotation; those are refused."""
+    """Whether the annotation has a ``pydantic.v1`` model, which is refused."""
     if is_subclass(annotation, BaseModel) or not hasattr(annotation, "__module__"):
         return False
     if isinstance(annotation, type) and any(

@@ -62,13 +62,13 @@ _read_file_bytes = read_upload
 
 @dataclass
 class SolvedDependency:
-    """What solving gave: the endpoint's arguments, or the errors for the client.
+    """The result of solving: the endpoint's arguments, or the errors for the client.
 
     Attributes:
         values: arguments by name; empty when there are errors.
         errors: one mapping each, as pydantic has them.
-        background_tasks: what was added to a ``BackgroundTasks`` parameter, or what was given, or None.
-        response: what a ``Response`` parameter was given; without a status and length where nothing set them.
+        background_tasks: the tasks of a ``BackgroundTasks`` parameter, or the given ones, or None.
+        response: the response of a ``Response`` parameter; without a status and length where no code set them.
         dependency_cache: the result of each dependency, by its callable, OAuth scopes and scope.
     """
 
@@ -94,15 +94,15 @@ async def solve_dependencies(
     """Solve a Dependant for a connection, outside of a route. FastAPI's function of this name.
 
     Args:
-        request: the connection; its attributes are read (``headers``, ``query_params``), so it may be a message of a
-            broker that looks like a request.
+        request: the connection, or another object with its attributes (``headers``, ``query_params``), such as a
+            message of a broker.
         dependant: from ``get_dependant``.
         body: parsed JSON, ``FormData``, bytes of another type. Default: none.
-        background_tasks: what a ``BackgroundTasks`` parameter gets. Default: new ones.
-        response: what a ``Response`` parameter gets. Default: a new one.
+        background_tasks: the value of a ``BackgroundTasks`` parameter. Default: new tasks.
+        response: the value of a ``Response`` parameter. Default: a new one.
         dependency_overrides_provider: an object with ``dependency_overrides``, or None.
-        dependency_cache: results that need not be made again, such as those of an earlier call.
-        async_exit_stack: leaves the generators that were entered.
+        dependency_cache: known results, such as those of an earlier call.
+        async_exit_stack: ends the generators that were entered.
         embed_body_fields: see ``get_endpoint_dependant``.
     """
     http = isinstance(request, Request)
@@ -148,7 +148,7 @@ async def solve_dependencies(
 def request_params_to_args(
     fields: Sequence[ModelField], received: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[Any]]:
-    """Return the values of parameters of one place, and the errors. FastAPI's function; routes use their plan instead.
+    """Return the values of parameters of one place, and the errors. FastAPI's function; our routes use their plan.
 
     Args:
         fields: the parameters.
@@ -182,8 +182,8 @@ async def request_body_to_args(
     """Return the values of body fields from parsed JSON or a form, and the errors.
 
     Args:
-        body_fields: what is declared.
-        received_body: what came.
+        body_fields: the declared fields.
+        received_body: the parsed body.
         embed_body_fields: whether the body is an object with a key for each field.
     """
     return await BodyFields(body_fields, embed_body_fields)(received_body)

@@ -1,6 +1,6 @@
 """The files of Swagger UI and ReDoc, from an installed package (extra ``docs-assets``), so that pages work offline.
 
-``wirefast run`` asks for them by an environment variable, which its workers inherit; set it for other servers.
+``wirefast run`` sets an environment variable for them, which its workers inherit; set it yourself for other servers.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from pathlib import Path
 
 __all__ = ["VARIABLE", "find_assets", "wants_assets"]
 
-#: Set to 1: serve the files of the package if it is there. Anything else: the pages name FastAPI's CDN addresses.
+#: With the value 1 the files of the package are served, if it is installed. Otherwise the pages use FastAPI's CDN
+#: addresses.
 VARIABLE = "WIREFAST_DOCS_ASSETS"
 
 _SIDECAR = "static/drf_spectacular_sidecar"
-#: Where packages keep the files that pages need. The first that is installed is used; none of them is imported.
+#: The packages with the files of the pages, and their folders. The first installed package is used, without an import.
 PACKAGES: Mapping[str, Mapping[str, str]] = {
     "fastapi_offline": {
         "swagger-ui-bundle.js": "static/swagger-ui-bundle.js",
@@ -34,7 +35,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
 
 
 def wants_assets() -> bool:
-    """Return whether this process is to serve the files itself."""
+    """Return whether this process serves the files itself."""
     return os.environ.get(VARIABLE) == "1"
 
 

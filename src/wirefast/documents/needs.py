@@ -1,4 +1,4 @@
-"""What one operation takes besides its body: its own parameters and those of its dependencies, and its security."""
+"""The needs of one operation beside its body: its parameters, those of its dependencies, and its security."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLACES = ("path", "query", "header", "cookie")
 
 @dataclass
 class Needs:
-    """The parameters of one operation by place, and its security schemes with the scopes that each is asked for."""
+    """The parameters of one operation by place, and its security schemes with the required scopes of each."""
 
     parameters: dict[str, list[ModelField]] = field(default_factory=lambda: {place: [] for place in PLACES})
     security: list[tuple[Any, list[str]]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Needs:
     def of(cls, root: Dependant) -> Needs:
         """Walk the tree below ``root``, each dependency once, in the order of its declaration."""
         needs = cls()
-        seen: list[Any] = []  # no set: a callable need not be hashable
+        seen: list[Any] = []  # a list, since a callable need not be hashable
         waiting: list[tuple[Dependant, list[str]]] = [(root, [])]
         while waiting:
             dependant, inherited = waiting.pop()
@@ -50,11 +50,11 @@ class Needs:
         return needs
 
     def fields(self) -> list[ModelField]:
-        """Every parameter, those in groups one by one."""
+        """Every parameter, and each member of a group."""
         return [field for group in self.parameters.values() for parent in group for field in _members(parent)]
 
     def sent(self) -> Iterator[tuple[str, str, ModelField, bool]]:
-        """Yield what a client sends besides a body: the place, the name, the field, whether it is required."""
+        """Yield each parameter of a client: the place, the name, the field, whether it is required."""
         for place, group in self.parameters.items():
             for parent in group:
                 for member in _members(parent):
@@ -86,7 +86,7 @@ class Needs:
 
 
 def _members(parent: ModelField) -> tuple[ModelField, ...]:
-    """Return the fields of a model that stands for a whole group; else the field itself."""
+    """Return the fields of a model for a whole group; otherwise the field itself."""
     model = parameter_model(parent)
     return (parent,) if model is None else model_fields(model)
 
@@ -99,7 +99,7 @@ def _names(place: str, parent: ModelField, member: ModelField) -> tuple[str, str
 
 
 def _is_optional(parent: ModelField) -> bool:
-    """Tell whether it is ``Group | None = None``: without the group none of its members is required."""
+    """Return whether a group is ``Group | None = None``, so that none of its members is required."""
     model = parameter_model(parent)
     return model is not None and parent.field_info.annotation is not model and not parent.field_info.is_required()
 
@@ -122,7 +122,7 @@ def _describe(place: str, parent: ModelField, member: ModelField, schemas: Schem
 
 
 def add_examples(described: dict[str, Any], info: Any) -> None:
-    """Put the examples of a declaration into the object that describes it.
+    """Add the examples of a declaration to the object that describes it.
 
     Args:
         described: a Parameter or Media Type object.

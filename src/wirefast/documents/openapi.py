@@ -1,4 +1,4 @@
-"""The OpenAPI document of a set of routes, equal to the one that FastAPI makes of them."""
+"""The OpenAPI document of a set of routes, equal to FastAPI's."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def make_document(
 
     Args:
         info: the Info object.
-        openapi_version: what the document calls its version of OpenAPI.
-        routes: those whose operations become ``paths``; included routers are walked, others passed over.
+        openapi_version: the version of OpenAPI in the document.
+        routes: the routes; their operations become ``paths``, included routers are walked, other routes are ignored.
         webhooks: the same, for ``webhooks``.
-        tags, servers, external_docs: put into the document as they are.
+        tags, servers, external_docs: parts of the document, unchanged.
         separate_input_output_schemas: whether a model may have one schema as input and one as output.
         websockets: whether each socket becomes a GET operation that answers 101.
 
     Raises:
-        pydantic.ValidationError: what was passed on (``openapi_extra``, ``responses``, ``servers``, ...) is no OpenAPI.
+        pydantic.ValidationError: a given value (``openapi_extra``, ``responses``, ``servers``, ...) is no OpenAPI.
     """
     operations, hooks = _described(routes), _described(webhooks)
     sockets = described_sockets(routes) if websockets else []
@@ -62,7 +62,7 @@ def make_document(
         servers=servers, components=components, webhooks=webhook_paths, tags=tags, externalDocs=external_docs
     )
     document = OpenAPI.model_validate({"openapi": openapi_version, "info": info, "paths": paths, **parts})
-    # pydantic leaves out the fields that are None, but not what is None in a value of any type, such as an example.
+    # pydantic leaves out fields that are None, but not None inside of a value of any type, such as an example.
     encoded: dict[str, Any] = _without_none(document.model_dump(mode="json", by_alias=True, exclude_none=True))
     return encoded
 
@@ -78,18 +78,18 @@ def _without_none(value: Any) -> Any:
 
 
 def fields_of_routes(routes: Routes) -> list[ModelField]:
-    """Every field that a document of the routes has a schema for: bodies, responses, parameters, callbacks' too."""
+    """Every field with a schema in the document: bodies, responses, parameters, also those of callbacks."""
     return _fields(_described(routes))
 
 
 def _described(routes: Routes) -> list[tuple[Any, Needs]]:
-    """Return the HTTP operations among routes, as they are under their includes, with what each needs."""
+    """Return the HTTP operations among routes, under their includes, with the needs of each."""
     found = map(_operation, (context.effective for context in iter_route_contexts(routes)))
     return [(route, Needs.of(route.dependant)) for route in found if route is not None]
 
 
 def _operation(route: Any) -> APIRoute | None:
-    """Return a route as an operation; FastAPI's own as one of ours. None for what is no operation."""
+    """Return a route as an operation; FastAPI's route as one of ours. None for a route that is no operation."""
     if isinstance(route, APIRoute):
         return route
     return APIRoute.adopted(route) if isinstance(route, Route) and hasattr(route, "dependant") else None

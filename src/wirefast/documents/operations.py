@@ -1,4 +1,4 @@
-"""From one route to its Path Item: an Operation object for each of its methods."""
+"""Make the Path Item of a route: an Operation object for each of its methods."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ validation_error_response_definition: dict[str, Any] = {
     },
 }
 
-#: What a range of statuses means; the descriptions of responses that have none of their own.
+#: The meaning of each range of statuses, for responses without a description of their own.
 status_code_ranges = {
     "1XX": "Information",
     "2XX": "Success",
@@ -74,14 +74,14 @@ EVENT_SCHEMA: dict[str, Any] = {
 
 
 class PathWriter:
-    """Writes the paths of one document, and collects what they refer to.
+    """Writes the paths of one document, and collects the components of their references.
 
     Args:
         schemas: of every field of the routes that will be written.
-        operation_ids: those taken already; a second operation of one id is a warning.
+        operation_ids: the used ids; a second operation of one id is a warning.
 
     Attributes:
-        security_schemes, definitions: what the paths written so far need among the components.
+        security_schemes, definitions: the components that the written paths refer to.
     """
 
     def __init__(self, schemas: Schemas, operation_ids: set[str] | None = None) -> None:
@@ -91,11 +91,11 @@ class PathWriter:
         self.definitions: dict[str, Any] = {}
 
     def path_item(self, route: Any, needs: Needs | None = None) -> dict[str, Any]:
-        """Return the Operation objects of a route by method, none for a route that is to stay out of the document.
+        """Return the Operation objects of a route by method, none for a route outside of the document.
 
         Args:
             route: an `APIRoute`, or a ``RouteContext`` of one.
-            needs: of the route, where they are known already.
+            needs: the needs of the route, where they are known already.
         """
         if route.methods is None:
             raise AssertionError("A route in a document needs its methods")
@@ -184,7 +184,7 @@ class PathWriter:
         field: ModelField | None,
         media_type: str | None,
     ) -> None:
-        """Merge one of a route's ``responses`` into what is there under its status."""
+        """Merge one of a route's ``responses`` into the response of its status."""
         key = str(code).upper()
         described = responses.setdefault("default" if key == "DEFAULT" else key, {})
         added = copy.deepcopy(declared)
@@ -199,11 +199,11 @@ class PathWriter:
 
 
 def operation_metadata(route: Any, operation_ids: set[str]) -> dict[str, Any]:
-    """Return what an Operation object says of itself: tags, summary, description, id, deprecation.
+    """Return the description in an Operation object: tags, summary, description, id, deprecation.
 
     Args:
         route: an `APIRoute`.
-        operation_ids: those taken already; the route's is added.
+        operation_ids: the used ids, to which the route's is added.
     """
     metadata: dict[str, Any] = {"tags": route.tags} if route.tags else {}
     metadata["summary"] = summary_of(route)
@@ -223,7 +223,7 @@ def operation_metadata(route: Any, operation_ids: set[str]) -> dict[str, Any]:
 
 
 def summary_of(route: Any) -> str:
-    """Return the summary that a route was given, or its name in words."""
+    """Return the given summary of a route, or its name in words."""
     summary: str = route.summary or route.name.replace("_", " ").title()
     return summary
 
@@ -240,7 +240,7 @@ def request_body(field: ModelField, schemas: Schemas) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _default_status(response_class: type[Response]) -> str:
-    """Return the status that a response class gives itself, which its constructor has as a default."""
+    """Return the status of a response class, which is a default of its constructor."""
     parameter = inspect.signature(response_class.__init__).parameters.get("status_code")
     return str(parameter.default) if parameter is not None and isinstance(parameter.default, int) else "200"
 

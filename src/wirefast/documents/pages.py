@@ -1,7 +1,8 @@
-"""The pages that show a document: Swagger UI, ReDoc, and where OAuth 2 returns to. FastAPI: ``fastapi.openapi.docs``.
+"""The pages that show a document: Swagger UI, ReDoc, and the redirect page of OAuth 2. FastAPI:
+``fastapi.openapi.docs``.
 
-Each page is one HTML file with a script inside, as FastAPI's are. The parts are here by themselves too, because a
-strict Content-Security-Policy refuses scripts inside pages: ``documents.serving`` then serves script and page apart.
+Each page is one HTML file with a script inside, as in FastAPI. The parts are also separate functions, because a strict
+Content-Security-Policy refuses scripts inside of pages: ``documents.serving`` then serves script and page apart.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _REDOC = "https://cdn.jsdelivr.net/npm/redoc@2/bundles/redoc.standalone.js"
 _FAVICON = "https://fastapi.tiangolo.com/img/favicon.png"
 _FONTS = "https://fonts.googleapis.com/css?family=Montserrat:300,400,700|Roboto:300,400,700"
 
-#: What Swagger UI is configured with; ``swagger_ui_parameters`` are put over it.
+#: The default options of Swagger UI; ``swagger_ui_parameters`` override them.
 swagger_ui_default_parameters: dict[str, Any] = {
     "dom_id": "#swagger-ui",
     "layout": "BaseLayout",
@@ -45,12 +46,12 @@ def get_swagger_ui_html(
     """Return the page of Swagger UI, which shows the document and calls its operations.
 
     Args:
-        openapi_url: where the page loads the document from.
+        openapi_url: the address of the document.
         title: of the page.
-        swagger_js_url, swagger_css_url, swagger_favicon_url: where the browser loads these from. Default: public CDNs.
+        swagger_js_url, swagger_css_url, swagger_favicon_url: the addresses of these files. Default: public CDNs.
         oauth2_redirect_url: the path that authorization servers send a browser back to; None for none.
-        init_oauth: what Swagger UI's ``initOAuth`` takes, such as ``clientId``.
-        swagger_ui_parameters: options of Swagger UI, over `swagger_ui_default_parameters`.
+        init_oauth: the options of Swagger UI's ``initOAuth``, such as ``clientId``.
+        swagger_ui_parameters: options of Swagger UI, which override `swagger_ui_default_parameters`.
     """
     script = swagger_script(openapi_url, oauth2_redirect_url, init_oauth, swagger_ui_parameters)
     return swagger_page(title, swagger_js_url, swagger_css_url, swagger_favicon_url, f"<script>\n{script}</script>")
@@ -77,7 +78,7 @@ def get_redoc_html(
 
 
 def get_swagger_ui_oauth2_redirect_html() -> HTMLResponse:
-    """Return the page that an authorization server redirects to: it hands the answer to Swagger UI and closes."""
+    """Return the page that an authorization server redirects to: it gives the answer to Swagger UI and closes."""
     return oauth2_redirect_page(f"<script>\n{OAUTH2_REDIRECT_SCRIPT}</script>")
 
 
@@ -85,8 +86,8 @@ def get_swagger_ui_oauth2_redirect_html() -> HTMLResponse:
 
 REDOC_STYLE = "body { margin: 0; padding: 0; }"
 
-#: Swagger UI's contract: the page that opened this one holds the request in ``swaggerUIRedirectOauth2`` and takes the
-#: answer by its callbacks. An answer comes after ``?``, that of the implicit flow after ``#`` (RFC 6749, 4.1.2, 4.2.2).
+#: Swagger UI's interface: the page that opened this one holds the request in ``swaggerUIRedirectOauth2``, whose
+#: callbacks take the answer. An answer follows ``?``, that of the implicit flow ``#`` (RFC 6749, 4.1.2, 4.2.2).
 OAUTH2_REDIRECT_SCRIPT = """\
 "use strict";
 const request = window.opener.swaggerUIRedirectOauth2;
@@ -141,7 +142,7 @@ def swagger_page(title: str, js_url: str, css_url: str, favicon_url: str, start:
 
 
 def redoc_page(openapi_url: str, title: str, js_url: str, favicon_url: str, style: str) -> HTMLResponse:
-    """Return the HTML around ReDoc; ``style`` is what brings fonts and `REDOC_STYLE`, the others are what they say."""
+    """Return the HTML around ReDoc; ``style`` is the HTML of the fonts and of `REDOC_STYLE`."""
     body = (
         "<noscript>ReDoc needs JavaScript to show this documentation.</noscript>\n"
         f'<redoc spec-url="{html.escape(openapi_url)}"></redoc>\n{script_element(js_url)}'
@@ -150,12 +151,12 @@ def redoc_page(openapi_url: str, title: str, js_url: str, favicon_url: str, styl
 
 
 def oauth2_redirect_page(script: str) -> HTMLResponse:
-    """Return the HTML around `OAUTH2_REDIRECT_SCRIPT`; ``script`` is the element that has or names it."""
+    """Return the HTML around `OAUTH2_REDIRECT_SCRIPT`; ``script`` is the element with the script or its address."""
     return _page("Swagger UI: OAuth2 Redirect", "", script)
 
 
 def with_link(page: HTMLResponse, url: str, text: str) -> HTMLResponse:
-    """Return a page with a link above what it shows.
+    """Return a page with a link above its content.
 
     Args:
         page: one of this module.
@@ -198,7 +199,7 @@ def _page(title: str, head: str, body: str) -> HTMLResponse:
 
 
 def _json(value: Any) -> str:
-    """JSON that may stand in a script element: nothing in it ends the element or begins a comment."""
+    """JSON for a script element: it cannot end the element or begin a comment."""
     return json.dumps(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

@@ -1,7 +1,7 @@
-"""The JSON Schemas of all fields in one document. pydantic makes them; here is decided which ones it is asked for.
+"""The JSON Schemas of all fields in one document. pydantic makes them; this module decides which.
 
-All fields go to pydantic in one call, because only then it can name the models: two of one name get their modules'
-names too, and a model that differs as input and as output becomes ``Item-Input`` and ``Item-Output``.
+pydantic gets all fields in one call, because only then it can name the models: the names of two models of one name
+    contain their modules, and a model that differs as input and as output becomes ``Item-Input`` and ``Item-Output``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Generator(GenerateJsonSchema):
 
 
 class Schemas:
-    """The schema of each field, to be put where the field is described.
+    """The schema of each field, for the places that describe the field.
 
     Args:
         of_fields: from field and mode to JSON Schema.
@@ -56,8 +56,8 @@ class Schemas:
         """Return a copy of the field's schema, with a title unless it is a reference.
 
         Args:
-            field: one of those the schemas were made for.
-            alias: what the title is made of. Default: the field's alias in its mode.
+            field: a field of the document.
+            alias: the title is made of it. Default: the field's alias in its mode.
         """
         schema = self._of_fields[field, _mode(field, self._separate)].copy()
         if "$ref" not in schema:
@@ -72,7 +72,7 @@ def make_schemas(fields: Sequence[ModelField], separate: bool = True) -> tuple[F
     """Return the schema of each field, and those of the models that they refer to, by name.
 
     Args:
-        fields: everything that the document describes.
+        fields: all fields of the document.
         separate: see `Schemas`.
     """
     inputs: list[tuple[Any, Mode, CoreSchema]] = [
@@ -81,7 +81,7 @@ def make_schemas(fields: Sequence[ModelField], separate: bool = True) -> tuple[F
     given = {id(field.field_info.annotation) for field in fields}
     modes: tuple[Mode, Mode] = ("validation", "serialization")
     for mode in modes:
-        # A model below another has a schema of its own even where the outer schema does not mention it.
+        # A model below another one has a schema of its own even where the outer schema does not refer to it.
         for model in models_within(field.field_info.annotation for field in fields if field.mode == mode):
             if id(model) not in given:
                 effective: Mode = mode if separate or _computes(model, set()) else "validation"
@@ -89,7 +89,7 @@ def make_schemas(fields: Sequence[ModelField], separate: bool = True) -> tuple[F
     of_fields, definitions = _Generator(ref_template=REF_TEMPLATE).generate_definitions(inputs)
     named: dict[str, dict[str, Any]] = {str(name): definition for name, definition in definitions.items()}
     for definition in named.values():
-        if "description" in definition:  # a form feed ends what is meant for the public
+        if "description" in definition:  # a form feed ends the public part
             definition["description"] = definition["description"].split("\f")[0]
     return of_fields, named
 
@@ -112,13 +112,17 @@ def models_within(annotations: Iterable[Any]) -> list[type[BaseModel] | type[Enu
 
 
 def _mode(field: ModelField, separate: bool) -> Mode:
-    """One schema for both directions is that of input, which lacks computed fields: a field with such keeps its own."""
+    """Return the mode of a field's schema.
+
+    A schema for both directions is that of input, which has no computed fields, so a field with computed fields keeps
+    its own mode.
+    """
     return field.mode if separate or _has_computed_fields(field) else "validation"
 
 
 def _has_computed_fields(field: ModelField) -> bool:
     core: Any = field.type_adapter.core_schema
-    if core.get("schema", {}).get("computed_fields"):  # also of a dataclass
+    if core.get("schema", {}).get("computed_fields"):  # a dataclass may have them too
         return True
     return _computes(field.field_info.annotation, set())
 

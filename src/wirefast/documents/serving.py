@@ -1,6 +1,6 @@
 """The routes of an application's document: the document itself, the pages that show it, and the files of the pages.
 
-Nothing of a document is made, and none of the modules that make it is loaded, before one of these is asked for.
+The document is made, and the modules that make it are loaded, at the first request of one of these routes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from wirefast.routes.inclusion import iter_route_contexts
 
 __all__ = ["MAX_ROOT_PATHS", "add_routes"]
 
-#: A served document is kept as bytes for this many root paths, as a proxy in front may choose them.
+#: The bytes of a document are kept for so many root paths, which a proxy may choose.
 MAX_ROOT_PATHS = 4
 
 
 def add_routes(app: Any) -> None:
-    """Add the routes of the document and its pages to an `App`, as far as their addresses are set."""
+    """Add the routes of the document and its pages to an `App`, where their paths are set."""
     if not app.openapi_url:
         return
     served = _Served(app)
@@ -46,19 +46,20 @@ def add_routes(app: Any) -> None:
 
 
 class _Served:
-    """The endpoints. With ``files`` every page works offline, and no script or style stands inside a page."""
+    """The endpoints. With ``files`` every page works offline, and no page has a script or style inside."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
         self.files: dict[str, Path] | None = None
         self.place = (app.docs_url or app.redoc_url or "").rstrip("/") + "/docs-assets"
-        # The document that was served last, and its bytes by root path.
+        # The last served document, and its bytes by root path.
         self._document: dict[str, Any] | None = None
         self._bytes: dict[str, bytes] = {}
 
     async def document(self, request: Request) -> Response:
         app = self.app
-        # Making a large document takes a second, in which sockets want to be served; a replaced function is the user's.
+        # A large document takes a second, so a thread makes it while the loop serves sockets. A replaced function of
+        # the user runs in the loop.
         replaced = "openapi" in vars(app) or app.has_document()
         document = app.openapi() if replaced else await run_in_threadpool(app.openapi)
         return Response(
@@ -124,7 +125,7 @@ class _Served:
         return pages.with_link(page, _root_path(request) + path, "Sockets")
 
     async def file(self, request: Request) -> Response:
-        """One of the package's files, or of those that a page without files has inside."""
+        """Serve a file of the package, or a script or style that a page otherwise has inside."""
         if self.files is None:
             raise AssertionError
         name = request.path_params["file"]
@@ -153,9 +154,9 @@ class _Served:
 
 
 def _replaced(name: str) -> Any:
-    """Return what a program put into ``applications`` in place of a function of a page, None where it did not.
+    """Return a program's replacement of a page's function in ``applications``; None without one.
 
-    Programs do so to have the pages load their files from elsewhere.
+    Programs replace these functions so that the pages load their files from elsewhere.
     """
     found = getattr(sys.modules["wirefast.applications"], name)
     return None if found is getattr(pages, name) else found

@@ -1,4 +1,4 @@
-"""Sockets in an OpenAPI document, which has no word for them: each as the GET request of its handshake.
+"""Sockets in an OpenAPI document, which has no sockets: each is the GET request of its handshake.
 
 Gateways and client generators find paths, parameters and security there. wirefast only; off unless asked for.
 """
@@ -22,7 +22,7 @@ __all__ = ["DescribedSocket", "described_sockets", "shown_routes"]
 
 @dataclass
 class DescribedSocket:
-    """One WebSocket route, as it is under its includes, and what its handshake needs."""
+    """One WebSocket route under its includes, and the needs of its handshake."""
 
     route: APIWebSocketRoute
     needs: Needs
@@ -51,7 +51,7 @@ class DescribedSocket:
 
 
 def described_sockets(routes: Iterable[Any]) -> list[DescribedSocket]:
-    """Return the sockets among ``routes`` that have a signature of ours, but those of routers that are to stay out."""
+    """Return the sockets of wirefast's among ``routes``, without those of routers outside of documents."""
     return [
         DescribedSocket(route, Needs.of(route.dependant))
         for route in shown_routes(routes)
@@ -60,7 +60,7 @@ def described_sockets(routes: Iterable[Any]) -> list[DescribedSocket]:
 
 
 def shown_routes(routes: Iterable[Any]) -> Iterator[Any]:
-    """Routes as they are under their includes, without those of routers that stay out of documents."""
+    """Routes under their includes, without those of routers outside of documents."""
     for route in routes:
         if not hasattr(route, "effective_candidates"):
             yield getattr(route, "effective", route)

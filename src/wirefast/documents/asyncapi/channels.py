@@ -1,4 +1,4 @@
-"""One socket in the document: its Channel object, and the Operation objects that go over the channel."""
+"""One socket in the document: its Channel object, and the Operation objects of the channel."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _OF_CONVERTORS: tuple[tuple[Any, dict[str, Any]], ...] = (
 
 @dataclass
 class Socket:
-    """One WebSocket route, as it is under its includes.
+    """One WebSocket route under its includes.
 
     Attributes:
         route: an ``APIWebSocketRoute``, or a plain one of Starlette's.
-        described: what it says of itself.
-        needs: what its handshake takes.
-        operations: what goes over it.
+        described: its description.
+        needs: the parameters and security of its handshake.
+        operations: its operations.
         name: its key among the channels.
     """
 
@@ -48,12 +48,12 @@ class Socket:
 
     @property
     def summary(self) -> str:
-        """A few words: those given, or the route's name in words."""
+        """The given summary, or the route's name in words."""
         return self.described.summary or str(self.route.name).replace("_", " ").strip().title()
 
     @property
     def description(self) -> str:
-        """The text given, or the docstring of the endpoint or of ``on_connect``."""
+        """The given description, or the docstring of the endpoint or of ``on_connect``."""
         if self.described.description:
             return self.described.description
         handlers = getattr(self.route, "handlers", ())
@@ -62,7 +62,7 @@ class Socket:
 
 
 def public_doc(call: Any) -> str:
-    """Return the docstring of a function of the user's, up to a form feed."""
+    """Return the docstring of a function of the user, up to a form feed."""
     text = call.__doc__ if inspect.isroutine(call) or inspect.isclass(call) else getattr(type(call), "__doc__", "")
     return inspect.cleandoc(text or "").split("\f")[0].strip()
 
@@ -73,7 +73,7 @@ def write_socket(
     """Return the Channel object of a socket, and its Operation objects by suffix.
 
     Args:
-        socket: what is described.
+        socket: the described socket.
         payloads: writes its messages.
         schemas: of the parameters of all sockets.
         security: of the document; schemes that the socket needs are added.
@@ -132,7 +132,7 @@ class _Writer:
         if id(tagged) not in self._keys:
             name, message = self.payloads.message(tagged, self.socket.operations.tag, operation.suffix)
             if not any(one.answers for one in self.socket.operations.found):
-                message.pop("correlationId", None)  # nothing reads a ``ref``
+                message.pop("correlationId", None)  # no handler reads a ``ref``
             self._keys[id(tagged)] = self._add(name, message)
         return self._to(self._keys[id(tagged)])
 
@@ -181,7 +181,7 @@ def _path_parameters(socket: Socket, parameters: list[dict[str, Any]]) -> dict[s
 
 
 def _binding(parameters: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the WebSockets channel binding 0.1.0: query and headers. It has no word for cookies but the header's."""
+    """Return the WebSockets channel binding 0.1.0: query and headers. Cookies are described as their header."""
     groups = {place: _object([item for item in parameters if item["in"] == place]) for place in ("query", "header")}
     cookies = _object([item for item in parameters if item["in"] == "cookie"])
     headers: dict[str, Any] = groups["header"]
@@ -216,7 +216,7 @@ def _object(parameters: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def channel_name(path: str, taken: Collection[str]) -> str:
-    """Return the key of a channel that was given none: its path in words, with a number where that is taken."""
+    """Return the key of a channel without a given one: its path in words, with a number where that is taken."""
     name = re.sub(r"[^A-Za-z0-9]+", "_", path).strip("_") or "root"
     key, number = name, 1
     while key in taken:

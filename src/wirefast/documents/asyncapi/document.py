@@ -37,10 +37,10 @@ def make_asyncapi(
 
     Args:
         info: OpenAPI's Info object.
-        routes: those whose sockets become channels; included routers are walked, others passed over.
+        routes: the routes; their sockets become channels, included routers are walked, other routes are ignored.
         tags, external_docs: of the document.
-        servers: OpenAPI's Server objects; those with an address that is not absolute are left out, as AsyncAPI's
-            servers have a host.
+        servers: OpenAPI's Server objects; those without an absolute address are left out, since AsyncAPI's servers have
+            a host.
     """
     sockets = _sockets(routes)
     fields = [field for socket in sockets for field in socket.needs.fields()]
@@ -69,7 +69,7 @@ def make_asyncapi(
 
 
 def _sockets(routes: Iterable[Any]) -> list[Socket]:
-    """Return the WebSocket routes that are to be shown; of two with one path, both."""
+    """Return the WebSocket routes of the document, including several with one path."""
     shown: list[tuple[Any, Described, Needs]] = []
     for route in shown_routes(routes):
         if isinstance(route, APIWebSocketRoute):
@@ -78,12 +78,12 @@ def _sockets(routes: Iterable[Any]) -> list[Socket]:
                 shown.append((route, route.described, Needs.of(route.dependant)))
         elif isinstance(route, WebSocketRoute):
             shown.append((route, Described(), Needs()))
-    # Names that were given come first, so that those made of paths do not take them.
+    # Given names come first, so that names made of paths do not take them.
     names = {_key(described.operation_id) for _, described, _ in shown if described.operation_id}
     used: set[str] = set()
     found = []
     for route, described, needs in shown:
-        # A router that is included twice gives its names twice.
+        # A router that is included twice has its names twice.
         given = _key(described.operation_id) if described.operation_id else ""
         name = given if given and given not in used else channel_name(given or route.path_format, names | used)
         used.add(name)
@@ -92,7 +92,7 @@ def _sockets(routes: Iterable[Any]) -> list[Socket]:
 
 
 def _key(name: str) -> str:
-    """Return a name that a reference may have in it."""
+    """Return a name that a reference may contain."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)
 
 
@@ -108,7 +108,8 @@ def _operation_name(socket: Socket, suffix: str, taken: dict[str, Any]) -> str:
 
 
 def _named(channels: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
-    """Return the models that the channels need, those below them too; a copied payload needs no original."""
+    """Return the models that the channels refer to, with the models below them, without those that only a copy
+    replaces."""
     found: set[str] = set()
     waiting: list[Any] = [channels]
     while waiting:

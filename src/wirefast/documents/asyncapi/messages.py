@@ -1,4 +1,4 @@
-"""Which messages go over a socket: the types that its route declares, in each direction, and the operations."""
+"""The messages of a socket: the types that its route declares, in each direction, and the operations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TaggedType:
 
     Attributes:
         type: the type, with its direction.
-        tags: the values of the tag, where the type does not say them itself.
+        tags: the values of the tag, where the type does not have them itself.
     """
 
     type: MessageType
@@ -37,12 +37,12 @@ class Operation:
     """One operation of a socket.
 
     Attributes:
-        action: ``"receive"`` or ``"send"``, as the application sees it.
-        suffix: what is added to the channel's name.
+        action: ``"receive"`` or ``"send"``, from the view of the application.
+        suffix: the end of the name, after the channel's name.
         handler: the function, where one has declared it.
         messages: their types; none for any.
         replies: the types of the answers.
-        answers: whether there may be errors as answers.
+        answers: whether errors may answer.
     """
 
     action: str
@@ -57,8 +57,8 @@ class Operations:
     """The operations of one route.
 
     Args:
-        route: a WebSocket route, as it is under its includes.
-        described: what the route says of itself.
+        route: a WebSocket route under its includes.
+        described: the description of the route.
     """
 
     def __init__(self, route: Any, described: Described) -> None:

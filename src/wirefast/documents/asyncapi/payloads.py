@@ -1,4 +1,4 @@
-"""Message objects: the payload of each type of message, and the error that answers what went wrong."""
+"""Message objects: the payload of each type of message, and the error message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wirefast.documents.asyncapi.writing import PLAIN, narrowed
 
 __all__ = ["REF_CORRELATION", "REF_SCHEMA", "Payloads"]
 
-#: What a client may put into a message as ``ref``, and finds in the answer.
+#: The ``ref`` that a client may put into a message, and that the answer repeats.
 REF_SCHEMA: dict[str, Any] = {
     "title": "Ref",
     "description": "Put into a message, it comes back in each answer to the message.",
@@ -22,7 +22,7 @@ REF_CORRELATION: dict[str, Any] = {
     "description": "A client may put `ref` into any message: each answer and error to it carries it.",
     "location": "$message.payload#/ref",
 }
-#: What the names of models end with that are not alike in all messages.
+#: The ends of the names of models that differ between messages.
 _DIRECTION = re.compile(r"(-(Input|Output|ByName|NoNull|NoDefaults))+$")
 _CODES = {
     "invalid": "the message is not valid; `errors` says where",
@@ -82,7 +82,8 @@ class Payloads:
         return name, message
 
     def _payload(self, found: dict[str, Any], model: dict[str, Any], tagged: TaggedType, tag: str | None) -> Any:
-        """Return the reference to a model, or a copy with what the socket adds: the tag, the ``ref`` of closed ones."""
+        """Return the reference to a model, or a copy with the additions of the socket: the tag, and ``ref`` for closed
+        models."""
         written = narrowed(model, tagged.type.annotation, tagged.type.writing, self.definitions)
         is_object = written.get("type") == "object"
         closed = is_object and written.get("additionalProperties") is False

@@ -1,6 +1,6 @@
-"""The JSON Schemas of one AsyncAPI document, in the dialect that AsyncAPI reads: draft 7.
+"""The JSON Schemas of one AsyncAPI document, in AsyncAPI's dialect, draft 7.
 
-All types go to pydantic in one call, because only then it can name the models; see ``documents.schemas``.
+pydantic gets all types in one call, because only then it can name the models; see ``documents.schemas``.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ REF_TEMPLATE = "#/components/schemas/{model}"
 
 
 class MessageType:
-    """A type of messages, and the direction that they go.
+    """A type of messages, and their direction.
 
     Args:
         annotation: the type.
         mode: ``"validation"`` for what the application receives, ``"serialization"`` for what it sends.
-        writing: how it is written.
+        writing: the options of its writer.
     """
 
     def __init__(self, annotation: Any, mode: Mode, writing: Writing = PLAIN) -> None:
@@ -38,7 +38,7 @@ class MessageType:
         self.writing = writing
 
     def core_schema(self) -> CoreSchema:
-        """pydantic's schema; that of any value where the type has none."""
+        """pydantic's schema of the type; the schema of any value where pydantic has none."""
         try:
             adapter: TypeAdapter[Any] = TypeAdapter(self.annotation)
             if not adapter.pydantic_complete:
@@ -49,7 +49,7 @@ class MessageType:
 
 
 class _Generator(GenerateJsonSchema):
-    """pydantic's generator. What is written has its defaults, so that a reader can rely on them.
+    """pydantic's generator. Members with defaults are required in written messages, since they are always present.
 
     Args:
         writing: how the types are written.
@@ -90,7 +90,7 @@ def make_schemas(
             inputs += [(field, field.mode, field.type_adapter.core_schema) for field in dict.fromkeys(fields)]
         found, named = _Generator(writing).generate_definitions(inputs)
         for definition in named.values():
-            if "description" in definition:  # a form feed ends what is meant for the public
+            if "description" in definition:  # a form feed ends the public part
                 definition["description"] = definition["description"].split("\f")[0]
         of_writing = {f"{name}{suffix}": draft7(value) for name, value in named.items()}
         for key, value in found.items():
@@ -104,7 +104,7 @@ def make_schemas(
 
 
 def definition_name(schema: Mapping[str, Any]) -> str | None:
-    """Return the name of the model that a schema only refers to; None for another schema."""
+    """Return the name of the model where a schema is only a reference; None for another schema."""
     reference = schema.get("$ref")
     return reference.rpartition("/")[2] if isinstance(reference, str) and len(schema) == 1 else None
 
@@ -112,12 +112,12 @@ def definition_name(schema: Mapping[str, Any]) -> str | None:
 _MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
 _ONE = ("items", "additionalProperties", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames")
-#: Keywords of newer drafts, and OpenAPI's, for which draft 7 has no word; a validator needs none of them.
+#: Keywords of newer drafts and of OpenAPI that draft 7 does not have; a validator needs none of them.
 _UNKNOWN = ("discriminator", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$dynamicAnchor")
 
 
 def _is_json(value: Any) -> bool:
-    """Return whether JSON can say it: it has no word for infinity, which may be a default or a bound."""
+    """Return whether JSON has the value. JSON has no infinity, which may be a default or a bound."""
     if isinstance(value, (str, float)):
         return isinstance(value, str) or isfinite(value)
     if isinstance(value, dict):
@@ -126,7 +126,7 @@ def _is_json(value: Any) -> bool:
 
 
 def draft7(schema: Any) -> Any:
-    """Return a JSON Schema of draft 2020-12, as pydantic writes it, in the words of draft 7."""
+    """Return pydantic's JSON Schema of draft 2020-12 as one of draft 7."""
     if not isinstance(schema, dict):
         return schema
     made: dict[str, Any] = {}
@@ -147,6 +147,6 @@ def draft7(schema: Any) -> Any:
         made["items"] = made.pop("prefixItems")
     if "dependentRequired" in made:
         made["dependencies"] = made.pop("dependentRequired")
-    if "$ref" in made and len(made) > 1:  # in draft 7 what stands beside a reference has no meaning
+    if "$ref" in made and len(made) > 1:  # draft 7 ignores keywords beside a reference
         made["allOf"] = [{"$ref": made.pop("$ref")}, *made.get("allOf", ())]
     return made

@@ -1,4 +1,4 @@
-"""Security schemes in AsyncAPI's words, which differ from OpenAPI's."""
+"""AsyncAPI's form of security schemes, which differs from OpenAPI's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Security:
         self.schemes: dict[str, Any] = {}
 
     def required(self, needs: Needs) -> list[dict[str, Any]]:
-        """Return what an operation has as ``security``: references, or the scheme itself where scopes are asked for."""
+        """Return the ``security`` of an operation: references, or the scheme itself where scopes are required."""
         by_name: dict[str, list[str]] = {}
         for scheme, scopes in needs.security:
             name = _key(scheme.scheme_name)
@@ -38,7 +38,7 @@ class Security:
 
 
 def _key(name: str) -> str:
-    """Return a name that may be a key among the components."""
+    """Return a valid key of the components."""
     return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in name)
 
 
@@ -57,7 +57,7 @@ def _scheme(scheme: Any) -> dict[str, Any]:
     made = {"type": "http", "scheme": model["scheme"], **described}
     if model.get("bearerFormat") and model["scheme"].lower() == "bearer":
         made.update(scheme="bearer", bearerFormat=model["bearerFormat"])
-    # Where else than in a header the token may stand: browsers cannot set headers of a handshake.
+    # The other places of the token beside a header: browsers cannot set headers of a handshake.
     if sources := getattr(scheme, "sources", None):
         made["x-sources"] = list(sources)
         for place in ("cookie", "query"):
@@ -78,7 +78,7 @@ def _oauth2(model: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
     urls = [value for flow in flows.values() for value in flow.values() if isinstance(value, str)]
     if flows and all(map(_is_absolute, urls)):
         return {"type": "oauth2", "flows": flows, **described}
-    # AsyncAPI wants absolute addresses, and the application does not know its own.
+    # AsyncAPI requires absolute addresses, and the application does not know its own.
     return _bearer(described, "OAuth 2" + (f", token from {', '.join(urls)}" if urls else "")) | {"x-flows": flows}
 
 

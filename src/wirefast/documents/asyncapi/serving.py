@@ -1,6 +1,6 @@
 """The routes of the AsyncAPI document and of its page.
 
-Nothing of a document is made, and none of the modules that make it is loaded, before one of these is asked for.
+The document is made, and the modules that make it are loaded, at the first request of one of these routes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 
 
 def add_socket_routes(app: Any) -> None:
-    """Add the routes of the document and its page to an `App`, as far as their addresses are set."""
+    """Add the routes of the document and its page to an `App`, where their paths are set."""
     if not app.asyncapi_url:
         return
     served = _Served(app)
@@ -33,7 +33,7 @@ def add_socket_routes(app: Any) -> None:
         app.router.add_route(path, endpoint, name=name, include_in_schema=False)
 
 
-#: The console runs nothing but its own files, speaks to its own server alone, and is in no frame of another page.
+#: The console runs only its own files, connects only to its own server, and no page may frame it.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -52,31 +52,33 @@ def _console() -> Any:
 
 
 class _Served:
-    """The endpoints of the document, which is kept as bytes, and of the console."""
+    """The endpoints of the document, whose bytes are kept, and of the console."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
         self.place = (app.asyncapi_docs_url or "").rstrip("/") + "/console"
-        # The document that was served last, and its bytes.
+        # The last served document, and its bytes.
         self._document: dict[str, Any] | None = None
         self._bytes = b""
 
     async def document(self, request: Request) -> Response:
         app = self.app
-        # Making a large document takes a second, in which sockets want to be served; a replaced function is the user's.
+        # A large document takes a second, so a thread makes it while the loop serves sockets. A replaced function of
+        # the user runs in the loop.
         replaced = "asyncapi" in vars(app) or app.has_asyncapi()
         document = app.asyncapi() if replaced else await run_in_threadpool(app.asyncapi)
         if document is not self._document:
             self._document, self._bytes = document, bytes(JSONResponse(document).body)
         body = self._bytes
         if app.root_path_in_servers and not document.get("servers"):
-            # Between the first brace and the rest, so that no client can fill a cache by its Host header.
+            # The server is put behind the first brace of the kept bytes: a cache for each Host header could be filled
+            # by clients.
             if server := _server_of(request):
                 body = b'{"servers":' + bytes(JSONResponse({"this": server}).body) + b"," + body[1:]
         return Response(body, media_type="application/json")
 
     async def page(self, request: Request) -> Response:
-        """Serve the console, which loads everything else."""
+        """Serve the page of the console, which loads the other files."""
         root = request.scope.get("root_path", "").rstrip("/")
         place = html.escape(root + self.place)
         return HTMLResponse(

@@ -1,4 +1,4 @@
-"""How replies are written by the options ``response_model_...``, and what their schemas say of it."""
+"""The options ``response_model_...`` of replies, and their effect on the schemas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Writing(NamedTuple):
     Attributes:
         by_alias: members have their aliases, not the names of the fields.
         without_null: members that are None are left out, at every depth.
-        without_defaults: so are those that have their defaults, or were not set.
+        without_defaults: members that have their defaults, or were not set, are left out.
         include, exclude: the fields that are written, and those that are not, as pydantic takes them.
     """
 
@@ -28,17 +28,17 @@ class Writing(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """What the names of models get that are written so: they differ from those that are written as they are."""
+        """The end of the names of models that are written with these options."""
         words = {"ByName": not self.by_alias, "NoNull": self.without_null, "NoDefaults": self.without_defaults}
         return "".join(f"-{word}" for word, used in words.items() if used)
 
 
-#: How replies are written without options.
+#: The writing of replies without options.
 PLAIN = Writing()
 
 
 def writing_of(options: Mapping[str, Any]) -> Writing:
-    """Return what a handler's options ask for.
+    """Return the writing of a handler's options.
 
     Args:
         options: of pydantic's serializer, those that were given.
@@ -53,11 +53,11 @@ def writing_of(options: Mapping[str, Any]) -> Writing:
 
 
 def without_null(schema: Any, definitions: Mapping[str, Any]) -> Any:
-    """Return a schema whose members are there only where they are not null.
+    """Return a schema whose members are absent where they would be null.
 
     Args:
         schema: draft 7.
-        definitions: what its references lead to, by name.
+        definitions: the schemas of references, by name.
     """
     if isinstance(schema, list):
         return [without_null(item, definitions) for item in schema]
@@ -92,7 +92,7 @@ def _takes_null(schema: Any, definitions: Mapping[str, Any], depth: int) -> bool
 
 
 def _stripped(schema: Any) -> Any:
-    """Return a member's schema without null among its types; None where nothing else is left."""
+    """Return a member's schema without null among its types; None where no other type is left."""
     if not isinstance(schema, dict) or schema.get("type") == "null":
         return None if isinstance(schema, dict) else schema
     made = {key: value for key, value in schema.items() if key != "default" or value is not None}
@@ -109,13 +109,13 @@ def _stripped(schema: Any) -> Any:
 
 
 def narrowed(schema: dict[str, Any], annotation: Any, writing: Writing, definitions: Mapping[str, Any]) -> Any:
-    """Return the schema of a model with the members alone that are written.
+    """Return the schema of a model with only the written members.
 
     Args:
-        schema: of an object; that of anything else, whose items may be left out, becomes that of any value.
+        schema: of an object; the schema of another type, whose items may be left out, becomes that of any value.
         annotation: its type.
         writing: the options.
-        definitions: what references lead to, by name.
+        definitions: the schemas of references by name.
     """
     if writing.include is None and writing.exclude is None:
         return schema
@@ -139,7 +139,7 @@ def narrowed(schema: dict[str, Any], annotation: Any, writing: Writing, definiti
 
 
 def _of_field(given: Any, field: str, without: bool) -> Any:
-    """Return what an option says of a field: True, False, or the option for what is in it."""
+    """Return the value of an option for a field: True, False, or the option for its members."""
     if given is None:
         return without
     if not isinstance(given, Mapping):
@@ -157,7 +157,7 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _fields(annotation: Any) -> dict[str, str]:
-    """Return the fields of a model by the names that they are written with."""
+    """Return the fields of a model by their written names."""
     if not _is_model(annotation):
         return {}
     found = {info.serialization_alias or name: name for name, info in annotation.model_fields.items()}

@@ -1,1 +1,1 @@
-"""What in a document breaks the clients of an older one: ``schemas`` compares types, ``documents`` what uses them."""
+"""Find the changes of a document that break clients: ``schemas`` compares types, ``documents`` the operations."""

@@ -1,4 +1,4 @@
-"""What in an OpenAPI or AsyncAPI document breaks the clients of an older one."""
+"""Find the changes of an OpenAPI or AsyncAPI document that break the clients of an older one."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Document = Mapping[str, Any]
 
 
 class IncomparableDocuments(ValueError):
-    """The documents are of different kinds, or of none that is known."""
+    """The documents are of different kinds, or of an unknown kind."""
 
 
 def find_breaks(old: Document, new: Document) -> list[str]:
-    """Return what breaks existing clients, a sentence each; none where they may stay as they are.
+    """Return the changes that break existing clients, one sentence each; none where all clients keep working.
 
     Args:
-        old: what clients were made for.
-        new: what is served now.
+        old: the document that the clients were made for.
+        new: the document that is served now.
 
     Raises:
         IncomparableDocuments: one is OpenAPI and the other AsyncAPI, or either is neither.
@@ -94,7 +94,7 @@ def _parameters(document: Document, operation: Document) -> dict[tuple[str, str]
 
 
 def _security(where: str, old: Any, new: Any) -> Iterator[str]:
-    """Yield that credentials are asked for that a client does not send."""
+    """Yield changes that require credentials that a client does not send."""
     if new and not old:
         yield f"{where}: credentials are required now"
     elif new and not any(one in new for one in old) and {} not in new:
@@ -151,7 +151,7 @@ def _channels(document: Document) -> dict[str, tuple[str, Any]]:
 
 @dataclass
 class _Messages:
-    """The messages that a client cannot tell apart before it reads them: those of one tag, those without."""
+    """The messages that a client cannot tell apart before it reads them: those of one tag, and those without a tag."""
 
     names: list[str]
     schemas: list[Any]
@@ -166,7 +166,8 @@ class _Messages:
 
 
 class _Traffic:
-    """The messages of a channel as the application sees the directions; what models are called is not on the wire."""
+    """The messages of a channel, by the application's directions. The names of models are not on the wire, so they may
+    differ."""
 
     def __init__(self, document: Document, name: str) -> None:
         self.document = document
@@ -188,7 +189,7 @@ class _Traffic:
                 self.replies.setdefault(kind, set()).update(replies)
 
     def _add(self, found: dict[str, _Messages], part: Document) -> set[str]:
-        """Put the messages that are referred to under each of their tags, or else of their media types."""
+        """Sort the referenced messages by their tags, or by their media types without a tag."""
         kinds: set[str] = set()
         for reference in part.get("messages", ()):
             message = follow(self.document, reference["$ref"])

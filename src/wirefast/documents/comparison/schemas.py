@@ -1,4 +1,4 @@
-"""Whether every value of one JSON Schema is one of another, and if not, where and why."""
+"""Check whether every value of one JSON Schema is valid by another, and if not, where and why."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 __all__ = ["Comparison", "Direction"]
 
-#: ``"in"``: what clients send; what was valid has to stay valid. ``"out"``: what clients get; what is sent now has to
-#: be what they know.
+#: ``"in"``: clients send the messages, so old messages must be valid by the new schema. ``"out"``: clients get the
+#: messages, so new messages must be valid by the old schema.
 Direction = Literal["in", "out"]
 
 _LOWER = {"minimum": 0, "exclusiveMinimum": 0, "minLength": 0, "minItems": 0, "minProperties": 0}
@@ -18,7 +18,7 @@ _WORDS = {
     "in": {"type": "takes {new} now, and took {old}", "bound": "has another {key}: {new} in place of {old}"},
     "out": {"type": "may be {new} now, and was {old}", "bound": "has another {key}: {new} in place of {old}"},
 }
-#: Deeper than this, schemas count as equal.
+#: Schemas below this depth count as equal.
 DEEPEST = 60
 
 
@@ -26,7 +26,7 @@ class Comparison:
     """Compares schemas of two documents.
 
     Args:
-        old, new: the documents, into which references lead.
+        old, new: the documents with the schemas of references.
     """
 
     def __init__(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -35,10 +35,10 @@ class Comparison:
         self._seen: set[tuple[str, str, str]] = set()
 
     def breaks(self, where: str, old: Any, new: Any, direction: Direction) -> Iterator[str]:
-        """Yield what breaks clients, a sentence each.
+        """Yield the changes that break clients, one sentence each.
 
         Args:
-            where: what the schema is of, for the sentences.
+            where: the name of the schema's place, for the sentences.
             old, new: the schemas.
             direction: of the messages.
         """
@@ -75,7 +75,7 @@ class Comparison:
         yield from self._objects(where, old, new, way, depth)
 
     def _again(self, old: Any, new: Any, where: str) -> bool:
-        """Return whether these two models are compared already, further out."""
+        """Return whether an outer call compares these two models already."""
         if not isinstance(old, dict) or not isinstance(new, dict) or "$ref" not in old or "$ref" not in new:
             return False
         key = (str(old["$ref"]), str(new["$ref"]), "")
@@ -99,7 +99,7 @@ class Comparison:
                 if not found[-1]:
                     break
             else:
-                # Of the choices, the one that differs least says most.
+                # Of the choices, report the one with the fewest differences.
                 near = min(found, key=len)
                 alone = len(choices) == 1 or _named(one) in map(_named, choices)
                 yield from near if alone and near else [f"{where} {_said(way, 'type', old, new)}"]
@@ -115,7 +115,7 @@ class Comparison:
         elif isinstance(before, dict) and isinstance(after, dict):
             yield from self._compare(f"{where}[]", before, after, way, depth + 1)
         elif isinstance(after if way == "in" else before, dict) and isinstance(before if way == "in" else after, list):
-            # Items one by one are all to be what the other's items are.
+            # Each single item must be valid by the other's items.
             for index, one in enumerate(before if way == "in" else after):
                 pair = (one, after) if way == "in" else (before, one)
                 yield from self._compare(f"{where}[{index}]", *pair, way, depth + 1)
@@ -144,14 +144,14 @@ class Comparison:
         if isinstance(others, dict) and isinstance(now, dict):
             yield from self._compare(f"{where}.*", others, now, way, depth + 1)
             return
-        # A map became an object of any members, or the other way round.
+        # A map became an object of any members, or the reverse.
         inner, outer, named = (others, now, before) if way == "in" else (now, others, after)
         if (isinstance(outer, dict) and not named) or (isinstance(inner, dict) and outer is False):
             yield f"{where} has other members: {_in_words(_free(now))} in place of {_in_words(_free(others))}"
 
 
 def _free(others: Any) -> Any:
-    """Return the schema of members that have no name in it."""
+    """Return the schema of members without a declared name."""
     return True if others is None else others
 
 
@@ -173,7 +173,7 @@ def _bounds(where: str, inner: Any, outer: Any, old: Any, new: Any, way: Directi
 
 
 def _fits(value: Any, schema: Any) -> bool:
-    """Return whether a value of the right type keeps within bounds."""
+    """Return whether a value of the right type is within the bounds."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     size = len(value) if isinstance(value, str) else 0
     return not (
@@ -190,7 +190,7 @@ def tags_of(document: Mapping[str, Any], schema: Any, tag: str) -> list[Any]:
     """Return the values that a member may have, where the schema lists them.
 
     Args:
-        document: what references lead into.
+        document: the document with the schemas of references.
         schema: of an object.
         tag: the member.
     """
@@ -213,7 +213,7 @@ def _whole(document: Mapping[str, Any], schema: Any) -> Any:
 
 
 def follow(document: Mapping[str, Any], reference: str) -> Any:
-    """Return what a reference leads to; any value for one that leads nowhere."""
+    """Return the schema of a reference; that of any value for an unknown reference."""
     value: Any = document
     for part in reference.removeprefix("#/").split("/"):
         value = value.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(value, dict) else None

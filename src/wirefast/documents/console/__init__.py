@@ -1,6 +1,6 @@
-"""The files of the console, the page that shows an AsyncAPI document and speaks to its sockets.
+"""The files of the console, the page that shows an AsyncAPI document and connects to its sockets.
 
-Plain modules and a style sheet, as they are served; nothing is built. ``page.js`` begins, ``channel.js`` shows a
-socket, ``connection.js`` speaks, ``schemas.js`` reads JSON Schemas, ``snippets.js`` writes programs, ``elements.js``
+The modules and the style sheet are served unchanged, without a build. ``page.js`` is the start, ``channel.js`` shows a
+socket, ``connection.js`` connects, ``schemas.js`` reads JSON Schemas, ``snippets.js`` writes programs, ``elements.js``
 makes elements.
 """
