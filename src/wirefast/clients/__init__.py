@@ -1,4 +1,4 @@
-"""Clients that are generated from an AsyncAPI document: ``reading`` has what the languages share, each has a module.
+"""Clients that are generated from an AsyncAPI document. ``reading`` reads the document for all languages.
 
 ``typescript`` writes types around ``runtime.ts``; ``python`` writes models around ``runtime.py``.
 """

@@ -1,4 +1,4 @@
-"""A Python client in one module: the models of an AsyncAPI document, and the runtime that is the same for all."""
+"""Write a Python client as one module: the models of an AsyncAPI document, and a runtime that every client has."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def make_python(document: Mapping[str, Any]) -> str:
         document: AsyncAPI 3, as `App.asyncapi` makes it.
 
     Raises:
-        UnreadableDocument: it is something else.
+        UnreadableDocument: the document is no AsyncAPI 3.
     """
     reading = read(document, TAKEN)
     title, version = (part.replace('"', "'").replace("\\", "/") for part in (reading.title, reading.version))
@@ -130,7 +130,7 @@ def _class(channel: Channel, types: Types) -> str:
 
 
 def _type_arguments(messages: list[Message]) -> str:
-    """Return a union that is too long for a line, as formatters break it."""
+    """Return a union that is too long for a line, with the line breaks of formatters."""
     found = _union(messages)
     whole = f"        {found}"
     return whole if len(whole) < WIDTH else "        " + found.replace(" | ", "\n        | ")
@@ -185,7 +185,7 @@ def _specs(channels: list[Channel]) -> str:
 
 
 def _subscript(name: str, items: list[str], indent: str) -> str:
-    """Return ``name[items]``, on a line for each where they are long."""
+    """Return ``name[items]``; long items are on a line each."""
     line = f"{name}[{', '.join(items)}]"
     if len(line) < 90:
         return line
@@ -255,7 +255,7 @@ _OPTIONS = frozenset(
 
 
 def _named_arguments(channel: Channel) -> dict[str, tuple[str, str]]:
-    """Return the place and the name of each parameter by the keyword for it, which no other has."""
+    """Return the place and the name of each parameter by its keyword; each keyword is unique."""
     found: dict[str, tuple[str, str]] = {}
     for place, names in (("path", channel.params), ("query", channel.query)):
         for name in names:
@@ -269,7 +269,7 @@ def _named_arguments(channel: Channel) -> dict[str, tuple[str, str]]:
 
 
 def _arguments(channel: Channel, types: Types, bare: bool = False) -> Iterable[tuple[str, str]]:
-    """Yield each keyword and its annotation, those that are required first."""
+    """Yield each keyword and its annotation, required ones first."""
     optional = []
     for argument, (place, name) in _named_arguments(channel).items():
         kind = types.of((channel.params if place == "path" else channel.query)[name])

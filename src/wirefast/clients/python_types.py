@@ -16,7 +16,7 @@ __all__ = ["Types"]
 
 _SIMPLE = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 _FORMATS = {"date-time": "_datetime.datetime", "date": "_datetime.date", "uuid": "_uuid.UUID"}
-#: The bounds that a client checks too; patterns are left to the server, whose expressions may be another kind.
+#: The bounds that a client checks too. Only the server checks patterns: its regular expressions may be of another kind.
 _BOUNDS = {
     "minimum": "ge",
     "exclusiveMinimum": "gt",
@@ -42,7 +42,7 @@ class Types:
     """The models of one module.
 
     Args:
-        models: a JSON Schema for each name; references lead to ``#/models/NAME``.
+        models: a JSON Schema for each name; references have the form ``#/models/NAME``.
     """
 
     def __init__(self, models: Mapping[str, Any]) -> None:
@@ -57,7 +57,7 @@ class Types:
             self._alias(name, ())
 
     def text(self) -> str:
-        """Return the classes, the names of other types, and what completes them."""
+        """Return the classes, the names of other types, and the lines that complete them."""
         aliases = "\n".join(f"{name} = {text}" for name, text in self._aliases.items())
         rebuilt = "\n".join(
             [
@@ -76,7 +76,7 @@ class Types:
 
         Args:
             schema: JSON Schema.
-            place: the name of a model for an object that has none.
+            place: the name of the model of an object without a name.
         """
         if not isinstance(schema, dict) or not schema:
             return "Any"
@@ -129,7 +129,7 @@ class Types:
         return f"dict[str, {self.of(others if isinstance(others, dict) else {}, place + 'Value')}]"
 
     def _alias(self, name: str, above: tuple[str, ...]) -> None:
-        """Write a type that is no model, those that it names first; one that names itself is any value."""
+        """Write a type that is no model, after the types that it names. A type that names itself is any value."""
         schema = self.models[name]
         if name in self._aliases or _is_model(schema):
             return
@@ -200,9 +200,9 @@ def _is_model(schema: Any) -> bool:
 
 
 def _identifiers(members: Iterable[str], models: Mapping[str, Any]) -> dict[str, str]:
-    """Return the attribute for each member, which no other has."""
+    """Return a unique attribute for each member."""
     found: dict[str, str] = {}
-    # A member whose name can stay keeps it, whatever comes before.
+    # A member whose name is valid keeps it, whatever the earlier members are.
     for name in sorted(members, key=lambda name: _identifier(name, models) != name):
         attribute = _identifier(name, models)
         while attribute in found.values():
@@ -212,7 +212,7 @@ def _identifiers(members: Iterable[str], models: Mapping[str, Any]) -> dict[str,
 
 
 def _identifier(name: str, models: Mapping[str, Any]) -> str:
-    """Return the attribute for a member: its name, unless Python or pydantic have that."""
+    """Return the attribute for a member: its name, unless Python or pydantic use that name."""
     found = re.sub(r"\W", "_", name, flags=re.ASCII)
     found = found.lstrip("_") or "member"
     if found[0].isdigit():

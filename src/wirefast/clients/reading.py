@@ -1,4 +1,4 @@
-"""What a client has to know of an AsyncAPI document: the sockets, and the types by the names they get in a program."""
+"""Read an AsyncAPI document for a generated client: the sockets, and the types with their names in the program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Channel", "Message", "Names", "Reading", "UnreadableDocument", "quot
 
 
 class UnreadableDocument(ValueError):
-    """The document is not what a client can be made of; the text says why."""
+    """No client can be made of the document. ``str()`` is the reason."""
 
 
 @dataclass
@@ -19,9 +19,9 @@ class Message:
     """One message of a socket.
 
     Attributes:
-        name: of its type in the program; None for one of any type.
+        name: the name of its type in the program; None for a message of any type.
         content: its media type.
-        tags: the values of its tag, none where it has none.
+        tags: the values of its tag; empty for a message without a tag.
         schema: the payload.
     """
 
@@ -36,15 +36,16 @@ class Channel:
     """One socket.
 
     Attributes:
-        name, address, title, description: as the document has them.
-        tag: the name of the member that tells messages apart, empty where there is none.
-        params, query: a JSON Schema for each, by name; those of the query that are required.
-        slashes: the parameters that may have slashes.
-        sends, hears: messages, as the client sees it.
-        replies: for each tag that is sent, the messages that answer it.
-        token: where a browser puts the token: a place, or a parameter of the query.
-        program_token: where a program puts it.
-        kind: the name of its class, where the program has one for each socket.
+        name, address, title, description: as in the document.
+        tag: the name of the member with the tag; empty for messages without tags.
+        params, query: a JSON Schema of each parameter, by name.
+        required: the names of the required parameters of the query.
+        slashes: the parameters that may contain slashes.
+        sends, hears: the messages that the client sends, and those that it receives.
+        replies: for the tag of each sent message, the messages that answer it.
+        token: the place of the token for a browser: a word, or a parameter of the query.
+        program_token: the place of the token for a program.
+        kind: the name of the socket's class, where the program has one for each socket.
     """
 
     name: str
@@ -65,10 +66,10 @@ class Channel:
 
 
 class Names:
-    """Names for a program, each given once.
+    """The unique names of a program.
 
     Args:
-        taken: those that the program has already.
+        taken: the names that the program has already.
     """
 
     def __init__(self, taken: Iterable[str]) -> None:
@@ -76,13 +77,13 @@ class Names:
         self._given: dict[str, str] = {}
 
     def of(self, key: str) -> str:
-        """Return the name of what the document calls ``key``, the same each time."""
+        """Return the program's name for ``key`` of the document; the same name each time."""
         if key not in self._given:
             self._given[key] = self.new(key)
         return self._given[key]
 
     def new(self, key: str) -> str:
-        """Return a name that resembles ``key`` and that nothing has yet."""
+        """Return an unused name that resembles ``key``."""
         words = re.findall(r"[A-Za-z0-9]+", key)
         name = "".join(word[0].upper() + word[1:] for word in words) or "Model"
         name = name if not name[0].isdigit() else f"Model{name}"
@@ -96,12 +97,12 @@ class Names:
 
 @dataclass
 class Reading:
-    """A document as a client reads it.
+    """The parts of a document that a client needs.
 
     Attributes:
         title, version: of the application.
-        channels: those with an address, each address once.
-        models: a JSON Schema for each name of the program; references lead to ``#/models/NAME``.
+        channels: the channels with an address; each address once.
+        models: a JSON Schema for each name of the program; references have the form ``#/models/NAME``.
     """
 
     title: str
@@ -115,10 +116,10 @@ def read(document: Mapping[str, Any], taken: Iterable[str]) -> Reading:
 
     Args:
         document: AsyncAPI 3, as `App.asyncapi` makes it.
-        taken: names that the program has already.
+        taken: the names that the program has already.
 
     Raises:
-        UnreadableDocument: it is something else.
+        UnreadableDocument: the document is no AsyncAPI 3.
     """
     if not str(document.get("asyncapi", "")).startswith("3."):
         raise UnreadableDocument("this is no AsyncAPI 3 document: it has no member `asyncapi` that begins with 3.")
@@ -212,7 +213,7 @@ class _Reader:
         return Message(name, content, tags, schema)
 
     def token(self, security: list[Mapping[str, Any]], before: Any, program: bool = False) -> Any:
-        """Return where the token goes, by the first scheme that says so; browsers cannot set headers."""
+        """Return the place of the token, by the first scheme with one. Browsers cannot set headers."""
         schemes = self.document.get("components", {}).get("securitySchemes", {})
         for item in security:
             scheme = schemes[item["$ref"].rpartition("/")[2]] if "$ref" in item else item
@@ -244,17 +245,18 @@ class _Reader:
 
 
 def without_controls(text: str) -> str:
-    """Return text without control characters other than line breaks, which a source file cannot have everywhere."""
+    """Return text without control characters other than line breaks, as not every place of a source file allows
+    them."""
     return "".join(
         letter for letter in text if letter == "\n" or (letter.isprintable() and letter not in "\u2028\u2029")
     )
 
 
 def quoted(value: Any) -> str:
-    """Return a Python literal, in the quotes that formatters write: double ones, unless single ones escape less."""
+    """Return a Python literal with the quotes of formatters: double quotes, unless single quotes need fewer escapes."""
     if not isinstance(value, str):
         return repr(value)
     mark = "'" if value.count('"') > value.count("'") else '"'
-    # A quote of each kind makes repr() take single ones, and then it escapes those alone.
+    # With a quote of each kind in the text, repr() uses single quotes and escapes only single quotes.
     body = repr(value + "\"'")[1:-4].replace("\\'", "'")
     return mark + body.replace(mark, "\\" + mark) + mark

@@ -1,4 +1,4 @@
-"""A TypeScript client in one file: the types of an AsyncAPI document, and the runtime that is the same for all."""
+"""Write a TypeScript client as one file: the types of an AsyncAPI document, and a runtime that every client has."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make_typescript(document: Mapping[str, Any]) -> str:
         document: AsyncAPI 3, as `App.asyncapi` makes it.
 
     Raises:
-        UnreadableDocument: it is something else.
+        UnreadableDocument: the document is no AsyncAPI 3.
     """
     reading = read(document, TAKEN)
     parts = [_HEAD.format(title=reading.title, version=reading.version)]
@@ -143,7 +143,7 @@ def _object(schema: dict[str, Any], indent: str) -> str:
         return _members(schema, indent)
     if others is False:
         return "Record<string, never>"
-    # No Record, through which a type cannot name itself.
+    # An index signature, since a type cannot name itself inside of Record.
     return f"{{ [key: string]: {type_of(others if isinstance(others, dict) else {}, indent)} }}"
 
 
@@ -166,12 +166,13 @@ def _members(schema: dict[str, Any], indent: str) -> str:
 
 
 def _name(name: str) -> str:
-    # Letters of every alphabet, but not those beyond the first plane, which formatters keep in quotes.
+    # Letters of every alphabet, except those beyond the first plane, which formatters keep in quotes.
     return name if name.replace("$", "_").isidentifier() and max(name) < "\U00010000" else _literal(name)
 
 
 def _literal(value: Any) -> str:
-    """Return a literal; strings in the quotes that formatters write: double ones, unless single ones escape less."""
+    """Return a literal. Strings have the quotes of formatters: double quotes, unless single quotes need fewer
+    escapes."""
     if isinstance(value, (dict, list)):
         return "unknown"
     text = json.dumps(value, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -185,7 +186,7 @@ def _union(types: Iterable[str]) -> str:
     return "unknown" if "unknown" in found else " | ".join(found) or "never"
 
 
-#: What a schema says beside its type, in words.
+#: The bounds of a schema, in words.
 _BOUNDS = {
     "minimum": "at least {}",
     "exclusiveMinimum": "more than {}",

@@ -1,5 +1,6 @@
-"""The local socket of a running service: its workers answer there, and ``wirefast top`` asks.
+"""The local socket of a running service, on which its workers answer the questions of ``wirefast top``.
 
 A service has a private directory (`paths`) with a Unix socket, on which one process listens (`service`): the supervisor
-of the workers, or the only process there is. Workers connect to it (`agent`). All speak lines of JSON (`lines`).
+of the workers, or the only process of the service. Workers connect to it (`agent`). Both sides send lines of JSON
+(`lines`).
 """

@@ -1,4 +1,4 @@
-"""The side of a worker: what it says of itself, and what it does when it is asked to."""
+"""The side of a worker: it answers questions about itself, and executes commands."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from wirefast.rooms.metering import busiest_rooms
 
 __all__ = ["Agent"]
 
-#: How many of the busiest rooms and of the slowest clients are told.
+#: How many of the busiest rooms and of the slowest clients an answer has.
 SHOWN = 20
 
 logger = logging.getLogger("uvicorn.error")
 
 
 class Agent:
-    """What one worker answers.
+    """Answers for one worker.
 
     Args:
         server: the worker's `wirefast.server.serving.Server`.
-        index: its place among the workers.
+        index: the number of the worker.
     """
 
     def __init__(self, server: Any, index: int = 0) -> None:
@@ -44,7 +44,7 @@ class Agent:
         self._running: asyncio.Task[None] | None = None
 
     async def connect(self, path: Path) -> None:
-        """Join the service that listens at a path, where one does."""
+        """Connect to the service at a path, where one listens."""
         try:
             reader, writer = await asyncio.open_unix_connection(str(path), limit=LINE_MAX)
             self.line = Line(reader, writer, self.handle)
@@ -54,7 +54,7 @@ class Agent:
             logger.warning("This worker is not seen by `wirefast top` and metrics: %s", exc)
 
     def read(self) -> Iterator[tuple[str, tuple[str, ...], Any]]:
-        """Give what is measured of the process; a reader of metrics."""
+        """Yield the measures of the process; a reader of metrics."""
         worker = (str(self.index),)
         yield "wirefast_loop_lag_seconds", worker, self.server.lag
         yield "wirefast_loop_busy_ratio", worker, self.server.busy
@@ -64,7 +64,7 @@ class Agent:
             yield "wirefast_limits_hit_total", (limit,), number
 
     async def goodbye(self) -> None:
-        """Leave the service, which keeps what was counted."""
+        """Disconnect from the service, which keeps the counts."""
         if self.line is not None:
             try:
                 await self.line.ask("goodbye", seconds=1.0, snapshot=counters.snapshot())
@@ -75,10 +75,10 @@ class Agent:
             await asyncio.wait({self._running}, timeout=1.0)
 
     async def ask(self, do: str) -> Any:
-        """Ask the service, for all workers.
+        """Ask the service about all workers.
 
         Raises:
-            LineError: it does not answer.
+            LineError: the service does not answer.
         """
         if self.line is None:
             raise LineError("this worker is alone")
@@ -88,7 +88,7 @@ class Agent:
         """Answer the service's question.
 
         Raises:
-            LineError: there is no such question, or its arguments are wrong.
+            LineError: the question is unknown, or its arguments are wrong.
         """
         if do == "snapshot":
             return counters.snapshot()
@@ -138,10 +138,10 @@ class Agent:
         }
 
     def kick(self, user: str, code: Any, reason: Any) -> int:
-        """Close all sockets of a user; how many there were.
+        """Close all sockets of a user. Returns how many there were.
 
         Raises:
-            LineError: the code is none that a close frame may have.
+            LineError: the code is not one that a close frame may carry.
         """
         if not isinstance(code, int):
             raise LineError(f"{code} is not a close code")
@@ -157,7 +157,7 @@ class Agent:
 
 
 def resident_memory() -> int:
-    """Return the bytes of this process that are in memory; the most there were, where the system tells no other."""
+    """Return the resident bytes of this process; their maximum so far where the system has no other number."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):

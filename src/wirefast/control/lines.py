@@ -12,16 +12,16 @@ from typing import Any
 
 __all__ = ["ANSWER_SECONDS", "LINE_MAX", "Line", "LineError", "LineLost"]
 
-#: Bytes of one line: an answer about tens of thousands of sockets fits.
+#: The most bytes of one line; an answer about tens of thousands of sockets fits.
 LINE_MAX = 16 * 1024 * 1024
 #: Seconds for an answer.
 ANSWER_SECONDS = 5.0
-#: Questions of one side that may wait for their answer.
+#: How many questions of one side may wait for their answers.
 PENDING_MAX = 1000
 
 
 class LineError(Exception):
-    """The other side has answered with an error, which is ``str()`` of this."""
+    """The other side has answered with an error. ``str()`` is its text."""
 
 
 class LineLost(LineError):
@@ -32,8 +32,8 @@ class Line:
     """One connection.
 
     Args:
-        reader, writer: its ends.
-        handle: called with a word and the arguments of each question; gives the answer, as JSON can have it.
+        reader, writer: the ends of the connection.
+        handle: called with the word and the arguments of each question; returns the answer, a value with a JSON form.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Line:
         """Ask, and wait for the answer.
 
         Raises:
-            LineLost: there is none in time.
+            LineLost: there is no answer in time.
             LineError: the answer is an error.
         """
         if len(self._pending) >= PENDING_MAX:

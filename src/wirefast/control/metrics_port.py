@@ -1,6 +1,7 @@
-"""``--metrics-port``: a small HTTP server beside the service's, for metrics and probes alone.
+"""``--metrics-port``: a small HTTP server beside that of the service, only for metrics and probes.
 
-It answers ``GET /metrics``, ``/healthz`` and ``/readyz``, one request a connection, also while the service starts.
+It answers ``GET /metrics``, ``/healthz`` and ``/readyz``, one request for each connection, even while the service
+starts.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ class MetricsPort:
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port of the server."""
         if self._server is None:
             raise AssertionError
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._server is not None:
             self._server.close()
 

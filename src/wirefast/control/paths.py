@@ -1,8 +1,8 @@
 """The private directory of a running service, and how others find it.
 
 ``$WIREFAST_RUN_DIR``, else systemd's ``$RUNTIME_DIRECTORY``, else ``$XDG_RUNTIME_DIR``, else the directory for
-temporary files holds one directory for a user, of mode 0700, and in it one for each service, named by its process. Who
-may enter it may see and end sockets: its user and root.
+temporary files holds one directory for each user, of mode 0700. That has one directory for each service, with the
+number of its process as the name. Only the user and root may enter, and so see and close sockets.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["CONTROL", "ROOMS", "RunDirectoryError", "base_directory", "make_run_
 
 #: The sockets in a service's directory.
 CONTROL, ROOMS = "control.sock", "rooms.sock"
-#: What is told to workers by the environment.
+#: The environment variable for workers.
 VARIABLE = "WIREFAST_RUN_DIR"
 #: A path of a Unix socket has at most 107 bytes.
 PATH_MAX = 107
@@ -54,7 +54,7 @@ def make_run_directory() -> Path:
             if other.name.isdecimal() and not _lives(int(other.name)):
                 shutil.rmtree(other, ignore_errors=True)
         made = base / str(os.getpid())
-        shutil.rmtree(made, ignore_errors=True)  # of a process that had this number
+        shutil.rmtree(made, ignore_errors=True)  # left by a process that had this number
         made.mkdir(mode=0o700)
     except OSError as exc:
         raise RunDirectoryError(f"{base} cannot be used: {exc.strerror or exc}") from None

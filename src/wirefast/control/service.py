@@ -1,7 +1,7 @@
-"""The side that listens: it knows the workers of a service, and answers for all of them.
+"""The side that listens: it knows the workers of a service, and answers for all workers.
 
-What workers that ended have counted is kept, so that the counters of a service only grow: the last numbers that were
-read of a worker, in a scrape or when it said goodbye.
+The counts of workers that have ended are kept, so that the counters of a service only grow: the last numbers of a
+    worker, from a scrape or from its end.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from wirefast.metrics.merging import Snapshot, lasting, merged
 
 __all__ = ["Service"]
 
-#: Connections at the same time: workers, and those that look.
+#: The most connections at the same time: of workers, and of commands that ask.
 LINES_MAX = 2048
 #: Seconds that a worker has for an answer.
 WORKER_SECONDS = 3.0
 
 
 class Member:
-    """A worker: its connection, and what was read of it last."""
+    """A worker: its connection, and its last numbers."""
 
     def __init__(self, line: Line | None, agent: Any, index: int, pid: int) -> None:
         self.line = line
@@ -103,12 +103,12 @@ class Service:
         """Answer one question.
 
         Args:
-            do: what is asked for.
+            do: the word of the question.
             arguments: of the question.
-            line: on which it came.
+            line: the connection of the question.
 
         Raises:
-            LineError: there is no such question, or its arguments are wrong.
+            LineError: the question is unknown, or its arguments are wrong.
         """
         if do == "hello" and line is not None:
             self.members[line] = Member(line, None, int(arguments["worker"]), int(arguments["pid"]))
@@ -139,7 +139,7 @@ class Service:
         answers = await self._all("snapshot")
         for member, answer in answers:
             member.last = answer
-        # A worker that did not answer in time counts with what it said last.
+        # A worker that did not answer in time counts with its last numbers.
         snapshots = [member.last for member in self.members.values()]
         total = merged([self.past, *snapshots])
         total["wirefast_workers"] = {"": len(answers)}
@@ -155,12 +155,12 @@ class Service:
         }
 
     async def ready(self) -> bool:
-        """Whether a worker serves and none has a reason to say no."""
+        """Whether a worker serves and all workers are ready."""
         answers = [answer for _, answer in await self._all("ready")]
         return bool(answers) and all(answers)
 
     async def kick(self, arguments: dict[str, Any]) -> int:
-        """Close the sockets of a user; how many there were."""
+        """Close the sockets of a user. Returns how many there were."""
         user = arguments.get("user")
         if not isinstance(user, str) or not user:
             raise LineError("kick takes the name of a user")

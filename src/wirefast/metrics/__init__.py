@@ -1,7 +1,7 @@
-"""Metrics: what a service counts of itself, for Prometheus.
+"""Metrics: the counts of a service, for Prometheus.
 
-``App(metrics="/metrics")`` or ``wirefast run --metrics-port`` turn them on. `counters` is what other modules write,
-`catalogue` the list of all metrics, `exposition` Prometheus's formats.
+``App(metrics="/metrics")`` or ``wirefast run --metrics-port`` turns them on. Other modules write to `counters`.
+`catalogue` is the list of all metrics, `exposition` has Prometheus's formats.
 """
 
 from wirefast.metrics.counters import Counter as Counter

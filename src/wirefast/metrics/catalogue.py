@@ -1,7 +1,7 @@
-"""The list of all metrics: names, kinds, labels and what each says. The formats, the page and the board are made of it.
+"""The list of all metrics: names, kinds, labels and meanings. The formats, the page and the board are made of it.
 
-Names follow Prometheus's rules: seconds and bytes, ``_total`` for counters. No label is a client's to choose: routes
-are the application's, codes are those of the registry with two words for the rest.
+Names follow Prometheus's rules: seconds and bytes, ``_total`` for counters. Clients choose no labels: routes are the
+application's, codes are those of the registry, with two words for all others.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Metric(NamedTuple):
         name: as Prometheus shows it.
         kind: counters are summed over workers and kept when one ends; gauges are those of live workers.
         labels: their names.
-        text: what it says.
+        text: its meaning.
         unit: for the board, as Grafana names it.
         group: of the board.
-        merge: how the numbers of several workers become one gauge.
+        merge: how a gauge is made of the numbers of several workers.
     """
 
     name: str
@@ -146,7 +146,7 @@ METRICS = (
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 
-#: What modules write to, made once: a family for each counter and histogram.
+#: The family of each counter and histogram, made once; modules write to them.
 FAMILIES = {
     metric.name: Family(metric.name, metric.labels, SECONDS if metric.kind == "histogram" else None)
     for metric in METRICS
@@ -155,7 +155,7 @@ FAMILIES = {
 
 
 def code_label(code: int) -> str:
-    """Return a close code as a label: the codes a client may choose freely have one word for all."""
+    """Return a close code as a label: one word stands for all codes that a client may choose freely."""
     if code < 3000:
         return str(code) if code in CODES else "other"
     return "library" if code < 4000 else "private"

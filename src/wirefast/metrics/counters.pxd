@@ -1,10 +1,10 @@
-# Numbers that are written where things happen, as C integers, and read at a scrape.
+# Numbers that modules write as C integers, and that a scrape reads.
 
 from libc.stdint cimport uint64_t
 
 cdef enum:
-    # Series of one metric; what comes after that is counted under "other". Labels are not a client's to choose, so
-    # that only a program with as many routes gets here.
+    # The most series of one metric; more are counted under "other". Clients do not choose labels, so only a program
+    # with so many routes gets here.
     SERIES_MAX = 1000
     BOUNDS_MAX = 24
 
@@ -14,7 +14,7 @@ cdef class Counter:
 
 
 cdef class Histogram:
-    # Upper bounds, and what was observed up to each (not added up), with one more for all above.
+    # The upper bounds, and the count of the values of each bucket (not added up), with one more bucket for all above.
     cdef double bounds[BOUNDS_MAX]
     cdef uint64_t counts[BOUNDS_MAX + 1]
     cdef int size

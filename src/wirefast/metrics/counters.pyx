@@ -1,7 +1,7 @@
-"""Counters and histograms that cost an addition where things happen; a scrape reads them.
+"""Counters and histograms that cost one addition for each event; a scrape reads them.
 
-A leaf: the server, rooms and typed messages write here, and nothing here knows them. What is a state rather than a count (open
-sockets, rooms, unsent bytes) is no counter: a *reader* is asked for it at each scrape.
+The server, rooms and typed messages write here; this module imports none of them. A state (open sockets, rooms, unsent
+bytes) is no counter: each scrape calls a *reader* for it.
 """
 
 cimport cython
@@ -12,7 +12,7 @@ import logging
 
 logger = logging.getLogger("wirefast.metrics")
 
-# name -> Family, and the callables that give gauges.
+# name -> Family, and the callables that return gauges.
 cdef dict families = {}
 cdef list readers = []
 cdef bint on = False
@@ -23,27 +23,27 @@ cdef class Counter:
     """A number that only grows.
 
     Attributes:
-        value: what was counted so far.
+        value: the count so far.
     """
 
     def add(self, uint64_t number=1):
         """Count.
 
         Args:
-            number: how many; not below 0. Default: 1.
+            number: the number to add; not below 0. Default: 1.
         """
         self.value += number
 
 
 @cython.final
 cdef class Histogram:
-    """How often values up to each of some bounds were observed.
+    """Counts the values up to each of some bounds.
 
     Args:
         bounds: ascending, at most 24.
 
     Raises:
-        ValueError: there are none, too many, or they do not ascend.
+        ValueError: no bounds, too many bounds, or bounds that do not ascend.
     """
 
     def __init__(self, bounds):
@@ -91,10 +91,10 @@ cdef class Family:
         families[name] = self
 
     def of(self, *values):
-        """Return the counter or histogram with these label values, which is made where there is none.
+        """Return the counter or histogram with these label values; made at the first use.
 
         Args:
-            values: as many as there are labels. They must not be a client's to choose.
+            values: one for each label. Clients must not be able to choose them.
 
         Raises:
             ValueError: another number of values.
@@ -112,7 +112,7 @@ cdef class Family:
 
 
 def turn_on():
-    """Have the servers of this process count, from the next one that starts."""
+    """Turn counting on, for servers of this process that start later."""
     global on
     on = True
 
@@ -123,16 +123,16 @@ def is_on():
 
 
 def add_reader(reader):
-    """Have a callable asked at each scrape.
+    """Add a callable that each scrape calls.
 
     Args:
-        reader: gives ``(name, label values, number)`` tuples; several of one series are added up. It must not raise.
+        reader: returns ``(name, label values, number)`` tuples; numbers of one series are added up. It must not raise.
     """
     readers.append(reader)
 
 
 def remove_reader(reader):
-    """Ask a callable no more."""
+    """Remove a callable."""
     if reader in readers:
         readers.remove(reader)
 

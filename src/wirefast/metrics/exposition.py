@@ -22,7 +22,7 @@ def render(snapshot: Snapshot, accept: str | None = None) -> tuple[bytes, str]:
 
     Args:
         snapshot: of all its workers.
-        accept: the request's Accept header, by which OpenMetrics or Prometheus's text is chosen.
+        accept: the request's Accept header, which chooses between OpenMetrics and Prometheus's text.
 
     Returns:
         The response's body and its content type.

@@ -14,7 +14,7 @@ Snapshot = dict[str, dict[str, Any]]
 
 
 def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """Return one snapshot of several: counters and histograms added up, gauges as their metric says.
+    """Return one snapshot of several: counters and histograms are added up, gauges are merged as their metric says.
 
     Args:
         snapshots: they are not changed.

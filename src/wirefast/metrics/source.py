@@ -1,4 +1,4 @@
-"""Where the numbers of the whole service come from: this process, or the one that asks all workers."""
+"""The source of the numbers of the whole service: this process, or the process that asks all workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _source: Callable[[], Awaitable[Snapshot]] | None = None
 
 
 def set_source(source: Callable[[], Awaitable[Snapshot]] | None) -> None:
-    """Have the numbers asked of a function from now on; None for this process alone."""
+    """Set the function that returns the numbers; None for those of this process alone."""
     global _source
     _source = source
 

@@ -1,4 +1,4 @@
-"""Closes what an HTTP request opened for itself (uploaded files) after everything else has ended."""
+"""Close what an HTTP request has opened (uploaded files) after everything else has ended."""
 
 from __future__ import annotations
 

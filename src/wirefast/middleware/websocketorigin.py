@@ -1,4 +1,4 @@
-"""Which web pages may open a WebSocket here. wirefast only; neither FastAPI nor Starlette has it."""
+"""The web pages that may open a WebSocket. wirefast only; neither FastAPI nor Starlette has this middleware."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ __all__ = ["WebSocketOriginMiddleware"]
 
 
 class WebSocketOriginMiddleware:
-    """Refuse handshakes of pages from other origins, before the application sees them.
+    """Refuse handshakes of pages from other origins, before the application gets them.
 
     The same as ``App(origins=...)``, for any ASGI application. A page that is not on the list gets HTTP 403 with code
     1008, as from a rejected handshake; requests other than WebSockets pass.
 
     Args:
         app: the application.
-        allow_origins: what ``App(origins=...)`` takes in a list: origins (RFC 6454) such as ``"https://example.org"``,
-            ``"https://*.example.org"``, ``"null"`` for pages without one, ``"*"`` for all that have one, functions.
+        allow_origins: a list as for ``App(origins=...)``: origins (RFC 6454) such as ``"https://example.org"``,
+            ``"https://*.example.org"``, ``"null"`` for pages without an origin, ``"*"`` for all pages with one,
+            functions.
         allow_missing: whether a handshake without an ``Origin`` header passes. True by default: every browser sends
-            it, and other clients, which could send anything, do not act for a user who is logged in elsewhere.
+            the header, and other clients, which can send any header, do not act for a user who is logged in elsewhere.
 
     Raises:
         ValueError: an entry of ``allow_origins`` is no origin.

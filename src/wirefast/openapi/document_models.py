@@ -1,8 +1,8 @@
-"""An OpenAPI 3.1 document as pydantic models; each names the section of the specification it follows.
+"""An OpenAPI 3.1 document as pydantic models; each names its section of the specification.
 
 Unknown fields are kept, so that extensions (``x-...``) survive. Names are OpenAPI's; where one is a Python word or no
-identifier it has a trailing underscore, or none of its ``$``, and the real name as its alias. These models are made
-when a document is wanted, not with every service: use them as ``wirefast.openapi.models``, FastAPI's path.
+identifier it has a trailing underscore, or none of its ``$``, and the real name as its alias. These models are made for
+the first document, not with every service: use them as ``wirefast.openapi.models``, FastAPI's path.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING or importlib.util.find_spec("email_validator"):
 else:
 
     class EmailStr(str):
-        """A stand-in for pydantic's where ``email-validator`` is not installed: any string, with a warning."""
+        """The replacement of pydantic's type without ``email-validator``: any string, with a warning."""
 
         @classmethod
         def _take(cls, value: Any, info: Any = None) -> str:
@@ -49,7 +49,7 @@ else:
 
 
 class Contact(BaseModelWithConfig):
-    """Whom to ask about the API (section 4.8.3)."""
+    """The contact for the API (section 4.8.3)."""
 
     name: str | None = None
     url: AnyUrl | None = None
@@ -65,7 +65,7 @@ class License(BaseModelWithConfig):
 
 
 class Info(BaseModelWithConfig):
-    """Title, version and what else describes the API (section 4.8.2)."""
+    """Title, version and description of the API (section 4.8.2)."""
 
     title: str
     summary: str | None = None
@@ -85,7 +85,7 @@ class ServerVariable(BaseModelWithConfig):
 
 
 class Server(BaseModelWithConfig):
-    """Where the API is served; the URL may be relative and have variables in braces (section 4.8.5)."""
+    """A server of the API; the URL may be relative and have variables in braces (section 4.8.5)."""
 
     url: AnyUrl | str
     description: str | None = None
@@ -100,7 +100,7 @@ class ExternalDocumentation(BaseModelWithConfig):
 
 
 class Tag(BaseModelWithConfig):
-    """What a tag of operations means (section 4.8.22)."""
+    """The meaning of a tag of operations (section 4.8.22)."""
 
     name: str
     description: str | None = None
@@ -117,7 +117,7 @@ class Reference(BaseModel):
 
 
 class Discriminator(BaseModel):
-    """The property that tells which schema of a union is meant (section 4.8.25)."""
+    """The property that chooses the schema of a union (section 4.8.25)."""
 
     propertyName: str
     mapping: dict[str, str] | None = None
@@ -215,7 +215,7 @@ SchemaOrBool = Schema | bool
 
 
 class ParameterInType(Enum):
-    """Where a parameter stands."""
+    """The place of a parameter."""
 
     query = "query"
     header = "header"
@@ -243,7 +243,7 @@ class MediaType(BaseModelWithConfig):
 
 
 class ParameterBase(BaseModelWithConfig):
-    """What parameters and headers have in common (section 4.8.12.2)."""
+    """The common part of parameters and headers (section 4.8.12.2)."""
 
     description: str | None = None
     required: bool | None = None
@@ -269,7 +269,7 @@ class Header(ParameterBase):
 
 
 class RequestBody(BaseModelWithConfig):
-    """What an operation reads, by media type (section 4.8.13)."""
+    """The body of a request, by media type (section 4.8.13)."""
 
     description: str | None = None
     content: dict[str, MediaType]
@@ -288,7 +288,7 @@ class Link(BaseModelWithConfig):
 
 
 class Response(BaseModelWithConfig):
-    """What an operation answers under one status (section 4.8.17)."""
+    """The response of an operation with one status (section 4.8.17)."""
 
     description: str
     headers: dict[str, Header | Reference] | None = None
@@ -335,7 +335,7 @@ class PathItem(BaseModelWithConfig):
 
 
 class Components(BaseModelWithConfig):
-    """What references point to (section 4.8.7)."""
+    """The targets of references (section 4.8.7)."""
 
     schemas: dict[str, Schema | Reference] | None = None
     responses: dict[str, Response | Reference] | None = None

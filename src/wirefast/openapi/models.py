@@ -4,8 +4,8 @@ Each security class keeps one of these as its ``model``. Field names are OpenAPI
 a trailing underscore and the real name as its alias (``type_``, ``in_``). Unknown fields are kept. FastAPI:
 ``fastapi.openapi.models``.
 
-The models of a whole document (``OpenAPI``, ``Operation``, ``Schema``, ...) are here too. They are loaded when one is
-asked for, because a service that serves no document needs none of them.
+The models of a whole document (``OpenAPI``, ``Operation``, ``Schema``, ...) are here too. They are loaded at the first
+use of one, because a service without a document needs none of them.
 """
 
 import importlib
@@ -94,14 +94,14 @@ __all__ = [
 
 
 class BaseModelWithConfig(BaseModel):
-    """A model that keeps the fields it does not know, such as extensions (``x-...``)."""
+    """A model that keeps unknown fields, such as extensions (``x-...``)."""
 
-    # Built when first used: a service of sockets alone may never make a document, and an import builds none.
+    # Built at the first use: a service with only sockets may never make a document, so the import builds no model.
     model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class SecuritySchemeType(Enum):
-    """The kinds of security scheme that OpenAPI knows."""
+    """The kinds of security scheme in OpenAPI."""
 
     apiKey = "apiKey"
     http = "http"
@@ -110,7 +110,7 @@ class SecuritySchemeType(Enum):
 
 
 class SecurityBase(BaseModelWithConfig):
-    """What all schemes have."""
+    """The common part of all schemes."""
 
     type_: SecuritySchemeType = Field(alias="type")
     description: str | None = None
@@ -147,7 +147,7 @@ class HTTPBearer(HTTPBase):
 
 
 class OAuthFlow(BaseModelWithConfig):
-    """What all OAuth 2 flows have; ``scopes`` maps a scope to its description."""
+    """The common part of all OAuth 2 flows; ``scopes`` maps a scope to its description."""
 
     refreshUrl: str | None = None
     scopes: dict[str, str] = {}

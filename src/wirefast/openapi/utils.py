@@ -67,14 +67,14 @@ def get_openapi(
 
     Args:
         title, version, summary, description, terms_of_service, contact, license_info: of the API.
-        openapi_version: what the document calls its version of OpenAPI. Default ``"3.1.0"``, which it is.
+        openapi_version: the version of OpenAPI in the document. Default ``"3.1.0"``, the real version.
         routes: usually ``app.routes``.
         webhooks: usually ``app.webhooks.routes``.
-        tags, servers, external_docs: put into the document as they are.
+        tags, servers, external_docs: parts of the document, unchanged.
         separate_input_output_schemas: whether a model may have one schema as input and one as output. Default True.
 
     Raises:
-        pydantic.ValidationError: what was passed on is no OpenAPI.
+        pydantic.ValidationError: a given value is no OpenAPI.
     """
     described = {
         "summary": summary,

@@ -1,7 +1,7 @@
 """Security schemes as dependencies: each reads credentials from a request or a WebSocket handshake.
 
-They find credentials and refuse connections that have none; whether these are right is for the application to say.
-A scheme and its models are loaded when its name is first asked for, since an application uses one or two of them.
+They find credentials and refuse connections without them; the application decides whether the credentials are right. A
+scheme and its models are loaded when its name is first asked for, since an application uses one or two of them.
 FastAPI: ``fastapi.security``, whose schemes take WebSockets too.
 """
 
@@ -50,7 +50,7 @@ __all__ = [
     "WebSocketBearer",
 ]
 
-#: The module of each scheme, and what it exports here.
+#: The modules of the schemes, each with the names that are exported here.
 _EXPORTS = {
     "api_key": ("APIKeyCookie", "APIKeyHeader", "APIKeyQuery"),
     "base": (),
@@ -72,7 +72,7 @@ _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in nam
 
 
 def __getattr__(name: str) -> Any:
-    """Load the module of a scheme with the first of its names that is asked for, or by its own name."""
+    """Load the module of a scheme at the first use of one of its names, or of its own name."""
     if name in _EXPORTS:
         return importlib.import_module(f"{__name__}.{name}")
     if name not in _MODULE_OF:
@@ -83,5 +83,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Name what may be asked for, loaded or not."""
+    """List all names, of loaded modules and others."""
     return sorted({*globals(), *__all__})

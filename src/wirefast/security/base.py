@@ -1,4 +1,4 @@
-"""What all security schemes share. FastAPI: ``fastapi.security.base``."""
+"""The common part of all security schemes. FastAPI: ``fastapi.security.base``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SecurityBase:
 
     Attributes:
         model: the scheme as OpenAPI describes it.
-        scheme_name: its name there; the name of the class unless given.
+        scheme_name: its name in the document. Default: the name of the class.
         auto_error: refuse a connection without credentials with HTTP 401 (True), or return ``None`` for it.
         is_ambient: whether a browser adds the credentials by itself, so that the ``Origin`` has to be checked.
     """
@@ -26,7 +26,7 @@ class SecurityBase:
     scheme_name: str
     auto_error: bool
 
-    #: Whether a browser adds these credentials by itself, also for a page of another site.
+    #: Whether a browser adds these credentials by itself, even for a page of another site.
     is_ambient: bool = False
 
     #: Sent as ``WWW-Authenticate`` with a refusal (RFC 9110, section 11.6.1).

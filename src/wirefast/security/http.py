@@ -19,14 +19,14 @@ __all__ = ["HTTPAuthorizationCredentials", "HTTPBase", "HTTPBasic", "HTTPBasicCr
 
 
 class HTTPBasicCredentials(BaseModel):
-    """What `HTTPBasic` found. Compare with ``secrets.compare_digest``."""
+    """The credentials that `HTTPBasic` finds. Compare them with ``secrets.compare_digest``."""
 
     username: str
     password: str
 
 
 class HTTPAuthorizationCredentials(BaseModel):
-    """What the other schemes found: the scheme in the client's own case, and the rest of the header."""
+    """The credentials that the other schemes find: the scheme in the client's own case, and the rest of the header."""
 
     scheme: str
     credentials: str

@@ -32,7 +32,7 @@ class OAuth2PasswordRequestForm:
     Args:
         grant_type: ``password``, or None where the client left it out.
         username, password: of the resource owner.
-        scope: the scopes asked for, separated by white space.
+        scope: the requested scopes, separated by white space.
         client_id, client_secret: of the client, where it sends them in the form; else None.
 
     ``scope`` arrives as one string and is split at white space into ``scopes``. ``grant_type`` may be missing; see
@@ -122,15 +122,15 @@ class _BearerToken(OAuth2):
 
 
 class OAuth2PasswordBearer(_BearerToken):
-    """A token got by user name and password (RFC 6749, section 4.3); the result is the token.
+    """A token by user name and password (RFC 6749, section 4.3); the result is the token.
 
     Args:
-        tokenUrl: where clients get one, for documentation.
+        tokenUrl: the URL at which clients get a token, for documentation.
         scheme_name: name in documentation; the name of the class by default.
         scopes: descriptions by scope, for documentation.
         description: for documentation.
         auto_error: refuse with 401 when there is no bearer token (default), or result in ``None``.
-        refreshUrl: where clients renew it, for documentation.
+        refreshUrl: the URL at which clients renew the token, for documentation.
     """
 
     def __init__(
@@ -149,10 +149,10 @@ class OAuth2PasswordBearer(_BearerToken):
 
 
 class OAuth2AuthorizationCodeBearer(_BearerToken):
-    """A token got with an authorization code (RFC 6749, section 4.1); the result is the token.
+    """A token by an authorization code (RFC 6749, section 4.1); the result is the token.
 
     Args:
-        authorizationUrl: where users give their consent, for documentation.
+        authorizationUrl: the URL at which users give their consent, for documentation.
         tokenUrl, refreshUrl, scheme_name, scopes, description, auto_error: as in `OAuth2PasswordBearer`.
     """
 

@@ -12,7 +12,7 @@ class OpenIdConnect(SecurityBase):
     """A scheme found through a provider's configuration document; the result is the whole ``Authorization`` header.
 
     Args:
-        openIdConnectUrl: where that document is, for documentation; it is not fetched.
+        openIdConnectUrl: the URL of that document, for documentation; the document is not fetched.
         scheme_name: name in documentation; the name of the class by default.
         description: for documentation.
         auto_error: refuse with 401 when there is no such header (default), or result in ``None``.

@@ -1,7 +1,7 @@
 """Tickets: an HTTP endpoint issues one to a user who is logged in, a handshake redeems it once. wirefast only.
 
-A ticket names the process that issued it. That process alone decides about it, so a ticket is used once however many
-handshakes bring it; another process asks it through the hub. What is kept of a ticket is a hash.
+A ticket names the process that issued it. Only that process decides about the ticket, so it is used once, however many
+handshakes bring it; another process asks the issuer through the hub. Only a hash of a ticket is kept.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from wirefast.security.scopes import SecurityScopes
 
 __all__ = ["MAX_SUBJECT", "MAX_TICKETS", "REDEEM_WITHIN", "Ticket", "Tickets"]
 
-#: Tickets of one process that wait to be redeemed.
+#: The most tickets of one process that wait to be redeemed.
 MAX_TICKETS = 100000
-#: Characters of a subject, and of each scope; scopes of a ticket.
+#: The most characters of a subject, and of each scope; the most scopes of a ticket.
 MAX_SUBJECT, MAX_SCOPES = 1024, 64
-#: Seconds in which the process that issued a ticket has to answer.
+#: Seconds within which the process that issued a ticket has to answer.
 REDEEM_WITHIN = 2.0
 
-#: Bytes of what one process says to another.
+#: The most bytes of a message from one process to another.
 MAX_PAYLOAD = 1048576
 
 _FORM = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{12})\.([A-Za-z0-9_-]{32})")
@@ -50,11 +50,11 @@ _counted = FAMILIES["wirefast_tickets_total"]
 
 @dataclass(frozen=True)
 class Ticket:
-    """A ticket that was redeemed.
+    """A redeemed ticket.
 
     Attributes:
-        subject: whom it was issued to.
-        scopes: what it allows.
+        subject: the user or other subject of the ticket.
+        scopes: the scopes of the ticket.
     """
 
     subject: str
@@ -69,19 +69,19 @@ class _Kept:
 
 
 class Tickets(SecurityBase):
-    """Issues and redeems tickets; as a dependency it results in the `Ticket` that a connection brings.
+    """Issues and redeems tickets; the result of the dependency is the `Ticket` of a connection.
 
-    ``Security(tickets, scopes=["rooms"])`` asks for scopes too.
+    ``Security(tickets, scopes=["rooms"])`` requires scopes too.
 
     Args:
-        ttl: seconds that a ticket holds. Default: 30.
-        store: the hub that joins the processes, by its broker or by the relay of one machine's workers. Default:
-            tickets of this process alone.
+        ttl: seconds that a ticket is valid. Default: 30.
+        store: the hub that connects the processes, by its broker or by the relay of one machine's workers. Default:
+            only tickets of this process.
         name: of the query parameter; logs do not show ``ticket``. Default: ``ticket``.
         scheme_name: name in documentation; the name of the class by default.
         description: for documentation.
-        auto_error: refuse with 401, on an accepted socket with 4401, a connection without a ticket or with one that
-            does not hold (default), or result in ``None``.
+        auto_error: refuse a connection without a valid ticket with 401, on an accepted socket with 4401 (default), or
+            result in ``None``.
 
     Raises:
         ValueError: a ``ttl`` that is not positive and finite.
@@ -108,7 +108,7 @@ class Tickets(SecurityBase):
         self._set_up(model, scheme_name, auto_error)
         self.ttl = ttl
         self.store = store
-        # In the order of their ends, as all hold equally long.
+        # In the order of their ends, since all are valid for the same time.
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._asked: dict[str, asyncio.Future[Ticket | None]] = {}
         self._process = 0
@@ -123,14 +123,14 @@ class Tickets(SecurityBase):
         """Issue a ticket.
 
         Args:
-            subject: whom it stands for, such as the name of a user; at most 1,024 characters.
-            scopes: what it allows; at most 64.
+            subject: such as the name of a user; at most 1,024 characters.
+            scopes: of the ticket; at most 64.
 
         Returns:
-            The ticket, 62 characters that can stand in a URL.
+            The ticket, 62 characters that a URL may contain.
 
         Raises:
-            TypeError, ValueError: a subject or scope that is none.
+            TypeError, ValueError: an invalid subject or scope.
             Refuse: 503; 100,000 tickets of this process wait.
             RuntimeError: the hub has a broker and is not started.
         """
@@ -149,13 +149,13 @@ class Tickets(SecurityBase):
         return f"{self._id}.{key}.{secret}"
 
     async def redeem(self, ticket: str) -> Ticket | None:
-        """Use a ticket up.
+        """Redeem a ticket.
 
         Args:
-            ticket: as it was issued.
+            ticket: the issued text.
 
         Returns:
-            Whom it was issued to; None for one that is used already, too old, unknown or malformed, or where the
+            The ticket's data; None for a ticket that is used already, too old, unknown or malformed, or where the
             process that issued it does not answer within 2 seconds.
         """
         found = await self._redeem(ticket)
@@ -195,7 +195,7 @@ class Tickets(SecurityBase):
     # ---- Other processes ----
 
     async def _listen(self) -> None:
-        """Have a name of this process, and hear what the others ask it."""
+        """Make the name of this process, and subscribe to the questions of other processes."""
         if self._process != os.getpid():
             self._process, self._id = os.getpid(), os.urandom(8).hex()
             self._kept.clear()
@@ -203,7 +203,7 @@ class Tickets(SecurityBase):
         hub = self.store
         broker = None if hub is None else hub._broker
         if hub is None or (broker is None and hub._url is None):
-            self._broker = None  # no other process is to be asked
+            self._broker = None  # there is no other process to ask
             return
         if not hub._running or broker is None:
             raise RuntimeError("this hub is not started: give it to App(hub=hub), or use `async with hub`")
@@ -211,7 +211,7 @@ class Tickets(SecurityBase):
             self._broker = broker
             hub._services[_room(self._id)] = self._heard
             broker.subscribe(_room(self._id))
-        with suppress(asyncio.TimeoutError):  # then no other process can ask, or answer, until the broker is back
+        with suppress(asyncio.TimeoutError):  # then no other process can ask until it is confirmed
             await asyncio.wait_for(broker.subscribed(_room(self._id)), REDEEM_WITHIN)
 
     async def _ask(self, issuer: str, key: str, digest: bytes) -> Ticket | None:
@@ -227,7 +227,7 @@ class Tickets(SecurityBase):
             del self._asked[question]
 
     def _heard(self, payload: bytes) -> None:
-        """Answer another process, or take its answer. The broker may deliver anything; never raises."""
+        """Answer another process, or take its answer. The broker may deliver anything, so this never raises."""
         if self.store is None:
             raise AssertionError
         try:
@@ -253,7 +253,7 @@ class Tickets(SecurityBase):
 
 
 def _room(process: str) -> str:
-    """Return the broker's name for what is said to a process: longer than a room's name may be."""
+    """Return the broker's name for messages to a process; it is longer than a room's name may be."""
     return f"{'tickets':.<{MAX_NAME}}{process}"
 
 

@@ -1,6 +1,6 @@
-"""A bearer token on a WebSocket, from each place where clients can put one. wirefast only.
+"""A bearer token on a WebSocket, from each place where clients can put it. wirefast only.
 
-A page cannot set the headers of a handshake. What it can set: the subprotocols, and what it says first.
+A page cannot set the headers of a handshake, but it can set the subprotocols and send a first message.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ __all__ = ["MAX_AUTH_MESSAGE", "MAX_TOKEN", "PREFIX", "Source", "WebSocketBearer
 
 Source = Literal["header", "subprotocol", "cookie", "message", "query"]
 
-#: How a subprotocol begins that is a token: ``bearer.`` and the token in base64url without padding.
+#: The prefix of a subprotocol with a token: ``bearer.`` and the token in base64url without padding.
 PREFIX = "bearer."
-#: Characters of a token; a longer one is none.
+#: The most characters of a token; a longer text is no token.
 MAX_TOKEN = 8192
-#: Characters or bytes of the first message; a longer one is no authentication.
+#: The most characters or bytes of the first message; a longer message is no authentication.
 MAX_AUTH_MESSAGE = 16384
 
 _SOURCES = ("header", "subprotocol", "cookie", "message", "query")
 _ENCODED = re.compile(r"[A-Za-z0-9_-]+")
-# What a token can be made of: every printable character (RFC 6750 allows fewer).
+# The characters of a token: every printable character (RFC 6750 allows fewer).
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -44,12 +44,12 @@ class WebSocketBearer(SecurityBase):
     """A bearer token (RFC 6750) of a socket or of a request; the result is the token as text, which is not checked.
 
     Args:
-        sources: where a token may be, in the order in which they are looked at; the first that is found counts.
-            ``"header"``: ``Authorization: Bearer ...``. ``"subprotocol"``: one of the offered subprotocols is
-            ``bearer.`` and the token in base64url; it is never answered, and ``accept()`` answers the first other one.
-            ``"cookie"``: see ``cookie``. ``"message"``: the socket is accepted, and its first message is
-            ``{"type": "auth", "token": "..."}``; the endpoint's ``accept()`` then does nothing. ``"query"``: see
-            ``query``; a token there gets into the logs of proxies. Default: header and subprotocol.
+        sources: the places of a token, in order; the first token that is found counts. ``"header"``: ``Authorization:
+            Bearer ...``. ``"subprotocol"``: one of the offered subprotocols is ``bearer.`` and the token in base64url;
+            it is never answered, and ``accept()`` answers the first other one. ``"cookie"``: see ``cookie``.
+            ``"message"``: the socket is accepted, and its first message is ``{"type": "auth", "token": "..."}``; the
+            endpoint's ``accept()`` then does nothing. ``"query"``: see ``query``; a token there gets into the logs of
+            proxies. Default: header and subprotocol.
         cookie: name of the cookie. Default: ``token``. Browsers send cookies from any page: see ``App(origins=)``.
         query: name of the query parameter. Default: ``token``.
         first_message: seconds within which the message has to come. Default: 10.
@@ -130,7 +130,7 @@ class WebSocketBearer(SecurityBase):
     # ---- The subprotocol ----
 
     def _take_subprotocols(self, websocket: WebSocket) -> str | None:
-        """Take the tokens out of the offered subprotocols, and return the one there is; see to the answer."""
+        """Remove the tokens from the offered subprotocols, return the token, and choose the answered subprotocol."""
         offered = websocket.scope.get("subprotocols") or []
         tokens = [name for name in offered if name.startswith(PREFIX)]
         if tokens:
@@ -197,8 +197,8 @@ def _of_payload(message: Any) -> str | None:
 
 
 def _replace_accept(websocket: WebSocket, chosen: str | None, accepted: bool = False) -> None:
-    """Give one socket an ``accept()`` that answers by itself, or one that has nothing to do; each is used once."""
-    # Not the socket itself: a socket that holds what holds it would wait for the garbage collector.
+    """Replace a socket's ``accept()`` once: by one that chooses the subprotocol, or by one that does nothing."""
+    # A weak reference: a cycle with the socket would wait for the garbage collector.
     reference = ref(websocket)
     of_class: Callable[..., Awaitable[None]] = type(websocket).accept
 
@@ -216,7 +216,7 @@ def _replace_accept(websocket: WebSocket, chosen: str | None, accepted: bool = F
 
 
 def _push_back(websocket: WebSocket, message: Any) -> None:
-    """Let the socket receive a message again, before all others."""
+    """Let the socket receive a message again, before all other messages."""
     receive = websocket._receive
     reference = ref(websocket)
 

@@ -1,6 +1,6 @@
 """OpenTelemetry for ``App(telemetry={...})``. FastAPI's ``fastapi.telemetry``.
 
-Importing this module imports nothing of OpenTelemetry: an application without telemetry neither has nor needs it.
+Importing this module imports nothing of OpenTelemetry, which an application without telemetry does not need.
 """
 
 from wirefast.telemetry.config import TelemetryConfig as TelemetryConfig

@@ -13,10 +13,10 @@ __all__ = ["ExceptionTelemetryMiddleware", "NativeTelemetry"]
 
 
 class NativeTelemetry:
-    """Records what it is called with. FastAPI's class of this name.
+    """Records the connections of an application. FastAPI's class of this name.
 
     Args:
-        config: whole, as an application has it.
+        config: the complete configuration of an application.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:

@@ -1,9 +1,8 @@
 """Exporters from environment variables, for ``telemetry={"auto_configure": True}``. FastAPI's module of this name.
 
 OpenTelemetry's variables say where each signal goes (``OTEL_EXPORTER_OTLP_ENDPOINT``, or that of one signal): OTLP as
-protobuf over HTTP. The exporter is added to the provider that is there, once for each. It is flushed when an
-application stops, since a worker may be gone right after, and closed when the process ends. Providers of the program
-are never closed.
+protobuf over HTTP. Each provider gets one exporter. The exporter is flushed when an application stops, since the worker
+may end right after, and closed when the process ends. Providers of the program are never closed.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from wirefast.logger import logger
 from wirefast.telemetry.config import is_stand_in
 
 _lock = RLock()
-#: What this module made and therefore flushes and closes: providers, processors, readers.
+#: The providers, processors and readers that this module made, and so flushes and closes.
 _owned: list[Any] = []
 #: Each signal with a provider that has an exporter of ours.
 _configured: list[tuple[str, Any]] = []
@@ -61,12 +60,12 @@ _SIGNALS = (
 
 
 def _variable(name: str) -> str:
-    """Return the value of an environment variable; one that is set to nothing is not set."""
+    """Return the value of an environment variable; an empty one counts as not set."""
     return os.environ.get(name, "").strip()
 
 
 def _export_endpoint(signal: str) -> str | None:
-    """Return the URL that a signal is sent to, None where it is not.
+    """Return the URL that a signal is sent to, None where it is not sent.
 
     Args:
         signal: ``TRACES``, ``METRICS`` or ``LOGS``.
@@ -101,7 +100,7 @@ def _registration_provider(provider: Any) -> Any:
 
 
 def _component(signal: str, endpoint: str) -> Any:
-    """Return what hands one signal to an exporter, from OpenTelemetry's SDK."""
+    """Return the component of OpenTelemetry's SDK that gives one signal to an exporter."""
     if signal == "TRACES":
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # only where telemetry is on
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -141,7 +140,7 @@ def _new_provider(signal: str, component: Any) -> Any:
 
 
 def _configure_from_environment(config: dict[str, Any]) -> None:
-    """Add the exporters that the environment asks for to the providers of an application.
+    """Add the exporters of the environment variables to the providers of an application.
 
     Args:
         config: whole, of ``complete_config``.
@@ -177,7 +176,7 @@ def _configure(signal: _Signal, endpoint: str, explicit: Any) -> None:
         if (found := current()) is made:
             _note(signal, made, made)
             return
-        # Another component was first: its provider stays, and gets an exporter of ours.
+        # Another component has set a provider first: its provider stays, and gets our exporter.
         made.shutdown()
         provider, component = _registration_provider(found), _component(signal.name, endpoint)
     register = getattr(provider, signal.register, None)
@@ -211,7 +210,7 @@ def _each_owned(owned: tuple[Any, ...], method: str) -> None:
 
 
 def _flush() -> None:
-    """Send what waits. It may take as long as the exporter's timeout."""
+    """Send what waits. This may take as long as the exporter's timeout."""
     _each_owned(tuple(_owned), "force_flush")
 
 
@@ -227,9 +226,10 @@ atexit.register(_shutdown)
 
 
 async def lifespan(*, config: dict[str, Any], app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run the lifespan of an application: exporters before its start, what waits sent before its end is told.
+    """Run the lifespan of an application: add exporters before its start, and send what waits before its end is
+    reported.
 
-    A configuration that cannot be is one line in the log: a service starts without its telemetry.
+    An invalid configuration is one line in the log, and the service starts without telemetry.
 
     Args:
         config: whole, of ``complete_config``.

@@ -1,4 +1,4 @@
-"""What an application may say of its telemetry, and what processors may read of a connection. Without OpenTelemetry."""
+"""The settings of an application's telemetry, and the data of a connection for processors. Needs no OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TelemetryConfig", "TelemetryData", "complete_config", "get_telemetry_data"]
 
-#: The place of a recording in its scope; FastAPI's, so that applications of both may be mounted in each other.
+#: The key of a recording in its scope; FastAPI's key, so that applications of both may be mounted in each other.
 SCOPE_KEY = keys.TELEMETRY
 
 _DEFAULTS: dict[str, Any] = {
@@ -40,9 +40,9 @@ _DEFAULTS: dict[str, Any] = {
     "message_share": 0.01,
 }
 _STAND_INS = {"ProxyTracerProvider", "_ProxyMeterProvider", "ProxyLoggerProvider"}
-#: Name and version of what records, as OpenTelemetry's scopes have them.
+#: Name and version of the recording library, for OpenTelemetry's scopes.
 instrumentation: tuple[str, str | None] = ("wirefast", None)
-#: The settings of an application that was given none; None: off.
+#: The settings of an application without given ones; None: off.
 _by_default: dict[str, Any] | None = None
 
 
@@ -58,10 +58,11 @@ class TelemetryConfig(TypedDict, total=False):
         auto_configure: add OTLP exporters by OpenTelemetry's environment variables when the application starts.
             Default: False, unless ``FASTAPI_OTEL_AUTO_CONFIGURE`` is ``true``. Needs the extra ``opentelemetry``.
         exclude: ``(scope) -> bool``; True leaves that request or connection out.
-        socket_spans: ``"connection"``: one span for a socket, from its handshake to its end, as FastAPI. Default.
-            ``"handshake"``: a short one for the handshake, and one for some messages, linked to it. wirefast only.
-        message_share: how many of the messages ``"handshake"`` records, 0 to 1; those with a ``traceparent`` of
-            their own are recorded besides. Default 0.01. wirefast only.
+        socket_spans: ``"connection"`` (default): one span for a socket, from its handshake to its end, as FastAPI.
+            ``"handshake"``: a short span for the handshake, and spans for some messages, which are linked to it.
+            wirefast only.
+        message_share: the share of messages that ``"handshake"`` records, 0 to 1. Messages with a ``traceparent`` of
+            their own are always recorded. Default 0.01. wirefast only.
     """
 
     tracer_provider: TracerProvider | None
@@ -79,13 +80,13 @@ class TelemetryConfig(TypedDict, total=False):
 
 @dataclass(kw_only=True)
 class TelemetryData:
-    """What is known of a request or connection while it is served. FastAPI's class of this name.
+    """The data of a request or connection while it is served. FastAPI's class of this name.
 
     Attributes:
-        request, websocket: the connection, once its dependencies begin; the other one is None.
-        body: what was read of the body, before validation.
-        values: the endpoint's arguments, once they are there.
-        errors: those of the validation of the input; empty when there were none.
+        request, websocket: the connection, after its dependencies begin; the other attribute is None.
+        body: the body that was read, before validation.
+        values: the endpoint's arguments, after they are solved.
+        errors: the errors of the validation of the input.
     """
 
     request: Request | None = None
@@ -96,7 +97,7 @@ class TelemetryData:
 
 
 def get_telemetry_data(context: Context | None = None) -> TelemetryData | None:
-    """Return the data of the connection that is served, None outside of one or after its end. FastAPI's function.
+    """Return the data of the served connection, None outside of a connection or after its end. FastAPI's function.
 
     Args:
         context: OpenTelemetry's, such as that of a log record. Default: the current one.
@@ -122,7 +123,7 @@ def config_of(given: Any) -> dict[str, Any] | None:
     """Return the whole configuration of an application, None for one without telemetry.
 
     Args:
-        given: what ``App(telemetry=...)`` was given; None for the default of the process.
+        given: the argument of ``App(telemetry=...)``; None for the default of the process.
 
     Raises:
         TypeError, ImportError: see `complete_config`.
@@ -132,16 +133,16 @@ def config_of(given: Any) -> dict[str, Any] | None:
 
 
 def is_stand_in(provider: Any) -> bool:
-    """Return whether a provider is OpenTelemetry's until a program sets one up; no public name tells."""
+    """Return whether a provider is OpenTelemetry's default before a program sets one; there is no public way to ask."""
     kind = type(provider)
     return kind.__name__ in _STAND_INS and kind.__module__.startswith("opentelemetry.")
 
 
 def complete_config(given: Any) -> dict[str, Any]:
-    """Return a whole configuration from what ``App(telemetry=...)`` was given.
+    """Return the complete configuration for the argument of ``App(telemetry=...)``.
 
     Raises:
-        TypeError: it is no mapping of the known names.
+        TypeError: the argument is no mapping of known names.
         ValueError: another ``socket_spans``, or a ``message_share`` that is not between 0 and 1.
         ImportError: OpenTelemetry's API is not installed.
     """

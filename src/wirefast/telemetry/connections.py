@@ -53,7 +53,7 @@ class Telemetry:
 
     Args:
         app: the middleware stack.
-        settings: whole, of ``complete_config``.
+        settings: the complete configuration, of ``complete_config``.
     """
 
     def __init__(self, app: ASGIApp, settings: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ class Telemetry:
         await exchange.serve(receive, send)
 
     def _provider(self, signal: str, name: str, current: Any) -> Any:
-        """Return the provider of a signal, None where the signal is off or leads nowhere."""
+        """Return the provider of a signal, None where the signal is off or has no destination."""
         if not self.config[signal] or self.legacy:
             return None
         provider = self.config[name]
@@ -106,7 +106,7 @@ class Telemetry:
         return None if isinstance(provider, _NOTHING) else provider
 
     def tracer(self, provider: Any) -> Any:
-        """Return the tracer of a provider, asked for once."""
+        """Return the tracer of a provider; made once."""
         known, tracer = self._tracer
         if known is not provider:
             tracer = provider.get_tracer(*config.instrumentation, schema_url=_SCHEMA)
@@ -132,7 +132,7 @@ class Telemetry:
 
 
 class _Exchange:
-    """One request or connection, from its begin to its end."""
+    """One request or connection, from start to end."""
 
     def __init__(self, telemetry: Telemetry, scope: Scope, tracers: Any, meters: Any, loggers: Any) -> None:
         self.telemetry = telemetry
@@ -201,7 +201,7 @@ class _Exchange:
         except BaseException as exc:
             if self.messages is not None:
                 self.messages.end(None if is_normal_end(exc) else exc)
-            recording.close(exc)  # so that the record is of the server's span
+            recording.close(exc)  # so that the log record belongs to the server's span
             recording.note_exception(exc)
             self.finish(None if self.is_socket and is_normal_end(exc) else exc)
             raise
@@ -269,7 +269,7 @@ class _Exchange:
 class _HeadersGetter(Getter[Headers]):
     def get(self, carrier: Headers, key: str) -> list[str] | None:
         values = carrier.getlist(key)
-        # The propagator of baggage reads the first value alone.
+        # The propagator of baggage reads only the first value.
         return [",".join(values)] if values and key.lower() == "baggage" else values or None
 
     def keys(self, carrier: Headers) -> list[str]:
@@ -310,7 +310,7 @@ def _url(scope: Scope) -> dict[str, Any]:
 
 
 def _is_instrumented(stack: Any) -> bool:
-    """Return whether OpenTelemetry's own middleware is in a stack already, which then records alone."""
+    """Return whether a stack has OpenTelemetry's own middleware already, so that only that one records."""
     seen: set[int] = set()
     while stack is not None and id(stack) not in seen:
         seen.add(id(stack))

@@ -1,6 +1,6 @@
-"""A route's operations, watched: its dependencies, its endpoint, the serialisation, its background tasks.
+"""Spans for the operations of a route: its dependencies, its endpoint, the serialisation, its background tasks.
 
-A route of an application without telemetry has none of this in its plan.
+The plan of a route of an application without telemetry has none of this.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ Handler = Callable[[Request], Any]
 
 
 def watched(dependant: Dependant) -> Dependant:
-    """Return a Dependant that tells the recording of its connection when its dependencies and its endpoint run."""
+    """Return a Dependant that reports the runs of its dependencies and its endpoint to the recording of the
+    connection."""
     begin = Depends(partial(_begin, dependant.call))
     first = get_parameterless_sub_dependant(depends=begin, path=dependant.path or "")
     kind = call_kind(dependant.call)
@@ -90,8 +91,8 @@ class WatchedResult:
     """The validation and serialisation of an operation's results, as one span.
 
     Args:
-        endpoint: whose results they are.
-        validate: as `Operation` takes it, or None.
+        endpoint: the endpoint.
+        validate: the ``validate`` of `Operation`, or None.
     """
 
     def __init__(self, endpoint: Any, validate: Callable[..., Any] | None) -> None:

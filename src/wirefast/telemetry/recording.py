@@ -1,4 +1,4 @@
-"""The recording of one request or connection: its span, its data, the operations within it, what goes wrong."""
+"""The recording of one request or connection: its span, its data, its operations, its errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wirefast.telemetry.config import SCOPE_KEY, TelemetryData
 from wirefast.telemetry.routes import route_of
 
 _CONTEXT_KEY = contexts.create_key("wirefast.telemetry")
-#: Exceptions that say something to the client and are no failure of the program.
+#: Exceptions that answer the client and are no failure of the program.
 _ANSWERS = (HTTPException, RequestValidationError, WebSocketException, WebSocketRequestValidationError)
 
 
@@ -32,7 +32,7 @@ def exception_type(exc: BaseException) -> str:
 
 
 def is_normal_end(exc: BaseException | None) -> bool:
-    """Return whether an exception only says that the peer of a socket went away in order (1000, 1001)."""
+    """Return whether an exception only says that the peer of a socket closed normally (1000, 1001)."""
     return isinstance(exc, WebSocketDisconnect) and exc.code in (NORMAL, GOING_AWAY)
 
 
@@ -66,10 +66,10 @@ class Recording:
     # ---- The route ----
 
     def note_route(self, scope: Scope | None = None) -> None:
-        """Put the route that was chosen into the span, when there is one.
+        """Write the chosen route into the span, where there is one.
 
         Args:
-            scope: as it is after routing. Default: that of the connection.
+            scope: the scope after routing. Default: that of the connection.
         """
         if self.route is not None:
             return
@@ -93,7 +93,8 @@ class Recording:
         contexts.attach(trace.set_span_in_context(span, self.context))
 
     def end(self, name: str, exc: BaseException | None = None) -> None:
-        """End an operation; the server's span is the current one again. Without effect where it has not begun."""
+        """End an operation; the server's span becomes the current one again. No effect where the operation has not
+        begun."""
         if (span := self._begun.pop(name, None)) is None:
             return
         answers = exc is None or is_normal_end(exc) or (name != "background_task" and isinstance(exc, _ANSWERS))
@@ -104,7 +105,8 @@ class Recording:
         contexts.attach(self.context)
 
     def lasts_with_socket(self, span: Any) -> bool:
-        """Return whether a span is of the connection or of an operation of it, and the connection is a socket."""
+        """Return whether the connection is a socket and the span is that of the connection or of one of its
+        operations."""
         return self.scope["type"] == "websocket" and (span is self.span or span in self._begun.values())
 
     # ---- Failures ----
@@ -121,7 +123,7 @@ class Recording:
         self._log("fastapi.validation.failed", SeverityNumber.WARN, "Request validation failed", attributes)
 
     def note_exception(self, exc: BaseException) -> None:
-        """Note an exception that nothing handled, once."""
+        """Note an unhandled exception, once."""
         is_socket = self.scope["type"] == "websocket"
         if (is_socket and is_normal_end(exc)) or any(known is exc for known in self.exceptions):
             return
@@ -154,12 +156,12 @@ class Recording:
     # ---- The end ----
 
     def close(self, exc: BaseException | None) -> None:
-        """End what has not ended."""
+        """End all operations that have not ended."""
         for name in list(self._begun):
             self.end(name, exc)
 
     def forget(self) -> None:
-        """Let go of what belongs to the connection, for contexts that outlive it."""
+        """Drop the data of the connection, for contexts that outlive it."""
         self.data = None
         self.exceptions.clear()
 
@@ -177,7 +179,7 @@ def recording_in(scope: Scope) -> Recording | None:
 
 
 def without_recording() -> Context:
-    """Return the current context, but for a recording."""
+    """Return the current context without a recording."""
     return contexts.set_value(_CONTEXT_KEY, None)
 
 

@@ -1,8 +1,8 @@
-"""Traces of messages to rooms, across the processes that a broker or the workers' relay joins.
+"""Traces of messages to rooms, across processes with a broker or with the workers' relay.
 
-A message that is published while a span is recorded takes its ``traceparent`` along; each process that delivers it to
-members records a short span in that trace. The span of a socket is no such span, nor that of its endpoint: they last as
-long as the socket, and so would the trace.
+A message that is published inside of a recorded span carries the ``traceparent`` of the span; each process that
+delivers the message to members records a short span in that trace. The spans of a socket and of its endpoint do not
+count: they last as long as the socket, and the trace would too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wirefast.telemetry.recording import recording_of
 
 __all__ = ["RoomTraces"]
 
-# Hubs speak with hubs alone, so the format is not the operator's to choose, as it is for the headers of requests.
+# Only hubs read these messages, so the format is fixed. Operators choose the format of the headers of requests.
 _w3c = TraceContextTextMapPropagator()
 
 
@@ -29,14 +29,14 @@ class RoomTraces:
     """Carries traces between the hubs of several processes.
 
     Args:
-        provider: makes the tracer; None for OpenTelemetry's global one, as it is when a message arrives.
+        provider: makes the tracer; None for OpenTelemetry's global provider at the time of a message.
     """
 
     def __init__(self, provider: Any) -> None:
         self.provider = provider
 
     def current(self) -> str | None:
-        """Return the ``traceparent`` of the span that is current, None where that is none to follow."""
+        """Return the ``traceparent`` of the current span, None for a span that messages do not follow."""
         span = trace.get_current_span()
         if not span.is_recording() or not span.get_span_context().trace_flags.sampled:
             return None
@@ -48,11 +48,11 @@ class RoomTraces:
         return carrier.get("traceparent")
 
     def delivering(self, deliver: Deliver, own: str) -> Deliver:
-        """Return a function that delivers as ``deliver`` does, in a span where the payload brings a trace.
+        """Return a function that delivers as ``deliver`` does, in a span where the payload has a trace.
 
         Args:
             deliver: the hub's.
-            own: the id of that hub, which a broker may bring its own payloads.
+            own: the id of that hub, which may get its own payloads from the broker.
         """
         ours = f'["{own}",'.encode()
 

@@ -1,4 +1,4 @@
-"""The template of the path that was matched, from what routing left in the scope."""
+"""The template of the matched path, from the scope after routing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def route_of(scope: Scope, app: Any, path: str, root_path: str) -> str | None:
     """``/mounted/{name}/items/{id}`` for a scope that has been through routing, None where no route was chosen.
 
     Args:
-        scope: as it is after routing.
+        scope: the scope after routing.
         app: the outermost application.
         path, root_path: those of the scope before routing.
     """
@@ -40,7 +40,7 @@ def route_of(scope: Scope, app: Any, path: str, root_path: str) -> str | None:
         return prefix + get_route_path(level)[:below] + "/{path}"
     chosen, endpoint = scope.get("route"), scope.get("endpoint")
     if getattr(chosen, "endpoint", None) is not endpoint or endpoint is None:
-        # A route of Starlette's own notes its endpoint alone.
+        # A route of Starlette notes only its endpoint.
         chosen = next((route for route in _routes(router) if getattr(route, "endpoint", None) is endpoint), None)
         if endpoint is None or chosen is None:
             return None

@@ -1,9 +1,9 @@
-"""Spans for sockets that live for days: a short one for the handshake, and one for some messages, linked to it.
+"""Spans for sockets that are open for days: a short span for the handshake, and linked spans for some messages.
 
-With ``socket_spans="handshake"`` the server span ends when the handshake is answered. Of the messages that arrive a
-share is recorded, each by a span of a trace of its own that *links* to the handshake's: as children they would make one
-trace that never ends. A message that brings a ``traceparent`` of its own (a member of a JSON object, as W3C writes it)
-is recorded in that trace, whatever the share.
+With ``socket_spans="handshake"`` the server span ends when the handshake is answered. A share of the arriving messages
+is recorded, each by a span in a trace of its own that *links* to the handshake's span: child spans would make one trace
+that never ends. A message with a ``traceparent`` of its own (a member of a JSON object, in W3C's form) is always
+recorded, in that trace.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Send
 
 __all__ = ["SocketSpans"]
 
-#: Bytes of a message in which a ``traceparent`` is looked for.
+#: The most bytes of a message that is searched for a ``traceparent``.
 LOOK_WITHIN = 65536
 
 
@@ -27,7 +27,7 @@ class SocketSpans:
     """Records one socket.
 
     Args:
-        exchange: the connection's, whose span is the handshake's.
+        exchange: of the connection; its span is that of the handshake.
         tracer: makes the spans of messages.
         share: of the messages that are recorded, 0 to 1.
         receive, send: of the connection.
@@ -43,7 +43,7 @@ class SocketSpans:
         self._token: Any = None
 
     async def receive(self) -> Message:
-        """Give the next message; the one before has been handled when it is asked for."""
+        """Return the next message. The call ends the span of the previous message, which is handled then."""
         self.end(None)
         message = await self._receive()
         if message["type"] == "websocket.receive":
@@ -78,7 +78,7 @@ class SocketSpans:
         self._token = contexts.attach(trace.set_span_in_context(self._span))
 
     def end(self, error: BaseException | None) -> None:
-        """End the span of the message that is handled, where one is."""
+        """End the span of the current message, where there is one."""
         span, token = self._span, self._token
         if span is None:
             return
@@ -93,7 +93,7 @@ class SocketSpans:
 
 
 def _traceparent(message: Message) -> str | None:
-    """Return the ``traceparent`` of a JSON object; None where there is none, or no text."""
+    """Return the ``traceparent`` of a JSON object; None without one, or where it is no text."""
     text: Any = message.get("text")
     if text is None or '"traceparent"' not in text or len(text) > LOOK_WITHIN:
         return None

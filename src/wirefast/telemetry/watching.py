@@ -1,4 +1,4 @@
-"""What applications and routes call of telemetry where it is on. OpenTelemetry is imported by these functions alone."""
+"""The functions of telemetry that applications and routes call. Only these functions import OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = [
 
 
 def is_watched(provider: Any) -> bool:
-    """Return whether the application that a route belongs to has telemetry."""
+    """Return whether the application of a route has telemetry."""
     return getattr(provider, "_telemetry", None) is not None
 
 
 def record(stack: ASGIApp, config: dict[str, Any]) -> ASGIApp:
-    """Return a middleware stack whose requests and connections are recorded; one that is so already, as it is."""
+    """Return a middleware stack whose requests and connections are recorded; a recorded stack stays unchanged."""
     from wirefast.telemetry.connections import Telemetry  # only where telemetry is on
 
     return stack if isinstance(stack, Telemetry) else Telemetry(stack, config)
@@ -41,7 +41,8 @@ def exception_notes() -> Any:
 
 
 def room_traces(config: dict[str, Any] | None) -> Any:
-    """Return what carries traces between hubs; None for an application without telemetry, or without its traces."""
+    """Return the object that passes traces between hubs; None for an application without telemetry or without
+    traces."""
     if config is None or not config["tracing"]:
         return None
     from wirefast.telemetry.rooms import RoomTraces  # only where telemetry is on
@@ -50,12 +51,12 @@ def room_traces(config: dict[str, Any] | None) -> Any:
 
 
 def watch_plan(root: Dependant, make_plan: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that makes the plan of a route as ``make_plan`` does, watched.
+    """Return a function that makes the plan of a route as ``make_plan`` does, with spans.
 
-    Tools change a Dependant after its route was declared, so it is watched when its plan is made.
+    Tools change a Dependant after its route was declared, so the spans are added when the plan is made.
 
     Args:
-        root: the whole Dependant of the route; parts of it that are planned alone are not watched.
+        root: the whole Dependant of the route; parts of it that are planned alone get no spans.
         make_plan: ``(dependant, overrides) -> Plan``.
     """
 
@@ -75,11 +76,11 @@ def watch_refusal(refuse: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def watch_operation(parts: dict[str, Any], endpoint: Dependant) -> dict[str, Any]:
-    """Return the changed parts of an ``Operation``, watched.
+    """Return the changed parts of an ``Operation``, with spans.
 
     Args:
-        parts: ``validate``, ``to_json``, ``prepare``, ``refuse`` and ``refuse_body``, as `Operation` takes them.
-        endpoint: as it was declared.
+        parts: ``validate``, ``to_json``, ``prepare``, ``refuse`` and ``refuse_body`` of `Operation`.
+        endpoint: the declared endpoint.
     """
     from wirefast.telemetry.operations import WatchedResult, watched_refusal  # only where telemetry is on
 
