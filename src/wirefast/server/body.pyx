@@ -1,9 +1,9 @@
-"""Where the body of a request ends: after its length, or after its last chunk and its trailer section.
+"""Read the body of a request to its end: after its length, or after its last chunk and its trailer section.
 
-A message has exactly one end, so that nothing of it can be read as the next one. The chunked coding is read strictly
-(RFC 9112 section 7.1): a bare line feed, a sign, a blank or a missing CR LF is refused. Trailer fields are checked,
-bounded and dropped: merged into the header section, they would pass by a proxy that removes a header of that name
-(RFC 9110 section 6.5.1).
+A message has exactly one end, so that no part of it can be read as the next message. The chunked coding is read
+strictly (RFC 9112 section 7.1): a bare line feed, a sign, a blank or a missing CR LF is refused. Trailer fields are
+checked, bounded and dropped. Merged into the header section, they would evade a proxy that removes a header of that
+name (RFC 9110 section 6.5.1).
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -26,10 +26,10 @@ cdef int digit_of(uint8_t byte) noexcept:
 
 
 cdef class BodyReader:
-    """Reads the body of one request, in as many pieces as it comes.
+    """Reads the body of one request, in pieces of any size.
 
     Args:
-        head: that of the request; it says how long the body is.
+        head: of the request; it has the length of the body.
     """
 
     def __init__(self, Head head not None):
@@ -47,17 +47,17 @@ cdef class BodyReader:
         return self.part == DONE
 
     def read(self, bytes data not None, Py_ssize_t begin=0):
-        """Read on.
+        """Read the next piece.
 
         Args:
-            data: what came.
-            begin: where to begin in it.
+            data: the received bytes.
+            begin: the position in ``data`` to begin at.
 
         Returns:
-            The content, and where the bytes behind it begin.
+            The content, and the position of the bytes behind it.
 
         Raises:
-            Refused: malformed chunks or trailers, or more of them than is allowed.
+            Refused: malformed chunks or trailers, or more of them than allowed.
         """
         cdef const uint8_t* start = <const uint8_t*> PyBytes_AS_STRING(data)
         cdef size_t size = <size_t> PyBytes_GET_SIZE(data), at = <size_t> begin, take

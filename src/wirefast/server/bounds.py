@@ -1,7 +1,7 @@
-"""What uvicorn's numeric settings may be: one table, for the command line and for the protocol.
+"""The bounds of uvicorn's numeric settings: one table, for the command line and for the protocol.
 
-uvicorn takes any number, and one that makes no sense shows late: no connection is accepted, every message is too large,
-workers are killed as they start. A zero is allowed where uvicorn or wirefast gives it a meaning.
+uvicorn accepts any number, and an unusable number has a late effect: no connection is accepted, every message is too
+    large, workers are killed at their start. A zero is allowed where uvicorn or wirefast gives it a meaning.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ import sys
 __all__ = ["BOUNDS", "DRAIN_BATCH", "DRAIN_EVERY", "TIMEOUT_BODY", "WATCH_LOOP", "check"]
 
 COUNT = sys.maxsize
-#: Seconds that no timer overflows on.
+#: The most seconds; a timer of so many does not overflow.
 LONG = 10**9
 
-#: Seconds that the body of a request may take without progress, and a peer without reading the end of a response.
+#: Seconds that the body of a request may take without progress, and seconds that a peer may not read the end of a
+#: response.
 TIMEOUT_BODY = 60.0
 #: Sockets that are closed together when a server drains, and seconds between two batches.
 DRAIN_BATCH = 500
 DRAIN_EVERY = 0.5
-#: Seconds that the event loop may stand still before the log has the stack that blocks it.
+#: Seconds that the event loop may be blocked before the log has the blocking stack.
 WATCH_LOOP = 1.0
 
-#: The least and the most, by the setting's name in uvicorn's Config. Where the least is a float, any number will do.
+#: The least and the largest value, by the setting's name in uvicorn's Config. Where the least is a float, fractions are
+#: allowed.
 BOUNDS: dict[str, tuple[float, float]] = {
     "port": (0, 65535),
     "fd": (0, 2**31 - 1),
@@ -54,8 +56,8 @@ def check(setting: str, value: object, label: str | None = None) -> None:
 
     Args:
         setting: a name of ``BOUNDS``.
-        value: what was given for it.
-        label: what the user calls it; the setting's name by default.
+        value: the given value.
+        label: the user's name of the setting. Default: the setting's name.
 
     Raises:
         ValueError: with a line that names the setting, the value and what is allowed.
@@ -66,5 +68,5 @@ def check(setting: str, value: object, label: str | None = None) -> None:
         raise ValueError(f"{shown} is not {'a number' if isinstance(least, float) else 'a whole number'}")
     if value > most:
         raise ValueError(f"{shown} is not between {least:g} and {most}")
-    if not value >= least:  # nor is NaN
+    if not value >= least:  # false for NaN too
         raise ValueError(f"{shown} is not {least:g} or more")

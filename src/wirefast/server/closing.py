@@ -1,18 +1,18 @@
-"""The closing machine of a WebSocket, written down: the events that lead from one state of the wire to another.
+"""The closing machine of a WebSocket as a table: the events that lead from one state of the wire to another.
 
-The states are those of `WireState` (outgoing.pxd says what each means); they go one way only:
+The states are those of `WireState`, which outgoing.pxd describes. A connection goes through them in one direction:
 
     CONNECTING -> OPEN -> CLOSING -> CLOSED -> LOST
 
-Either side may close an open connection. When the application does, our close frame goes first and the peer has ten
-seconds to answer; when the peer does, the answer goes and the transport closes. A connection *fails* where no orderly
-end is possible: the peer broke the protocol, gives no sign of life, or does not read. Then our close frame goes at once
-and nothing more is read as messages.
+Either side may close an open connection. When the application closes, our close frame is sent first and the peer has
+ten seconds to answer. When the peer closes, the answer is sent and the transport closes. A connection *fails* where no
+orderly end is possible: the peer broke the protocol, shows no sign of life, or does not read. Then our close frame is
+sent at once, and no more messages are read.
 
-The first end counts: the code and the reason that the application is told are those of the event that left OPEN.
+The first end counts: the application gets the code and the reason of the event that left OPEN.
 
-Nothing here runs in a server: ``tests/wire/test_closing.py`` drives the real machine through these events and checks
-that it knows no other transition, and makes each of these.
+No server runs this module: ``tests/wire/test_closing.py`` drives the real machine through these events, and checks that
+    it makes each of these transitions and no other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CONNECTING, OPEN, CLOSING, CLOSED, LOST = WireState
 
 
 class Event(Enum):
-    """What can happen to a connection; the value says it in words."""
+    """An event of a connection; the value describes it."""
 
     APP_ACCEPTS = "the application accepts the handshake"
     APP_REFUSES = "the application closes before accept, or answers with a response"
@@ -45,9 +45,9 @@ class Event(Enum):
     TRANSPORT_FAILS = "a call of the transport raises, or finds it closing"
 
 
-#: From a state and an event to the states that may follow. An event that a state has no row for changes nothing.
+#: The states that may follow a state and an event. An event without a row changes nothing.
 TRANSITIONS: dict[tuple[WireState, Event], frozenset[WireState]] = {
-    # CLOSED: the peer's close frame, or a fault, was among the bytes that came before the answer.
+    # CLOSED: the peer's close frame, or a fault, was among the bytes before the answer.
     (CONNECTING, Event.APP_ACCEPTS): frozenset({OPEN, CLOSED}),
     (CONNECTING, Event.APP_REFUSES): frozenset({CLOSED}),
     (CONNECTING, Event.APP_ENDS): frozenset({CLOSED}),  # 500
@@ -57,10 +57,10 @@ TRANSITIONS: dict[tuple[WireState, Event], frozenset[WireState]] = {
     (CONNECTING, Event.TRANSPORT_FAILS): frozenset({LOST}),
     # 1008 where too much is unsent.
     (OPEN, Event.APP_SENDS): frozenset({OPEN, CLOSED}),
-    # CLOSED: a fault of the peer's was waiting, and is the end.
+    # CLOSED: a fault of the peer was waiting, and is the end.
     (OPEN, Event.APP_CLOSES): frozenset({CLOSING, CLOSED}),
     (OPEN, Event.APP_ENDS): frozenset({CLOSING, CLOSED}),  # 1000, or 1011
-    (OPEN, Event.APP_CANCELLED): frozenset({CLOSED}),  # 1012; the answer is not awaited
+    (OPEN, Event.APP_CANCELLED): frozenset({CLOSED}),  # 1012, without waiting for the answer
     (OPEN, Event.DISMISSED): frozenset({CLOSING, CLOSED}),
     (OPEN, Event.PEER_CLOSES): frozenset({CLOSED}),
     (OPEN, Event.PEER_FAULT): frozenset({CLOSED}),

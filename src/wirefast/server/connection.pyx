@@ -1,9 +1,9 @@
 # distutils: sources = csrc/frame.c csrc/utf8.c
 """One open WebSocket, between the frames that arrive and the application's calls.
 
-Reading goes on while the application is busy, so that its pings, pongs and close
-are heard; what is unread is bounded in bytes, and only past that bound reading pauses (and keepalive with
-it, for a peer that cannot be heard is not dead).
+Reading goes on while the application is busy, so that pings, pongs and the close frame of the peer are noticed. Unread
+messages are bounded in bytes. Reading pauses only past that bound, and keepalive pauses with it, since a peer whose
+pong is not read may be alive.
 """
 
 import random
@@ -28,23 +28,23 @@ from wirefast._core import close
 from wirefast.server.deflate import MessageTooBig, TooManyFinalBlocks
 
 cdef enum:
-    # Unread bytes at which reading pauses with any number of messages; and at which it pauses once
-    # ws_max_queue messages wait. It goes on below the third.
+    # Unread bytes at which reading pauses with any number of messages, and unread bytes at which it pauses with
+    # ws_max_queue messages. Reading goes on below the third number.
     UNREAD_HIGH = 1048576
     UNREAD_QUEUE = 65536
     UNREAD_LOW = 32768
-    # Bytes inflated in one turn of the loop after which the receiver has to let it turn, and what a final block
-    # counts for besides what comes out of it: zlib begins a new stream.
+    # After so many inflated bytes in one turn of the loop the receiver has to let it turn. The second number is added
+    # for a final block, after which zlib begins a new stream.
     INFLATED_PER_TURN = 1048576
     FINAL_BLOCK_COST = 4096
 
-# Seconds that the application has to answer what came before malformed bytes, and that a failed
-# connection is kept for the peer to read why.
+# Seconds that the application has to answer messages before malformed bytes, and seconds that a failed connection stays
+# open so that the peer can read the reason.
 cdef double FAIL_GRACE = 0.2
 cdef double LINGER = 1.0
 
 
-# The end of a connection that was lost without a close frame: no code, no reason.
+# The end of a connection that was lost without a close frame: no code and no reason.
 cdef tuple LOST_END = (CLOSE_ABNORMAL, None)
 
 
@@ -52,7 +52,7 @@ cdef class Connection(Outgoing):
 
     @property
     def ping_timer(self):
-        """What keepalive waits in; None when it is off."""
+        """The state of keepalive; None when it is off."""
         return self.bucket
 
     # ---- Events for the application ----
@@ -60,7 +60,8 @@ cdef class Connection(Outgoing):
     cdef object next_event(self, EventKind* kind):
         cdef int found = 0
         if self.resting:
-            # Much was inflated since the loop turned: others have their turn first. `wait` ends the rest.
+            # Much was inflated since the last turn of the loop: other tasks have their turn first. `wait` lets the loop
+            # turn.
             kind[0] = NOTHING
             return None
         if self.ring_count:
@@ -89,7 +90,7 @@ cdef class Connection(Outgoing):
         return None
 
     cdef object inflate(self, bytes payload, EventKind kind):
-        """Inflate a message; None where the bytes are none, and the connection has failed."""
+        """Inflate a message; None where the bytes are no DEFLATE, and the connection has failed."""
         try:
             payload = self.deflate.inflate(payload, <Py_ssize_t> self.max_size)
             if not self.deflate.watched:
@@ -111,7 +112,7 @@ cdef class Connection(Outgoing):
         return payload
 
     cdef int spoilt(self, int code, str reason) except -1:
-        """End the connection for a message that came before all that is unread, and before what came after that."""
+        """End the connection for a message that came before all unread messages, and so before a later end."""
         cdef int kind
         while self.ring_count:
             self.pop(&kind)
@@ -119,7 +120,7 @@ cdef class Connection(Outgoing):
         if self.state == OPEN:
             return self.fail(code, reason)
         if self.peer_ended:
-            # The peer closed, or left, after the fault.
+            # The peer closed or left after the fault.
             self.peer_ended = False
             self.end = (code, reason)
             self.log_fault(code, reason)
@@ -134,7 +135,7 @@ cdef class Connection(Outgoing):
         if self.waiter.callback is None:
             self.waiter.pending = not ready
             if rest:
-                # Done in the next turn, and not before.
+                # Done in the next turn of the loop.
                 self.waiter.pending = True
                 self.reactor.wake(self.waiter)
             return self.waiter
@@ -200,7 +201,7 @@ cdef class Connection(Outgoing):
             return self.close_transport()
         if self.ring_count == 0 and self.idle():
             return self.fail(code, reason)
-        # The application is busy with what came before. It has a moment to answer that.
+        # The application is busy with earlier messages. It has a short time to answer them.
         self.failing = (code, reason)
         return self.reactor.schedule(self, FAIL_GRACE)
 
@@ -256,7 +257,7 @@ cdef class Connection(Outgoing):
         return self.start_closing(code, reason, self.close_timeout)
 
     cdef int start_closing(self, int code, str reason, double timeout) except -1:
-        # The state first: the transport may turn out to be lost in any of the calls below.
+        # Set the state first: any of the calls below may find the transport lost.
         self.state = CLOSING
         self.queue_close(code, reason)
         self.reactor.cancel(self)
@@ -269,7 +270,7 @@ cdef class Connection(Outgoing):
     cdef int peer_closed(self, const uint8_t* data, size_t size) except -1:
         cdef unsigned code = CLOSE_NO_CODE
         cdef str reason = ""
-        # The peer's last frame, also where its content is malformed.
+        # The peer's last frame, even with malformed content.
         self.ended = True
         if size == 1:
             return self.malformed(CLOSE_PROTOCOL_ERROR, close.MALFORMED_CLOSE)
@@ -284,7 +285,7 @@ cdef class Connection(Outgoing):
         if self.state == OPEN:
             self.state = CLOSED
             if self.failing is not None:
-                # What was wrong before is the end, and the peer is told so.
+                # An earlier fault is the end, and the peer gets its code.
                 self.end_failing()
                 self.queue_close(self.end[0], self.end[1])
             else:
@@ -297,13 +298,13 @@ cdef class Connection(Outgoing):
         return self.close_transport()
 
     cdef int end_failing(self) except -1:
-        """Make the failure that waits the end; the log says so."""
+        """Make the waiting failure the end, and log it."""
         self.end = self.failing
         self.failing = None
         return self.log_fault(self.end[0], self.end[1])
 
     cdef int log_fault(self, int code, str reason) except -1:
-        """Log once that what the peer sent ends the connection; not for 1008 and 1011, which say that it was too much."""
+        """Log once that bytes of the peer end the connection; not for 1008 and 1011, which are for too many bytes."""
         if self.fault_logged or code == CLOSE_POLICY_VIOLATION or code == CLOSE_INTERNAL_ERROR:
             return 0
         self.fault_logged = True
@@ -323,8 +324,8 @@ cdef class Connection(Outgoing):
         self.reactor.cancel(self)
         self.flush_all()
         self.resume_reading()
-        # Closing with input unread would make the kernel send a reset that can overtake our close frame. So
-        # the peer's close frame is awaited, or its end of file where frames cannot be told apart any more.
+        # A close with unread input makes the kernel send a reset, which can overtake our close frame. So the connection
+        # waits for the peer's close frame, or for its end of file where frames cannot be told apart any more.
         if self.state != LOST:
             try:
                 if not self.transport.is_closing():
@@ -337,7 +338,7 @@ cdef class Connection(Outgoing):
         return self.release_drainers()
 
     cdef int close_transport(self) except -1:
-        """Close once everything is written, or abort when the peer does not take it."""
+        """Close after everything is written, or abort when the peer does not read it."""
         self.flush_all()
         self.state = CLOSED if self.state < CLOSED else self.state
         if self.close_timer is not None:
@@ -393,7 +394,7 @@ cdef class Connection(Outgoing):
 
     cdef int start_keepalive(self) except -1:
         if self.settings.ping_interval > 0:
-            # A random phase, so that sockets opened together do not ping together.
+            # A random phase, so that sockets that were opened together do not ping together.
             self.reactor.schedule(self, self.settings.ping_interval * (0.5 + 0.5 * random.random()))
         return 0
 
@@ -407,21 +408,21 @@ cdef class Connection(Outgoing):
         if self.failing is not None:
             return self.fail(self.failing[0], self.failing[1])
         if self.read_paused:
-            # The pong may be there, unread, for which the peer is not to blame.
+            # The pong may have arrived unread, which is no fault of the peer.
             self.ping_pending = False
             if self.write_paused and timeout >= 0:
                 return self.watch_writing(now, timeout)
             self.stalled = 0
             if not self.write_paused:
-                # No answer can be heard, but the kernel finds out with it that a peer has vanished.
+                # The pong is not read, but the ping lets the kernel notice that a peer has vanished.
                 self.send_ping()
             return self.reactor.schedule(self, interval) if self.state == OPEN else 0
         if self.ping_pending and timeout >= 0:
             if now + 0.001 < self.ping_sent_at + timeout:
-                # The pong may come at any time, and the next ping is due after the interval.
+                # The pong may arrive at any time, and the next ping is due after the interval.
                 return self.reactor.schedule(self, min(self.ping_sent_at + timeout - now, interval))
             if self.stalled:
-                # The ping is still behind data: a peer that takes some of it is alive.
+                # The ping waits behind data: a peer that takes some of the data is alive.
                 unsent = self.unsent()
                 if unsent < self.stalled:
                     self.stalled = unsent if self.write_paused else 0
@@ -431,7 +432,7 @@ cdef class Connection(Outgoing):
         if now + 0.001 < self.ping_sent_at + interval and self.ping_sent_at > 0:
             return self.reactor.schedule(self, self.ping_sent_at + interval - now)
         if self.ping_pending and self.write_paused:
-            # Without a timeout, one ping behind unsent data is enough.
+            # Without a timeout, one ping waits behind unsent data.
             return self.reactor.schedule(self, interval)
         self.ping_pending = True
         self.ping_sent_at = now
@@ -448,7 +449,7 @@ cdef class Connection(Outgoing):
         return self.flush()
 
     cdef int watch_writing(self, double now, double timeout) except -1:
-        """Judge a peer by what it takes: neither side reads, so that no pong can tell."""
+        """Decide by the bytes that the peer takes whether it is alive: neither side reads, so no pong arrives."""
         cdef size_t unsent = self.unsent()
         if self.stalled == 0 or unsent < self.stalled:
             self.stalled = max(unsent, <size_t> 1)
@@ -458,9 +459,9 @@ cdef class Connection(Outgoing):
         return self.reactor.schedule(self, self.ping_sent_at + timeout - now)
 
     cdef int give_up(self) except -1:
-        """End a connection whose peer shows no life."""
+        """End a connection whose peer shows no sign of life."""
         self.fail(CLOSE_INTERNAL_ERROR, close.PING_TIMEOUT)
-        # The peer is not expected to read why: no waiting for an answer, and LINGER for what is unsent.
+        # The peer probably does not read the reason: do not wait for an answer, and give unsent bytes LINGER seconds.
         if self.state != LOST:
             try:
                 self.transport.close()

@@ -1,4 +1,4 @@
-# What the server takes from csrc; each header says what its functions promise.
+# The C functions of the server; the headers in csrc document them.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint64_t

@@ -1,8 +1,8 @@
-"""One HTTP request and its response: uvicorn's cycle, which neither spins nor starves the loop.
+"""One HTTP request and its response: uvicorn's cycle, which never keeps the loop busy without end.
 
-uvicorn's ``send`` returns at once when the client is gone, so that an endless response never lets the event loop turn,
-and the loop never tells anything of the end. Here a send on a lost connection lets the loop turn, which is when
-listeners of the disconnect run; an application that goes on regardless gets an OSError, as ASGI 2.4 has it.
+uvicorn's ``send`` returns at once after the client has left, so an endless response never lets the event loop turn and
+never learns of the end. Here a send on a lost connection lets the loop turn, so that listeners of the disconnect run.
+An application that still sends gets an OSError, as ASGI 2.4 requires.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Cycle(RequestResponseCycle):
         self.awaits_body = False
 
     async def run_asgi(self, app: Any) -> None:
-        """Call the application, answer for it where it fails, and tell the protocol of its end."""
+        """Call the application, answer in its place where it fails, and tell the protocol of its end."""
         self._app = app
         try:
             await super().run_asgi(self._call)
@@ -49,12 +49,12 @@ class Cycle(RequestResponseCycle):
         try:
             return await self._app(scope, receive, send)
         except ClientDisconnected:
-            # What the client caused is no fault of the application.
+            # The client caused the exception, so it is no fault of the application.
             if not self.disconnected:
                 raise
             return None
         except asyncio.CancelledError:
-            # The server stops and has waited long enough: no fault of the application either.
+            # The server stops and has waited long enough, so this is no fault of the application either.
             await self._break_off()
             return None
 
@@ -71,8 +71,8 @@ class Cycle(RequestResponseCycle):
         """``send`` of ASGI.
 
         Raises:
-            ClientDisconnected: an OSError; the client is gone, and the application was told by 64 sends that took
-                a turn of the loop each.
+            ClientDisconnected: an OSError; the client has left, and 64 sends, each with a turn of the loop, have not
+                stopped the application.
         """
         if self.disconnected:
             self._late_sends += 1
@@ -101,7 +101,7 @@ class Cycle(RequestResponseCycle):
 
 
 def _closing(message: Any) -> Any:
-    """Return the start of a response that says that the connection ends; uvicorn says so itself from 0.53 on."""
+    """Return the start of a response with ``connection: close``; from 0.53 on uvicorn adds that itself."""
     headers = list(message.get("headers", ()))
     if message["type"] != "http.response.start" or any(name.lower() == b"connection" for name, _ in headers):
         return message

@@ -1,16 +1,15 @@
 """permessage-deflate (RFC 7692) over the standard library's zlib.
 
-Windows of 12 bits and memory level 5, as uvicorn agrees to: some 20 KiB a direction instead of 300, and
-nothing before the first compressed message. Inflating stops as soon as the limit is passed, so a bomb costs
-its limit and never its size.
+Windows have 12 bits and memory level 5, as in uvicorn: a direction takes some 20 KiB in place of 300, and nothing
+    before its first compressed message. Inflating stops at the limit, so a bomb costs memory up to the limit and never
+    up to its size.
 
 A final block ends zlib's stream, and the next one begins over the same window (RFC 7692, section 7.2.3.4). zlib
-does not give its window away, so the end of what came out is kept beside it. A new stream costs microseconds,
-and a final block takes as little as two bytes; so a message may hold few of them, unless it is long.
+does not export its window, so the end of the inflated bytes is kept beside the stream. A new stream costs microseconds,
+and a final block takes as little as two bytes, so a short message may hold only few of them.
 
-A socket that is idle gives both streams back. The next message that comes is inflated by a new stream over the same
-window; the next that goes is compressed without what went before, which every agreement allows (RFC 7692, section
-7.1.1).
+An idle socket frees both streams. A new stream over the same window inflates the next received message. The next sent
+message is compressed without earlier messages, which every agreement allows (RFC 7692, section 7.1.1).
 
 zlib-ng compresses to the same size in two thirds of zlib's time, but a stream of zlib-ng takes 170 KiB, whatever its
 window.
@@ -23,7 +22,7 @@ from zlib import compressobj
 
 from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
-# A shorter message is sent as it is: deflate saves nothing on it.
+# A shorter message is sent uncompressed, since compression saves nothing.
 cdef Py_ssize_t THRESHOLD = 128
 cdef int MEMORY_LEVEL = 5
 cdef bytes TAIL = b"\x00\x00\xff\xff"
@@ -32,12 +31,12 @@ cdef enum:
     # A message may hold this many final blocks, and one more for each FINAL_BLOCK_BYTES of its compressed size.
     FINAL_BLOCKS = 16
     FINAL_BLOCK_BYTES = 1024
-    # Bytes behind a final block that zlib is given at a time, as it copies what it leaves; and what the window may
-    # grow by before its oldest bytes are let go.
+    # zlib gets so many bytes behind a final block at a time, since it copies the bytes that it leaves. The window may
+    # grow by the second number before its oldest bytes are dropped.
     PIECE = 4096
 
-# One element of the header: an extension or a parameter, then what separates it from the next. Every
-# alternative starts with a different character, so matching is linear.
+# One element of the header: an extension or a parameter, and then the separator. Every alternative starts with a
+# different character, so matching is linear.
 _element = re.compile(
     r"[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*"
     r"(?:=[ \t]*(?:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)|\"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)\")[ \t]*)?"
@@ -51,13 +50,13 @@ class MessageTooBig(Exception):
 
 
 class TooManyFinalBlocks(Exception):
-    """A message holds more final blocks than one of its size may."""
+    """A message holds more final blocks than a message of its size may."""
 
 
 def parse_extensions(value: str) -> list:
     """Return the offers of one Sec-WebSocket-Extensions header: ``(name, [(parameter, value or None), ...])``.
 
-    Raises ValueError for what RFC 6455 section 9.1 does not allow.
+    Raises ValueError for a value that RFC 6455 section 9.1 does not allow.
     """
     cdef list offers = []
     cdef list parameters = None
@@ -180,16 +179,16 @@ cdef class Deflate:
         if self.decompressor is not None:
             self.decompressor = None
             if self.window is not None:
-                # No longer than the window, and without room to grow.
+                # Cut to the window, without spare capacity.
                 self.window = bytearray(self.window[-size:])
         return 0
 
     cdef bytes take(self, bytes data, Py_ssize_t limit):
-        """Return what comes out of these bytes, at most `limit`."""
+        """Inflate these bytes, to at most `limit` bytes."""
         cdef bytes part
         if self.decompressor is None:
             if self.window:
-                # The stream before it was given back.
+                # The previous stream was freed.
                 self.decompressor = zlib.decompressobj(-self.in_bits, zdict=bytes(self.window))
             else:
                 self.decompressor = zlib.decompressobj(-self.in_bits)
@@ -205,7 +204,7 @@ cdef class Deflate:
         return part
 
     cdef bytes take_rest(self, bytes part, Py_ssize_t limit):
-        """`part`, which ends with a final block, and what comes out of the bytes behind that."""
+        """Return `part`, which ends with a final block, and the inflated bytes behind that block."""
         cdef bytes rest = self.decompressor.unused_data
         cdef object view = memoryview(rest)
         cdef Py_ssize_t position = 0, end = PyBytes_GET_SIZE(rest), size = PyBytes_GET_SIZE(part)
@@ -229,7 +228,7 @@ cdef class Deflate:
         return b"".join(parts)
 
     cdef int begin_stream(self) except -1:
-        """Begin a stream over the window of the one that ended."""
+        """Begin a stream over the window of the previous one."""
         self.final_blocks += 1
         if self.final_blocks > self.final_blocks_max:
             raise TooManyFinalBlocks
@@ -238,7 +237,7 @@ cdef class Deflate:
         return 0
 
     cdef int remember(self, bytes part) except -1:
-        """Keep the end of what came out, which later bytes may refer to."""
+        """Keep the end of the inflated bytes, which later bytes may refer to."""
         cdef Py_ssize_t size = 1 << self.in_bits
         if self.window is None:
             self.window = bytearray()

@@ -1,12 +1,12 @@
-"""Draining: the sockets of a server that is to end go away in order, to come back elsewhere.
+"""Draining: a server closes its sockets in order before it ends, and the clients reconnect elsewhere.
 
-    not ready        new upgrades get 503 with Retry-After, the readiness probe too; plain HTTP is still served
-    told             the application's hooks run for each socket (`wirefast._core.leaving`)
-    quiet            a handler that works on a message may answer, what is unsent is sent
+    not ready        new upgrades and the readiness probe get 503 with Retry-After; plain HTTP is still served told
+    the application's hooks run for each socket (`wirefast._core.leaving`) quiet            a handler that works on a
+    message may answer, and unsent bytes are sent
     closed           in batches: 1012, with the reason `retry=MS` that spreads the clients' return
     over             tasks are cancelled, the lifespan ends (`wirefast.server.serving`)
 
-A socket whose handler has never waited for a message has nothing to answer, and is closed without a wait.
+A socket whose handler has never waited for a message has no message to answer, and is closed without a wait.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ from wirefast.server.refused import Refused
 
 __all__ = ["RETRY_AFTER", "Drain", "refuse_newcomers", "retry_window"]
 
-#: Seconds after which a client that was refused may try again.
+#: Seconds after which a refused client may try again.
 RETRY_AFTER = 2
 #: Seconds that a handler has to answer the message it works on, and an outbox to be read.
 ANSWER_SECONDS = 10.0
-#: Seconds between two looks whether it has.
+#: Seconds between two checks of that.
 LOOK_EVERY = 0.02
 #: The part of the time that the batches may take; the rest is for the last answers.
 SHARE = 0.8
-#: Milliseconds: the least and the most time in which the clients of one server come back, and what one client adds.
+#: Milliseconds: the shortest and the longest time in which the clients of one server reconnect, and the time that each
+#: client adds.
 LEAST_WINDOW, MOST_WINDOW, WINDOW_EACH = 500, 10_000, 1
 
 logger = logging.getLogger("uvicorn.error")
 
 
 class RefusingWebSocketProtocol(MeasuredWebSocketProtocol):
-    """Takes the place of the WebSocket protocol while a server drains: every handshake is answered 503."""
+    """Replaces the WebSocket protocol while a server drains: every handshake is answered with 503."""
 
     def begin(self, head: Any, rest: bytes) -> None:
         """Refuse the handshake."""
@@ -51,7 +52,7 @@ class RefusingWebSocketProtocol(MeasuredWebSocketProtocol):
 
 
 class ClosingHttpProtocol(HealthHttpProtocol):
-    """Takes the place of the HTTP protocol while a server drains: each new connection ends after one response."""
+    """Replaces the HTTP protocol while a server drains: each new connection ends after one response."""
 
     def serve(self, head: Any) -> None:
         """Serve the last request of the connection."""
@@ -61,7 +62,7 @@ class ClosingHttpProtocol(HealthHttpProtocol):
 
 
 def refuse_newcomers(config: Any) -> None:
-    """Have a server refuse new upgrades, and end new connections after one response, from now on."""
+    """Let a server refuse new upgrades, and end new connections after one response, from now on."""
     kind = config.ws_protocol_class
     if kind is not None and issubclass(kind, WebSocketProtocol):
         config.ws_protocol_class = RefusingWebSocketProtocol
@@ -70,7 +71,7 @@ def refuse_newcomers(config: Any) -> None:
 
 
 def retry_window(sockets: int) -> int:
-    """Milliseconds in which the clients of so many sockets are told to come back, each at a random time."""
+    """Milliseconds within which the clients of so many sockets are told to reconnect, each at a random time."""
     return min(MOST_WINDOW, max(LEAST_WINDOW, sockets * WINDOW_EACH))
 
 
@@ -79,7 +80,7 @@ class Drain:
 
     Args:
         connections: the server's set of protocols, which changes as they end.
-        seconds: for all of it; None without a bound.
+        seconds: for the whole drain; None without a bound.
         batch: sockets that are closed together.
         every: seconds between two batches.
         forced: whether to stop waiting at once.
@@ -109,7 +110,7 @@ class Drain:
         return sum(isinstance(connection, WebSocketProtocol) for connection in self.connections)
 
     async def run(self) -> None:
-        """Close every socket that is open now; returns when all have gone, or when no time is left."""
+        """Close all open sockets. Returns when all have ended, or when the time is over."""
         sockets: list[WebSocketProtocol] = [
             connection for connection in self.connections if isinstance(connection, WebSocketProtocol)
         ]
@@ -142,14 +143,14 @@ class Drain:
             task.cancel()
         if leaving:
             await asyncio.wait(leaving)
-        for socket in sockets:  # those that were waited for in vain, or never came to their batch
+        for socket in sockets:  # sockets that did not become quiet in time, or whose batch never came
             self.close(socket)
-        # Each has a timer now. When the peer or the timer ends first, the transport is gone.
+        # Each socket has a timer now: its transport ends by the peer or by the timer.
         while self.left and not self.forced() and loop.time() < self.ends:
             await asyncio.sleep(LOOK_EVERY)
 
     async def pause(self, seconds: float) -> bool:
-        """Wait for the next batch; whether there is time for one."""
+        """Wait for the next batch. Returns whether there is time for it."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while (left := min(until, self.ends) - loop.time()) > 0 and not self.forced():
@@ -167,5 +168,5 @@ class Drain:
         self.close(socket)
 
     def close(self, socket: WebSocketProtocol) -> None:
-        """Close one socket with 1012 and a time to come back; nothing where it has ended."""
+        """Close one socket with 1012 and a time to reconnect; no effect where it has ended."""
         socket.go_away(f"retry={random.randint(0, self.window)}")

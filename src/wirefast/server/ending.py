@@ -1,4 +1,4 @@
-"""The end of a serving process, which comes in time also where the application's tasks and threads go on."""
+"""End a serving process in time, even where tasks and threads of the application go on."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 
 __all__ = ["END_WITHIN", "end_in_time"]
 
-#: Seconds that cancelled tasks have for their ``finally`` blocks, and again, after the lifespan, seconds to the end of
-#: the process: for tasks that ignore that they were cancelled, and for threads, which cannot be.
+#: Seconds that cancelled tasks have for their ``finally`` blocks; and, after the lifespan, seconds to the end of the
+#: process, for tasks that ignore their cancellation and for threads, which cannot be cancelled.
 END_WITHIN = 5.0
 
 logger = logging.getLogger("uvicorn.error")
 
 
 def end_in_time(config: Any) -> None:
-    """Bound the end of a process that serves by a loaded configuration of uvicorn's.
+    """Bound the end of a process that serves with a loaded configuration of uvicorn.
 
-    uvicorn cancels the handlers of a stop that took too long, and goes on at once. The lifespan's end is the next thing
-    that a server waits for, so what was cancelled is awaited there.
+    When a stop takes too long, uvicorn cancels the handlers and goes on at once. The server then waits for the end of
+    the lifespan, so the cancelled tasks are awaited there.
     """
     lifespan_class, protocol_class = config.lifespan_class, config.http_protocol_class
     states: list[Any] = []
 
     def first_connection(**arguments: Any) -> Any:
-        # A server hands its state to protocols alone. Without a connection there is no task either.
+        # Only protocols get the state of a server. Without a connection there are no tasks.
         states.append(arguments["server_state"])
         config.http_protocol_class = protocol_class
         return protocol_class(**arguments)
@@ -61,7 +61,7 @@ async def clean_up(tasks: set[asyncio.Task[Any]]) -> None:
 
 
 async def bound_the_loops_end() -> None:
-    """Wait to be cancelled, as every task is when the loop ends; bound the rest of the process then."""
+    """Wait for the cancellation at the end of the loop, and then bound the rest of the process."""
     try:
         await asyncio.get_running_loop().create_future()
     finally:
@@ -69,7 +69,7 @@ async def bound_the_loops_end() -> None:
 
 
 def end_process(seconds: float) -> None:
-    """End this process with exit code 1, unless it has ended by itself when the seconds are over."""
+    """End this process with exit code 1 after some seconds, unless it has ended by itself."""
     time.sleep(seconds)
     threads = [thread.name for thread in threading.enumerate() if not thread.daemon]
     logger.error(

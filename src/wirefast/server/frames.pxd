@@ -1,4 +1,4 @@
-# Bytes in, messages out: the reading half of one connection.
+# The reading half of one connection: from bytes to messages.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -22,25 +22,25 @@ cdef class FrameStream(Flushable):
     # Limits. `max_packed` is `max_size` for what is still deflated: incompressible data grows a little.
     cdef size_t max_size
     cdef size_t max_packed
-    # Reserved bits that an extension gave a meaning: FRAME_RSV1 or 0.
+    # Reserved bits of an agreed extension: FRAME_RSV1 or 0.
     cdef unsigned allowed_rsv
 
-    # The frame whose payload is arriving, and how much of it is still to come. Between frames the bytes of
-    # an incomplete header wait in `stash`.
+    # The frame whose payload is arriving, and how many bytes of it are missing. Between frames `stash` holds the bytes
+    # of an incomplete header.
     cdef frame_header frame
     cdef uint64_t remaining
     cdef bint in_frame
-    # The connection failed, but frames can still be told apart: they are skipped until the close frame.
+    # The connection failed, but its frames can still be read: they are skipped until the close frame.
     cdef bint skipping
-    # Nothing more is read from the stream: a close frame came, or frames cannot be told apart any more.
+    # The stream is not read any more: a close frame came, or frames cannot be told apart any more.
     cdef bint ended
     cdef uint8_t stash_size
     cdef uint8_t stash[FRAME_HEADER_MAX]
     cdef uint8_t control[FRAME_CONTROL_MAX]
 
-    # The message whose frames are arriving: opcode 0 when there is none. A message in one frame that came
-    # in one read never gets here: it is unmasked straight into its bytes object. Else `partial` is that
-    # object while it grows (capacity: its size), `filled` says how much is there.
+    # The message whose frames are arriving; opcode 0 without one. A message in one frame and one read is unmasked
+    # straight into its bytes object and is never here. For any other message `partial` is that object while it grows
+    # (its size is the capacity), and `filled` is the number of its bytes so far.
     cdef uint8_t opcode
     cdef bint packed
     cdef uint32_t fragments
@@ -48,7 +48,7 @@ cdef class FrameStream(Flushable):
     cdef bytes partial
     cdef size_t filled
 
-    # Unread messages, a ring that grows by doubling; `unread_bytes` counts what they hold.
+    # Unread messages, in a ring that grows by doubling; `unread_bytes` counts their bytes.
     cdef Unread* ring
     cdef size_t ring_capacity
     cdef size_t ring_start
@@ -62,8 +62,8 @@ cdef class FrameStream(Flushable):
     # The first unread message; the caller has checked that there is one.
     cdef object pop(self, int* kind)
 
-    # Holes for the subclass. A message was pushed to the ring; a control frame came; the stream is
-    # malformed (a close code and its reason), and is now skipped or has ended.
+    # Methods of the subclass, which are called when a message was pushed to the ring; when a control frame came; when
+    # the stream is malformed (with a close code and its reason) and is now skipped or has ended.
     cdef int on_message(self) except -1
     cdef int on_control(self, unsigned opcode, const uint8_t* data, size_t size) except -1
     cdef int on_malformed(self, int code, str reason) except -1

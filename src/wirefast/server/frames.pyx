@@ -1,10 +1,10 @@
 # distutils: sources = csrc/frame.c csrc/mask.c csrc/utf8.c
-"""The reading half of a connection: frames to messages (RFC 6455 sections 5 and 8).
+"""The reading half of a connection: from frames to messages (RFC 6455 sections 5 and 8).
 
 The stream may be cut anywhere: any split of the same bytes gives the same calls in the same order. A
-message in one frame and one read, the common case, costs one copy, from the read buffer into its bytes
-object; everything else grows one object and is never joined from pieces, so that what a peer can make
-us hold is what it sent, in any number of fragments. Text is checked as it arrives.
+message in one frame and one read, the common case, costs one copy, from the read buffer into its bytes object. Any
+other message grows in one object and is never joined from pieces, so that the memory of a message is bounded by the
+bytes that the peer sent, in any number of fragments. Text is checked while it arrives.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -30,13 +30,13 @@ cdef extern from "Python.h":
 
 
 cdef enum:
-    # A message may come in this many fragments, and in one more for each FRAGMENT_BYTES it carries: empty
-    # and tiny fragments run out, ordinary ones never do.
+    # A message may have so many fragments, and one more for each FRAGMENT_BYTES of its bytes: this bounds empty and
+    # tiny fragments, and allows ordinary ones.
     FRAGMENTS = 1024
     FRAGMENT_BYTES = 32
-    # The first size of a message that grows; what a peer merely announces is not allocated.
+    # The first size of a growing message; announced bytes are not allocated before they arrive.
     FIRST_GROWTH = 16384
-    # Counted for each unread message besides its payload.
+    # Bytes that each unread message counts in addition to its payload.
     MESSAGE_OVERHEAD = 64
 
 
@@ -101,7 +101,7 @@ cdef class FrameStream(Flushable):
         return 0
 
     cdef int end_stream(self) except -1:
-        """Read nothing more; what is unread stays."""
+        """Stop reading; unread messages stay."""
         self.ended = True
         self.partial = None
         self.filled = 0
@@ -117,7 +117,7 @@ cdef class FrameStream(Flushable):
         return self.on_malformed(code, reason) if first else 0
 
     cdef int begin_frame(self) except -1:
-        """Judge the frame whose header is in `frame`."""
+        """Check the frame whose header is in `frame`."""
         cdef unsigned opcode = self.frame.opcode
         self.in_frame = True
         self.remaining = self.frame.length
@@ -141,7 +141,7 @@ cdef class FrameStream(Flushable):
         return 0
 
     cdef int take_payload(self, const uint8_t* data, size_t size) except -1:
-        """Take the next `size` bytes of the frame's payload, which may be its last."""
+        """Take the next `size` bytes of the frame's payload, which may be the last ones."""
         cdef size_t position = <size_t> (self.frame.length - self.remaining)
         cdef bint text = self.opcode == FRAME_TEXT and not self.packed
         cdef uint8_t* target
@@ -180,7 +180,7 @@ cdef class FrameStream(Flushable):
         return 0
 
     cdef int grow(self, size_t size) except -1:
-        """Make room for `size` more bytes in `partial`: doubling, but never past the end of the frame."""
+        """Make space for `size` more bytes in `partial`: double it, but never past the end of the frame."""
         cdef size_t needed = self.filled + size
         cdef size_t capacity = 0 if self.partial is None else <size_t> PyBytes_GET_SIZE(self.partial)
         cdef size_t wanted

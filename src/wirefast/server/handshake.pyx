@@ -1,4 +1,4 @@
-"""The opening handshake (RFC 6455 section 4.2): what makes a request head one, and the answer to it."""
+"""The opening handshake (RFC 6455 section 4.2): the check of a request head, and the answer."""
 
 import binascii
 import hashlib
@@ -42,7 +42,7 @@ cdef int check_handshake(Head head) except -1:
 
 
 cdef bint key_ok(bytes key) noexcept:
-    """Sixteen bytes in base64: 22 characters and the padding."""
+    """Whether the key is sixteen bytes in base64: 22 characters and the padding."""
     cdef const uint8_t* data = <const uint8_t*> PyBytes_AS_STRING(key)
     return PyBytes_GET_SIZE(key) == 24 and all_of(data, 22, BASE64) and data[22] == b"=" and data[23] == b"="
 

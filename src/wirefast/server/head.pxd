@@ -1,4 +1,4 @@
-# The head of an HTTP/1.1 request (RFC 9112 sections 2 to 5): bytes in, a checked Head or a refusal out.
+# The head of an HTTP/1.1 request (RFC 9112 sections 2 to 5): from bytes to a checked Head or a refusal.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t
@@ -27,27 +27,27 @@ cdef class Head:
     # Whether the client keeps the connection open after the response.
     cdef readonly bint keep_alive
 
-    # What the opening handshake of a WebSocket needs (RFC 6455 section 4.2.1).
+    # The fields of the opening handshake of a WebSocket (RFC 6455 section 4.2.1).
     cdef int hosts
     cdef bint host_empty
-    cdef bytes host                      # in lower case, where it has to agree with `authority`
-    cdef bytes authority                 # of a target in absolute form, in lower case; None of any other
+    cdef bytes host                      # in lower case, where it has to be equal to `authority`
+    cdef bytes authority                 # of a target in absolute form, in lower case; None for another form
     cdef bint has_upgrade                # there is an Upgrade header
     cdef bint upgrade                    # Upgrade lists websocket
     cdef bint connection                 # Connection lists upgrade
     cdef int versions
-    cdef bint version_ok                 # the last of them is 13
+    cdef bint version_ok                 # the last version is 13
     cdef int keys
     cdef readonly bytes key
-    cdef readonly list subprotocol_values    # of bytes, one for each header; None without any
+    cdef readonly list subprotocol_values    # of bytes, one for each header; None without such headers
     cdef readonly list extensions            # the same
 
-    # Whether the client means a WebSocket handshake, well formed or not.
+    # Whether the client wants a WebSocket handshake, well formed or not.
     cdef bint wants_websocket(self) noexcept
 
 
 cdef class HeadReader:
-    # The head so far, None before its request line, and the beginning of a line that has not ended.
+    # The head so far, None before its request line, and the beginning of an incomplete line.
     cdef Head head
     cdef bytearray kept
     # Bytes, header lines and empty lines so far.
@@ -55,8 +55,8 @@ cdef class HeadReader:
     cdef int lines
     cdef int empty_lines
 
-    # Read on. The bytes that the head takes of `data` are counted in `used`. None: the head is not complete.
-    # Raises Refused.
+    # Read the next piece. `used` is the number of bytes of `data` that belong to the head. None: the head is not
+    # complete. Raises Refused.
     cdef Head feed(self, const uint8_t* data, size_t size, size_t* used)
     cdef int keep(self, const uint8_t* data, size_t size) except -1
     cdef int take_line(self, const uint8_t* line, size_t length) except -1

@@ -1,9 +1,9 @@
 """The head of an HTTP/1.1 request, read strictly (RFC 9112), the same for plain and for upgrading requests.
 
-Each line is read once, when its end has come, so that the cost is linear in the size of the head, however the bytes are
-cut; that size is bounded. A proxy in front may have read the same bytes. What two readers could read in two ways is
-refused: bare line feeds, control characters, folded lines, blanks before a colon, a second Host, two lengths, a length
-beside a transfer coding, a transfer coding that is not ``chunked`` alone.
+Each line is read once, when it is complete, so the cost is linear in the size of the head for any division of the
+bytes; the size is bounded. A proxy in front may have read the same bytes. The reader refuses everything that two
+readers may read in different ways: bare line feeds, control characters, folded lines, blanks before a colon, a second
+Host, two lengths, a length beside a transfer coding, a transfer coding other than ``chunked``.
 """
 
 cimport cython
@@ -19,7 +19,7 @@ from wirefast.server.header_lines cimport (
 from wirefast.server.refused import Refused
 
 cdef enum:
-    LONGEST_LENGTH = 18      # digits of a Content-Length: what fits into 63 bits
+    LONGEST_LENGTH = 18      # digits of a Content-Length, which fit into 63 bits
 
 cdef dict common_methods = {method: method for method in (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD")}
 
@@ -97,11 +97,11 @@ cdef Head parse_request_line(const uint8_t* line, size_t length):
 
 
 cdef int check_beginning(const uint8_t* line, size_t size) except -1:
-    """Refuse the beginning of a request line that no request line begins with."""
+    """Refuse bytes that no request line begins with."""
     cdef const uint8_t* space = <const uint8_t*> memchr(line, b" ", size if size < METHOD_LIMIT + 1 else METHOD_LIMIT + 1)
     cdef size_t method = <size_t> (space - line) if space is not NULL else size
     if size and line[0] == b"\r":
-        # Perhaps an empty line.
+        # This may be an empty line.
         if size > 1:
             raise Refused(400, "malformed request line")
         return 0
@@ -110,7 +110,7 @@ cdef int check_beginning(const uint8_t* line, size_t size) except -1:
     if method + 1 < size:
         if not all_of(line + method + 1, 1, TARGET):
             raise Refused(400, "malformed request target")
-        # The last byte is new more often than not; all of them are checked with the whole line.
+        # Usually only the last byte is new; the whole line is checked later.
         if line[size - 1] != b" " and line[size - 1] != b"\r" and not all_of(line + size - 1, 1, TARGET):
             raise Refused(400, "malformed request target")
     return 0
@@ -133,7 +133,7 @@ cdef int parse_length(Head head, bytes value) except -1:
 
 
 cdef int note(Head head, HeaderLine header) except -1:
-    """Note what a header line means to the protocol."""
+    """Note the meaning of a header line for the protocol."""
     cdef Meaning meaning = header.meaning
     cdef bytes value
     if meaning == HOST:
@@ -183,41 +183,41 @@ cdef class Head:
     """A checked request head."""
 
     cdef bint wants_websocket(self) noexcept:
-        # Upgrade means nothing without Connection (RFC 9110 section 7.8); unless a key or a version shows that a
-        # handshake was meant and got wrong.
+        # Upgrade without Connection has no meaning (RFC 9110 section 7.8), unless a key or a version shows that the
+        # client wanted a handshake and made a mistake.
         return self.upgrade and (self.connection or self.keys > 0 or self.versions > 0)
 
     @property
     def is_upgrade(self):
-        """Whether the client means a WebSocket handshake, well formed or not."""
+        """Whether the client wants a WebSocket handshake, well formed or not."""
         return self.wants_websocket()
 
     @property
     def offers_upgrade(self):
-        """Whether the client offers to go on with another protocol, whichever it is."""
+        """Whether the client offers an upgrade to any other protocol."""
         return self.has_upgrade and self.connection
 
 
 cdef class HeadReader:
-    """Reads the head of one request, in as many pieces as it comes."""
+    """Reads the head of one request, in pieces of any size."""
 
     @property
     def started(self):
-        """Whether any byte of a request has come, empty lines apart."""
+        """Whether any byte of a request has come, other than empty lines."""
         return self.head is not None or self.kept is not None
 
     def read(self, bytes data not None, Py_ssize_t start=0):
-        """Read on.
+        """Read the next piece.
 
         Args:
-            data: what came.
-            start: where to begin in it.
+            data: the received bytes.
+            start: the position in ``data`` to begin at.
 
         Returns:
-            The Head and where the bytes behind it begin, or None when it is not complete.
+            The Head and the position of the bytes behind it, or None while the head is not complete.
 
         Raises:
-            Refused: the bytes are no head, or pass a limit.
+            Refused: the bytes are no head, or exceed a limit.
         """
         cdef size_t used = 0
         cdef Head head
@@ -269,7 +269,7 @@ cdef class HeadReader:
         return 0
 
     cdef int take_line(self, const uint8_t* line, size_t length) except -1:
-        """Take a line with its end."""
+        """Read a complete line, with its end."""
         cdef Head head = self.head
         cdef HeaderLine header
         if length < 2 or line[length - 2] != b"\r":
@@ -296,7 +296,7 @@ cdef class HeadReader:
         return 0
 
     cdef int finish(self) except -1:
-        """Judge the head as a whole."""
+        """Check the complete head."""
         cdef Head head = self.head
         if head.chunked:
             if head.length >= 0:
@@ -306,6 +306,6 @@ cdef class HeadReader:
         if head.hosts == 0 and head.minor == 1:
             raise Refused(400, "missing Host header")
         if head.authority is not None and head.host is not None and head.authority != head.host:
-            # RFC 9112 section 3.2.2 lets the target win; an application and a proxy that read Host would not know.
+            # By RFC 9112 section 3.2.2 the target counts, but applications and proxies read Host.
             raise Refused(400, "the target and Host name different servers")
         return 0

@@ -1,4 +1,4 @@
-# One header line of a request (RFC 9112 section 5): bytes in, a checked and split line out.
+# One header line of a request (RFC 9112 section 5): from bytes to a checked and split line.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
@@ -15,7 +15,7 @@ cdef enum:
     AUTHORITY = 8       # of a Host header (RFC 3986 section 3.2.2)
     BASE64 = 16
 
-# What a header means to the protocol.
+# The meaning of a header for the protocol.
 cdef enum Meaning:
     NOTHING = 0
     HOST
@@ -29,7 +29,7 @@ cdef enum Meaning:
     ENCODING
     EXPECT
 
-# What a line says, where that is one of few things.
+# The values that the protocol needs.
 cdef enum:
     SAYS_UPGRADE = 1         # Connection: upgrade, or Upgrade: websocket
     SAYS_CLOSE = 2           # Connection: close

@@ -1,7 +1,7 @@
-"""One header line of a request: checked, split, and kept where many clients send the same.
+"""One header line of a request: checked, split, and kept where many clients send the same line.
 
-The line comes without its end. What it means to the protocol is found out once: its `Meaning`, and for the headers of a
-handshake what the value says (`says`).
+The line comes without its end. Its meaning for the protocol is found once: its `Meaning`, and for the headers of a
+handshake the value (`says`).
 """
 
 cimport cython
@@ -47,7 +47,7 @@ cdef dict common_names = {
         b"content-length", b"content-type",
     )
 }
-# Headers whose values many clients share and that hold no secret. Their checked lines are kept and used again.
+# Headers without secrets whose values many clients share. Their checked lines are kept and used again.
 cdef frozenset shared_names = frozenset((
     b"host", b"upgrade", b"connection", b"origin", b"user-agent", b"accept", b"accept-encoding", b"accept-language",
     b"cache-control", b"pragma", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-fetch-dest",
@@ -56,7 +56,7 @@ cdef frozenset shared_names = frozenset((
 cdef dict known_lines = {}
 
 cdef enum:
-    KNOWN_LINES = 1024       # all are forgotten when there are that many
+    KNOWN_LINES = 1024       # at this number all are forgotten
     KNOWN_LINE_SIZE = 256
 
 
@@ -129,7 +129,7 @@ cdef Meaning meaning_of(const uint8_t* name, size_t size) noexcept:
 
 
 cdef const uint8_t* value_of(const uint8_t* line, size_t size, size_t* name_size, size_t* value_size) except NULL:
-    """Check a field line, without its end; where its value begins, without the blanks around it."""
+    """Check a field line, without its end. Returns the position of the value, without the blanks around it."""
     cdef const uint8_t* value = <const uint8_t*> memchr(line, b":", size)
     name_size[0] = <size_t> (value - line) if value is not NULL else 0
     if name_size[0] == 0 or not all_of(line, name_size[0], TOKEN):

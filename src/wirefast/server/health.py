@@ -1,4 +1,4 @@
-"""Probes, answered before the application: is the process alive, and is it ready?"""
+"""Probes, which the server answers without the application: whether the process is alive, and whether it is ready."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["HealthHttpProtocol", "is_ready"]
 
 
 async def is_ready(config: Any) -> bool:
-    """Whether a server has started, does not drain, and no check of the application says no."""
+    """Whether a server has started and does not drain, and all checks of the application pass."""
     return bool(getattr(config, "serves", False)) and await passes_checks()
 
 
@@ -20,7 +20,7 @@ class Probe:
 
     Args:
         config: the server's.
-        readiness: whether it is asked if the server is ready, rather than alive.
+        readiness: whether the probe is for readiness; otherwise it is for liveness.
     """
 
     def __init__(self, config: Any, readiness: bool) -> None:
@@ -41,7 +41,7 @@ class HealthHttpProtocol(HttpProtocol):
     """`HttpProtocol` that answers ``config.health_path`` and ``config.ready_path`` by itself."""
 
     def application(self, head: Any) -> Any:
-        """Return what answers a request."""
+        """Return the application that answers a request."""
         if head.method in (b"GET", b"HEAD"):
             path = head.path.decode("ascii")
             if path == self.config.health_path:

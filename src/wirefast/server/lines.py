@@ -1,4 +1,4 @@
-"""The line in the log at the end of a socket, and logs as JSON."""
+"""The log line at the end of a socket, and logs as JSON."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from wirefast.server.request_ids import KEY, current
 
 __all__ = ["JsonFormatter", "json_logging", "log_end", "own_logging"]
 
-#: Attributes of every record, which a line of JSON has under names of its own, or not at all.
+#: The attributes of every record, which a line of JSON has under other names or leaves out.
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
-#: Bytes of a traceback in one line.
+#: The most bytes of a traceback in one line.
 MAX_TRACEBACK = 16384
 
 
@@ -28,7 +28,7 @@ def log_end(
         peer: address and port.
         scope: of the connection.
         code: of the close.
-        side: who began it: ``client`` or ``server``.
+        side: the side that began the close: ``client`` or ``server``.
         seconds: since the handshake was accepted.
         carried: messages received and sent, bytes received and sent.
     """
@@ -53,12 +53,13 @@ def log_end(
         told["request_id"] = request_id
         text += " [%s]"
         values += (request_id,)
-    # uvicorn's own formatter of this logger knows the five values of a request alone.
+    # uvicorn's own formatter of this logger accepts only the five values of a request.
     logging.getLogger("uvicorn.error").info(text, *values, extra=told)
 
 
 class JsonFormatter(logging.Formatter):
-    """A line of JSON for each record: time, level, logger, message, what the record brings besides, and a traceback."""
+    """A line of JSON for each record: time, level, logger, message, the extra attributes of the record, and a
+    traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Render one record."""
