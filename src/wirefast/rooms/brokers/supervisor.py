@@ -26,7 +26,7 @@ __all__ = ["Limits", "SupervisedBroker", "forget"]
 
 T = TypeVar("T")
 
-# How many checks in a row a link may fail while it still delivers: its answer waits behind a backlog.
+# How often the wait for an answer is extended while the link still delivers: the answer is behind a backlog.
 EXTENSIONS = 8
 
 
@@ -149,7 +149,7 @@ class SupervisedBroker(Broker):
                 reason = await self._serve(link)
                 self._link_lost(reason)
                 if asyncio.get_running_loop().time() - self._ready_at > 2 * self.limits.longest_delay:
-                    attempt = 0  # the link worked for some time; the pauses do not shrink where links fail at once
+                    attempt = 0  # the link worked for some time; otherwise the pauses keep growing
                 link, attempt = await self._reopen(reason, attempt)
                 self.reconnects += 1
                 seconds = asyncio.get_running_loop().time() - self._lost_at
