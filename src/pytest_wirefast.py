@@ -36,22 +36,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def live_app(request: pytest.FixtureRequest) -> Any:
-    """Give the application for ``live``: the setting ``live_app``, or a fixture ``app``. Override it."""
+    """Give the application for ``live``: the setting ``live_app``, or a fixture ``app``, or None. Override it."""
     named = request.config.getini("live_app")
     if named:
         return named
     try:
         return request.getfixturevalue("app")
     except pytest.FixtureLookupError:
-        raise pytest.UsageError(
-            "the fixture `live` has no application: define a fixture `live_app` that returns it, or set "
-            "`live_app = module:app` in the configuration, or mark the test: @pytest.mark.live(app)"
-        ) from None
+        return None
 
 
 @pytest.fixture
 def live(request: pytest.FixtureRequest) -> Iterator[Live]:
-    """Give an application that runs for this test, on the test's own loop. It starts when it is used."""
+    """Give an application that runs for this test, on the test's own loop.
+
+    Where no application is named, the test does it: ``await live.start(app)``.
+    """
     from wirefast.testing import Live  # imported by those who use it alone
 
     options: dict[str, Any] = {}

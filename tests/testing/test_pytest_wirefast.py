@@ -70,6 +70,15 @@ from conftest import make_app
 @pytest.mark.live(make_app(), mode="asgi")
 async def test_it(live):
     assert live.mode == "asgi"{TALK}""",
+    "an application of the test": f"""
+import pytest
+from conftest import make_app
+@pytest.fixture
+def live_app():
+    return None
+async def test_it(live):
+    app = await live.start(make_app)
+    assert live.app is app{TALK}""",
 }
 
 

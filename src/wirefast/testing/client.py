@@ -73,6 +73,7 @@ class Client:
         compress: bool = False,
         name: str | None = None,
         within: float | None = None,
+        keep: bool = False,
     ) -> Connecting:
         """Open a WebSocket: ``async with`` what is returned, or await it and close the peer yourself.
 
@@ -84,6 +85,7 @@ class Client:
             compress: offer permessage-deflate (RFC 7692). The server agrees where its settings or the route do.
             name: in transcripts and failures. Default: the path, numbered.
             within: real seconds of each wait. Default: 2.
+            keep: leave it open for the rest of the test; it is closed with the server, and is no leak.
 
         Raises:
             Refused: the handshake was answered otherwise than by 101.
@@ -95,7 +97,12 @@ class Client:
         if compress:
             lines.append(("Sec-WebSocket-Extensions", "permessage-deflate"))
         target = target_of(path, params)
-        return Connecting(lambda: self._live._connect(target, lines, self._acting, name or self._name, within))
+        return Connecting(lambda: self._live._connect(target, lines, self._acting, name or self._name, within, keep))
+
+    async def ask(self, path: str, value: Any, wanted: Any = Any, **options: Any) -> Any:
+        """Open a WebSocket for one question: connect, `Peer.ask`, close; the ``options`` are those of `connect`."""
+        async with self.connect(path, **options) as peer:
+            return await peer.ask(value, wanted)
 
     async def expect_refused(self, status: int, path: str, **options: Any) -> Refused:
         """Open a WebSocket that has to be refused; the arguments are those of `connect`.

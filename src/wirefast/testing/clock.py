@@ -244,26 +244,27 @@ class Clock:
         self._stop_alarm()
         ran = 0
         try:
-            await self._settle_all()
+            await self.settle_all()
             while True:
                 first = self._first()
                 if first is None or first.when() > self._target:
                     break
                 self._held = max(self._held, first.when())
                 self._loop.call_soon(self._run_due)
-                await self._settle_all()
+                await self.settle_all()
                 ran += 1
                 if ran > MAX_TIMERS:
                     raise RuntimeError(
                         f"{MAX_TIMERS} timers were run and the time has not come; one of the last is {first!r}"
                     )
             self._held = max(self._held, self._target)
-            await self._settle_all()
+            await self.settle_all()
         finally:
             if not self._frozen:
                 self._flow()
 
-    async def _settle_all(self) -> None:
+    async def settle_all(self) -> None:
+        """As `settle`, and what is on the way between real sockets has come too."""
         await self.settle()
         if self.network:
             await self.real_sleep(self.network)

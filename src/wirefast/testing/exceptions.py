@@ -6,6 +6,7 @@ wirefast only.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import re
 from collections.abc import Iterator
@@ -58,8 +59,10 @@ class Exceptions(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.records.append(record)
-        if record.exc_info and record.exc_info[1] is not None and record.levelno >= logging.ERROR:
-            self.add(record.exc_info[1], CURRENT.get(None))
+        exc = record.exc_info[1] if record.exc_info else None
+        # Other servers than ours log what a client has caused, too.
+        if exc is not None and record.levelno >= logging.ERROR and not is_clients(exc):
+            self.add(exc, CURRENT.get(None))
 
     def add(self, exc: BaseException, port: int | None) -> None:
         """Note an exception, once."""
@@ -92,20 +95,25 @@ class Exceptions(logging.Handler):
         return [raised.exc.with_traceback(raised.traceback) for raised in self._raised if not raised.known]
 
     @contextlib.contextmanager
-    def expecting(self, kind: type[BaseException], match: str | None) -> Iterator[None]:
-        """Within the block, or before it, an exception of this kind is raised.
+    def expecting(self, kind: type[BaseException], match: str | None, times: int) -> Iterator[None]:
+        """Within the block, or before it, so many exceptions of this kind are raised.
 
         Raises:
-            AssertionError: none was.
+            AssertionError: fewer were.
         """
         yield
-        for raised in self._raised:
-            if not raised.known and isinstance(raised.exc, kind) and re.search(match or "", str(raised.exc)):
-                raised.known = True
-                return
-        found = ", ".join(repr(exc) for exc in self.unknown) or "none at all"
-        wanted = kind.__name__ + (f" that matches {match!r}" if match else "")
-        raise AssertionError(f"the application raised no {wanted}, but {found}")
+        fitting = (
+            raised
+            for raised in self._raised
+            if not raised.known and isinstance(raised.exc, kind) and re.search(match or "", str(raised.exc))
+        )
+        expected = list(itertools.islice(fitting, times))
+        if len(expected) < times:
+            found = ", ".join(repr(exc) for exc in self.unknown) or "none at all"
+            wanted = kind.__name__ + (f" that matches {match!r}" if match else "")
+            raise AssertionError(f"the application raised no {wanted}{f' {times} times' * (times > 1)}, but {found}")
+        for raised in expected:
+            raised.known = True
 
 
 def end_of(exc: BaseException) -> tuple[int, str]:

@@ -114,6 +114,11 @@ class Line(ABC):
         """Send bytes."""
         raise self._needs_wire("send_raw")
 
+    @property
+    def unsent(self) -> int:
+        """Bytes on the client's side; see `Wire.unsent`."""
+        raise self._needs_wire("unsent")
+
     def stall(self) -> None:
         """Read nothing."""
         raise self._needs_wire("stall")
@@ -172,6 +177,10 @@ class WireLine(Line):
     def send_raw(self, data: bytes) -> None:
         self.note(">", f"raw {data.hex()}", False)
         self.wire.write(data)
+
+    @property
+    def unsent(self) -> int:
+        return self.wire.unsent
 
     # ---- Faults ----
 

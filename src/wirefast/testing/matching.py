@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_json, to_jsonable_python
 
 __all__ = ["ABSENT", "Message", "Mismatch", "cut", "described", "match", "matches", "to_payload"]
 
@@ -36,7 +35,7 @@ class Message:
     def json(self) -> Any:
         """The JSON value; `ABSENT` where it is none."""
         try:
-            return orjson.loads(self.data)
+            return from_json(self.data, allow_inf_nan=False)
         except ValueError:
             return ABSENT
 
@@ -167,7 +166,7 @@ def to_payload(value: Any, ref: int | str | None = None, *, as_json: bool = Fals
         if not isinstance(plain, dict):
             raise TypeError(f"only a JSON object can carry a ref, not {type(plain).__name__}")
         plain = {**plain, "ref": ref}
-    return True, orjson.dumps(plain)
+    return True, to_json(plain)
 
 
 def matches(wanted: Any, message: Message) -> bool:

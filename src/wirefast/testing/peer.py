@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from wirefast.testing.errors import ConnectionLost, NotExpected, Refused, TimedOut
 from wirefast.testing.faults import Faults
-from wirefast.testing.frames import BINARY, CLOSE, CONTINUATION, PING, TEXT, Response, close_body
+from wirefast.testing.frames import CLOSE, PING, Response, close_body
 from wirefast.testing.lines import Ended, Line
-from wirefast.testing.matching import Message, Mismatch, cut, described, match, matches, to_payload
+from wirefast.testing.matching import Message, Mismatch, cut, described, match, matches
+from wirefast.testing.sending import Sending
 from wirefast.testing.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ WITHIN = 2.0
 MOST_PINGS = 1000
 
 
-class Peer(Faults):
+class Peer(Sending, Faults):
     """One client of a `Live` server; ``live.connect`` makes it.
 
     What the server sends is read at once, as clients do, and waits here until a test asks for it. Pings and a
@@ -44,6 +44,7 @@ class Peer(Faults):
     """
 
     def __init__(self, live: Live, line: Line, name: str, path: str, within: float) -> None:
+        super().__init__()
         self._live = live
         self._line = line
         self.name = name
@@ -52,9 +53,7 @@ class Peer(Faults):
         self._unread: deque[Message] = deque()
         self._pongs: deque[bytes] = deque()
         self._pings: deque[bytes] = deque(maxlen=MOST_PINGS)
-        self._end: Ended | None = None
         self._waiting: asyncio.Future[None] | None = None
-        self._refs = itertools.count(1)
 
     def __repr__(self) -> str:
         return f"<Peer {self.name!r} {self.path}, {self._state()}>"
@@ -118,65 +117,7 @@ class Peer(Faults):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    # ---- Sending ----
-
-    async def send(self, value: Any, *, ref: int | str | bool | None = None) -> int | str | None:
-        """Send a message.
-
-        Args:
-            value: a str (a text message), bytes (a binary one), or a model, dict, list ... (JSON text).
-            ref: put into the message as ``"ref"``, for `expect_reply`; True for the next number.
-
-        Returns:
-            The ref.
-
-        Raises:
-            ConnectionLost: the connection has ended.
-            TypeError: a ref for what is no JSON object.
-        """
-        number: int | str | None = next(self._refs) if ref is True else None if ref is None or ref is False else ref
-        await self._send(*to_payload(value, number))
-        return number
-
-    async def send_json(self, value: Any) -> None:
-        """Send any value as JSON text, a str as a JSON string."""
-        await self._send(*to_payload(value, as_json=True))
-
-    async def send_fragments(self, *parts: str | bytes) -> None:
-        """Send one message in several frames; the first part says whether it is text. TypeError: no parts."""
-        if not parts:
-            raise TypeError("send_fragments takes the parts of a message")
-        for at, part in enumerate(parts):
-            opcode = CONTINUATION if at else TEXT if isinstance(part, str) else BINARY
-            await self.send_frame(opcode, part.encode() if isinstance(part, str) else part, fin=at == len(parts) - 1)
-
-    async def send_frame(
-        self,
-        opcode: int,
-        data: bytes = b"",
-        *,
-        fin: bool = True,
-        rsv: int = 0,
-        mask: bytes | None = b"\x01\x02\x03\x04",
-    ) -> None:
-        """Send any frame, legal or not.
-
-        Args:
-            opcode: 0 to 15.
-            data: the payload.
-            fin: whether it ends its message.
-            rsv: the reserved bits as they stand in the first byte: 0x40, 0x20, 0x10.
-            mask: four bytes; None for a frame without a mask.
-        """
-        await self._begin()
-        self._line.send_frame(opcode, data, fin, rsv, mask)
-        await asyncio.sleep(0)
-
-    async def send_raw(self, data: bytes) -> None:
-        """Send ``data`` as it is."""
-        await self._begin()
-        self._line.send_raw(data)
-        await asyncio.sleep(0)
+    # ---- Expecting ----
 
     async def ping(self, data: bytes = b"") -> None:
         """Send a ping with ``data``, and wait for its pong."""
@@ -187,17 +128,22 @@ class Peer(Faults):
             raise self._ended(what)
         self._pongs.remove(data)
 
-    async def _begin(self) -> None:
-        await self._live.clock.arrived()
-        if self._end is not None:
-            raise ConnectionLost(f"{self.name} cannot send: the connection has ended with {self._end}")
+    @overload
+    async def ask(self, value: Any, wanted: type[T], *, within: float | None = None) -> T: ...
 
-    async def _send(self, is_text: bool, data: bytes) -> None:
-        await self._begin()
-        self._line.send_message(is_text, data)
-        await asyncio.sleep(0)
+    @overload
+    async def ask(self, value: Any, wanted: Any = ..., *, within: float | None = None) -> Any: ...
 
-    # ---- Expecting ----
+    async def ask(self, value: Any, wanted: Any = Any, *, within: float | None = None) -> Any:
+        """Send a message and expect the next one: `send` and `expect`, whose arguments, result and errors these are."""
+        __tracebackhide__ = True
+        await self.send(value)
+        return await self.expect(wanted, within=within)
+
+    async def expect_all(self, *wanted: Any, within: float | None = None) -> list[Any]:
+        """Wait for the next messages, which have to be these, in this order; see `expect`."""
+        __tracebackhide__ = True
+        return [await self.expect(each, within=within) for each in wanted]
 
     @overload
     async def expect(self, wanted: type[T], *, skip: Any = False, within: float | None = None) -> T: ...
@@ -425,6 +371,10 @@ class Peer(Faults):
                 await self._wait(lambda: self._line.over, self.within)
         self._line.close()
         await self._live.served(self._line.port, self.within)
+
+    def let_go(self) -> None:
+        """Be freed without the garbage collector, with what a test has given this peer to hold."""
+        del self._line.owner
 
     @property
     def is_open(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -16,14 +16,16 @@ from wirefast.rooms.hub import Hub
 from wirefast.testing.broker import Broker, join_network
 from wirefast.testing.client import Acting, Client
 from wirefast.testing.clock import Clock, clock_of
-from wirefast.testing.errors import Leaked
+from wirefast.testing.errors import Leaked, TimedOut
 from wirefast.testing.exceptions import Exceptions, is_clients
 from wirefast.testing.leaks import Watch, members_left
 from wirefast.testing.lifespan import Lifespan
 from wirefast.testing.lines import AsgiLine, Line, WireLine
 from wirefast.testing.loading import load
+from wirefast.testing.matching import described
+from wirefast.testing.overriding import Overriding
 from wirefast.testing.peer import WITHIN, Peer
-from wirefast.testing.requesting import ByClient, Headers, pairs_of, request_of, scope_of
+from wirefast.testing.requesting import Headers, pairs_of, request_of, scope_of
 from wirefast.testing.runner import Runner
 from wirefast.testing.serving import Server
 from wirefast.testing.transcript import Event, Transcript
@@ -37,7 +39,7 @@ __all__ = ["Client", "Live", "live"]
 T = TypeVar("T")
 
 
-class Live(Client):
+class Live(Overriding, Client):
     """An application that is served for one test; ``async with live(app) as server``, or the fixture ``live``.
 
     All of it runs on the loop of the test: the lifespan, the application, the clients. No thread is started. See `live`
@@ -101,8 +103,9 @@ class Live(Client):
 
     async def __aenter__(self) -> Live:
         # The peers of fixtures end after the test, which is too late; so they end with it.
-        self._lent = set(self._peers)
-        await self.start()
+        self._lent.update(self._peers)
+        if self._given is not None:
+            await self.start()
         return self
 
     async def __aexit__(
@@ -110,13 +113,28 @@ class Live(Client):
     ) -> None:
         await self.stop(failed=kind is not None)
 
-    async def start(self) -> None:
+    async def start(self, app: Any = None) -> Any:
         """Start; what uses the application does it too. Allowed twice on one loop.
+
+        Args:
+            app: what to serve, where the test makes it: an application or a function that returns one.
+
+        Returns:
+            The application.
 
         Raises:
             StartFailed, or what the lifespan raises.
-            RuntimeError: it runs on another loop, or on none of asyncio's.
+            RuntimeError: no application, or two; it runs on another loop, or on none of asyncio's.
         """
+        if app is not None and self._given is not None:
+            raise RuntimeError("this server has an application; live(app) serves another one")
+        self._given = app if self._given is None else self._given
+        if self._given is None:
+            raise RuntimeError(
+                "the fixture `live` has no application: define a fixture `live_app` that returns it, set "
+                "`live_app = module:app` in the configuration, mark the test @pytest.mark.live(app), or let it say "
+                "await live.start(app)"
+            )
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -125,7 +143,7 @@ class Live(Client):
         if self._running:
             if loop is not self._loop:
                 raise RuntimeError("this server runs on another event loop; give the fixture and the test one loop")
-            return
+            return self.app
         self._loop = loop
         self._clock = clock = clock_of(loop)
         clock.network = 0.002 if self.real else 0.0
@@ -147,6 +165,7 @@ class Live(Client):
         except BaseException:
             self._let_go()
             raise
+        return self.app
 
     def _let_go(self) -> None:
         self._running = False
@@ -170,13 +189,7 @@ class Live(Client):
             await self.clock.arrived()
             for http in self._https:
                 await http.aclose()
-            opened = [peer for peer in self._peers if peer.is_open]
-            for peer in opened:
-                if peer not in self._lent:
-                    left.append(f"a socket: {peer.name}, {peer.path}, was not closed")
-            for peer in opened:
-                with contextlib.suppress(Exception):
-                    await peer.leave(failed)
+            await self._close_peers(failed, left)
             await self._end_handlers(left)
             left += members_left(self.hubs)
             if self._broker is not None:
@@ -184,7 +197,9 @@ class Live(Client):
             await self._lifespan.stop()
             await self._server.stop()
             left += await self._watch.left()
-            self._peers.clear()
+            while self._peers:
+                self._peers.pop().let_go()
+            self._lent.clear()
             if not left and not failed and not self.exceptions.any:
                 left += self._watch.kept()
         finally:
@@ -196,6 +211,13 @@ class Live(Client):
             raise unknown[0]
         if left and self._leaks:
             raise Leaked(left)
+
+    async def _close_peers(self, failed: bool, left: list[str]) -> None:
+        opened = [peer for peer in self._peers if peer.is_open]
+        left += [f"a socket: {peer.name}, {peer.path}, was not closed" for peer in opened if peer not in self._lent]
+        for peer in opened:
+            with contextlib.suppress(Exception):
+                await peer.leave(failed)
 
     async def _end_handlers(self, left: list[str]) -> None:
         """Wait for what serves the connections, and cancel what stays, which is left for the list of tasks to name."""
@@ -274,33 +296,34 @@ class Live(Client):
             self._act_by_client()
         return Client(self, lines, acting, name)
 
-    @contextlib.contextmanager
-    def override(
-        self, overrides: Mapping[Callable[..., Any], Callable[..., Any]] | Callable[..., Any], by: Any = None
-    ) -> Iterator[None]:
-        """Replace dependencies within a ``with`` block.
+    def expect_exception(
+        self, kind: type[BaseException], match: str | None = None, *, times: int = 1
+    ) -> contextlib.AbstractContextManager[None]:
+        """Expect the application to raise a ``kind`` whose text has a ``match``, in the ``with`` block or before.
 
         Args:
-            overrides: a dict of them, or one dependency.
-            by: what takes the place of the one: a callable with parameters of its own, or its value.
+            kind: of the exception.
+            match: a regular expression.
+            times: how many of them.
         """
-        if callable(overrides) and not isinstance(overrides, Mapping):
-            overrides = {overrides: by if callable(by) else lambda: by}
-        known = self._overrides()
-        before = {dependency: known[dependency] for dependency in overrides if dependency in known}
-        known.update(overrides)
-        try:
-            yield
-        finally:
-            for dependency in overrides:
-                known.pop(dependency, None)
-            known.update(before)
+        return self.exceptions.expecting(kind, match, times)
 
-    def expect_exception(
-        self, kind: type[BaseException], match: str | None = None
-    ) -> contextlib.AbstractContextManager[None]:
-        """Expect the application to raise a ``kind`` whose text has a ``match``, in the ``with`` block or before."""
-        return self.exceptions.expecting(kind, match)
+    async def settle(self) -> None:
+        """Wait until all that has begun is done, but for what a timer will bring: what was sent has been read."""
+        await self.clock.arrived()
+        await self.clock.settle_all()
+
+    async def until(self, condition: Callable[[], object], *, within: float | None = None) -> None:
+        """Wait until a ``condition`` of the application is true, at most ``within`` real seconds, 2 by default.
+
+        Raises:
+            TimedOut: it is not.
+        """
+        within = self._within if within is None else within
+        await self.clock.arrived()
+        await self._watch.wait(lambda: not condition(), within)
+        if not condition():
+            raise TimedOut(f"expected {described(condition)} within {within:g} s, but it is not true\n\n{self.told()}")
 
     def shutdown(self) -> asyncio.Future[None]:
         """Drain and stop the server as on a SIGTERM; await it to wait. The lifespan ends with the test."""
@@ -333,9 +356,9 @@ class Live(Client):
         """Write down what the connection of a ``name`` says: ``sign``, ``text``, ``quiet`` as in `Event`."""
         self.transcript.add(Event(self.clock.time() - self._began, name, sign, text, quiet))
 
-    def told(self, first: str) -> str:
+    def told(self, first: str | None = None) -> str:
         """Return the transcripts of all peers, one peer's first, and what the log has."""
-        names = [first, *dict.fromkeys(event.peer for event in self.transcript if event.peer != first)]
+        names = dict.fromkeys(([] if first is None else [first]) + [event.peer for event in self.transcript])
         told = "".join(f"{name}\n{self.transcript.of(name).told()}\n" for name in names)
         logged = "".join(f"  {record.name}: {record.getMessage()}\n" for record in self.exceptions.records)
         return told + (f"in the log\n{logged}" if logged else "")
@@ -358,6 +381,7 @@ class Live(Client):
         acting: dict[Callable[..., Any], Any],
         name: str | None,
         within: float | None,
+        keep: bool,
     ) -> Peer:
         await self.start()
         await self.clock.arrived()
@@ -384,6 +408,8 @@ class Live(Client):
             line.begin()
         self._last_port = line.port
         self._peers.append(peer)
+        if keep:
+            self._lent.add(peer)
         try:
             await peer.handshake()
         except BaseException:
@@ -417,29 +443,6 @@ class Live(Client):
             if not is_clients(exc):
                 self.exceptions.add(exc, port)
             raise
-
-    # ---- Overrides ----
-
-    def _overrides(self) -> dict[Callable[..., Any], Callable[..., Any]]:
-        app = self.app if self.app is not None else self._given
-        found = getattr(app, "dependency_overrides", None)
-        if not isinstance(found, dict):
-            raise AttributeError("the application has no dependency_overrides; it is no App")
-        return found
-
-    def _act_by_client(self) -> None:
-        """Let overrides depend on the client from now on."""
-        app, known = self.app if self.app is not None else self._given, self._overrides()
-        if isinstance(known, ByClient):
-            return
-        app.dependency_overrides = ours = ByClient(known, self._actors)
-
-        def give_back() -> None:
-            known.clear()
-            known.update(ours.items())
-            app.dependency_overrides = known
-
-        self._stack.callback(give_back)
 
     def _make_http(self, headers: list[tuple[str, str]], acting: dict[Callable[..., Any], Any]) -> httpx.AsyncClient:
         if not self._running:

@@ -49,6 +49,11 @@ class Wire(ABC):
     def write(self, data: bytes) -> None:
         """Send bytes."""
 
+    @property
+    @abstractmethod
+    def unsent(self) -> int:
+        """Bytes that were written here and that the network has not taken; in memory, that the server has not read."""
+
     @abstractmethod
     def hold(self) -> None:
         """Read no more."""
@@ -266,6 +271,10 @@ class MemoryWire(Wire):
             self.transport.incoming += data
             self.transport.feed_soon()
 
+    @property
+    def unsent(self) -> int:
+        return len(self.transport.incoming)
+
     def hold(self) -> None:
         self.held = True
 
@@ -347,6 +356,11 @@ class SocketWire(Wire, asyncio.Protocol):
     def write(self, data: bytes) -> None:
         if not self.transport.is_closing():
             self.transport.write(data)
+
+    @property
+    def unsent(self) -> int:
+        size: int = self.transport.get_write_buffer_size()
+        return size
 
     def hold(self) -> None:
         self.transport.pause_reading()
