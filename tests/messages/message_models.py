@@ -1,7 +1,5 @@
-"""What the tests of typed messages share: messages, a log of the application, errors without their words."""
+"""What the tests of typed messages share: messages, and errors without their words."""
 
-import queue
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -54,25 +52,6 @@ class Plain(BaseModel, extra="forbid"):
 
 class Data(BaseModel, extra="forbid"):
     n: int
-
-
-Open = Callable[..., Any]
-
-
-class Log:
-    """What the application did, for a test in another thread."""
-
-    def __init__(self) -> None:
-        self.queue: queue.Queue[Any] = queue.Queue()
-
-    def __call__(self, entry: Any) -> None:
-        self.queue.put(entry)
-
-    def next(self) -> Any:
-        return self.queue.get(timeout=20)
-
-    def rest(self) -> list[Any]:
-        return [self.queue.get_nowait() for _ in range(self.queue.qsize())]
 
 
 def invalid(*loc: str, type: str = "string_too_long") -> Any:

@@ -13,12 +13,11 @@ from wirefast import APIRouter, App, Depends, Header, Query, WebSocket, WebSocke
 from wirefast.exceptions import DependencyScopeError, FastAPIError
 from wirefast.param_functions import Message
 from wirefast.security import SecurityScopes
-
-Open = Callable[..., Any]
+from wirefast.testing import Live
 
 
 class Say(BaseModel):
-    type: Literal["say"]
+    type: Literal["say"] = "say"
     text: str
 
 
@@ -39,10 +38,8 @@ class Session:
 class Service:
     """An application whose socket has a connection-scoped user and a message-scoped session, and its log."""
 
-    def __init__(self, **options: Any) -> None:
-        self.log: list[Any] = []
-        self.app = App(**options)
-        log = self.log
+    def __init__(self, app: App) -> None:
+        log = self.log = []
         numbers = iter(range(100))
 
         async def find_user(name: Annotated[str, Query()] = "ada") -> str:
@@ -65,7 +62,7 @@ class Service:
 
         self.open_session = open_session
 
-        @self.app.websocket("/{room}")
+        @app.websocket("/{room}")
         async def endpoint(
             websocket: WebSocket,
             room: int,
@@ -86,17 +83,12 @@ class Service:
                 await websocket.send_text(reply)
 
 
-def test_each_message_has_its_own(talk: Open) -> None:
-    service = Service()
-    socket = talk(service.app, "/7?name=bob")
-
-    def ask(text: str) -> str:
-        socket.send({"type": "say", "text": text})
-        return socket.receive_frame()  # type: ignore[no-any-return]
-
-    assert ask("x") == "7 bob X repository of 0 repository of 0 2"
-    assert ask("fail") == "failed"
-    assert ask("y") == "7 bob Y repository of 2 repository of 2 2"
+async def test_each_message_has_its_own(app: App, live: Live) -> None:
+    service = Service(app)
+    async with live.connect("/7?name=bob") as socket:
+        await socket.ask(Say(text="x"), "7 bob X repository of 0 repository of 0 2")
+        await socket.ask(Say(text="fail"), "failed")
+        await socket.ask(Say(text="y"), "7 bob Y repository of 2 repository of 2 2")
     assert service.log == [
         "user", "open 0 for bob", "0: x", "close 0",
         "open 1 for bob", "failed ZeroDivisionError", "close 1",
@@ -104,15 +96,14 @@ def test_each_message_has_its_own(talk: Open) -> None:
     ]  # fmt: skip
 
 
-def test_overrides_apply(talk: Open) -> None:
-    service = Service()
+async def test_overrides_apply(app: App, live: Live) -> None:
+    service = Service(app)
 
     async def fake() -> Session:
         return Session(service.log, 99)
 
-    service.app.dependency_overrides[service.open_session] = fake
-    socket = talk(service.app, "/1").send({"type": "say", "text": "x"})
-    assert socket.receive_frame() == "1 ada X repository of 99 repository of 99 2"
+    app.dependency_overrides[service.open_session] = fake
+    assert await live.ask("/1", Say(text="x")) == "1 ada X repository of 99 repository of 99 2"
 
 
 def serve(endpoint: Callable[..., Any], *messages: str, **route: Any) -> Client:

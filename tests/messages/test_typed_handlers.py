@@ -4,35 +4,35 @@ routers.
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
-from message_models import Data, Log, Move, Open, Said, Say, invalid, told
+from message_models import Data, Move, Said, Say, invalid, told
 
 from wirefast import APIRouter, App, Depends, Header, Query, WebSocket
 from wirefast.messages import Disconnect, MessageError
 from wirefast.param_functions import Message
+from wirefast.testing import Live
 
 
-def test_message_scope(talk: Open) -> None:
-    app = App()
-    log = Log()
+async def test_message_scope(app: App, live: Live) -> None:
+    log: list[Any] = []
     count = iter(range(100))
 
     async def user(name: Annotated[str, Query()] = "ada") -> str:
-        log("user")
+        log.append("user")
         return name
 
     async def session(user: Annotated[str, Depends(user)], agent: Annotated[str, Header()] = "") -> AsyncIterator[str]:
         number = next(count)
-        log(f"open {number}")
+        log.append(f"open {number}")
         try:
             yield f"{user} {number}"
         except BaseException as exc:
-            log(f"failed {type(exc).__name__}")
+            log.append(f"failed {type(exc).__name__}")
             raise
         finally:
-            log(f"closed {number}")
+            log.append(f"closed {number}")
 
     Session = Annotated[str, Depends(session, scope="message")]
 
@@ -40,41 +40,40 @@ def test_message_scope(talk: Open) -> None:
         assert whole.text == text
         return f"{db} {text}"
 
-    room = app.messages("/", dependencies=[Depends(lambda: log("each"), scope="message")])
+    room = app.messages("/", dependencies=[Depends(lambda: log.append("each"), scope="message")])
 
     @room.on
     async def say(message: Say, db: Session, more: Annotated[str, Depends(again, scope="message")]) -> Said:
         if message.text == "bug":
             raise MessageError("bug")
-        log("handler")
+        log.append("handler")
         return Said(text=f"{db}, {more}")
 
-    socket = talk(app, "/?name=bob")
-    assert socket.ask({"type": "say", "text": "x"})["text"] == "bob 0, bob 0 x"
-    assert socket.ask({"type": "say", "text": "bug"})["code"] == "bug"
-    assert socket.ask({"type": "say", "text": "y"})["text"] == "bob 2, bob 2 y"
-    assert [log.next() for _ in range(13)] == [
-        "user", "each", "open 0", "handler", "closed 0",
-        "each", "open 1", "failed MessageError", "closed 1",
-        "each", "open 2", "handler", "closed 2",
-    ]  # fmt: skip
+    async with live.connect("/?name=bob") as socket:
+        assert (await socket.ask({"type": "say", "text": "x"}))["text"] == "bob 0, bob 0 x"
+        assert (await socket.ask({"type": "say", "text": "bug"}))["code"] == "bug"
+        assert (await socket.ask({"type": "say", "text": "y"}))["text"] == "bob 2, bob 2 y"
+        assert log == [
+            "user", "each", "open 0", "handler", "closed 0",
+            "each", "open 1", "failed MessageError", "closed 1",
+            "each", "open 2", "handler", "closed 2",
+        ]  # fmt: skip
 
-    async def fake(user: Annotated[str, Depends(user)], shout: Annotated[bool, Query()] = False) -> str:
-        return user.upper() if shout else user
+        async def fake(user: Annotated[str, Depends(user)], shout: Annotated[bool, Query()] = False) -> str:
+            return user.upper() if shout else user
 
-    app.dependency_overrides[session] = fake
-    assert socket.ask({"type": "say", "text": "x"})["text"] == "bob, bob x"
-    assert talk(app, "/?name=bob&shout=1").ask({"type": "say", "text": "x"})["text"] == "BOB, BOB x"
+        app.dependency_overrides[session] = fake
+        assert (await socket.ask({"type": "say", "text": "x"}))["text"] == "bob, bob x"
+        assert (await live.ask("/?name=bob&shout=1", {"type": "say", "text": "x"}))["text"] == "BOB, BOB x"
 
 
-def test_connect_and_disconnect(talk: Open) -> None:
-    app = App()
-    log = Log()
+async def test_connect_and_disconnect(app: App, live: Live) -> None:
+    log: list[Any] = []
     room = app.messages("/{room}")
 
     @room.on_connect
     async def joined(websocket: WebSocket, room: str) -> Said:
-        log(f"joined {room}")
+        log.append(f"joined {room}")
         return Said(text="welcome")
 
     @room.on
@@ -85,24 +84,24 @@ def test_connect_and_disconnect(talk: Open) -> None:
 
     @room.on_disconnect
     async def left(room: str, end: Disconnect) -> None:
-        log(("left", room, *end))
+        log.append(("left", room, *end))
 
-    socket = talk(app, "/a")
-    assert socket.receive()["text"] == "welcome"
-    assert socket.ask({"type": "say", "text": ""})["text"] == "x"
-    socket.close(4123, "gone")
-    assert [log.next(), log.next()] == ["joined a", ("left", "a", 4123, "gone")]
-    socket = talk(app, "/b")
-    assert socket.receive()["text"] == "welcome"
-    assert socket.send({"type": "say", "text": "close"}).ends() == (4001, "bye")
-    assert [log.next(), log.next()] == ["joined b", ("left", "b", 1000, "")]
+    async with live.connect("/a") as socket:
+        await socket.expect(Said(text="welcome"))
+        assert (await socket.ask({"type": "say", "text": ""}))["text"] == "x"
+        await socket.close(4123, "gone")
+    assert log == ["joined a", ("left", "a", 4123, "gone")]
+    async with live.connect("/b") as socket:
+        await socket.expect(Said(text="welcome"))
+        await socket.send({"type": "say", "text": "close"})
+        await socket.expect_close(4001, "bye")
+    assert log[2:] == ["joined b", ("left", "b", 1000, "")]
 
 
 @pytest.mark.parametrize("cancels", [True, False])
 @pytest.mark.parametrize("concurrent", [True, False])
-def test_a_disconnect_ends_what_runs(talk: Open, cancels: bool, concurrent: bool) -> None:
-    app = App()
-    log = Log()
+async def test_a_disconnect_ends_what_runs(app: App, live: Live, cancels: bool, concurrent: bool) -> None:
+    log: list[Any] = []
     room = app.messages("/")
     gate: list[asyncio.Event] = []
 
@@ -110,42 +109,39 @@ def test_a_disconnect_ends_what_runs(talk: Open, cancels: bool, concurrent: bool
         try:
             yield
         finally:
-            log("exit")
+            log.append("exit")
 
     @room.on(cancel_on_disconnect=cancels, concurrent=concurrent)
     async def say(message: Say, held: Annotated[None, Depends(resource, scope="message")]) -> Said:
         gate.append(asyncio.Event())
-        log("waits")
+        log.append("waits")
         try:
             # One that is not cancelled has to end by itself.
             await (gate[0].wait() if cancels else asyncio.sleep(0.05))
-            log("done")
+            log.append("done")
         except asyncio.CancelledError:
-            log("cancelled")
+            log.append("cancelled")
             raise
         return Said(text="x")
 
     @room.on_disconnect
     async def left(end: Disconnect) -> None:
-        log(end.code)
+        log.append(end.code)
 
-    socket = talk(app, "/")
-    socket.send({"type": "say", "text": ""})
-    assert log.next() == "waits"
-    socket.close(4002)
-    assert [log.next(), log.next(), log.next()] == ["cancelled" if cancels else "done", "exit", 4002]
+    async with live.connect("/") as socket:
+        await socket.send({"type": "say", "text": ""})
+        await live.until(lambda: log)
+        await socket.close(4002)
+    assert log == ["waits", "cancelled" if cancels else "done", "exit", 4002]
 
 
-def test_order_and_concurrency(talk: Open) -> None:
-    app = App()
-    log = Log()
+async def test_order_and_concurrency(app: App, live: Live) -> None:
     room = app.messages("/", in_flight=2)
     events: dict[str, asyncio.Event] = {}
 
     @room.on(concurrent=True)
     async def say(message: Say) -> Said:
         events[message.text] = asyncio.Event()
-        log(message.text)
         await events[message.text].wait()
         return Said(text=message.text)
 
@@ -154,16 +150,15 @@ def test_order_and_concurrency(talk: Open) -> None:
         events["a" if message.type == "up" else "b"].set()
         return Said(text=message.type)
 
-    socket = talk(app, "/")
-    socket.send({"type": "say", "text": "a", "ref": 1})
-    assert log.next() == "a"
-    assert socket.ask({"type": "up", "ref": 2})["ref"] == 2  # beside the first, which waits for it
-    assert socket.receive() == {"ref": 1, "type": "said", "text": "a", "by": None}
-    socket.close(4003)
+    async with live.connect("/") as socket:
+        await socket.send({"type": "say", "text": "a", "ref": 1})
+        await live.until(lambda: events)
+        assert (await socket.ask({"type": "up", "ref": 2}))["ref"] == 2  # beside the first, which waits for it
+        await socket.expect({"ref": 1, "type": "said", "text": "a", "by": None})
+        await socket.close(4003)
 
 
-def test_one_message_after_the_other(talk: Open) -> None:
-    app = App()
+async def test_one_message_after_the_other(app: App, live: Live) -> None:
     running = most = 0
     room = app.messages("/")
 
@@ -178,16 +173,13 @@ def test_one_message_after_the_other(talk: Open) -> None:
         running -= 1
         return Said(text=message.text)
 
-    socket = talk(app, "/")
-    for number in range(20):
-        socket.send({"type": "say", "text": str(number)})
-    assert [socket.receive()["text"] for _ in range(20)] == [str(number) for number in range(20)]
+    async with live.connect("/") as socket:
+        await socket.send_all(*({"type": "say", "text": str(number)} for number in range(20)))
+        await socket.expect_all(*(Said(text=str(number)) for number in range(20)))
     assert most == 1
 
 
-def test_listener(talk: Open) -> None:
-    app = App()
-
+async def test_listener(app: App, live: Live) -> None:
     @app.websocket_listener("/echo/{times}")
     async def echo(times: int, data: Data) -> dict[str, int]:
         return {"n": data.n * times}
@@ -204,22 +196,19 @@ def test_listener(talk: Open) -> None:
     async def binary(data: bytes) -> bytes:
         return data * 2
 
-    socket = talk(app, "/echo/3")
-    assert socket.ask({"n": 2, "ref": 9}) == {"ref": 9, "n": 6}
-    assert told(socket.ask({"n": 2, "m": 1})) == {
-        "type": "error", "code": "invalid", "errors": [invalid("…", type="extra_forbidden")],
-    }  # fmt: skip
-    assert socket.ask("{") == {"type": "error", "code": "malformed"}
-    assert talk(app, "/sum?start=5").ask([1, 2]) == 8
-    socket = talk(app, "/text")
-    socket.send_frame("{é")
-    assert socket.receive_frame() == "{É"
-    assert talk(app, "/bytes").ask(b"ab") == b"abab"
+    async with live.connect("/echo/3") as socket:
+        await socket.ask({"n": 2, "ref": 9}, {"ref": 9, "n": 6})
+        assert told(await socket.ask({"n": 2, "m": 1})) == {
+            "type": "error", "code": "invalid", "errors": [invalid("…", type="extra_forbidden")],
+        }  # fmt: skip
+        await socket.ask("{", {"type": "error", "code": "malformed"})
+    assert await live.ask("/sum?start=5", [1, 2]) == 8
+    assert await live.ask("/text", "{é") == "{É"
+    assert await live.ask("/bytes", b"ab") == b"abab"
 
 
-def test_stream(talk: Open) -> None:
-    app = App()
-    log = Log()
+async def test_stream(app: App, live: Live) -> None:
+    log: list[Any] = []
 
     @app.websocket_stream("/ticks/{count}")
     async def ticks(count: int) -> AsyncIterator[Said]:
@@ -234,24 +223,21 @@ def test_stream(talk: Open) -> None:
             yield Said(text="first")
             await asyncio.Event().wait()
         finally:
-            log("ended")
+            log.append("ended")
 
-    socket = talk(app, "/ticks/2")
-    assert [socket.receive()["text"], socket.receive()["text"]] == ["0", "1"]
-    assert socket.ends() == (1000, "")
-    socket = talk(app, "/ticks/1")
-    assert socket.receive()["text"] == "0"
-    assert socket.ends() == (1011, "")
-    socket = talk(app, "/forever")
-    assert socket.receive()["text"] == "first"
-    for _ in range(100):
-        socket.send("dropped")
-    socket.close()
-    assert log.next() == "ended"
+    async with live.connect("/ticks/2") as socket:
+        await socket.expect_all(Said(text="0"), Said(text="1"))
+        await socket.expect_close(1000, "")
+    async with live.connect("/ticks/1") as socket:
+        await socket.expect(Said(text="0"))
+        await socket.expect_close(1011, "")
+    async with live.connect("/forever") as socket:
+        await socket.expect(Said(text="first"))
+        await socket.send_all(*["dropped"] * 100)
+    assert log == ["ended"]
 
 
-def test_routers(talk: Open) -> None:
-    app = App()
+async def test_routers(app: App, live: Live) -> None:
     inner = APIRouter(prefix="/rooms", dependencies=[Depends(lambda: None)])
     outer = APIRouter(prefix="/{house}")
     room = inner.messages("/{room}", name="room")
@@ -262,27 +248,24 @@ def test_routers(talk: Open) -> None:
     async def say(message: Say, house: str, room: int) -> Said:
         return Said(text=f"{house} {room}")
 
-    assert talk(app, "/v1/h/rooms/2").ask({"type": "say", "text": ""})["text"] == "h 2"
+    assert (await live.ask("/v1/h/rooms/2", {"type": "say", "text": ""}))["text"] == "h 2"
 
     @room.on  # also once it has served
     async def move(message: Move, house: str) -> Said:
         return Said(text=house)
 
-    assert talk(app, "/v1/h/rooms/2").ask({"type": "up"})["text"] == "h"
+    assert (await live.ask("/v1/h/rooms/2", {"type": "up"}))["text"] == "h"
     assert app.url_path_for("room", house="h", room="2") == "/v1/h/rooms/2"
     assert [route.path for route in app.routes if hasattr(route, "registry")] == []  # it stands below an include
 
 
-def test_many_messages_at_once(talk: Open) -> None:
-    app = App()
-
+async def test_many_messages_at_once(app: App, live: Live) -> None:
     @app.websocket_listener("/")
     async def echo(data: list[int]) -> list[int]:
         if data[0] % 3 == 0:
             await asyncio.sleep(0)
         return data
 
-    socket = talk(app, "/")
-    for number in range(500):
-        socket.send([number])
-    assert [socket.receive() for _ in range(500)] == [[number] for number in range(500)]
+    async with live.connect("/") as socket:
+        await socket.send_all(*([number] for number in range(500)))
+        await socket.expect_all(*([number] for number in range(500)))

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -10,11 +9,11 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from asgi import Client, connect
+from ways import OURS
 from wirefast import App, WebSocket, WebSocketException
 from wirefast._core.message_input import KNOWN_TYPES, UNHASHABLE_TYPES, known_types
 from wirefast.messages import InvalidMessage
-
-Open = Callable[..., Any]
+from wirefast.testing import Live
 
 
 class Say(BaseModel, extra="forbid"):
@@ -47,9 +46,9 @@ def told(reply: Any) -> Any:
     return reply
 
 
-def looping(model: Any, **options: Any) -> App:
+def looping(model: Any, app: App | None = None, **options: Any) -> App:
     """An application that tells of each message, of the exception that ends its loop, and then that it is over."""
-    app = App()
+    app = app or App()
 
     @app.websocket("/")
     async def endpoint(websocket: WebSocket[Said]) -> None:
@@ -70,67 +69,72 @@ def said(text: str) -> Any:
     return {"type": "said", "words": text}
 
 
-def test_each_message_is_validated(talk: Open) -> None:
-    socket = talk(looping(Say | Typing), "/")
-    assert socket.ask({"type": "say", "text": "x"}) == said("Say(type='say', text='x')")
-    assert socket.ask(b'{"type": "shout", "text": "\xc3\xa9"}') == said("Say(type='shout', text='é')")
-    assert socket.ask({"type": "typing"}) == said("Typing(type='typing')")
-    assert socket.ask({"type": "typing", "ref": 7}) == said("Typing(type='typing')")
-    assert socket.ask({"type": "say", "text": "x", "ref": "also where extra members are forbidden"})["type"] == "said"
+@pytest.mark.live(looping(Say | Typing))
+async def test_each_message_is_validated(live: Live) -> None:
+    async with live.connect("/") as socket:
+        await socket.ask({"type": "say", "text": "x"}, said("Say(type='say', text='x')"))
+        await socket.ask(b'{"type": "shout", "text": "\xc3\xa9"}', said("Say(type='shout', text='é')"))
+        await socket.ask({"type": "typing"}, said("Typing(type='typing')"))
+        await socket.ask({"type": "typing", "ref": 7}, said("Typing(type='typing')"))
+        await socket.ask({"type": "say", "text": "x", "ref": "…"}, said("Say(type='say', text='x')"))  # extra="forbid"
 
 
-def test_what_is_not_valid_is_answered(talk: Open) -> None:
-    socket = talk(looping(Say | Typing), "/")
-    for malformed in ("{", "[1]", "", b"\x00"):
-        assert socket.ask(malformed) == MALFORMED
-    for unknown in ({}, {"type": "other"}, {"type": None}):
-        assert socket.ask(unknown) == UNKNOWN
-    assert socket.ask({"type": "other", "ref": 1}) == {"ref": 1, **UNKNOWN}
-    assert told(socket.ask({"type": "say", "text": "secret", "hunter2": 1, "ref": "r"})) == {
-        "ref": "r", "type": "error", "code": "invalid",
-        "errors": [{"type": "string_too_long", "loc": ["text"]}, {"type": "extra_forbidden", "loc": ["…"]}],
-    }  # fmt: skip
-    assert socket.ask({"type": "say", "text": "x"})["type"] == "said"
+@pytest.mark.live(looping(Say | Typing))
+async def test_what_is_not_valid_is_answered(live: Live) -> None:
+    async with live.connect("/") as socket:
+        for malformed in ("{", "[1]", "", b"\x00"):
+            await socket.ask(malformed, MALFORMED)
+        for unknown in ({}, {"type": "other"}, {"type": None}):
+            await socket.ask(unknown, UNKNOWN)
+        await socket.ask({"type": "other", "ref": 1}, {"ref": 1, **UNKNOWN})
+        assert told(await socket.ask({"type": "say", "text": "secret", "hunter2": 1, "ref": "r"})) == {
+            "ref": "r", "type": "error", "code": "invalid",
+            "errors": [{"type": "string_too_long", "loc": ["text"]}, {"type": "extra_forbidden", "loc": ["…"]}],
+        }  # fmt: skip
+        assert (await socket.ask({"type": "say", "text": "x"}))["type"] == "said"
 
 
 @pytest.mark.parametrize("count", [1, 3, 10])
-def test_too_many_in_a_row_close(talk: Open, count: int) -> None:
-    app = looping(Typing, max_invalid=count)
-    socket = talk(app, "/")
-    for _ in range(count - 1):
-        assert socket.ask("{") == MALFORMED
-    assert socket.ask({"type": "typing"})["type"] == "said"  # which ends the row
-    for _ in range(count):
-        assert socket.ask("{") == MALFORMED
-    assert socket.ends() == (1008, "too many invalid messages")
+async def test_too_many_in_a_row_close(app: App, live: Live, count: int) -> None:
+    looping(Typing, app, max_invalid=count)
+    async with live.connect("/") as socket:
+        for _ in range(count - 1):
+            await socket.ask("{", MALFORMED)
+        assert (await socket.ask({"type": "typing"}))["type"] == "said"  # which ends the row
+        for _ in range(count):
+            await socket.ask("{", MALFORMED)
+        await socket.expect_close(1008, "too many invalid messages")
 
 
-def test_messages_may_be_ignored(talk: Open) -> None:
-    socket = talk(looping(Typing, on_invalid="ignore", max_invalid=3), "/")
-    assert socket.send("{").send("{").ask({"type": "typing"})["type"] == "said"
-    socket.send("{").send("{").send("{")
-    assert socket.ends() == (1008, "too many invalid messages")
+@pytest.mark.live(looping(Typing, on_invalid="ignore", max_invalid=3))
+async def test_messages_may_be_ignored(live: Live) -> None:
+    async with live.connect("/") as socket:
+        await socket.send_all("{", "{")
+        assert (await socket.ask({"type": "typing"}))["type"] == "said"
+        await socket.send_all("{", "{", "{")
+        await socket.expect_close(1008, "too many invalid messages")
 
 
-def test_messages_may_raise(talk: Open) -> None:
-    socket = talk(looping(Say, on_invalid="raise"), "/")
-    error = {"type": "string_type", "loc": ["text"]}
-    assert socket.ask({"type": "say", "text": 1, "ref": 2}) == {
-        "raised": "invalid", "reply": {"ref": 2, "type": "error", "code": "invalid", "errors": [error]},
-    }  # fmt: skip
+@pytest.mark.live(looping(Say, on_invalid="raise"))
+async def test_messages_may_raise(live: Live) -> None:
+    async with live.connect("/") as socket:
+        raised = await socket.ask({"type": "say", "text": 1, "ref": 2})
+    errors = [{"type": "string_type", "loc": ["text"]}]
+    assert raised == {"raised": "invalid", "reply": {"ref": 2, "type": "error", "code": "invalid", "errors": errors}}
 
 
-def test_another_tag(talk: Open) -> None:
+async def test_another_tag(app: App, live: Live) -> None:
     class Move(BaseModel):
         action: Literal["move", 7]
 
     class Stay(BaseModel):
         action: Literal["stay"]
 
-    socket = talk(looping(Move | Stay, tag="action"), "/")
-    assert socket.ask({"action": 7}) == said("Move(action=7)")
-    assert socket.ask({"action": "stay"}) == said("Stay(action='stay')")
-    assert socket.ask({"type": "stay"}) == {"action": "error", "code": "unknown_type"}
+    looping(Move | Stay, app, tag="action")
+    async with live.connect("/") as socket:
+        await socket.ask({"action": 7}, said("Move(action=7)"))
+        await socket.ask({"action": "stay"}, said("Stay(action='stay')"))
+        await socket.ask({"type": "stay"}, {"action": "error", "code": "unknown_type"})
 
 
 @pytest.mark.parametrize(
@@ -163,16 +167,16 @@ def test_types(model: Any, frame: Any, value: Any, waits: bool) -> None:
     assert seen == [value] and type(seen[0]) is type(value)
 
 
-def test_unhandled_it_closes_without_a_traceback(talk: Open, caplog: pytest.LogCaptureFixture) -> None:
-    app = App()
-
+async def test_unhandled_it_closes_without_a_traceback(app: App, live: Live, caplog: pytest.LogCaptureFixture) -> None:
     @app.websocket("/")
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
         await websocket.receive_message(Say)
 
-    assert talk(app, "/").send({"type": "say"}).ends() == (1008, "invalid")
-    assert talk(app, "/").send("{").ends() == (1008, "malformed")
+    for message, reason in (({"type": "say"}, "invalid"), ("{", "malformed")):
+        async with live.connect("/") as socket:
+            await socket.send(message)
+            await socket.expect_close(1008, reason)
     assert "Traceback" not in caplog.text
 
 
@@ -263,10 +267,8 @@ def test_before_the_accept_and_after_the_end() -> None:
     connect(app, "/")
 
 
-@pytest.mark.parametrize("way", ["direct"], indirect=True)  # what other servers lose then is theirs
-def test_a_cancelled_receive_loses_no_message(talk: Open) -> None:
-    app = App()
-
+@pytest.mark.parametrize("live", OURS, indirect=True)  # what other servers lose then is theirs
+async def test_a_cancelled_receive_loses_no_message(app: App, live: Live) -> None:
     @app.websocket("/")
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -279,9 +281,9 @@ def test_a_cancelled_receive_loses_no_message(talk: Open) -> None:
             await websocket.send_message(message)
             return
 
-    socket = talk(app, "/")
-    socket.receive_frame()
-    assert socket.ask({"type": "say", "text": "x"}) == {"type": "say", "text": "x"}
+    async with live.connect("/") as socket:
+        await socket.expect("open")
+        await socket.ask({"type": "say", "text": "x"}, {"type": "say", "text": "x"})
 
 
 def test_validators_are_made_once_and_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import pytest
-from message_models import Open
 from pydantic import BaseModel, Field
 from starlette.routing import NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast import APIRouter, App, Depends, WebSocket
 from wirefast.testclient import TestClient
-from wirefast.websockets import WebSocketDisconnect
+from wirefast.testing import Live
 
 
 class Ask(BaseModel):
@@ -74,9 +73,7 @@ def test_what_replies_leave_out(kind: str, options: dict[str, Any], sent: dict[s
         assert socket.receive_json() == sent
 
 
-def test_overrides_of_the_handshake_and_of_each_message(talk: Open) -> None:
-    app = App()
-
+async def test_overrides_of_the_handshake_and_of_each_message(app: App, live: Live) -> None:
     async def user() -> str:
         return "nobody"
 
@@ -95,7 +92,7 @@ def test_overrides_of_the_handshake_and_of_each_message(talk: Open) -> None:
 
     app.dependency_overrides[user] = lambda: "ada"
     app.dependency_overrides[session] = lambda: "a fake"
-    assert talk(app, "/").ask({"type": "ask"}) == {"name": "ada", "held": "a fake"}
+    assert await live.ask("/", Ask()) == {"name": "ada", "held": "a fake"}
 
 
 def test_names_paths_and_routes() -> None:
@@ -143,26 +140,29 @@ class Loud:
         await self.app({**scope, "loud": True}, receive, louder)
 
 
-def test_middleware_is_around_a_typed_route(talk: Open) -> None:
-    app = App()
+@pytest.fixture
+def loud(app: App) -> None:
     app.add_middleware(Loud)
+
+
+@pytest.mark.usefixtures("loud")
+async def test_middleware_is_around_a_typed_route(app: App, live: Live) -> None:
     room = app.messages("/")
 
     @room.on("ask")
     async def ask(message: Ask, websocket: WebSocket) -> dict[str, bool]:
         return {"loud": websocket.scope["loud"]}
 
-    socket = talk(app, "/")
-    assert socket.ask({"type": "ask"}) == {"loud": True}
-    socket.send_frame('{"type": "ask"}')
-    assert socket.receive_frame() == '{"loud":true} '
-    socket.send_frame("[")
-    assert str(socket.receive_frame()).endswith("} ")
+    async with live.connect("/") as socket:
+        await socket.ask({"type": "ask"}, {"loud": True})
+        await socket.ask({"type": "ask"}, '{"loud":true} ')
+        await socket.send("[")
+        assert str(await socket.receive()).endswith("} ")
 
 
 @pytest.mark.parametrize("kind", ["messages", "listener", "stream"])
-def test_a_page_of_another_origin_is_refused(kind: str, refusal: type[Exception]) -> None:
-    app = App(origins=["https://app.example"])
+@pytest.mark.live(app=lambda: App(origins=["https://app.example"]))
+async def test_a_page_of_another_origin_is_refused(live: Live, kind: str) -> None:
     ran: list[str] = []
 
     async def answer(message: Ask) -> Ask:
@@ -173,7 +173,7 @@ def test_a_page_of_another_origin_is_refused(kind: str, refusal: type[Exception]
         yield 1
 
     if kind == "messages":
-        room = app.messages("/")
+        room = live.app.messages("/")
         room.on("ask")(answer)
 
         @room.on_connect
@@ -181,15 +181,13 @@ def test_a_page_of_another_origin_is_refused(kind: str, refusal: type[Exception]
             ran.append("on_connect")
 
     elif kind == "listener":
-        app.websocket_listener("/")(answer)
+        live.app.websocket_listener("/")(answer)
     else:
-        app.websocket_stream("/")(ticks)
-    client = TestClient(app)
-    with pytest.raises((refusal, WebSocketDisconnect)):
-        with client.websocket_connect("/", headers={"origin": "https://evil.example", "cookie": "session=1"}):
-            pass
+        live.app.websocket_stream("/")(ticks)
+    cookies = {"session": "1"}
+    await live.client(origin="https://evil.example", cookies=cookies).expect_refused(403, "/")
     assert ran == []
-    with client.websocket_connect("/", headers={"origin": "https://app.example", "cookie": "session=1"}) as socket:
+    async with live.client(origin="https://app.example", cookies=cookies).connect("/") as socket:
         if kind != "stream":
-            socket.send_json({"type": "ask", "text": "x"})
-        assert socket.receive_json()
+            await socket.send(Ask(text="x"))
+        await socket.expect(Any)
