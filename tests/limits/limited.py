@@ -1,13 +1,12 @@
 """Applications with limits, and what their clients see."""
 
+import contextlib
 from typing import Any
 
-import pytest
-from starlette.testclient import WebSocketDenialResponse
-from starlette.websockets import WebSocketDisconnect
-
 from wirefast import App, Limits, Rate, WebSocket
-from wirefast.testclient import TestClient
+from wirefast.testing import ConnectionLost, Live
+
+MANY = Rate(6, per=10_000.0)
 
 
 async def echo(websocket: WebSocket) -> None:
@@ -16,38 +15,16 @@ async def echo(websocket: WebSocket) -> None:
         await websocket.send_text(text)
 
 
-def client_of(limits: Limits | None, **options: Any) -> TestClient:
+def echoing(limits: Limits | None, **options: Any) -> App:
     app = App(limits=limits, **options)
     app.websocket("/")(echo)
-    return TestClient(app)
+    return app
 
 
-def denied(client: TestClient, path: str = "/", **options: Any) -> WebSocketDenialResponse:
-    with pytest.raises(WebSocketDenialResponse) as raised, client.websocket_connect(path, **options):
-        pass
-    return raised.value
-
-
-def closes(websocket: Any) -> tuple[int, str | None]:
-    with pytest.raises(WebSocketDisconnect) as raised:
-        while True:
-            websocket.receive_text()
-    return raised.value.code, raised.value.reason
-
-
-MANY = Rate(6, per=10_000.0)
-
-
-def exchange(client: TestClient, texts: list[str | bytes], path: str = "/") -> tuple[int, Any]:
+async def exchange(live: Live, texts: list[str | bytes], path: str = "/") -> tuple[int, Any]:
     """How many of the messages came back, and how the socket was closed; None where it was not."""
-    with client.websocket_connect(path) as websocket:
-        for text in texts:
-            websocket.send_text(text) if isinstance(text, str) else websocket.send_bytes(text)
-        websocket.send_text("last") if texts else None
-        count = 0
-        try:
-            while websocket.receive_text() != "last":
-                count += 1
-        except WebSocketDisconnect as closed:
-            return count, (closed.code, closed.reason)
-    return count, None
+    async with live.connect(path) as peer:
+        with contextlib.suppress(ConnectionLost):
+            await peer.send_all(*texts, "last")
+        await live.settle()
+        return len(peer.unread) - ("last" in peer.unread), peer.closed

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import pytest
-from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from wirefast import App, WebSocket
@@ -14,12 +13,6 @@ from wirefast._core.deadlines import deadlines
 from wirefast.metrics.catalogue import FAMILIES
 from wirefast.testclient import TestClient
 from wirefast.testing import Live
-
-
-def closes(websocket: Any) -> tuple[int, str | None]:
-    with pytest.raises(WebSocketDisconnect) as raised:
-        websocket.receive_text()
-    return raised.value.code, raised.value.reason
 
 
 def expiring() -> App:
@@ -59,46 +52,48 @@ async def test_it_ends_and_is_renewed(live: Live) -> None:
     assert FAMILIES["wirefast_expiries_total"].of().value == before + 2
 
 
-def test_one_that_is_past_is_refused() -> None:
-    app = App()
+async def test_one_that_is_past_is_refused(live: Live) -> None:
+    app = await live.start(App)
 
     @app.websocket("/")
     async def socket(websocket: WebSocket) -> None:
-        websocket.expires_at = time.time() - 1
+        websocket.expires_at = clock.wall_time() - 1
 
-    with pytest.raises(WebSocketDenialResponse) as refused, TestClient(app).websocket_connect("/"):
-        pass
-    assert (refused.value.status_code, refused.value.json()) == (401, {"detail": "permission expired"})
+    assert (await live.expect_refused(401, "/")).json() == {"detail": "permission expired"}
 
 
 @pytest.mark.parametrize("kind", ["message", "function", "coroutine"])
-def test_a_warning_comes_before(kind: str) -> None:
-    app = App()
-    called = []
+async def test_a_warning_comes_before(live: Live, kind: str) -> None:
+    app = await live.start(App)
 
     async def later(websocket: WebSocket) -> None:
         await websocket.send_json({"type": "expiring"})
 
     def function(websocket: WebSocket) -> None:
-        called.append(websocket)
         websocket.try_send({"type": "expiring"})
 
     @app.websocket("/")
     async def socket(websocket: WebSocket) -> None:
         websocket.warn_before_expiry(
-            0.2, {"message": {"type": "expiring"}, "function": function, "coroutine": later}[kind]
+            20, {"message": {"type": "expiring"}, "function": function, "coroutine": later}[kind]
         )
-        websocket.expires_at = time.time() + 0.4
+        websocket.expires_at = clock.wall_time() + 60
         await websocket.accept()
         async for _ in websocket.iter_text():
-            websocket.expires_at = time.time() + 0.4
+            websocket.expires_at = clock.wall_time() + 60
 
-    with TestClient(app).websocket_connect("/") as websocket:
+    async with live.connect("/") as peer:
         for _ in range(2):
-            assert websocket.receive_json() == {"type": "expiring"}
-            websocket.send_text("renew")
-        assert websocket.receive_json() == {"type": "expiring"}
-        assert closes(websocket) == (4401, "permission expired")
+            await live.clock.advance(38)
+            await peer.expect_nothing(0.01)
+            await live.clock.advance(4)
+            await peer.expect({"type": "expiring"})
+            await peer.send("renew")
+            await live.settle()
+        await live.clock.advance(42)
+        await peer.expect({"type": "expiring"})
+        await live.clock.advance(20)
+        await peer.expect_close(4401, "permission expired")
 
 
 def test_a_clock_that_jumps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +112,9 @@ def test_a_clock_that_jumps(monkeypatch: pytest.MonkeyPatch) -> None:
     with TestClient(app).websocket_connect("/") as websocket:
         assert websocket.receive_text() == "opened"
         monkeypatch.setattr(clock, "ahead", lambda: 3601.0)
-        assert closes(websocket) == (4401, "permission expired")
+        with pytest.raises(WebSocketDisconnect) as raised:
+            websocket.receive_text()
+    assert (raised.value.code, raised.value.reason) == (4401, "permission expired")
 
 
 def test_a_thousand_cost_one_timer_and_leave_nothing() -> None:

@@ -4,87 +4,83 @@ are in test_message_limits.py.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Annotated, Any
 
 import pytest
-from limited import MANY, client_of, closes, denied, echo, exchange
+from limited import MANY, echo, echoing, exchange
 
+from ways import OURS
 from wirefast import APIRouter, App, Depends, Header, Limits, Query, Rate, Refuse, WebSocket
 from wirefast._core import meter
 from wirefast.limits.counters import refusals
 from wirefast.testclient import TestClient
-from wirefast.testing import Live, Peer
+from wirefast.testing import Client, Live
 
 # ---- Before accept ----
 
 
-def test_connections() -> None:
+async def test_connections(live: Live) -> None:
     limits = Limits(connections=3)
-    client = client_of(limits)
+    await live.start(echoing(limits))
     for _ in range(2):
-        with ExitStack() as stack:
-            for _ in range(3):
-                stack.enter_context(client.websocket_connect("/"))
-            assert limits.open == 3
-            refused = denied(client)
-            assert (refused.status_code, refused.json()) == (503, {"detail": "too many connections"})
-            assert int(refused.headers["retry-after"]) >= 1 and limits.open == 3
+        peers = [await live.connect("/") for _ in range(3)]
+        assert limits.open == 3
+        refused = await live.expect_refused(503, "/")
+        assert refused.json() == {"detail": "too many connections"}
+        assert int(refused.header("retry-after")) >= 1 and limits.open == 3
+        for peer in peers:
+            await peer.close()
         assert limits.open == 0
     assert limits.refused == {"connections": 2}
 
 
-def from_address(address: str) -> Any:
-    """A client whose address is this one."""
-
-    def wrapped(app: App) -> TestClient:
-        return TestClient(app, client=(address, 1))
-
-    return wrapped
+def at(live: Live, address: str) -> Client:
+    """A client whose address is this one, as a proxy says it."""
+    return live.client(headers={"x-forwarded-for": address})
 
 
-def test_per_ip() -> None:
-    app = App(limits=Limits(per_ip=2))
-    app.websocket("/")(echo)
-    one, same, other = (from_address(at)(app) for at in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1"))
-    with one.websocket_connect("/"), same.websocket_connect("/"):
+@pytest.mark.parametrize("live", OURS, indirect=True)
+async def test_per_ip(live: Live) -> None:
+    await live.start(echoing(Limits(per_ip=2)))
+    one, same, other = (at(live, text) for text in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1"))
+    async with one.connect("/"), same.connect("/"):
         for client in (one, same):
-            assert denied(client).status_code == 429
-        with other.websocket_connect("/"):
+            await client.expect_refused(429, "/")
+        async with other.connect("/"):
             pass
-    with one.websocket_connect("/"):
+    async with one.connect("/"):
         pass
 
 
-def test_a_forged_header_is_not_believed() -> None:
+@pytest.mark.live(forwarded_allow_ips="192.0.2.1")
+async def test_a_forged_header_is_not_believed(live: Live) -> None:
     """The address comes from the scope, which the server changes for proxies that it trusts alone."""
-    client = client_of(Limits(per_ip=1))
-    with client.websocket_connect("/", headers={"x-forwarded-for": "9.9.9.9"}):
+    await live.start(echoing(Limits(per_ip=1)))
+    async with live.connect("/", headers={"x-forwarded-for": "9.9.9.9"}):
         for forged in ("1.1.1.1", "2.2.2.2, 3.3.3.3"):
-            assert denied(client, headers={"x-forwarded-for": forged, "forwarded": f"for={forged}"}).status_code == 429
+            await live.expect_refused(429, "/", headers={"x-forwarded-for": forged, "forwarded": f"for={forged}"})
 
 
-def test_handshakes() -> None:
-    limits = Limits(handshakes=Rate(2, per=1000.0, burst=3))
-    client = client_of(limits)
+@pytest.mark.parametrize("live", OURS, indirect=True)
+async def test_handshakes(live: Live) -> None:
+    await live.start(echoing(Limits(handshakes=Rate(2, per=1000.0, burst=3))))
     for _ in range(3):
-        with client.websocket_connect("/"):
+        async with live.connect("/"):
             pass
-    refused = denied(client)
-    assert (refused.status_code, refused.headers["retry-after"]) == (429, "500")
-    with from_address("9.9.9.9")(client.app).websocket_connect("/"):
+    assert (await live.expect_refused(429, "/")).header("retry-after") == "500"
+    async with at(live, "9.9.9.9").connect("/"):
         pass
 
 
-def test_for_browsers_a_refusal_is_a_close() -> None:
-    client = client_of(Limits(connections=1), explain_rejections="close")
-    with client.websocket_connect("/"), client.websocket_connect("/") as websocket:
-        assert closes(websocket) == (1013, "too many connections")
+async def test_for_browsers_a_refusal_is_a_close(live: Live) -> None:
+    await live.start(echoing(Limits(connections=1), explain_rejections="close"))
+    async with live.connect("/"), live.connect("/") as peer:
+        await peer.expect_close(1013, "too many connections")
 
 
-def test_an_endpoint_that_fails_gives_its_place_back() -> None:
+async def test_an_endpoint_that_fails_gives_its_place_back(live: Live) -> None:
     limits = Limits(connections=1, per_ip=1)
-    app = App(limits=limits)
+    app = await live.start(App(limits=limits))
 
     def fails() -> None:
         raise Refuse(403)
@@ -109,11 +105,14 @@ def test_an_endpoint_that_fails_gives_its_place_back() -> None:
     @app.websocket("/invalid")
     async def by_parameter(websocket: WebSocket, number: int) -> None: ...
 
-    client = TestClient(app)
-    for path in ("/dependency", "/exit", "/endpoint", "/invalid"):
-        with pytest.raises(Exception), client.websocket_connect(path) as websocket:  # noqa: B017, PT011
-            websocket.receive_text()
+    for path, status in (("/dependency", 403), ("/invalid", 403)):
+        await live.expect_refused(status, path)
         assert limits.open == 0 and limits.ledger.by_ip == {}, path
+    with live.expect_exception(LookupError, times=2):
+        for path in ("/exit", "/endpoint"):
+            peer = await live.connect(path)
+            await peer.expect_close()
+            assert limits.open == 0 and limits.ledger.by_ip == {}, path
 
 
 @pytest.mark.parametrize("step", range(6))
@@ -178,137 +177,113 @@ USERS: list[Callable[..., Any]] = [
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_per_user_the_newest_gives_way(user: Callable[..., Any]) -> None:
+async def test_per_user_the_newest_gives_way(live: Live, user: Callable[..., Any]) -> None:
     limits = Limits(per_user=2, user=user)
-    client = client_of(limits)
-    with client.websocket_connect("/?user=ada") as one, client.websocket_connect("/?user=ada"):
-        assert denied(client, "/?user=ada").status_code == 429
-        with client.websocket_connect("/?user=bob"), client.websocket_connect("/"), client.websocket_connect("/"):
-            one.close()
-    with client.websocket_connect("/?user=ada"):
+    await live.start(echoing(limits))
+    async with live.connect("/?user=ada") as one, live.connect("/?user=ada"):
+        await live.expect_refused(429, "/?user=ada")
+        async with live.connect("/?user=bob"), live.connect("/"), live.connect("/"):
+            await one.close()
+    async with live.connect("/?user=ada"):
         assert len(limits.ledger.by_user["ada"]) == 1
     assert limits.ledger.by_user == {} and limits.refused == {"per_user": 1}
 
 
-def test_per_user_the_oldest_gives_way() -> None:
+async def test_per_user_the_oldest_gives_way(live: Live) -> None:
     limits = Limits(per_user=2, user=by_query, evict="oldest")
-    client = client_of(limits)
-    with client.websocket_connect("/?user=ada") as one, client.websocket_connect("/?user=ada") as two:
-        with client.websocket_connect("/?user=ada") as three:
-            assert closes(one) == (4409, "too many sockets of this user")
-            for websocket in (two, three):
-                websocket.send_text("x")
-                assert websocket.receive_text() == "x"
+    await live.start(echoing(limits))
+    async with live.connect("/?user=ada") as one, live.connect("/?user=ada") as two:
+        async with live.connect("/?user=ada") as three:
+            await one.expect_close(4409, "too many sockets of this user")
+            for peer in (two, three):
+                await peer.ask("x", "x")
             assert len(limits.ledger.by_user["ada"]) == 2
 
 
-def test_a_user_of_typed_messages() -> None:
-    app = App(limits=Limits(per_user=1, user=by_query))
-    messages = app.messages("/")
+async def test_a_user_of_typed_messages(live: Live) -> None:
+    app = await live.start(App(limits=Limits(per_user=1, user=by_query)))
 
-    @messages.on("say")
+    @app.messages("/").on("say")
     def say(text: str) -> None: ...
 
-    client = TestClient(app)
-    with client.websocket_connect("/?user=ada"):
-        assert denied(client, "/?user=ada").status_code == 429
+    async with live.connect("/?user=ada"):
+        await live.expect_refused(429, "/?user=ada")
 
 
 # ---- Time ----
 
 
-def timed(**limits: float) -> tuple[App, Limits]:
-    app = App(limits=(found := Limits(**limits)))
-    app.websocket("/")(echo)
-    return app, found
-
-
-async def says(peer: Peer, text: str) -> None:
-    await peer.send(text)
-    await peer.expect(text)
-
-
-@pytest.mark.live(timed(first_message=20)[0])
 async def test_first_message(live: Live) -> None:
+    await live.start(echoing(Limits(first_message=20)))
     async with live.connect("/") as silent, live.connect("/") as peer:
         await live.clock.advance(18)
-        await says(peer, "x")
+        await peer.ask("x", "x")
         await live.clock.advance(4)
         await silent.expect_close(4408, "no first message in time")
         await live.clock.advance(3600)
-        await says(peer, "y")
+        await peer.ask("y", "y")
 
 
-@pytest.mark.live(timed(idle=300)[0])
 async def test_idle(live: Live) -> None:
+    await live.start(echoing(Limits(idle=300)))
     async with live.connect("/") as peer:
         for _ in range(4):
             await live.clock.advance(280)
-            await says(peer, "x")
+            await peer.ask("x", "x")
         await live.clock.advance(310)
         await peer.expect_close(4408, "no message for too long")
 
 
-LIVES, ITS_LIMITS = timed(lifetime=3600)
-
-
-@pytest.mark.live(LIVES)
 async def test_lifetime(live: Live) -> None:
+    limits = Limits(lifetime=3600)
+    await live.start(echoing(limits))
     async with live.connect("/") as peer:
         await live.clock.advance(3600 * 0.89)
-        await says(peer, "x")
+        await peer.ask("x", "x")
         await live.clock.advance(3600 * 0.22)
         await peer.expect_close(1012, "lifetime over")
-    assert ITS_LIMITS.refused == {"lifetime": 1} and meter.LIFETIME_JITTER == 0.1
+    assert limits.refused == {"lifetime": 1} and meter.LIFETIME_JITTER == 0.1
 
 
 # ---- Where they are set ----
 
 
-def test_each_counts_what_it_stands_around() -> None:
-    around, of_router, of_route = Limits(connections=3), Limits(connections=2), Limits(connections=1)
-    app = App(limits=around)
-    app.websocket("/")(echo)
+async def test_each_counts_what_it_stands_around(live: Live) -> None:
+    around, of_router, of_route = all_ = Limits(connections=3), Limits(connections=2), Limits(connections=1)
+    app = await live.start(echoing(around))
     router = APIRouter(limits=of_router, prefix="/r")
     router.websocket("/a")(echo)
     router.websocket("/b", limits=of_route)(echo)
     app.include_router(router)
-    client = TestClient(app)
-    with client.websocket_connect("/r/b"):
-        assert (around.open, of_router.open, of_route.open) == (1, 1, 1)
-        assert denied(client, "/r/b").status_code == 503
-        assert (around.open, of_router.open, of_route.open) == (1, 1, 1)
-        with client.websocket_connect("/r/a"):
-            assert denied(client, "/r/a").status_code == 503
-            with client.websocket_connect("/"):
-                assert denied(client, "/").status_code == 503
-    assert (around.open, of_router.open, of_route.open) == (0, 0, 0)
-    assert (around.refused["connections"], of_router.refused["connections"], of_route.refused["connections"]) == (
-        1,
-        1,
-        1,
-    )
+    async with live.connect("/r/b"):
+        assert [limits.open for limits in all_] == [1, 1, 1]
+        await live.expect_refused(503, "/r/b")
+        assert [limits.open for limits in all_] == [1, 1, 1]
+        async with live.connect("/r/a"):
+            await live.expect_refused(503, "/r/a")
+            async with live.connect("/"):
+                await live.expect_refused(503, "/")
+    assert [limits.open for limits in all_] == [0, 0, 0]
+    assert [limits.refused["connections"] for limits in all_] == [1, 1, 1]
 
 
-def test_of_a_socket_the_innermost_counts() -> None:
-    app = App(limits=Limits(message_bytes=10, messages=MANY))
+async def test_of_a_socket_the_innermost_counts(live: Live) -> None:
+    app = await live.start(App(limits=Limits(message_bytes=10, messages=MANY)))
     app.websocket("/", limits=Limits(message_bytes=20))(echo)
-    client = TestClient(app)
-    assert exchange(client, ["x" * 20]) == (1, None)
-    assert exchange(client, ["x" * 21]) == (0, (1009, "message too big"))
-    assert exchange(client, ["x"] * 9) == (6, (1008, "too many messages"))
-    included = App()
+    assert await exchange(live, ["x" * 20]) == (1, None)
+    assert await exchange(live, ["x" * 21]) == (0, (1009, "message too big"))
+    assert await exchange(live, ["x"] * 9) == (6, (1008, "too many messages"))
     router = APIRouter()
-    router.websocket("/")(echo)
-    included.include_router(router, limits=Limits(message_bytes=5))
-    assert exchange(TestClient(included), ["x" * 6]) == (0, (1009, "message too big"))
+    router.websocket("/in")(echo)
+    app.include_router(router, limits=Limits(message_bytes=5))
+    assert await exchange(live, ["x" * 6], "/in") == (0, (1009, "message too big"))
 
 
-def test_refusals_are_counted() -> None:
+async def test_refusals_are_counted(live: Live) -> None:
     before = refusals().get("per_ip", 0)
-    client = client_of(Limits(per_ip=1))
-    with client.websocket_connect("/"):
-        denied(client)
+    await live.start(echoing(Limits(per_ip=1)))
+    async with live.connect("/"):
+        await live.expect_refused(429, "/")
     assert refusals()["per_ip"] == before + 1
 
 

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from limited import MANY, client_of, closes, denied, echo, exchange
+from limited import MANY, echo, echoing, exchange
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket as StarletteWebSocket
@@ -14,7 +14,6 @@ from starlette.websockets import WebSocketDisconnect
 from wirefast import App, Limits, Rate, WebSocket
 from wirefast._core.errors import LimitExceeded
 from wirefast.rooms import Hub, TooManyRooms
-from wirefast.testclient import TestClient
 from wirefast.testing import Live
 
 
@@ -35,22 +34,22 @@ from wirefast.testing import Live
         (Limits(message_bytes=10, on_excess="drop"), ["x" * 11], (0, (1009, "message too big"))),
     ],
 )
-def test_just_under_and_just_over(limits: Limits, texts: list[str | bytes], expected: Any) -> None:
-    assert exchange(client_of(limits), texts) == expected
+async def test_just_under_and_just_over(live: Live, limits: Limits, texts: list[str | bytes], expected: Any) -> None:
+    await live.start(echoing(limits))
+    assert await exchange(live, texts) == expected
 
 
-def test_what_is_dropped() -> None:
+async def test_what_is_dropped(live: Live) -> None:
     limits = Limits(messages=Rate(3, per=10_000.0), on_excess="drop")
-    with client_of(limits).websocket_connect("/") as websocket:
-        for number in range(10):
-            websocket.send_text(str(number))
-        assert [websocket.receive_text() for _ in range(3)] == ["0", "1", "2"]
+    await live.start(echoing(limits))
+    async with live.connect("/") as peer:
+        await peer.send_all(*"0123456789")
+        await peer.expect_all("0", "1", "2")
     assert limits.refused["messages"] == 7
 
 
-def test_what_is_an_error() -> None:
-    limits = Limits(messages=Rate(3, per=10_000.0), on_excess="error")
-    app = App(limits=limits)
+async def test_what_is_an_error(live: Live) -> None:
+    app = await live.start(echoing(Limits(messages=Rate(3, per=10_000.0), on_excess="error")))
 
     @app.websocket("/caught")
     async def caught(websocket: WebSocket) -> None:
@@ -63,20 +62,10 @@ def test_what_is_an_error() -> None:
             except WebSocketDisconnect:
                 return
 
-    app.websocket("/")(echo)
-    client = TestClient(app)
-    with client.websocket_connect("/caught") as websocket:
-        for _ in range(5):
-            websocket.send_text("x")
-        assert [websocket.receive_text() for _ in range(5)] == ["x", "x", "x", *["1008 too many messages"] * 2]
-    assert exchange(client, ["x"] * 9) == (3, (1008, "too many messages"))
-
-
-@pytest.fixture
-def live_app(limits: Limits) -> App:
-    app = App(limits=limits)
-    app.websocket("/")(echo)
-    return app
+    async with live.connect("/caught") as peer:
+        await peer.send_all(*"xxxxx")
+        await peer.expect_all("x", "x", "x", *["1008 too many messages"] * 2)
+    assert await exchange(live, ["x"] * 9) == (3, (1008, "too many messages"))
 
 
 @pytest.mark.parametrize(
@@ -88,9 +77,9 @@ def live_app(limits: Limits) -> App:
     ids=["messages", "bytes"],
 )
 async def test_what_is_delayed(live: Live, limits: Limits, text: str) -> None:
+    await live.start(echoing(limits))
     async with live.connect("/") as peer:
-        for _ in range(6):
-            await peer.send(text)
+        await peer.send_all(*[text] * 6)
         await live.clock.advance(5)
         assert 2 <= (before := len(peer.unread)) <= 3
         await live.clock.advance(20)
@@ -115,9 +104,9 @@ async def by_starlette(websocket: StarletteWebSocket) -> None:
 
 
 @pytest.mark.parametrize("path", ["/raw", "/plain", "/mounted/inner", "/ours/inner", "/json", "/bytes", "/listener"])
-def test_every_way_to_receive(path: str) -> None:
+async def test_every_way_to_receive(live: Live, path: str) -> None:
     limits = Limits(messages=MANY, connections=1)
-    app = App(limits=limits)
+    app = await live.start(App(limits=limits))
     raw(app, "/raw")
     app.websocket_route("/plain")(by_starlette)
     app.mount("/mounted", Starlette(routes=[WebSocketRoute("/inner", by_starlette)]))
@@ -141,35 +130,33 @@ def test_every_way_to_receive(path: str) -> None:
     async def listener(message: str) -> str:
         return message
 
-    client = TestClient(app)
     texts: list[Any] = [b"7" if path == "/bytes" else "7"] * 9
-    assert exchange(client, texts, path) == (6, (1008, "too many messages"))
+    assert await exchange(live, texts, path) == (6, (1008, "too many messages"))
     assert limits.open == 0 and limits.refused == {"messages": 1}
-    with client.websocket_connect(path):
-        assert denied(client, path).status_code == 503
+    async with live.connect(path):
+        await live.expect_refused(503, path)
 
 
 @pytest.mark.parametrize("on_excess", ["error", "drop", "close"])
-def test_typed_messages(on_excess: Any) -> None:
-    app = App(limits=Limits(messages=Rate(2, per=10_000.0), on_excess=on_excess))
+async def test_typed_messages(live: Live, on_excess: Any) -> None:
+    app = await live.start(App(limits=Limits(messages=Rate(2, per=10_000.0), on_excess=on_excess)))
     messages = app.messages("/")
 
     @messages.on("say")
     async def say(text: str) -> dict[str, str]:
         return {"said": text}
 
-    with TestClient(app).websocket_connect("/") as websocket:
-        for number in range(3):
-            websocket.send_json({"type": "say", "text": str(number)})
-        assert [websocket.receive_json() for _ in range(2)] == [{"said": "0"}, {"said": "1"}]
+    async with live.connect("/") as peer:
+        await peer.send_all(*({"type": "say", "text": str(number)} for number in range(3)))
+        await peer.expect_all({"said": "0"}, {"said": "1"})
         if on_excess == "close":
-            assert closes(websocket) == (1008, "too many messages")
+            await peer.expect_close(1008, "too many messages")
         elif on_excess == "error":
-            assert websocket.receive_json() == {"type": "error", "code": "too_many"}
+            await peer.expect({"type": "error", "code": "too_many"})
 
 
-def test_typed_messages_that_are_read_ahead() -> None:
-    app = App(limits=Limits(messages=Rate(2, per=10_000.0), on_excess="error"))
+async def test_typed_messages_that_are_read_ahead(live: Live) -> None:
+    app = await live.start(App(limits=Limits(messages=Rate(2, per=10_000.0), on_excess="error")))
     messages = app.messages("/")
 
     @messages.on("say")
@@ -177,18 +164,17 @@ def test_typed_messages_that_are_read_ahead() -> None:
         time.sleep(0.01)
         return {"said": text}
 
-    with TestClient(app).websocket_connect("/") as websocket:
-        for number in range(4):
-            websocket.send_json({"type": "say", "text": str(number)})
-        answers = [websocket.receive_json() for _ in range(4)]
+    async with live.connect("/") as peer:
+        await peer.send_all(*({"type": "say", "text": str(number)} for number in range(4)))
+        answers = await peer.expect_all(*[dict] * 4)
     assert sorted(map(str, answers)) == [
         *["{'said': '0'}", "{'said': '1'}"],
         *["{'type': 'error', 'code': 'too_many'}"] * 2,
     ]
 
 
-def test_handlers_in_flight() -> None:
-    app = App(limits=Limits(in_flight=2))
+async def test_handlers_in_flight(live: Live) -> None:
+    app = await live.start(App(limits=Limits(in_flight=2)))
     running, most = 0, 0
     messages = app.messages("/", in_flight=5)
 
@@ -201,16 +187,14 @@ def test_handlers_in_flight() -> None:
         running -= 1
         return {"said": text}
 
-    with TestClient(app).websocket_connect("/") as websocket:
-        for number in range(6):
-            websocket.send_json({"type": "say", "text": str(number)})
-        assert {websocket.receive_json()["said"] for _ in range(6)} == set("012345")
+    async with live.connect("/") as peer:
+        await peer.send_all(*({"type": "say", "text": str(number)} for number in range(6)))
+        assert {answer["said"] for answer in await peer.expect_all(*[dict] * 6)} == set("012345")
     assert most == 2
 
 
-def test_rooms() -> None:
-    hub = Hub()
-    app = App(hub=hub, limits=Limits(rooms=2))
+async def test_rooms(live: Live) -> None:
+    app = await live.start(App(hub=Hub(), limits=Limits(rooms=2)))
 
     @app.websocket("/")
     async def socket(websocket: WebSocket, hub: Hub) -> None:
@@ -221,5 +205,5 @@ def test_rooms() -> None:
         except TooManyRooms as exc:
             await websocket.send_text(str(exc))
 
-    with TestClient(app) as client, client.websocket_connect("/") as websocket:
-        assert websocket.receive_text() == "a socket may be in 2 rooms"
+    async with live.connect("/") as peer:
+        await peer.expect("a socket may be in 2 rooms")

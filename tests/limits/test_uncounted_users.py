@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from weakref import ref
 
 import pytest
-from limited import denied, echo
+from limited import echo
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
 from wirefast import APIRouter, App, Limits, Query
 from wirefast.dependencies import models
 from wirefast.testclient import TestClient
+from wirefast.testing import Live
 
 
 async def by_dependency(user: Annotated[str | None, Query()] = None) -> str | None:
@@ -39,27 +40,27 @@ FOREIGN = ["/foreign", "/mounted/echo"]
 
 
 @pytest.mark.parametrize("path", ["/ours", "/included/ours", *FOREIGN])
-def test_a_function_counts_everywhere(path: str) -> None:
-    client = TestClient(app_of(by_function))
-    with client.websocket_connect(f"{path}?user=ada"):
-        assert denied(client, f"{path}?user=ada").status_code == 429
-        with client.websocket_connect(f"{path}?user=bob"):
+async def test_a_function_counts_everywhere(live: Live, path: str) -> None:
+    await live.start(app_of(by_function))
+    async with live.connect(f"{path}?user=ada"):
+        await live.expect_refused(429, f"{path}?user=ada")
+        async with live.connect(f"{path}?user=bob"):
             pass
 
 
 @pytest.mark.parametrize("path", ["/ours", "/included/ours"])
-def test_a_dependency_counts_on_routes_of_ours(path: str) -> None:
-    client = TestClient(app_of(by_dependency))
-    with client.websocket_connect(f"{path}?user=ada"):
-        assert denied(client, f"{path}?user=ada").status_code == 429
+async def test_a_dependency_counts_on_routes_of_ours(live: Live, path: str) -> None:
+    await live.start(app_of(by_dependency))
+    async with live.connect(f"{path}?user=ada"):
+        await live.expect_refused(429, f"{path}?user=ada")
 
 
 @pytest.mark.parametrize("path", FOREIGN)
-def test_elsewhere_nobody_comes_in_uncounted(path: str, caplog: pytest.LogCaptureFixture) -> None:
-    client = TestClient(app_of(by_dependency))
+async def test_elsewhere_nobody_comes_in_uncounted(live: Live, path: str, caplog: pytest.LogCaptureFixture) -> None:
+    await live.start(app_of(by_dependency))
     with caplog.at_level(logging.ERROR, "wirefast"):
         for _ in range(3):
-            assert denied(client, f"{path}?user=ada").status_code == 503
+            await live.expect_refused(503, f"{path}?user=ada")
     told = [record.getMessage() for record in caplog.records if record.exc_info is None]
     assert len([line for line in told if line.startswith(f"per_user cannot count the sockets of '{path[:8]}")]) == 1
     assert "Give user= a function of one parameter" in told[0]
