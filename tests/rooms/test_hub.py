@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -18,8 +17,7 @@ import wirefast
 from asgi import websocket_scope
 from sockets import KINDS, open_socket, run, turns
 from wirefast.rooms import Drop, Hub, Policy, Stats
-
-Scenario = Callable[..., Awaitable[None]]
+from wirefast.testing import Live
 
 
 class Note(BaseModel):
@@ -27,140 +25,122 @@ class Note(BaseModel):
     number: int = 1
 
 
-def test_everything_that_a_message_can_be(kind: str) -> None:
-    async def scenario() -> None:
-        hub, one, two = Hub(), await open_socket(kind), await open_socket(kind)
-        async with hub.join("room", one.websocket), hub.join("room", two.websocket):
-            for message in (
-                "text",
-                b"bytes",
-                bytearray(b"more"),
-                memoryview(b"yet"),
-                {"a": [1]},
-                Note(text="é"),
-                None,
-                7,
-            ):
-                assert await hub.publish("room", message) == 2
-            await turns(40)
-        expected = ["text", b"bytes", b"more", b"yet", '{"a":[1]}', '{"text":"é","number":1}', "null", "7"]
-        assert one.messages == two.messages == expected
-
-    run(scenario)
+async def test_everything_that_a_message_can_be(member: Any, live: Live) -> None:
+    hub, one, two = Hub(), await member(), await member()
+    async with hub.join("room", one.websocket), hub.join("room", two.websocket):
+        for message in (
+            "text",
+            b"bytes",
+            bytearray(b"more"),
+            memoryview(b"yet"),
+            {"a": [1]},
+            Note(text="é"),
+            None,
+            7,
+        ):
+            assert await hub.publish("room", message) == 2
+        await live.settle()
+    expected = ["text", b"bytes", b"more", b"yet", '{"a":[1]}', '{"text":"é","number":1}', "null", "7"]
+    assert one.unread == two.unread == expected
 
 
-def test_members_of_every_kind_share_a_room() -> None:
-    async def scenario() -> None:
-        hub, sockets = Hub(), [await open_socket(kind) for kind in KINDS for _ in range(2)]
-        for socket in sockets:
-            await hub.join("room", socket.websocket)
-        assert hub.count("room") == 6
-        assert hub.members("room") == [socket.websocket for socket in sockets]
-        for number in range(100):
-            assert await hub.publish("room", {"n": number}) == 6
-        await turns(300)
-        assert all(socket.messages == [f'{{"n":{n}}}' for n in range(100)] for socket in sockets)
-
-    run(scenario)
+async def test_members_of_every_kind_share_a_room(member_of: Any, live: Live) -> None:
+    hub, sockets = Hub(), [await member_of(kind) for kind in KINDS for _ in range(2)]
+    for socket in sockets:
+        await hub.join("room", socket.websocket)
+    assert hub.count("room") == 6
+    assert hub.members("room") == [socket.websocket for socket in sockets]
+    for number in range(100):
+        assert await hub.publish("room", {"n": number}) == 6
+    await live.settle()
+    assert all(socket.unread == [f'{{"n":{n}}}' for n in range(100)] for socket in sockets)
 
 
-def test_several_rooms_reach_each_socket_once_and_exclude_is_heeded(kind: str) -> None:
-    async def scenario() -> None:
-        hub, sockets = Hub(), [await open_socket(kind) for _ in range(4)]
-        a, b, both, other = sockets
-        await hub.join("a", a.websocket)
-        await hub.join("b", b.websocket)
-        await hub.join(["a", "b"], both.websocket)
-        await hub.join("other", other.websocket)
-        assert await hub.publish(["a", "b", "a", "empty"], "each once") == 3
-        assert await hub.publish("a", "not a", exclude=a.websocket) == 1
-        assert await hub.publish(["a", "b"], "one", exclude=[a.websocket, both.websocket, other.websocket]) == 1
-        assert await hub.publish("empty", "nobody") == 0
-        await turns()
-        assert [socket.messages for socket in sockets] == [
-            ["each once"], ["each once", "one"], ["each once", "not a"], [],
-        ]  # fmt: skip
-        assert hub.stats == Stats(sockets=4, rooms=3, published=4, reached=5)
-
-    run(scenario)
+async def test_several_rooms_reach_each_socket_once_and_exclude_is_heeded(member: Any, live: Live) -> None:
+    hub, sockets = Hub(), [await member() for _ in range(4)]
+    a, b, both, other = sockets
+    await hub.join("a", a.websocket)
+    await hub.join("b", b.websocket)
+    await hub.join(["a", "b"], both.websocket)
+    await hub.join("other", other.websocket)
+    assert await hub.publish(["a", "b", "a", "empty"], "each once") == 3
+    assert await hub.publish("a", "not a", exclude=a.websocket) == 1
+    assert await hub.publish(["a", "b"], "one", exclude=[a.websocket, both.websocket, other.websocket]) == 1
+    assert await hub.publish("empty", "nobody") == 0
+    await live.settle()
+    assert [socket.unread for socket in sockets] == [
+        ["each once"], ["each once", "one"], ["each once", "not a"], [],
+    ]  # fmt: skip
+    assert hub.stats == Stats(sockets=4, rooms=3, published=4, reached=5)
 
 
 # ---- Closing, threads, life ----
 
 
-def test_closing_a_room(kind: str) -> None:
-    async def scenario() -> None:
-        hub, sockets = Hub(), [await open_socket(kind) for _ in range(3)]
-        for socket in sockets[:2]:
-            await hub.join(["room", "other"], socket.websocket)
-        await hub.join("other", sockets[2].websocket)
-        await hub.publish("room", "last words")
-        assert await hub.close("room", 4000, "closed for today") == 2
-        assert (hub.count("room"), hub.count("other")) == (0, 1)
-        await turns(20)
-        for socket in sockets[:2]:
-            assert (socket.messages, socket.closed) == (["last words"], (4000, "closed for today"))
-            # What its handler still does is no error of its own making.
-            with pytest.raises(wirefast.WebSocketDisconnect):
-                await socket.websocket.send_text("anybody there?")
-        assert (sockets[2].messages, sockets[2].closed) == ([], None)
-        assert await hub.close("room") == 0
-
-    run(scenario)
+async def test_closing_a_room(member: Any, live: Live) -> None:
+    hub, sockets = Hub(), [await member() for _ in range(3)]
+    for socket in sockets[:2]:
+        await hub.join(["room", "other"], socket.websocket)
+    await hub.join("other", sockets[2].websocket)
+    await hub.publish("room", "last words")
+    assert await hub.close("room", 4000, "closed for today") == 2
+    assert (hub.count("room"), hub.count("other")) == (0, 1)
+    await live.settle()
+    for socket in sockets[:2]:
+        assert (socket.unread, socket.closed) == (["last words"], (4000, "closed for today"))
+        # What its handler still does is no error of its own making.
+        with pytest.raises(wirefast.WebSocketDisconnect):
+            await socket.websocket.send_text("anybody there?")
+    assert (sockets[2].unread, sockets[2].closed) == ([], None)
+    assert await hub.close("room") == 0
 
 
-def test_publishing_from_threads(kind: str) -> None:
-    async def scenario() -> None:
-        async with Hub() as hub:
-            socket = await open_socket(kind)
-            await hub.join("room", socket.websocket)
-            problems: list[BaseException] = []
+async def test_publishing_from_threads(member: Any, live: Live) -> None:
+    async with Hub() as hub:
+        socket = await member()
+        await hub.join("room", socket.websocket)
+        problems: list[BaseException] = []
 
-            def work(name: str) -> None:
-                try:
-                    for number in range(50):
-                        assert hub.publish_from_thread("room", {name: number}) == 1
-                    with pytest.raises(ValueError, match="no policy"):
-                        hub.publish_from_thread("room", "x", policy="other")
-                except BaseException as exc:
-                    problems.append(exc)
+        def work(name: str) -> None:
+            try:
+                for number in range(50):
+                    assert hub.publish_from_thread("room", {name: number}) == 1
+                with pytest.raises(ValueError, match="no policy"):
+                    hub.publish_from_thread("room", "x", policy="other")
+            except BaseException as exc:
+                problems.append(exc)
 
-            threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
-            for thread in threads:
-                thread.start()
-            while any(thread.is_alive() for thread in threads):
-                await asyncio.sleep(0.001)
-            assert problems == []
-            with pytest.raises(RuntimeError, match="this is the hub's own event loop: await hub.publish()"):
-                hub.publish_from_thread("room", "x")
-            await turns(20)
-        for name in "abc":
-            assert [m for m in socket.messages if name in m] == [f'{{"{name}":{n}}}' for n in range(50)]
-        with pytest.raises(RuntimeError, match="this hub is not started"):
-            hub.publish_from_thread("room", "x")
-
-    run(scenario)
-
-
-def test_a_thread_does_not_wait_for_ever() -> None:
-    async def scenario() -> None:
-        async with Hub() as hub:
-            stuck = threading.Event()
-
-            def work() -> None:
-                with pytest.raises(TimeoutError):
-                    hub.publish_from_thread("room", "x", timeout=0.01)
-                stuck.set()
-
-            thread = threading.Thread(target=work)
+        threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+        for thread in threads:
             thread.start()
-            # The loop is busy with something else.
-            stuck.wait(20)
-            thread.join(20)
-            await turns()
-            assert hub.stats.published == 0
+        while any(thread.is_alive() for thread in threads):
+            await asyncio.sleep(0.001)
+        assert problems == []
+        with pytest.raises(RuntimeError, match="this is the hub's own event loop: await hub.publish()"):
+            hub.publish_from_thread("room", "x")
+        await live.settle()
+    for name in "abc":
+        assert [m for m in socket.unread if name in m] == [f'{{"{name}":{n}}}' for n in range(50)]
+    with pytest.raises(RuntimeError, match="this hub is not started"):
+        hub.publish_from_thread("room", "x")
 
-    run(scenario)
+
+async def test_a_thread_does_not_wait_for_ever(live: Live) -> None:
+    async with Hub() as hub:
+        stuck = threading.Event()
+
+        def work() -> None:
+            with pytest.raises(TimeoutError):
+                hub.publish_from_thread("room", "x", timeout=0.01)
+            stuck.set()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        # The loop is busy with something else.
+        stuck.wait(20)
+        thread.join(20)
+        await live.settle()
+        assert hub.stats.published == 0
 
 
 def test_a_hub_lives_in_one_loop_at_a_time() -> None:
@@ -188,58 +168,52 @@ def test_a_hub_lives_in_one_loop_at_a_time() -> None:
     run(use)
 
 
-def test_stopping_takes_everybody_out_and_closes_nobody(kind: str) -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(), await open_socket(kind)
-        async with hub:
-            membership = hub.join("room", socket.websocket)
-            await membership
-        assert hub.stats.sockets == hub.stats.rooms == 0
-        await membership.__aexit__(None, None, None)
-        await socket.websocket.send_text("still here")
-        await turns()
-        assert socket.messages == ["still here"]
-
-    run(scenario)
+async def test_stopping_takes_everybody_out_and_closes_nobody(member: Any, live: Live) -> None:
+    hub, socket = Hub(), await member()
+    async with hub:
+        membership = hub.join("room", socket.websocket)
+        await membership
+    assert hub.stats.sockets == hub.stats.rooms == 0
+    await membership.__aexit__(None, None, None)
+    await socket.websocket.send_text("still here")
+    await live.settle()
+    assert socket.unread == ["still here"]
 
 
 # ---- Bounds and mistakes ----
 
 
-def test_every_other_mistake_says_what_it_is(kind: str) -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(policy=Policy("close", max_bytes=100)), await open_socket(kind)
-        early = wirefast.WebSocket(websocket_scope(), None, None)
-        with pytest.raises(RuntimeError, match='Need to call "accept" before it joins a room'):
-            await hub.join("room", early)
-        for wrong in (None, object(), "room"):
-            with pytest.raises(TypeError, match="expected a WebSocket, not"):
-                await hub.join("room", wrong)  # type: ignore[arg-type]
-        await hub.join("room", socket.websocket)
-        with pytest.raises(TypeError, match="not JSON serializable"):
-            await hub.publish("room", object())
-        with pytest.raises(ValueError, match="a message of 101 bytes is larger than what may wait for one socket"):
-            await hub.publish("room", "x" * 99)
-        with pytest.raises(ValueError, match="'never' is no policy"):
-            await hub.publish("room", "x", policy="never")
-        with pytest.raises(TypeError, match="a key is a str or an int, not list"):
-            await hub.publish("room", "x", key=[])  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="expected a WebSocket, not int"):
-            await hub.publish("room", "x", exclude=[1])  # type: ignore[list-item]
-        with pytest.raises(ValueError, match="1006 is not a close code that may be sent: those are 1000 to 1003, 1007"):
-            await hub.close("room", 1006)
-        with pytest.raises(TypeError, match="a close code is an int, not str"):
-            await hub.close("room", "bye")  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="a reason is a str, not int"):
-            await hub.close("room", 4000, 5)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="exclude takes a WebSocket or several, not int"):
-            await hub.publish("room", "x", exclude=5)  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="the reason is longer than 123 bytes"):
-            await hub.close("room", 1000, "é" * 62)
-        await turns()
-        assert socket.messages == []
-
-    run(scenario)
+async def test_every_other_mistake_says_what_it_is(member: Any, live: Live) -> None:
+    hub, socket = Hub(policy=Policy("close", max_bytes=100)), await member()
+    early = wirefast.WebSocket(websocket_scope(), None, None)
+    with pytest.raises(RuntimeError, match='Need to call "accept" before it joins a room'):
+        await hub.join("room", early)
+    for wrong in (None, object(), "room"):
+        with pytest.raises(TypeError, match="expected a WebSocket, not"):
+            await hub.join("room", wrong)  # type: ignore[arg-type]
+    await hub.join("room", socket.websocket)
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        await hub.publish("room", object())
+    with pytest.raises(ValueError, match="a message of 101 bytes is larger than what may wait for one socket"):
+        await hub.publish("room", "x" * 99)
+    with pytest.raises(ValueError, match="'never' is no policy"):
+        await hub.publish("room", "x", policy="never")
+    with pytest.raises(TypeError, match="a key is a str or an int, not list"):
+        await hub.publish("room", "x", key=[])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected a WebSocket, not int"):
+        await hub.publish("room", "x", exclude=[1])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="1006 is not a close code that may be sent: those are 1000 to 1003, 1007"):
+        await hub.close("room", 1006)
+    with pytest.raises(TypeError, match="a close code is an int, not str"):
+        await hub.close("room", "bye")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a reason is a str, not int"):
+        await hub.close("room", 4000, 5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="exclude takes a WebSocket or several, not int"):
+        await hub.publish("room", "x", exclude=5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the reason is longer than 123 bytes"):
+        await hub.close("room", 1000, "é" * 62)
+    await live.settle()
+    assert socket.unread == []
     with pytest.raises(ValueError, match="max_rooms must be at least 1"):
         Hub(max_rooms=0)
     with pytest.raises(ValueError, match="'none' is no policy"):
@@ -271,24 +245,21 @@ def test_a_hub_refuses_arguments_of_other_types(arguments: dict[str, Any], text:
         Hub(**arguments)
 
 
-def test_the_policy_of_a_room_is_asked_for_when_it_comes_to_life() -> None:
-    async def scenario() -> None:
-        asked: list[str] = []
+async def test_the_policy_of_a_room_is_asked_for_when_it_comes_to_life(member_of: Any) -> None:
+    asked: list[str] = []
 
-        def choose(room: str) -> str:
-            asked.append(room)
-            return "drop_old" if room.startswith("price") else "what"
+    def choose(room: str) -> str:
+        asked.append(room)
+        return "drop_old" if room.startswith("price") else "what"
 
-        hub, socket = Hub(policy=choose), await open_socket("ours")
-        async with hub.join("price", socket.websocket):
-            await hub.publish("price", "x")
-            await hub.publish("price", "x")
-        assert asked == ["price"]
-        with pytest.raises(ValueError, match="'what' is no policy"):
-            await hub.join("news", socket.websocket)
-        assert hub.stats.rooms == hub.stats.sockets == 0
-
-    run(scenario)
+    hub, socket = Hub(policy=choose), await member_of()
+    async with hub.join("price", socket.websocket):
+        await hub.publish("price", "x")
+        await hub.publish("price", "x")
+    assert asked == ["price"]
+    with pytest.raises(ValueError, match="'what' is no policy"):
+        await hub.join("news", socket.websocket)
+    assert hub.stats.rooms == hub.stats.sockets == 0
 
 
 steps = st.lists(

@@ -85,21 +85,25 @@ def test_a_hub_cannot_be_declared_as_anything_else() -> None:
         App().websocket("/")(endpoint)
 
 
-def test_a_mounted_application_uses_the_hub_around_it() -> None:
-    outer, inner = App(hub=Hub()), chat(None)
-    outer.mount("/inner", inner)
-    outer.mount("/own", chat(own := Hub()))
-    with TestClient(outer) as client:
-        with client.websocket_connect("/inner/rooms/1") as socket:
-            assert socket.receive_text() == "joined"
-            assert outer.hub is not None and outer.hub.count("room:1") == 1
-        with client.websocket_connect("/own/rooms/1") as socket:
-            assert socket.receive_text() == "joined"
-            assert own.count("room:1") == 1
+def mounted() -> App:
+    outer = App(hub=Hub())
+    outer.mount("/inner", chat(None))
+    outer.mount("/own", chat(Hub()))
+    return outer
 
 
-def test_routers_and_overrides() -> None:
-    router, hub = APIRouter(), Hub()
+@pytest.mark.live(app=mounted)
+async def test_a_mounted_application_uses_the_hub_around_it(live: Live) -> None:
+    own = live.app.routes[-1].app.hub
+    for path, hub in (("/inner/rooms/1", live.hub), ("/own/rooms/1", own)):
+        async with live.connect(path) as peer:
+            await peer.expect("joined")
+            assert hub.count("room:1") == 1
+
+
+@pytest.mark.live(app=lambda: App(hub=Hub()))
+async def test_routers_and_overrides(live: Live) -> None:
+    router = APIRouter()
 
     async def speaker(hub: Hub) -> Any:
         return hub.publish
@@ -114,12 +118,10 @@ def test_routers_and_overrides() -> None:
 
         return publish
 
-    app = App(hub=hub)
-    app.include_router(router, prefix="/v1")
-    client = TestClient(app)
-    assert client.get("/v1/say").json() == 0
-    app.dependency_overrides[speaker] = silent
-    assert client.get("/v1/say").json() == "silent 0"
+    live.app.include_router(router, prefix="/v1")
+    assert (await live.http.get("/v1/say")).json() == 0
+    with live.override({speaker: silent}):
+        assert (await live.http.get("/v1/say")).json() == "silent 0"
 
 
 def test_the_hub_runs_around_the_lifespan() -> None:

@@ -12,71 +12,62 @@ import pytest
 from slower import SLOWER
 from sockets import open_socket, run, turns
 from wirefast.rooms import Hub, Stats, TooManyRooms
+from wirefast.testing import Live
 
 
-def test_joining_counts_and_leaving_leaves_nothing_behind(kind: str) -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(), await open_socket(kind)
-        async with hub.join("room", socket.websocket):
-            async with hub.join(["room", "second"], socket.websocket):
-                assert (hub.count("room"), hub.count("second")) == (1, 1)
-            assert (hub.count("room"), hub.count("second")) == (1, 0)
-            await hub.join("room", socket.websocket)
-        assert hub.count("room") == 1
-        hub.leave("room", socket.websocket)
-        hub.leave(["room", "never"], socket.websocket)
-        assert hub.members("room") == []
-        assert hub.stats == Stats()
-        assert await hub.publish("room", "nobody hears it") == 0
-        # leave() inside a block: the block's end does no harm.
-        async with hub.join("room", socket.websocket):
-            await hub.join("room", socket.websocket)
-            hub.leave("room", socket.websocket)
-            assert hub.count("room") == 0
-        assert hub.stats.rooms == hub.stats.sockets == 0
-        await turns()
-        assert socket.messages == []
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("end", ["close", "lose", "handler"])
-def test_a_socket_that_ends_has_left(kind: str, end: str) -> None:
-    async def scenario() -> None:
-        hub, socket, other = Hub(), await open_socket(kind), await open_socket(kind)
-        await hub.join(["a", "b"], socket.websocket)
-        await hub.join("a", other.websocket)
-        if end == "handler":
-            await socket.websocket.close()
-        else:
-            getattr(socket, end)()
-        await turns()
-        # A server of ASGI does not tell; the next message shows it.
-        for _ in range(3):
-            await hub.publish("a", "x")
-            await turns()
-        assert (hub.count("a"), hub.members("a")) == (1, [other.websocket])
-        assert hub.stats.ended == 1
-        assert hub.count("b") == 0
-        assert other.messages == ["x"] * 3
-        await hub.join("a", socket.websocket)
-        assert hub.count("a") == 1
-
-    run(scenario)
-
-
-def test_a_websocket_that_its_handler_let_go_of_has_left() -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(), await open_socket("Starlette's")
+async def test_joining_counts_and_leaving_leaves_nothing_behind(member: Any, live: Live) -> None:
+    hub, socket = Hub(), await member()
+    async with hub.join("room", socket.websocket):
+        async with hub.join(["room", "second"], socket.websocket):
+            assert (hub.count("room"), hub.count("second")) == (1, 1)
+        assert (hub.count("room"), hub.count("second")) == (1, 0)
         await hub.join("room", socket.websocket)
-        socket.close()
-        await socket.task
-        assert hub.count("room") == 1
-        del socket.websocket, socket.task
-        gc.collect()
-        assert hub.stats.sockets == hub.stats.rooms == 0
+    assert hub.count("room") == 1
+    hub.leave("room", socket.websocket)
+    hub.leave(["room", "never"], socket.websocket)
+    assert hub.members("room") == []
+    assert hub.stats == Stats()
+    assert await hub.publish("room", "nobody hears it") == 0
+    # leave() inside a block: the block's end does no harm.
+    async with hub.join("room", socket.websocket):
+        await hub.join("room", socket.websocket)
+        hub.leave("room", socket.websocket)
+        assert hub.count("room") == 0
+    assert hub.stats.rooms == hub.stats.sockets == 0
+    await live.settle()
+    assert socket.unread == []
 
-    run(scenario)
+
+@pytest.mark.parametrize("end", ["close", "reset", "handler"])
+async def test_a_socket_that_ends_has_left(member: Any, live: Live, end: str) -> None:
+    hub, socket, other = Hub(), await member(), await member()
+    await hub.join(["a", "b"], socket.websocket)
+    await hub.join("a", other.websocket)
+    if end == "handler":
+        await socket.websocket.close()
+    else:
+        await socket.close() if end == "close" else socket.reset()
+    await live.settle()
+    # A server of ASGI does not tell; the next message shows it.
+    for _ in range(3):
+        await hub.publish("a", "x")
+        await live.settle()
+    assert (hub.count("a"), hub.members("a")) == (1, [other.websocket])
+    assert hub.stats.ended == 1
+    assert hub.count("b") == 0
+    assert other.unread == ["x"] * 3
+    await hub.join("a", socket.websocket)
+    assert hub.count("a") == 1
+
+
+async def test_a_websocket_that_its_handler_let_go_of_has_left(member_of: Any) -> None:
+    hub, socket = Hub(), await member_of("Starlette's")
+    await hub.join("room", socket.websocket)
+    await socket.close()
+    assert hub.count("room") == 1
+    del socket.websocket
+    gc.collect()
+    assert hub.stats.sockets == hub.stats.rooms == 0
 
 
 @pytest.mark.parametrize(
@@ -95,68 +86,56 @@ def test_a_websocket_that_its_handler_let_go_of_has_left() -> None:
         (["fine", ""], ValueError, "printable"),
     ],
 )
-def test_names_are_checked_everywhere(name: Any, error: type[Exception], text: str) -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(), await open_socket("ours")
-        for call in (
-            lambda: hub.join(name, socket.websocket),
-            lambda: hub.leave(name, socket.websocket),
-            lambda: hub.members(name),
-            lambda: hub.count(name),
-        ):
-            with pytest.raises(error, match=text):
-                call()
+async def test_names_are_checked_everywhere(member_of: Any, name: Any, error: type[Exception], text: str) -> None:
+    hub, socket = Hub(), await member_of()
+    for call in (
+        lambda: hub.join(name, socket.websocket),
+        lambda: hub.leave(name, socket.websocket),
+        lambda: hub.members(name),
+        lambda: hub.count(name),
+    ):
         with pytest.raises(error, match=text):
-            await hub.publish(name, "x")
-        with pytest.raises(error, match=text):
-            await hub.close(name)
-        assert hub.stats == Stats()
-
-    run(scenario)
-
-
-def test_a_forgotten_await_is_told() -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(), await open_socket("ours")
-        with pytest.warns(RuntimeWarning, match=r"^hub\.join\(\) was never awaited, so nothing joined") as warned:
-            hub.join("room", socket.websocket)
-        assert [each.filename for each in warned] == [__file__]
-        assert hub.count("room") == 0
-        # Any warning is an error here, so these are silent.
-        await hub.join("room", socket.websocket)
-        async with hub.join("room", socket.websocket):
-            pass
-        await asyncio.gather(hub.join("room", socket.websocket), hub.join("other", socket.websocket))
-        with pytest.raises(TypeError, match="expected a WebSocket, not int"):
-            await hub.join("room", 5)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="a room's name"):
-            hub.join(5, socket.websocket)  # type: ignore[arg-type]
-
-    run(scenario)
+            call()
+    with pytest.raises(error, match=text):
+        await hub.publish(name, "x")
+    with pytest.raises(error, match=text):
+        await hub.close(name)
+    assert hub.stats == Stats()
 
 
-def test_any_printable_name_will_do() -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(), await open_socket("ours")
-        for name in ("x" * 200, "ü", "room:1/2 three", "*", "日本"):
-            async with hub.join(name, socket.websocket):
-                assert await hub.publish(name, name) == 1
+async def test_a_forgotten_await_is_told(member_of: Any) -> None:
+    hub, socket = Hub(), await member_of()
+    with pytest.warns(RuntimeWarning, match=r"^hub\.join\(\) was never awaited, so nothing joined") as warned:
+        hub.join("room", socket.websocket)
+    assert [each.filename for each in warned] == [__file__]
+    assert hub.count("room") == 0
+    # Any warning is an error here, so these are silent.
+    await hub.join("room", socket.websocket)
+    async with hub.join("room", socket.websocket):
+        pass
+    await asyncio.gather(hub.join("room", socket.websocket), hub.join("other", socket.websocket))
+    with pytest.raises(TypeError, match="expected a WebSocket, not int"):
+        await hub.join("room", 5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a room's name"):
+        hub.join(5, socket.websocket)  # type: ignore[arg-type]
 
-    run(scenario)
+
+async def test_any_printable_name_will_do(member_of: Any) -> None:
+    hub, socket = Hub(), await member_of()
+    for name in ("x" * 200, "ü", "room:1/2 three", "*", "日本"):
+        async with hub.join(name, socket.websocket):
+            assert await hub.publish(name, name) == 1
 
 
-def test_rooms_of_a_socket_are_bounded(kind: str) -> None:
-    async def scenario() -> None:
-        hub, socket = Hub(max_rooms=3), await open_socket(kind)
-        await hub.join(["a", "b", "c"], socket.websocket)
-        await hub.join(["a", "c"], socket.websocket)
-        with pytest.raises(TooManyRooms, match="a socket may be in 3 rooms"):
-            await hub.join(["a", "d"], socket.websocket)
-        assert hub.stats.rooms == 3
-        hub.leave("b", socket.websocket)
-        await hub.join("d", socket.websocket)
-
-    run(scenario)
+async def test_rooms_of_a_socket_are_bounded(member: Any) -> None:
+    hub, socket = Hub(max_rooms=3), await member()
+    await hub.join(["a", "b", "c"], socket.websocket)
+    await hub.join(["a", "c"], socket.websocket)
+    with pytest.raises(TooManyRooms, match="a socket may be in 3 rooms"):
+        await hub.join(["a", "d"], socket.websocket)
+    assert hub.stats.rooms == 3
+    hub.leave("b", socket.websocket)
+    await hub.join("d", socket.websocket)
 
 
 def test_a_hundred_thousand_joins_of_random_names_leave_nothing(kind: str) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from wirefast import App, WebSocket
 from wirefast.rooms import Hub, Policy
-from wirefast.testing import Live, Peer, live
+from wirefast.testing import Live, Peer
+
+pytestmark = pytest.mark.usefixtures("app")
 
 
-def app_of(policy: Policy) -> App:
+@pytest.fixture
+def app(policy: Policy) -> App:
     app = App(hub=Hub(policy=policy))
 
     @app.websocket("/")
@@ -26,86 +28,60 @@ def app_of(policy: Policy) -> App:
     return app
 
 
-async def publish(served: Live, *texts: str) -> None:
+async def publish(live: Live, texts: str) -> None:
     for text in texts:
-        await served.hub.publish("room", text)
+        await live.hub.publish("room", text)
 
 
-async def read(peer: Peer, *texts: str) -> None:
-    for text in texts:
-        await peer.expect(text)
-
-
-async def member(served: Live, name: str) -> Peer:
-    peer = await served.connect("/", name=name)
+async def joined(live: Live) -> Peer:
+    peer = await live.connect("/", keep=True)
     await peer.expect("joined")
     return peer
 
 
-SERVERS = pytest.mark.parametrize("server", ["memory", "real"])
-
-
-POLICIES = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     ("policy", "seen"),
     [
-        (Policy("drop_new", max_messages=2), ["1", "2"]),
-        (Policy("drop_old", max_messages=2), ["3", "4"]),
-        (Policy("conflate", max_messages=2), ["4"]),
+        (Policy("drop_new", max_messages=2), "12"),
+        (Policy("drop_old", max_messages=2), "34"),
+        (Policy("conflate", max_messages=2), "4"),
     ],
     ids=["drop_new", "drop_old", "conflate"],
 )
+async def test_what_a_slow_member_misses(live: Live, seen: str) -> None:
+    quick, slow = await joined(live), await joined(live)
+    slow.stall()
+    await publish(live, "1234")
+    await quick.expect_all(*"1234")
+    slow.resume()
+    await slow.expect_all(*seen)
+    await slow.expect_nothing(0.01)
+    assert live.hub.stats.dropped == 4 - len(seen)
 
 
-@SERVERS
-@POLICIES
-def test_what_a_slow_member_misses(server: Any, policy: Policy, seen: list[str]) -> None:
-    async def scene() -> None:
-        async with live(app_of(policy), server=server) as served:
-            quick, slow = await member(served, "quick"), await member(served, "slow")
-            slow.stall()
-            await publish(served, "1", "2", "3", "4")
-            await read(quick, "1", "2", "3", "4")
-            slow.resume()
-            await read(slow, *seen)
-            await slow.expect_nothing(0.01)
-            assert served.hub.stats.dropped == 4 - len(seen)
-            await quick.close()
-            await slow.close()
-
-    asyncio.run(scene())
+@pytest.mark.parametrize("policy", [Policy("close", max_messages=20)], ids=["close"])
+async def test_a_slow_member_can_read_why_it_was_closed(live: Live) -> None:
+    slow = await joined(live)
+    slow.stall()
+    await publish(live, "x" * 21)
+    await slow.expect_close(1013, "too slow: 20 messages, 60 bytes waiting")  # as frames
+    assert live.hub.stats.closed == 1
 
 
-@SERVERS
-def test_a_slow_member_can_read_why_it_was_closed(server: Any) -> None:
-    async def scene() -> None:
-        async with live(app_of(Policy("close", max_messages=20)), server=server) as served:
-            slow = await member(served, "slow")
-            slow.stall()
-            await publish(served, *"x" * 21)
-            await slow.expect_close(1013, "too slow: 20 messages, 60 bytes waiting")  # as frames
-            assert served.hub.stats.closed == 1
-
-    asyncio.run(scene())
-
-
-@SERVERS
-def test_a_publisher_waits_until_the_deadline(server: Any) -> None:
-    async def scene() -> None:
-        async with live(app_of(Policy("wait", max_messages=1, deadline=5)), server=server) as served:
-            slow = await member(served, "slow")
-            slow.stall()
-            await publish(served, "1")
-            waits = asyncio.create_task(publish(served, "2"))
-            await served.clock.advance(4)
-            assert not waits.done()
-            slow.resume()
-            await waits
-            await read(slow, "1", "2")
-            slow.stall()
-            await publish(served, "3")
-            waits = asyncio.create_task(publish(served, "4"))
-            await served.clock.advance(6)
-            await waits
-            await slow.expect_close(1013)
-
-    asyncio.run(scene())
+@pytest.mark.parametrize("policy", [Policy("wait", max_messages=1, deadline=5)], ids=["wait"])
+async def test_a_publisher_waits_until_the_deadline(live: Live) -> None:
+    slow = await joined(live)
+    slow.stall()
+    await publish(live, "1")
+    waits = asyncio.create_task(publish(live, "2"))
+    await live.clock.advance(4)
+    assert not waits.done()
+    slow.resume()
+    await waits
+    await slow.expect_all("1", "2")
+    slow.stall()
+    await publish(live, "3")
+    waits = asyncio.create_task(publish(live, "4"))
+    await live.clock.advance(6)
+    await waits
+    await slow.expect_close(1013)

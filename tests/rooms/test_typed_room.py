@@ -7,9 +7,9 @@ import pytest
 from pydantic import BaseModel, Field, field_serializer
 from typing_extensions import TypedDict
 
-from asgi import Client
 from wirefast import App, WebSocket
 from wirefast.rooms import Hub, Room
+from wirefast.testing import Live
 
 ENCODED: list[str] = []
 
@@ -38,45 +38,24 @@ class Plain(TypedDict):
 chat = Room("room:{room_id}", Annotated[Said | Joined, "more"])
 
 
-def test_a_model_is_encoded_once_for_everybody() -> None:
-    hub = Hub()
-    app = App(hub=hub)
+@pytest.mark.live(app=lambda: App(hub=Hub()))
+async def test_a_model_is_encoded_once_for_everybody(live: Live) -> None:
+    hub = live.hub
 
-    @app.websocket("/{room_id}")
+    @live.app.websocket("/{room_id}")
     async def endpoint(websocket: WebSocket, room_id: int) -> None:
         await websocket.accept()
         async with hub.join(chat(room_id=room_id), websocket):
             async for _ in websocket.iter_text():
                 pass
 
-    async def main() -> list[Client]:
-        clients = [Client() for _ in range(50)]
-        ended = asyncio.Event()
-
-        def receiver(client: Client) -> Any:
-            async def receive() -> Any:
-                if len(client.events) == 1:
-                    await ended.wait()
-                return client.events.popleft()
-
-            return receive
-
-        for client in clients:
-            client.receive = receiver(client)  # type: ignore[method-assign]
-        tasks = [asyncio.create_task(client.connect(app, "/7")) for client in clients]
-        while hub.count(chat(room_id=7)) < len(clients):
-            await asyncio.sleep(0)
-        ENCODED.clear()
-        assert await hub.publish(chat(room_id=7), Said(text="é")) == len(clients)
-        assert await asyncio.to_thread(hub.publish_from_thread, chat(room_id=7), Said(text="thread")) == len(clients)
-        ended.set()
-        await asyncio.gather(*tasks)
-        return clients
-
-    clients = asyncio.run(main())
+    peers = [await live.connect("/7", keep=True) for _ in range(50)]
+    ENCODED.clear()
+    assert await hub.publish(chat(room_id=7), Said(text="é")) == len(peers)
+    assert await asyncio.to_thread(hub.publish_from_thread, chat(room_id=7), Said(text="thread")) == len(peers)
     assert ENCODED == ["é", "thread"]
-    expected = ['{"type":"said","words":"é"}', '{"type":"said","words":"thread"}']
-    assert [client.texts for client in clients] == [expected] * len(clients)
+    for peer in peers:
+        await peer.expect_all('{"type":"said","words":"é"}', '{"type":"said","words":"thread"}')
 
 
 def test_names_come_from_the_pattern() -> None:
