@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockets import open_socket, turns
 from wirefast.rooms import Hub, Policy, hub, roster
 from wirefast.rooms.brokers import Broker
 from wirefast.rooms.envelope import BINARY, TEXT, Envelope, decode, encode
 from wirefast.rooms.sequence import MAX_HEARD, MAX_SENT, SequenceLog, hear
+from wirefast.testing import Live
 
 names = st.lists(st.text(min_size=1, max_size=9).filter(str.isprintable), max_size=3)
 keys = (
@@ -126,11 +126,6 @@ class Bus(Broker):
         return 0
 
 
-@pytest.fixture(autouse=True)
-def _no_access_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING, "uvicorn.error")
-
-
 @pytest.fixture
 def hubs(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A coroutine function that gives two running hubs over one bus."""
@@ -147,99 +142,89 @@ def hubs(monkeypatch: pytest.MonkeyPatch) -> Any:
     return make
 
 
-def run(scenario: Any) -> None:
-    asyncio.run(asyncio.wait_for(scenario(), 60))
-
-
 def bus(hub: Hub) -> Bus:
     assert isinstance(hub._broker, Bus)
     return hub._broker
 
 
-def test_messages_reach_the_members_of_every_hub_once(hubs: Any) -> None:
-    async def scenario() -> None:
-        one, two = await hubs()
-        here, there, both = [await open_socket("ours") for _ in range(3)]
-        await one.join(["a", "b"], here.websocket)
-        await two.join("a", there.websocket)
-        await two.join(["b", "a"], both.websocket)
-        assert await one.publish("a", "text") == 1
-        assert await one.publish(["a", "b", "c"], b"bytes") == 1
-        assert await two.publish(["b", "c"], {"n": 1}, exclude=both.websocket) == 0
-        assert await one.publish("b", "second") == 1
-        await turns()
-        assert here.messages == ["text", b"bytes", '{"n":1}', "second"]
-        assert there.messages == ["text", b"bytes"]
-        assert both.messages == ["text", b"bytes", "second"]
-        assert (one.stats.received, two.stats.received, one.stats.gaps, two.stats.gaps) == (1, 4, 0, 0)
-
-    run(scenario)
+async def test_messages_reach_the_members_of_every_hub_once(live: Live, member_of: Any, hubs: Any) -> None:
+    one, two = await hubs()
+    here, there, both = [await member_of() for _ in range(3)]
+    await one.join(["a", "b"], here.websocket)
+    await two.join("a", there.websocket)
+    await two.join(["b", "a"], both.websocket)
+    assert await one.publish("a", "text") == 1
+    assert await one.publish(["a", "b", "c"], b"bytes") == 1
+    assert await two.publish(["b", "c"], {"n": 1}, exclude=both.websocket) == 0
+    assert await one.publish("b", "second") == 1
+    await live.settle()
+    assert here.unread == ["text", b"bytes", '{"n":1}', "second"]
+    assert there.unread == ["text", b"bytes"]
+    assert both.unread == ["text", b"bytes", "second"]
+    assert (one.stats.received, two.stats.received, one.stats.gaps, two.stats.gaps) == (1, 4, 0, 0)
 
 
-def test_a_room_is_subscribed_while_somebody_is_there(hubs: Any) -> None:
-    async def scenario() -> None:
-        one, _ = await hubs()
-        sockets = [await open_socket("ours") for _ in range(3)]
-        async with one.join("a", sockets[0].websocket), one.join(["a", "b"], sockets[1].websocket):
-            assert bus(one).rooms == ["a", "b"]
-        assert bus(one).rooms == []
-        await one.join("a", sockets[2].websocket)
-        sockets[2].lose()
-        await turns()
-        assert bus(one).rooms == []
-
-    run(scenario)
+async def test_a_room_is_subscribed_while_somebody_is_there(live: Live, member_of: Any, hubs: Any) -> None:
+    one, _ = await hubs()
+    sockets = [await member_of() for _ in range(3)]
+    async with one.join("a", sockets[0].websocket), one.join(["a", "b"], sockets[1].websocket):
+        assert bus(one).rooms == ["a", "b"]
+    assert bus(one).rooms == []
+    await one.join("a", sockets[2].websocket)
+    sockets[2].reset()
+    await live.settle()
+    assert bus(one).rooms == []
 
 
-def test_joining_waits_for_the_broker_within_bounds(hubs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        one, _ = await hubs()
-        socket = await open_socket("ours")
-        bus(one).confirm.clear()
-        joining = asyncio.ensure_future(one.join("a", socket.websocket).__aenter__())
-        await turns()
-        assert not joining.done() and bus(one).rooms == ["a"]
-        joining.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await joining
-        assert bus(one).rooms == [] and one.stats.sockets == 0
-        monkeypatch.setattr(roster, "JOIN_PATIENCE", 0.01)
-        await one.join("a", socket.websocket)
-        assert one.count("a") == 1
+async def test_joining_waits_for_the_broker_within_bounds(
+    member_of: Any, live: Live, hubs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = await hubs()
+    socket = await member_of()
+    bus(one).confirm.clear()
+    joining = asyncio.ensure_future(one.join("a", socket.websocket).__aenter__())
+    await live.settle()
+    assert not joining.done() and bus(one).rooms == ["a"]
+    joining.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await joining
+    assert bus(one).rooms == [] and one.stats.sockets == 0
+    monkeypatch.setattr(roster, "JOIN_PATIENCE", 0.01)
+    await one.join("a", socket.websocket)
+    assert one.count("a") == 1
 
-    run(scenario)
 
-
-def test_a_missing_message_is_a_gap(hubs: Any, caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario() -> None:
-        one, two = await hubs()
-        socket = await open_socket("ours")
-        await two.join(["a", "b"], socket.websocket)
-        for round_ in range(3):
-            bus(one).held = True
-            for number in range(3):
-                await one.publish("a", f"{round_}.{number}")
-            bus(one).release(but=1)
-        assert two.stats.gaps == 3
-        # The broker says so itself, and the numbers do not say it again.
+async def test_a_missing_message_is_a_gap(
+    member_of: Any, live: Live, hubs: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = await hubs()
+    socket = await member_of()
+    await two.join(["a", "b"], socket.websocket)
+    for round_ in range(3):
         bus(one).held = True
-        await one.publish("a", "lost")
-        bus(one).release(but=0)
-        bus(two).gap(["a", "b", "nobody is there"])
-        bus(one).held = False
-        await one.publish("a", "whole again")
-        await turns()
-        assert two.stats.gaps == 5
-        assert socket.messages == ["0.0", "0.2", "1.0", "1.2", "2.0", "2.2", "whole again"]
-
-    run(scenario)
+        for number in range(3):
+            await one.publish("a", f"{round_}.{number}")
+        bus(one).release(but=1)
+    assert two.stats.gaps == 3
+    # The broker says so itself, and the numbers do not say it again.
+    bus(one).held = True
+    await one.publish("a", "lost")
+    bus(one).release(but=0)
+    bus(two).gap(["a", "b", "nobody is there"])
+    bus(one).held = False
+    await one.publish("a", "whole again")
+    await live.settle()
+    assert two.stats.gaps == 5
+    assert socket.unread == ["0.0", "0.2", "1.0", "1.2", "2.0", "2.2", "whole again"]
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
         f"Messages of other processes to room {name!r} may have been lost" for name in "ab"
     ]
 
 
 @pytest.mark.parametrize("coroutine", [False, True])
-def test_the_handler_of_gaps(hubs: Any, coroutine: bool, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_handler_of_gaps(
+    member_of: Any, live: Live, hubs: Any, coroutine: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     told: list[str] = []
 
     def plain(room: str) -> None:
@@ -251,107 +236,91 @@ def test_the_handler_of_gaps(hubs: Any, coroutine: bool, caplog: pytest.LogCaptu
         await asyncio.sleep(0)
         plain(room)
 
-    async def scenario() -> None:
-        _, two = await hubs(on_gap=slow if coroutine else plain)
-        socket = await open_socket("ours")
-        await two.join(["a", "b", "c"], socket.websocket)
+    _, two = await hubs(on_gap=slow if coroutine else plain)
+    socket = await member_of()
+    await two.join(["a", "b", "c"], socket.websocket)
+    with live.expect_exception(ValueError):
         bus(two).gap(["a", "b", "c"])
-        await turns()
+        await live.settle()
         await two.stop()
-
-    run(scenario)
     assert told == ["a", "b", "c"]
     assert [record.getMessage() for record in caplog.records] == ["on_gap failed"]
 
 
-def test_what_is_none_of_ours_is_counted_and_logged_once(hubs: Any, caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario() -> None:
-        one, two = await hubs()
-        socket = await open_socket("ours")
-        await two.join("a", socket.websocket)
-        for payload in (b"junk", b'["h",1,0,"t",[],"no such policy"]\nx', b""):
-            bus(one).publish("a", payload)
-        assert two.stats.malformed == 3
-        await one.publish("a", "fine")
-        await turns()
-        assert socket.messages == ["fine"]
-
-    run(scenario)
+async def test_what_is_none_of_ours_is_counted_and_logged_once(
+    member_of: Any, live: Live, hubs: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = await hubs()
+    socket = await member_of()
+    await two.join("a", socket.websocket)
+    for payload in (b"junk", b'["h",1,0,"t",[],"no such policy"]\nx', b""):
+        bus(one).publish("a", payload)
+    assert two.stats.malformed == 3
+    await one.publish("a", "fine")
+    await live.settle()
+    assert socket.unread == ["fine"]
     assert len(caplog.records) == 1
     assert "The broker delivered to room 'a' what no hub has sent" in caplog.text
 
 
-def test_closing_a_room_everywhere(hubs: Any) -> None:
-    async def scenario() -> None:
-        one, two = await hubs()
-        here, there = await open_socket("ours"), await open_socket("Starlette's")
-        await one.join("a", here.websocket)
-        await two.join("a", there.websocket)
-        assert await one.close("a", 4001, "é") == 1
-        await turns()
-        assert here.closed == there.closed == (4001, "é")
-        assert bus(one).rooms == bus(two).rooms == []
-
-    run(scenario)
+async def test_closing_a_room_everywhere(live: Live, member_of: Any, hubs: Any) -> None:
+    one, two = await hubs()
+    here, there = await member_of(), await member_of("Starlette's")
+    await one.join("a", here.websocket)
+    await two.join("a", there.websocket)
+    assert await one.close("a", 4001, "é") == 1
+    await live.settle()
+    assert here.closed == there.closed == (4001, "é")
+    assert bus(one).rooms == bus(two).rooms == []
 
 
-def test_policies_and_keys_travel(hubs: Any) -> None:
-    async def scenario() -> None:
-        one, two = await hubs()
-        slow = await open_socket("ours")
-        await two.join("prices", slow.websocket)
-        slow.stall()
-        for number in range(6):
-            await one.publish("prices", str(number), policy="conflate", key=number % 2)
-        await one.publish("prices", "kept", policy=Policy("drop_new", max_messages=2))
-        slow.resume()
-        await turns()
-        # The name of the policy travels, its bounds are each hub's own.
-        assert slow.messages == ["4", "5", "kept"]
-        assert two.stats.dropped == 4
-
-    run(scenario)
+async def test_policies_and_keys_travel(live: Live, member_of: Any, hubs: Any) -> None:
+    one, two = await hubs()
+    slow = await member_of()
+    await two.join("prices", slow.websocket)
+    slow.stall()
+    for number in range(6):
+        await one.publish("prices", str(number), policy="conflate", key=number % 2)
+    await one.publish("prices", "kept", policy=Policy("drop_new", max_messages=2))
+    slow.resume()
+    await live.settle()
+    # The name of the policy travels, its bounds are each hub's own.
+    assert slow.unread == ["4", "5", "kept"]
+    assert two.stats.dropped == 4
 
 
-def test_nobody_waits_for_a_message_from_elsewhere(hubs: Any) -> None:
-    async def scenario() -> None:
-        one, two = await hubs(policy=Policy("wait", max_messages=2))
-        slow = await open_socket("ours")
-        await two.join("a", slow.websocket)
-        slow.stall()
-        for number in range(3):
-            await one.publish("a", str(number))
-        await turns()
-        assert (two.count("a"), two.stats.closed) == (0, 1)
-
-    run(scenario)
+async def test_nobody_waits_for_a_message_from_elsewhere(live: Live, member_of: Any, hubs: Any) -> None:
+    one, two = await hubs(policy=Policy("wait", max_messages=2))
+    slow = await member_of()
+    await two.join("a", slow.websocket)
+    slow.stall()
+    for number in range(3):
+        await one.publish("a", str(number))
+    await live.settle()
+    assert (two.count("a"), two.stats.closed) == (0, 1)
 
 
-def test_a_hub_with_a_broker_must_be_started(hubs: Any) -> None:
-    async def scenario() -> None:
-        await hubs()
-        idle, socket = Hub("bus"), await open_socket("ours")
-        for work in (idle.publish("a", "x"), idle.close("a"), idle._join(("a",), socket.websocket)):
-            with pytest.raises(RuntimeError, match="this hub is not started: give it to App\\(hub=hub\\)"):
-                await work
-        for _ in range(2):
-            async with idle:
-                await idle.publish("a", "x")
-
-    run(scenario)
+async def test_a_hub_with_a_broker_must_be_started(member_of: Any, hubs: Any) -> None:
+    await hubs()
+    idle, socket = Hub("bus"), await member_of()
+    for work in (idle.publish("a", "x"), idle.close("a"), idle._join(("a",), socket.websocket)):
+        with pytest.raises(RuntimeError, match="this hub is not started: give it to App\\(hub=hub\\)"):
+            await work
+    for _ in range(2):
+        async with idle:
+            await idle.publish("a", "x")
 
 
-def test_a_broker_that_cannot_be_reached_ends_the_start(hubs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broker_that_cannot_be_reached_ends_the_start(
+    live: Live, hubs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def fail(self: Bus, deliver: Any, gap: Any) -> None:
         raise ConnectionError("no route")
 
-    async def scenario() -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(Bus, "start", fail)
-            late = Hub("bus")
-            with pytest.raises(ConnectionError):
-                await late.start()
-        async with late:
-            assert await late.publish("a", "x") == 0
-
-    run(scenario)
+    with monkeypatch.context() as patch:
+        patch.setattr(Bus, "start", fail)
+        late = Hub("bus")
+        with pytest.raises(ConnectionError):
+            await late.start()
+    async with late:
+        assert await late.publish("a", "x") == 0
