@@ -138,7 +138,7 @@ async def test_rooms_of_a_socket_are_bounded(member: Any) -> None:
     await hub.join("d", socket.websocket)
 
 
-def test_a_hundred_thousand_joins_of_random_names_leave_nothing(kind: str) -> None:
+def test_twenty_thousand_joins_of_random_names_leave_nothing(kind: str) -> None:
     async def scenario() -> None:
         hub, sockets = Hub(), [await open_socket(kind) for _ in range(5)]
         chance = random.Random(6)
@@ -152,7 +152,7 @@ def test_a_hundred_thousand_joins_of_random_names_leave_nothing(kind: str) -> No
         await churn(1000)
         gc.collect()
         before = len(gc.get_objects())
-        await churn(100_000)
+        await churn(20_000)
         gc.collect()
         assert len(gc.get_objects()) - before < SLOWER * 100
         assert hub.stats.rooms == hub.stats.sockets == 0

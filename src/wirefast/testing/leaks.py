@@ -126,9 +126,11 @@ class Watch:
 
     def kept(self) -> list[str]:
         """Name the containers that still hold a WebSocket whose connection is gone."""
-        if all(reference() is None for reference, _ in self._protocols):
-            return []
-        gc.collect()
+        # What a test made is young: the search of the whole heap, which takes long, is for what is kept.
+        for generation in range(3):
+            if all(reference() is None for reference, _ in self._protocols):
+                return []
+            gc.collect(generation)
         found = []
         for reference, what in self._protocols:
             protocol = reference()
