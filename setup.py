@@ -73,6 +73,8 @@ setup(
             "overflowcheck": DEBUG,
             "cdivision": True,
             "linetrace": COVERAGE,
+            # docs/free-threading.md says what relies on the GIL.
+            "freethreading_compatible": False,
         },
     ),
 )

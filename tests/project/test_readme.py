@@ -17,7 +17,7 @@ def test_the_two_commands_come_first() -> None:
             "sh",
             "python3 -m venv .venv && .venv/bin/pip install '.[server]' && .venv/bin/wirefast run examples/chat.py\n",
         ),
-        ("sh", "python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/pytest\n"),
+        ("sh", "python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/pytest -n 2\n"),
     ]
 
 
@@ -55,6 +55,7 @@ def test_every_page_of_the_documentation_is_in_the_table_or_below_one_that_is() 
         "message-loop",
         "census",
         "limits-tests",
+        "free-threading",
         "words",
         "changelog",
     }
