@@ -72,6 +72,18 @@ def test_a_mistake_is_told_where_it_stands(make: Any, path: str, endpoint: Any, 
     assert advice(lambda app: app.add_api_websocket_route(path, endpoint), make) == [line_of(endpoint) + said]
 
 
+def test_one_endpoint_is_one_warning() -> None:
+    def wrong(websocket): ...
+
+    (text,) = advice(lambda app: app.websocket("/{room}")(wrong))
+    assert text == line_of(wrong) + (
+        "a socket's endpoint is a coroutine function; write async def; "
+        "'websocket' has no annotation, so it is a required query parameter; "
+        "write websocket: WebSocket for the socket; "
+        "the path '/{room}' has a parameter that is not taken: 'room'"
+    )
+
+
 @pytest.mark.parametrize("make", [App, APIRouter])
 def test_parentheses_are_missing(make: Any) -> None:
     (text,) = advice(lambda app: app.websocket(good), make)

@@ -11,6 +11,7 @@ import pytest
 from peer import request
 
 from wirefast import App, WebSocket
+from wirefast._core.places import describe
 
 
 def test_an_endpoint_that_does_not_answer_is_named(serve: Any) -> None:
@@ -24,6 +25,7 @@ def test_an_endpoint_that_does_not_answer_is_named(serve: Any) -> None:
         assert peer.send(request("/rooms/7?token=secret")).response()[0] == 500
     server.stop()
     (text,) = [record.getMessage() for record in server.records if record.levelname == "ERROR"]
+    assert line_of_the_handshake(server) == '/rooms/7?token=***" 500 (no answer)'
     line = forgetful.__code__.co_firstlineno
     assert text == (
         "ASGI callable returned without completing handshake. test_an_endpoint_that_does_not_answer_is_named.<locals>."
@@ -46,6 +48,65 @@ def test_an_application_without_a_route_has_no_endpoint(serve: Any) -> None:
     assert text.endswith("The application ended for the path '/a\\nb' without accept(), close() or an exception")
 
 
+def line_of_the_handshake(server: Any) -> str:
+    """The end of the one line of the log that has the answer."""
+    (text,) = [each.getMessage() for each in server.records if '"WebSocket ' in each.getMessage()]
+    return text.partition('"WebSocket ')[2]
+
+
+@pytest.mark.filterwarnings("ignore:.*coroutine function:wirefast.exceptions.DeclarationWarning")
+def test_a_plain_function_is_named(serve: Any) -> None:
+    app = App()
+
+    @app.websocket("/rooms/{room}")
+    def plain(websocket: WebSocket, room: str) -> None: ...
+
+    server = serve(app)
+    with server.peer() as peer:
+        assert peer.send(request("/rooms/7?token=secret")).response()[0] == 500
+    server.stop()
+    (record,) = [record for record in server.records if record.levelname == "ERROR"]
+    assert line_of_the_handshake(server) == '/rooms/7?token=***" 500 (TypeError)'
+    said = f"{describe(plain)} for the path '/rooms/7' is no coroutine function: write async def."
+    # Python 3.10 has no notes.
+    assert getattr(record.exc_info[1], "__notes__", [said]) == [said]
+
+
+def test_an_error_of_the_endpoints_own_is_no_plain_functions(serve: Any) -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        raise TypeError("of the endpoint")
+
+    server = serve(app)
+    with server.peer() as peer:
+        assert peer.send(request("/")).response()[0] == 500
+    server.stop()
+    (record,) = [record for record in server.records if record.levelname == "ERROR"]
+    assert not getattr(record.exc_info[1], "__notes__", [])
+    assert line_of_the_handshake(server) == '/" 500 (TypeError)'
+
+
+def test_the_traceback_begins_in_the_application(serve: Any) -> None:
+    app = App()
+
+    async def helper() -> None:
+        raise ValueError("no")
+
+    @app.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        await helper()
+
+    server = serve(app)
+    with server.peer() as peer:
+        peer.send(request("/")).response()
+    server.stop()
+    (record,) = [record for record in server.records if record.levelname == "ERROR"]
+    assert [each.name for each in traceback.extract_tb(record.exc_info[2])] == ["endpoint", "helper"]
+    assert len(traceback.extract_tb(record.exc_info[1].__traceback__)) > 2
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have no notes before Python 3.11")
 @pytest.mark.parametrize("call", ["send_text", "send_json", "send_bytes"])
 def test_a_send_before_accept_says_what_to_call(serve: Any, call: str) -> None:
@@ -62,7 +123,8 @@ def test_a_send_before_accept_says_what_to_call(serve: Any, call: str) -> None:
     (record,) = [record for record in server.records if record.levelname == "ERROR"]
     text = "".join(traceback.format_exception(*record.exc_info))
     assert "Nothing can be sent before the handshake is answered: call await websocket.accept() first." in text
-    assert __file__ in text
+    assert f'{__file__}", line {eager.__code__.co_firstlineno + 2}, in eager' in text
+    assert line_of_the_handshake(server) == '/" 500 (RuntimeError)'
 
 
 @pytest.mark.parametrize("call", ["receive_text", "receive_json", "receive_bytes"])

@@ -13,6 +13,7 @@ from wirefast._core.websocket cimport WebSocketCore
 from wirefast._core import scope as keys
 from wirefast._core.exits import unwind
 from wirefast._core.handlers import handle_exception
+from wirefast._core.places import note_plain_function
 from wirefast._core.solver import leave
 from wirefast._core.hooks import is_replaced
 
@@ -57,7 +58,7 @@ cdef class WebSocketSession:
         cdef Lease lease = None
         cdef tuple tables = find_in(scope, HANDLERS_KEY, NO_HANDLERS)
         cdef Frame frame = None
-        cdef object awaitable, exits = None, failure = None
+        cdef object awaitable = None, exits = None, failure = None
         if self.options is not None:
             configure(scope, self.options)
         # No await is inside an except block: a Cython coroutine that is suspended there does not survive being resumed.
@@ -84,6 +85,8 @@ cdef class WebSocketSession:
                 await awaitable
         except BaseException as exc:
             failure = exc
+            if isinstance(exc, TypeError):
+                note_plain_function(exc, awaitable, scope)
         if frame is not None:
             exits = frame.take_exits()
         if exits:

@@ -72,35 +72,39 @@ def advise_of_path(path: str, endpoint: Any) -> None:
 
 
 def advise_of_socket_endpoint(path: str, endpoint: Callable[..., Any], dependant: Dependant) -> None:
-    """Warn of a socket's endpoint that cannot be called, and of parameters that do not mean what their author expects.
+    """Warn once of a socket's endpoint that cannot be called or whose parameters do not mean what their author expects.
 
     Args:
         path: the whole path.
         endpoint: the declared endpoint.
         dependant: the parameters of the endpoint and its dependencies.
     """
+    said = list(_mistakes_of(path, endpoint, dependant))
+    if said:
+        _advise(endpoint, "; ".join(said))
+
+
+def _mistakes_of(path: str, endpoint: Callable[..., Any], dependant: Dependant) -> Iterator[str]:
     inner = inspect.unwrap(endpoint)
     if inspect.isfunction(inner) and inner.__name__ != "<lambda>" and not inspect.iscoroutinefunction(inner):
         if inspect.signature(inner).return_annotation in (inspect.Signature.empty, None, "None"):
-            _advise(endpoint, "a socket's endpoint is a coroutine function; write async def")
+            yield "a socket's endpoint is a coroutine function; write async def"
     if dependant.request_param_name:
         name = dependant.request_param_name
-        _advise(endpoint, f"a socket has no Request, so {name!r} is missing in each call; write {name}: WebSocket")
+        yield f"a socket has no Request, so {name!r} is missing in each call; write {name}: WebSocket"
     tree = list(_tree(dependant))
-    declared = {field.alias for each in tree for field in each.path_params}
     if not any(each.websocket_param_name or each.http_connection_param_name for each in tree):
         first = next(iter(inspect.signature(inner).parameters.values()), None) if inspect.isfunction(inner) else None
         if first is not None and first.annotation is first.empty and first.default is first.empty:
             if first.name in {field.alias for field in dependant.query_params}:
-                _advise(
-                    endpoint,
+                yield (
                     f"{first.name!r} has no annotation, so it is a required query parameter; "
-                    f"write {first.name}: WebSocket for the socket",
+                    f"write {first.name}: WebSocket for the socket"
                 )
-    missing = set(dependant_path_names(path)) - declared
+    missing = set(dependant_path_names(path)) - {field.alias for each in tree for field in each.path_params}
     if missing and not any(_reads_path(each.call) for each in tree):
         names = ", ".join(sorted(map(repr, missing)))
-        _advise(endpoint, f"the path {path!r} has a parameter that is not taken: {names}")
+        yield f"the path {path!r} has a parameter that is not taken: {names}"
 
 
 def dependant_path_names(path: str) -> list[str]:

@@ -34,8 +34,9 @@ import uvicorn.logging
 from uvicorn.protocols.utils import ClientDisconnected, get_remote_addr
 
 from wirefast._core.groups import only_cause
-from wirefast._core.places import unanswered
+from wirefast._core.places import for_readers, unanswered
 from wirefast._core.whose import is_anothers
+from wirefast.server.reasons import failed_line
 from wirefast.server.refused import Refused
 from wirefast.server.settings import finish
 
@@ -316,7 +317,7 @@ cdef class WebSocketProtocol(Opening):
         if peers_fault is not None and self.failing is None:
             self.log_fault(peers_fault[0], peers_fault[1])
         if failed:
-            self.settings.logger.error("Exception in ASGI application\n", exc_info=exc)
+            self.settings.logger.error("Exception in ASGI application\n", exc_info=for_readers(exc))
         elif result is not None:
             self.settings.logger.error("ASGI callable should return None, but returned '%s'.", result)
             failed = True
@@ -328,6 +329,7 @@ cdef class WebSocketProtocol(Opening):
                     self.settings.logger.error(
                         "ASGI callable returned without completing handshake. %s", unanswered(self.scope)
                     )
+                self.log_response(failed_line(exc, cancelled))
                 self.refuse_text(500, "Internal Server Error")
         elif self.state == OPEN:
             while self.ring_count:

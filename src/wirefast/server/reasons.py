@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["close_line", "denial_line"]
+__all__ = ["close_line", "denial_line", "failed_line"]
 
 #: Characters of a reason in the log, and errors that are named.
 REASON_MAX, ERRORS_MAX = 200, 5
@@ -42,6 +42,17 @@ def denial_line(status: int, body: bytes) -> str:
     else:
         said = _shown(detail) if isinstance(detail, str) else ""
     return f"{status} ({said})" if said else str(status)
+
+
+def failed_line(exc: BaseException | None, cancelled: bool) -> str:
+    """Return the end of the line of a handshake that the application did not answer.
+
+    Args:
+        exc: what the application raised. Its text may have the client's values, so the line has its class alone.
+        cancelled: whether the server stopped the application.
+    """
+    why = "cancelled" if cancelled else "no answer" if exc is None else type(exc).__name__
+    return f"500 ({why})"
 
 
 def _of_errors(errors: Sequence[Mapping[str, Any]]) -> str:
