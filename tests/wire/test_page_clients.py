@@ -27,10 +27,11 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Read(NamedTuple):
-    """A page: its program, as a module, and its clients."""
+    """A page: its program, as a module with the client in Python, and its clients."""
 
     module: Any
     server: str
+    python: Callable[..., Any]
     javascript: str
 
 
@@ -51,7 +52,8 @@ def read(name: str) -> Read:
     sys.modules[module.__name__] = module  # where models look names up
     for code in [*server, clients["python"]]:
         exec(compile(code, f"docs/{name}.md", "exec"), vars(module))
-    return Read(module, server[0], clients["javascript"])
+    (function,) = re.findall(r"^async def (\w+)\(url, show\)", clients["python"], re.MULTILINE)
+    return Read(module, server[0], getattr(module, function), clients["javascript"])
 
 
 def post(url: str, body: Any) -> None:
@@ -71,12 +73,18 @@ SHOWN: dict[str, list[Any]] = {
     "howto/progress": ["done at 100 %"],
     "howto/binary": ["2 samples, sum 4"],
     "howto/workers": ["hello"] * 8,
+    "admission": ["I am ada"],
+    "authentication": ["let in by t1"],
+    "dependencies": ["5 lines for the user of t"],
     "message-requests": ["Grace"],
     "message-streams": [2, 0, 1, 1000],
     "messages": ["Bob: hello"],
+    "parameters": ["room 7, at most 5 of a and b"],
     "rooms": ["news"],
     "websockets": ["HI", "cba", '{"got":[1,2]}'],
 }
+#: The application that the clients of a page talk to, where a page has several.
+NAMES = {"admission": "api"}
 #: Page -> what happens meanwhile, again and again until both have shown it.
 TRIGGERS: dict[str, list[tuple[str, Any]]] = {
     "howto/notifications": [("/comments/ada?text=nice", None)],
@@ -105,7 +113,7 @@ class Both:
         )
         self.page.evaluate(script)
         self.loop = asyncio.new_event_loop()
-        self.task = self.loop.create_task(page.module.client(url, self.python.append))
+        self.task = self.loop.create_task(page.python(url, self.python.append))
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
@@ -150,7 +158,7 @@ def show_all(clients: Both, wanted: list[Any], trigger: Callable[[], None]) -> N
 @pytest.mark.parametrize("name", [name for name in SHOWN if name != "howto/workers"])
 def test_both_clients_do_what_the_page_says(name: str, browser: Browser, serve: Callable[..., Served]) -> None:
     page = read(name)
-    served = serve(page.module.app)
+    served = serve(getattr(page.module, NAMES.get(name, "app")))
     with both(browser, page, served.url) as clients:
 
         def trigger() -> None:
