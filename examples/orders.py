@@ -18,9 +18,7 @@ from wirefast import App, Depends
 from wirefast.messages import MessageError
 
 
-class Row(SQLModel, table=True):
-    __tablename__ = "orders"
-
+class PlacedOrder(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     item: str
     amount: int
@@ -61,7 +59,7 @@ orders = app.messages("/orders", sends=Ordered)
 
 @orders.on
 def order(message: Order, database: Database) -> Ordered:
-    row = Row(item=message.item, amount=message.amount)
+    row = PlacedOrder(item=message.item, amount=message.amount)
     database.add(row)
     database.flush()  # which gives it its number
     return Ordered.model_validate(row, from_attributes=True)
@@ -69,7 +67,7 @@ def order(message: Order, database: Database) -> Ordered:
 
 @orders.on
 def find(message: Find, database: Database) -> Ordered:
-    row = database.get(Row, message.id)
+    row = database.get(PlacedOrder, message.id)
     if row is None:
         raise MessageError("unknown_order", f"there is no order {message.id}")
     return Ordered.model_validate(row, from_attributes=True)

@@ -72,6 +72,12 @@ def test_mypy_agrees(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_mypy_agrees_with_the_examples() -> None:
+    """What a reader copies; the tutorial's steps have one name each, so they are checked together."""
+    done = check(*sorted(path for path in (ROOT / "examples").rglob("*.py") if not path.name.startswith("test_")))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_mypy_refuses_what_is_wrong(tmp_path: Path) -> None:
     text = PROGRAM.read_text(encoding="utf-8")
     (tmp_path / "wrong.py").write_text(text.replace("receive_text(), str)", "receive_text(), bytes)"), encoding="utf-8")

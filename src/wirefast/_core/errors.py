@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocketDisconnect
 
@@ -32,7 +34,7 @@ class UnexpectedFrame(KeyError):
         wanted: ``"text"`` or ``"bytes"``, the kind that was asked for.
     """
 
-    def __init__(self, wanted: str) -> None:
+    def __init__(self, wanted: Literal["text", "bytes"]) -> None:
         super().__init__(wanted)
         self.wanted = wanted
         blame_peer(self, EXPECTED_TEXT if wanted == "text" else EXPECTED_BINARY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException, WebSocketException
@@ -58,7 +58,14 @@ class InvalidMessage(_OwnWebSocketException, ValueError):
         ref: the message's own ``ref`` as JSON; None for a message without one.
     """
 
-    def __init__(self, reason: str, ref: bytes | None = None, errors: list[Any] | None = None) -> None:
+    reason: Literal["malformed", "unknown_type", "invalid"]
+
+    def __init__(
+        self,
+        reason: Literal["malformed", "unknown_type", "invalid"],
+        ref: bytes | None = None,
+        errors: list[Any] | None = None,
+    ) -> None:
         super().__init__(code=close.POLICY_VIOLATION, reason=reason)
         self.errors = errors
         self.ref = ref

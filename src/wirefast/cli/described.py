@@ -6,7 +6,7 @@ import json
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from wirefast.cli.errors import REFUSED, CommandError
 from wirefast.cli.target import find_target
@@ -14,7 +14,9 @@ from wirefast.cli.target import find_target
 __all__ = ["document_of", "read_document", "write"]
 
 
-def document_of(target: str, method: str, app_dir: str = "", factory: bool = False) -> dict[str, Any]:
+def document_of(
+    target: str, method: Literal["openapi", "asyncapi"], app_dir: str = "", factory: bool = False
+) -> dict[str, Any]:
     """Return a document of an application, without a server.
 
     Args:

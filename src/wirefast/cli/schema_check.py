@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
 from wirefast.cli.described import document_of, read_document
 from wirefast.cli.errors import REFUSED, CommandError
@@ -24,7 +25,7 @@ def check_schema(old: str, target: str, app_dir: str = "", factory: bool = False
         CommandError: something is wrong with the command line, a document or the application.
     """
     document = read_document(old, "--check")
-    kind = "asyncapi" if "asyncapi" in document else "openapi"
+    kind: Literal["openapi", "asyncapi"] = "asyncapi" if "asyncapi" in document else "openapi"
     try:
         breaks = find_breaks(document, document_of(target, kind, app_dir, factory))
     except IncomparableDocuments as exc:

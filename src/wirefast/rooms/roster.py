@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketState
 
@@ -19,6 +19,9 @@ from wirefast._core.websocket import WebSocketCore
 from wirefast.rooms.brokers.base import Broker, Deliver, make_broker
 from wirefast.rooms.metering import note_hub
 from wirefast.rooms.models import Name, Names, OpenRoom, Stats, TooManyRooms, check_names
+
+if TYPE_CHECKING:
+    from wirefast.websockets import WebSocket as OwnWebSocket
 
 #: Seconds that join() waits for the broker's confirmation, so that the socket misses no later message.
 JOIN_PATIENCE = 5.0
@@ -145,10 +148,14 @@ class Roster:
                     member.rooms[name] = 1
             self._leave(member, names)
 
-    def members(self, room: Name) -> list[WebSocket]:
-        """Return the sockets of this process in a room, in order of joining."""
+    def members(self, room: Name) -> list[OwnWebSocket]:
+        """Return the sockets of this process in a room, in order of joining.
+
+        The annotation names wirefast's class, which has ``try_send``. A socket of FastAPI's or Starlette's class that
+        joined is in the list too, unchanged.
+        """
         found = self._rooms.get(check_names(room)[0])
-        sockets = [] if found is None else [member.websocket for member in found.members]
+        sockets: list[Any] = [] if found is None else [member.websocket for member in found.members]
         return [websocket for websocket in sockets if websocket is not None]
 
     def count(self, room: Name) -> int:

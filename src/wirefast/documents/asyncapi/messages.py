@@ -6,7 +6,7 @@ import inspect
 import json
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any
+from typing import Any, Literal
 
 from wirefast.dependencies import message_types
 from wirefast.documents.asyncapi.schemas import MessageType
@@ -45,7 +45,7 @@ class Operation:
         answers: whether errors may answer.
     """
 
-    action: str
+    action: Literal["receive", "send"]
     suffix: str
     messages: list[TaggedType]
     handler: Handler | None = None
