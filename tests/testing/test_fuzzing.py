@@ -18,8 +18,8 @@ from wirefast import App, Cookie, Depends, Header, HTTPException, Query, WebSock
 from wirefast.cli import main
 from wirefast.rooms import Hub
 from wirefast.security import APIKeyQuery, HTTPBasic, HTTPBearer
-from wirefast.testing import fuzz, live
-from wirefast.testing.fuzzing import Broken, Example
+from wirefast.testing import Broken, fuzz, live
+from wirefast.testing.fuzzing import Example
 from wirefast.testing.steps import Part, Step, message
 from wirefast.testing.strategies import values_of
 from wirefast.testing.targets import Handshake, targets_of

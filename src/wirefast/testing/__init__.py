@@ -24,13 +24,14 @@ from wirefast.testing.running import live as live
 from wirefast.testing.transcript import Transcript as Transcript
 
 if TYPE_CHECKING:
+    from wirefast.testing.fuzzing import Broken as Broken
     from wirefast.testing.fuzzing import FuzzReport as FuzzReport
     from wirefast.testing.fuzzing import fuzz as fuzz
 
 
 def __getattr__(name: str) -> object:
     # Hypothesis, which fuzz needs, is for those who use it.
-    if name in ("fuzz", "FuzzReport"):
+    if name in ("fuzz", "FuzzReport", "Broken"):
         from wirefast.testing import fuzzing  # needs Hypothesis, which only those who use it need
 
         return getattr(fuzzing, name)
