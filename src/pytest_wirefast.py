@@ -105,6 +105,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     if any(pyfuncitem.get_closest_marker(name) for name in ("asyncio", "anyio", "trio")):
         return None
+    if "anyio_backend" in pyfuncitem.fixturenames:  # anyio's plugin runs it, in its auto mode without a marker
+        return None
     from wirefast.testing.runner import Runner  # imported by those who use it alone
 
     names = pyfuncitem._fixtureinfo.argnames

@@ -105,6 +105,15 @@ def test_pytest_asyncio_in_its_auto_mode(tmp_path: Path) -> None:
     assert "2 passed" in said, said
 
 
+def test_the_other_half_of_anyios_auto_mode_says_what_to_do(tmp_path: Path) -> None:
+    """Where nobody says otherwise, anyio runs each test on asyncio and on trio, which has no clock for `live`."""
+    conftest = CONFTEST.partition("@pytest.fixture\ndef anyio_backend")[0]
+    said = run(tmp_path, {"plain": TESTS["plain"]}, "-o", "anyio_mode=auto", conftest=conftest)
+    assert "1 failed, 1 passed" in said and "FAILED test_0.py::test_it[trio]" in said, said
+    advice = "wirefast.testing runs on asyncio's event loop; under anyio's plugin let the fixture anyio_backend return"
+    assert f'RuntimeError: {advice} "asyncio"' in said, said
+
+
 LEAVES = {
     "plain": "async def test_it(live):\n    await live.connect('/echo', name='plain')",
     "pytest-asyncio": """
