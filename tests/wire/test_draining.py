@@ -9,8 +9,11 @@ import pytest
 from pydantic import BaseModel
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from ways import OURS, live_by
 from wirefast import App, WebSocket
 from wirefast.testing import Live
+
+live = live_by(*OURS)
 
 
 class Going(BaseModel):
@@ -101,18 +104,19 @@ async def test_the_answer_to_a_message_is_sent_before_the_close(live: Live) -> N
         await stopping
 
 
-@pytest.mark.live(timeout_graceful_shutdown=60)
+@pytest.mark.live(timeout_graceful_shutdown=6)
 async def test_a_handler_that_never_receives_is_not_waited_for_and_cancelled_in_the_end(live: Live) -> None:
     async with live.connect("/push", within=0.5) as ann:
         live.clock.freeze()
         stopping = live.shutdown()
         await ann.expect_close(1012)
         assert not stopping.done()
-        await live.clock.advance(61)
+        await live.clock.advance(7)
         await stopping
         assert live.app.state.cancelled
 
 
+@pytest.mark.live(timeout_graceful_shutdown=3)
 async def test_hooks_run_for_each_socket_and_what_they_return_is_sent(live: Live, live_app: App) -> None:
     @live_app.on_drain
     async def going(websocket: WebSocket) -> Going | None:
@@ -131,7 +135,7 @@ async def test_hooks_run_for_each_socket_and_what_they_return_is_sent(live: Live
     with live.expect_exception(LookupError, "broken hook"):
         async with live.connect("/echo") as ann, live.connect("/push", within=0.5) as bob:
             stopping = live.shutdown()
-            await live.clock.advance(60)
+            await live.clock.advance(4)
             await stopping
             await ann.expect(Going(name="ada"))
             await ann.expect_close(1012)

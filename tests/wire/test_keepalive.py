@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from apps import recorded
 
+from ways import MEMORY, OURS, live_by
 from wirefast.testing import Live
 
 PONG = 0xA
-real = pytest.mark.live(server="real")
+live = live_by(*OURS)
 
 
 @pytest.fixture
@@ -19,9 +20,8 @@ def live_app() -> Any:
     return recorded()
 
 
-@pytest.mark.parametrize("where", ["memory", pytest.param("sockets", marks=real)])
 @pytest.mark.live(ws_ping_interval=20, ws_ping_timeout=20)
-async def test_K01_a_busy_handler_keeps_a_peer_that_answers(live: Live, live_app: Any, where: str) -> None:
+async def test_K01_a_busy_handler_keeps_a_peer_that_answers(live: Live, live_app: Any) -> None:
     released = asyncio.Event()
 
     async def busy(receive: Any, send: Any) -> None:
@@ -39,9 +39,8 @@ async def test_K01_a_busy_handler_keeps_a_peer_that_answers(live: Live, live_app
         await peer.expect("still here")
 
 
-@pytest.mark.parametrize("where", ["memory", pytest.param("sockets", marks=real)])
 @pytest.mark.live(ws_ping_interval=20, ws_ping_timeout=20)
-async def test_K01_a_peer_that_cannot_be_heard_is_kept(live: Live, live_app: Any, where: str) -> None:
+async def test_K01_a_peer_that_cannot_be_heard_is_kept(live: Live, live_app: Any) -> None:
     """Its messages filled what is kept, so its pongs are unread: that is not its fault."""
     woken = asyncio.Event()
 
@@ -60,12 +59,9 @@ async def test_K01_a_peer_that_cannot_be_heard_is_kept(live: Live, live_app: Any
         await peer.expect("all")
 
 
-@pytest.mark.parametrize("where", ["memory", pytest.param("sockets", marks=real)])
 @pytest.mark.parametrize("answer", [None, b"wrong"], ids=["silent", "wrong pongs"])
 @pytest.mark.live(ws_ping_interval=20, ws_ping_timeout=20)
-async def test_K02_pings_without_answers_end_the_connection(
-    live: Live, live_app: Any, answer: bytes | None, where: str
-) -> None:
+async def test_K02_pings_without_answers_end_the_connection(live: Live, live_app: Any, answer: bytes | None) -> None:
     async with live.connect("/") as peer:
         peer.mute()
         await live.clock.advance(20)
@@ -120,6 +116,7 @@ async def test_a_late_pong_is_ignored(live: Live) -> None:
         await peer.expect_ping()
 
 
+@pytest.mark.parametrize("live", [MEMORY], indirect=True)  # forty sockets whose every ping is a step of the clock
 @pytest.mark.live(ws_ping_interval=20, ws_ping_timeout=200)
 async def test_pings_are_spread_and_need_one_timer(live: Live) -> None:
     live.clock.freeze()
