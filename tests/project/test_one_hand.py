@@ -92,3 +92,26 @@ def test_errors_of_declarations_are_raised(path: Path) -> None:
         node.lineno for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Assert)
     ]
     assert not asserts, "raise AssertionError(text) where a user may read the text"
+
+
+#: Words that say less than the name of the thing, and turns of speech that a reader of plain English does not know.
+RIDDLES = re.compile(r"\b(whoever|somebody|nobody|hears? of|heard of|lets? go of|letting go of|all the same)\b", re.I)
+PAGES = sorted(path for path in ROOT.glob("docs/**/*.md")) + [
+    ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")
+]
+SOURCE = [path for path in WRITTEN if path.relative_to(ROOT).parts[0] in ("src", "csrc")]
+
+
+def riddles(text: str) -> list[str]:
+    """The phrases in a text; a path or another name in code is none."""
+    return [found.group() for found in RIDDLES.finditer(re.sub(r'["`][^"`\s]*/[^"`\s]*["`]', "", text))]
+
+
+def test_reader_of_riddles() -> None:
+    assert riddles('Nobody hears of it: see "/ws/nobody".') == ["Nobody", "hears of"]
+    assert riddles("# Whoever asks\n# lets go of it; heard often, go off") == ["Whoever", "lets go of"]
+
+
+@pytest.mark.parametrize("path", [*SOURCE, *PAGES], ids=label)
+def test_sentences_are_plain(path: Path) -> None:
+    assert not riddles(path.read_text(encoding="utf-8")), "name who does what: see 'Words' in CONTRIBUTING.md"

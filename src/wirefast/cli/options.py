@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import click
 
 #: Where we differ from uvicorn's defaults. Compression costs some 50 KiB a socket, so it is for those who ask for it. A
-#: handler that waits for something else than its socket hears of a stop by being cancelled, which uvicorn never does.
+#: handler that does not wait for its socket learns of a stop by its cancellation; uvicorn never cancels it.
 OWN_DEFAULTS: dict[str, Any] = {"ws_per_message_deflate": False, "timeout_graceful_shutdown": 30}
 PROTOCOLS = {"http": "HttpProtocol", "ws": "WebSocketProtocol"}
 

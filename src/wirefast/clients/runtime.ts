@@ -134,7 +134,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
       try {
         listener(value);
       } catch (error) {
-        // A listener that fails is reported as any error that nobody caught, and does no harm to the others.
+        // A listener that fails is reported as an uncaught error, and the other listeners are called.
         queueMicrotask(() => {
           throw error;
         });

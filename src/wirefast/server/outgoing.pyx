@@ -142,7 +142,7 @@ cdef class Outgoing(FrameStream):
                 self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
                 return True
         except Exception as exc:
-            # Networks do not make it raise: that is worth a line. Where it was raised says nothing more.
+            # A network never makes this call raise, so the error is logged. The traceback would tell nothing more.
             self.settings.logger.error("Writing to a WebSocket failed", exc_info=(type(exc), exc, None))
             self.broken(exc)
             return False

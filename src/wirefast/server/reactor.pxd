@@ -35,7 +35,8 @@ cdef class Reactor:
     cdef object __weakref__
 
     # The turn. Waiters whose connections got messages, connections with something to write, and whether the
-    # loop has been asked for the callback. It is not asked while `held`: whoever holds runs the turn.
+    # loop has been asked for the callback. The loop is not asked while `held`: the poller, which holds the reactor,
+    # runs the turn.
     cdef list ready
     cdef list dirty
     cdef bint scheduled

@@ -45,7 +45,7 @@ class Server(Listening):
     drain: Drain | None = None
     #: Whether this server was given sockets that another process keeps.
     shares_sockets = False
-    #: Whether the sockets that this server is given are its own all the same.
+    #: Whether the given sockets are this server's own nevertheless.
     owns_sockets = False
     #: Whether the server did not start because another process took the address since it was checked.
     lost_address = False

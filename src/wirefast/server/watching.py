@@ -23,7 +23,7 @@ __all__ = ["LoopWatch"]
 LEAST = 0.3
 #: Looks of the thread in the time that a loop may stand still.
 LOOKS = 4
-#: A thread that is itself this many looks late says nothing of the loop: the process did not run.
+#: A thread that is itself so many checks late cannot judge the loop: the process did not run.
 LATE = 2.0
 #: Share of a core that a process has used which did run, though the thread did not: code in C held the GIL.
 BUSY = 0.5

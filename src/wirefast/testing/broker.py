@@ -58,7 +58,7 @@ class Broker:
         return asyncio.ensure_future(self._healed())
 
     async def _healed(self) -> None:
-        await self._clock.settle()  # a hub hears of the cut in a later turn
+        await self._clock.settle()  # a hub learns of the cut in a later turn
         while not all(broker.connected for broker in self.brokers):
             await self._clock.real_sleep(0.001)
         await self._clock.settle()
@@ -76,7 +76,7 @@ class Broker:
         self._copies = copies
 
     def lose(self, payloads: int = 1) -> None:
-        """Lose the next ``payloads``, so many, without a word. ValueError: less than 0."""
+        """Lose the next payloads silently; ``payloads`` is their number. ValueError: less than 0."""
         if payloads < 0:
             raise ValueError(f"lose takes a number of payloads, not {payloads!r}")
         self._lost = payloads

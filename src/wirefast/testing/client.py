@@ -1,4 +1,4 @@
-"""Somebody who connects to a server of a test, and what opens a connection. wirefast only."""
+"""A client of a test's server, and the awaitable that opens a connection. wirefast only."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Connecting:
 
 
 class Client:
-    """Somebody who connects; ``live.client`` makes it.
+    """A client; ``live.client`` makes it.
 
     Args:
         live: the server.

@@ -39,7 +39,7 @@ THREADS_WITHIN = 2.0
 
 
 class Timer(asyncio.TimerHandle):
-    """A callback of the clock. asyncio's and uvloop's own loops know nothing of it."""
+    """A callback of the clock. The loops of asyncio and uvloop do not have it."""
 
     def cancel(self) -> None:
         """Do not call it."""

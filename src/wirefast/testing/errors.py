@@ -1,4 +1,4 @@
-"""What tests see when the wire says no, or says nothing. wirefast only."""
+"""The errors of tests: a refusal, an end, or no message in time. wirefast only."""
 
 from __future__ import annotations
 

@@ -48,7 +48,8 @@ class Exceptions(logging.Handler):
         self.records: list[logging.LogRecord] = []
 
     def begin(self) -> None:
-        """Listen to the loggers of the server, of wirefast and of asyncio, which tells of tasks that nobody awaited."""
+        """Listen to the loggers of the server, of wirefast and of asyncio, which reports the exceptions of tasks that
+        no code awaited."""
         for name in LOGGERS:
             logging.getLogger(name).addHandler(self)
 

@@ -147,7 +147,7 @@ class Body(httpx.AsyncByteStream):
             yield part
 
     async def aclose(self) -> None:
-        """Let go of the response."""
+        """Close the response."""
         await self._stream.aclose()
 
 

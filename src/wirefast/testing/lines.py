@@ -104,7 +104,7 @@ class Line(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
     @abstractmethod
     def reset(self) -> None:

@@ -108,7 +108,7 @@ class Peer(Sending, Faults):
         self._wake()
 
     def on_end(self, end: Ended) -> None:
-        """Hear of the ``end``: the server's close frame has come, or the connection has ended without one."""
+        """Note the ``end``: the server's close frame has come, or the connection has ended without one."""
         if self._end is None:
             self._end = end
         self._wake()
@@ -359,7 +359,7 @@ class Peer(Sending, Faults):
         await self._live.served(self._line.port, self.within if within is None else within)
 
     async def leave(self, failed: bool) -> None:
-        """Close at the end of ``async with``; abruptly, and without a word, where the test has failed."""
+        """Close at the end of ``async with``; after a failed test abruptly, without a close frame."""
         if not failed and self._end is None and not self._line.over:
             await self.close()
             return

@@ -272,7 +272,7 @@ class Live(Overriding, Client):
         acting: Acting | None = None,
         name: str | None = None,
     ) -> Client:
-        """Somebody who connects.
+        """Make a client.
 
         Args:
             token: sent as ``Authorization: Bearer``.

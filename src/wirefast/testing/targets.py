@@ -225,7 +225,7 @@ def _spoiled(draw: st.DrawFn, valid: SearchStrategy[Handshake], given: Collectio
 
 
 def _credentials(model: Any) -> tuple[str, str, SearchStrategy[str]]:
-    """Return where a security scheme reads, the name there, and what may be sent: nobody's, or none at all."""
+    """Return the place of a security scheme's credentials, their name, and a strategy for values."""
     if str(model.type_.value) == "apiKey":
         return model.in_.value, model.name, WORD | ODD
     word = WORD | ODD

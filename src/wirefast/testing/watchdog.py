@@ -54,7 +54,7 @@ class Watchdog:
 
     @staticmethod
     def _may_watch() -> bool:
-        """Tell whether the timer is there, and nobody else's, such as pytest-timeout's."""
+        """Return whether the timer is free: no other code, such as pytest-timeout, uses it."""
         if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
             return False
         return signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -76,7 +76,7 @@ class WorkerConnection(asyncio.Protocol):
                 else:
                     raise FrameError(f"a frame of kind {kind}")
         except FrameError as exc:
-            print(f"The relay of rooms lets go of a worker: {exc}", file=sys.stderr, flush=True)
+            print(f"The relay of rooms disconnects a worker: {exc}", file=sys.stderr, flush=True)
             self.transport.abort()
         for one in touched:
             one.flush()
@@ -107,7 +107,7 @@ class WorkerConnection(asyncio.Protocol):
             return
         self.transport.write(data)
         if self.transport.get_write_buffer_size() > BACKLOG_MAX:
-            print("The relay of rooms lets go of a worker that does not read", file=sys.stderr, flush=True)
+            print("The relay of rooms disconnects a worker that does not read", file=sys.stderr, flush=True)
             self.transport.abort()
 
 

@@ -19,7 +19,7 @@ cdef class Watched:
     cdef Poller poller
     # -1 once it is closed.
     cdef int fd
-    # Where the poller has it, and which use of that place it is: an event is for both, or for nobody.
+    # The place in the poller's table, and the number of this use of the place: an event counts only if it has both.
     cdef uint32_t place
     cdef uint32_t use
     # POLLER_READ and POLLER_WRITE, as the poller watches it now.
@@ -58,7 +58,7 @@ cdef class Poller:
     cdef int count
     # Inside `turn`, before the tasks run.
     cdef bint reading
-    # The bytes of the read under way; whoever is given them copies what it keeps.
+    # The bytes of the current read. The protocol that gets them copies those that it keeps.
     cdef uint8_t* buffer
 
     # Connections that have something to write at the end of the turn, other than through the reactor.

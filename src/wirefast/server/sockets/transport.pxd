@@ -12,7 +12,7 @@ cdef class SocketTransport(Watched):
     # Who is told. `direct` is the same object where it takes bytes as they are in the poller's buffer, else None.
     cdef object protocol
     cdef Flushable direct
-    # Made when somebody asks; it owns the descriptor then, which is `lent` to it.
+    # Made at the first request for it. Then it owns the descriptor, which is `lent` to it.
     cdef object socket
     cdef bint lent
     # The peer's address; the own one where all connections of the listener have the same, else None.
