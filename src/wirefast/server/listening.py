@@ -1,13 +1,13 @@
 """Listening sockets for several workers, each of which gets its share of the connections.
 
-Workers that accept from one socket do not share evenly: the one that wakes last takes most. So each worker has a
-listening socket of its own on the same address (SO_REUSEPORT), and a small program in the kernel chooses among them for
-each new connection (SO_ATTACH_REUSEPORT_CBPF, which needs no rights). It chooses at random, in the proportion of what
-each worker lacks; the supervisor replaces the program as the workers' numbers change (`Shares`).
+Workers that accept from one socket do not share evenly: the worker that wakes last takes most connections. So each
+    worker has a listening socket of its own on the same address (SO_REUSEPORT), and a small program in the kernel
+    chooses a socket for each new connection (SO_ATTACH_REUSEPORT_CBPF, which needs no rights). The program chooses at
+    random, by the share of each worker; the supervisor replaces the program when the shares change (`Shares`).
 
-The supervisor holds all sockets for as long as it lives: what waits in the queue of a worker that ends is served by the
-worker's replacement, which gets the same socket. Where there is no such program (another system than Linux, a Unix
-socket, `--fd`), all workers share one socket.
+The supervisor holds all sockets as long as it runs. The replacement of a worker that ends gets the same socket, and
+serves the connections in its queue. Without such a program (on another system than Linux, with a Unix socket or with
+`--fd`), all workers share one socket.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from uvicorn._ansi import style
 
 __all__ = ["LISTENERS_MAX", "Shares", "balanced_sockets", "choose_by_shares", "queue_length", "waits"]
 
-#: More would not fit into one program: two instructions for each, of 4096.
+#: The most workers: each needs two of the 4096 instructions of a program.
 LISTENERS_MAX = 1024
 #: Linux's numbers, which Python's socket module lacks.
 SO_ATTACH_REUSEPORT_CBPF = 51
@@ -35,13 +35,13 @@ logger = logging.getLogger("uvicorn.error")
 
 
 def balanced_sockets(config: Any) -> list[socket.socket] | None:
-    """Bind and open a listening socket for each worker; None where they have to share one.
+    """Bind and open a listening socket for each worker. Returns None where the workers have to share one.
 
     Args:
         config: uvicorn's; its address, workers and backlog are used.
 
     Raises:
-        OSError: the address cannot be bound, which is no matter of balance.
+        OSError: the address cannot be bound at all.
     """
     if not 1 < config.workers <= LISTENERS_MAX:
         return None
@@ -57,7 +57,7 @@ def balanced_sockets(config: Any) -> list[socket.socket] | None:
             sockets.append(one_more(config, port, joins=bool(sockets)))
             port = sockets[0].getsockname()[1]
         for made in sockets:
-            # In this order: it is the index that the program returns.
+            # In this order: the program returns the index.
             made.listen(config.backlog)
         choose_by_shares(sockets[0], [1] * len(sockets))
     except OSError as exc:
@@ -77,8 +77,8 @@ def one_more(config: Any, port: int, *, joins: bool = True) -> socket.socket:
     Args:
         config: see `balanced_sockets`.
         port: of the address.
-        joins: whether there is a group. The first socket takes the address alone, or another service of the same user,
-            started at the same moment, would be in the group too.
+        joins: whether the group exists. The first socket takes the address alone; otherwise another service of the same
+            user that starts at the same time would join the group.
 
     Raises:
         OSError: the address cannot be bound.
@@ -91,7 +91,7 @@ def one_more(config: Any, port: int, *, joins: bool = True) -> socket.socket:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.bind((config.host, port))
         if not joins:
-            made.listen(config.backlog)  # two may be bound while neither listens
+            made.listen(config.backlog)  # two sockets may be bound while neither listens
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.set_inheritable(True)
     except OSError:
@@ -101,7 +101,7 @@ def one_more(config: Any, port: int, *, joins: bool = True) -> socket.socket:
 
 
 def announce(config: Any, port: int) -> None:
-    """Log the address, in uvicorn's words."""
+    """Log the address with uvicorn's text."""
     place = "%s://[%s]:%d" if config.host and ":" in config.host else "%s://%s:%d"
     coloured = "Uvicorn running on " + style(place, bold=True) + " (Press CTRL+C to quit)"
     scheme = "https" if config.is_ssl else "http"
@@ -115,11 +115,11 @@ def announce(config: Any, port: int) -> None:
 
 
 def choose_by_shares(member: socket.socket, shares: Sequence[float]) -> None:
-    """Have the kernel choose among the sockets of a group at random, each as often as its share says.
+    """Let the kernel choose among the sockets of a group at random, each in proportion to its share.
 
     Args:
         member: any socket of the group.
-        shares: by index, none below 0 and one above.
+        shares: by index; none below 0, and at least one above 0.
 
     Raises:
         OSError: the kernel has no such option.
@@ -141,7 +141,7 @@ def choose_by_shares(member: socket.socket, shares: Sequence[float]) -> None:
 
 
 def queue_length(listener: socket.socket) -> int:
-    """How many connections wait to be accepted; 0 where the system does not tell."""
+    """Return the number of connections that wait to be accepted; 0 where the system does not report it."""
     try:
         told = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)  # type: ignore[attr-defined, unused-ignore]
     except (AttributeError, OSError):
@@ -150,21 +150,22 @@ def queue_length(listener: socket.socket) -> int:
 
 
 def waits(shares: Sequence[float]) -> bool:
-    """Whether any process may take connections at all."""
+    """Whether any process accepts connections."""
     return any(share > 0 for share in shares)
 
 
 class Shares:
-    """The share of the next connections for each worker, so that all end with equally many.
+    """The share of the next connections for each worker, so that all workers get equally many.
 
-    The share is in proportion to what the worker lacks to the expected mean. That is the mean after as many more
-    connections as came last time, and at least a few for each, so that a difference of one does not decide alone.
+    The share is proportional to the number of connections that the worker needs to reach the expected mean. The
+    expected mean is the mean after as many more connections as came last time, and at least a few for each worker, so
+    that a difference of one connection does not decide.
 
     Args:
-        workers: how many there are.
+        workers: the number of workers.
     """
 
-    #: Connections for each worker that are thought to come, at least.
+    #: The least number of expected connections for each worker.
     AHEAD = 16
 
     def __init__(self, workers: int) -> None:

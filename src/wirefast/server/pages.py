@@ -1,4 +1,4 @@
-"""Where the pages of an application are, for the one who writes it."""
+"""Log the addresses of an application's pages, for its developer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 __all__ = ["announce_pages"]
 
-#: Attributes of an application, ours or FastAPI's, with the path of a page; and what is on it.
+#: Attributes of an application, ours or FastAPI's, with the path of a page; and the name of the page.
 PAGES = (("docs_url", "Try the requests"), ("asyncapi_docs_url", "Try the WebSockets"))
-#: Applications inside each other, as middleware is, that are looked into.
+#: How many nested applications, such as middleware, are searched.
 DEPTH = 32
 
 logger = logging.getLogger("uvicorn.error")
@@ -21,7 +21,7 @@ def announce_pages(config: Any, sockets: Any) -> None:
 
     Args:
         config: the server's, loaded.
-        sockets: that it listens on; the pages have no address where none is of TCP.
+        sockets: the listening sockets; without one of TCP the pages have no address.
     """
     base = next((address for one in sockets if (address := _address(config, one))), None)
     app = getattr(config, "loaded_app", None)

@@ -12,12 +12,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 __all__ = ["KEY", "RequestIds", "as_header", "current", "with_request_ids"]
 
-#: Where the id is in the scope.
+#: The key of the id in the scope.
 KEY = "wirefast.request_id"
-#: What a client may give: what is otherwise could forge lines of a log.
+#: The form of a client's id: other characters could forge lines of a log.
 ACCEPTED = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
-#: The id of the request or socket whose task this is; None outside of one.
+#: The id of the request or socket of the current task; None outside of one.
 current: ContextVar[str | None] = ContextVar("wirefast_request_id", default=None)
 
 
@@ -30,7 +30,7 @@ def request_id(scope: Any) -> str:
 
 
 def as_header(scope: Any) -> list[tuple[bytes, bytes]]:
-    """Return the response header that says the id of a connection; none where it has no id yet."""
+    """Return the response header with the id of a connection; empty before it has an id."""
     found = None if scope is None else scope.get(KEY)
     return [] if found is None else [(b"x-request-id", found.encode())]
 
@@ -57,7 +57,7 @@ class RequestIds:
 
     async def _socket(self, scope: Any, receive: Any, send: Any) -> None:
         current.set(scope[KEY])
-        if "wirefast" not in scope.get("extensions", ()):  # else `IdentifiedWebSocketProtocol` says it
+        if "wirefast" not in scope.get("extensions", ()):  # otherwise `IdentifiedWebSocketProtocol` adds it
             send = _saying(as_header(scope), send)
         await self.app(scope, receive, send)
 
@@ -78,7 +78,7 @@ def _saying(more: list[tuple[bytes, bytes]], send: Any) -> Any:
 
 
 def with_request_ids(app: Any) -> Any:
-    """Return an application with ids, below uvicorn's ProxyHeadersMiddleware where that is outside."""
+    """Return an application with ids; uvicorn's ProxyHeadersMiddleware stays outside of it."""
     if type(app) is ProxyHeadersMiddleware:
         app.app = RequestIds(app.app)
         return app

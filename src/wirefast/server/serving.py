@@ -1,4 +1,4 @@
-"""A server that drains before it ends, and ends at once when it is told twice."""
+"""A server that drains before it ends, and ends at once after a second signal."""
 
 from __future__ import annotations
 
@@ -34,24 +34,25 @@ logger = logging.getLogger("uvicorn.error")
 class Server(Listening):
     """`uvicorn.Server` whose sockets are drained (`wirefast.server.drain`) before its shutdown.
 
-    Without a supervisor it goes on to listen while it drains, and answers upgrades with 503, so that clients know at
-    once. Where its listening socket is another process's too, it stops to listen first: connections that wait there
-    are for the next one.
+    Without a supervisor the server listens while it drains, and answers upgrades with 503, so that clients know at
+    once. Where another process has the listening socket too, the server stops listening first: the next process serves
+    the connections that wait there.
 
     Attributes:
-        drain: the drain that is under way; None before.
+        drain: the running drain; None before it.
     """
 
     drain: Drain | None = None
-    #: Whether this server was given sockets that another process keeps.
+    #: Whether another process keeps the sockets of this server.
     shares_sockets = False
     #: Whether the given sockets are this server's own nevertheless.
     owns_sockets = False
-    #: Whether the server did not start because another process took the address since it was checked.
+    #: Whether the server did not start because another process took the address after the check.
     lost_address = False
-    #: Whether the process that keeps the sockets ends too, so that no other process will take what waits there.
+    #: Whether the process that keeps the sockets ends too, so that no other process serves the connections in their
+    #: queues.
     ends_for_all = False
-    #: Is told the number of open connections ten times a second.
+    #: Called ten times a second with the number of open connections.
     report: Callable[[int], None] | None = None
 
     def stop(self, *, for_all: bool) -> None:
@@ -64,14 +65,14 @@ class Server(Listening):
         self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal. The same one a second time ends the process at once."""
+        """Handle a signal. The same signal a second time ends the process at once."""
         if sig in self._captured_signals and not self.force_exit:
             self.force_exit = True
             threading.Thread(target=end_process, args=(END_AT_ONCE,), daemon=True).start()
         self._captured_signals.append(sig)
         self.should_exit = True
 
-    #: What runs beside the server: objects with ``start(server)`` and ``stop()``, both coroutine functions, and
+    #: The objects that run beside the server, with ``start(server)`` and ``stop()``, both coroutine functions, and
     #: ``starts_first``: whether they start before the application.
     attendants: Sequence[Any] = ()
     #: Seconds that the loop was late at most in the last second, and the share of that second in which it was busy: its
@@ -81,11 +82,11 @@ class Server(Listening):
     _lag = _late = _ticked = _wall = _used = 0.0
 
     async def is_ready(self) -> bool:
-        """Whether the server has started, does not drain, and the application has no reason to say no."""
+        """Whether the server has started and does not drain, and the application is ready."""
         return await is_ready(self.config)
 
     async def on_tick(self, counter: int) -> bool:
-        """Report, and do what uvicorn does ten times a second."""
+        """Report the measures, and do uvicorn's work of each tenth of a second."""
         now = time.monotonic()
         late = max(0.0, now - self._ticked - TICK) if self._ticked else 0.0
         self._lag, self._late, self._ticked = max(self._lag, late), self._late + late, now
@@ -164,7 +165,7 @@ class Server(Listening):
         )
         await self.drain.run()
         if ends is not None:
-            # What is left is for the handlers; the lifespan has its time for itself.
+            # The rest of the time is for the handlers; the lifespan has its own time.
             config.lifespan_seconds = seconds
             config.timeout_graceful_shutdown = max(0.0, ends - loop.time())
         if self.force_exit:

@@ -1,7 +1,7 @@
 """Answers before the application has started: probes, and 503 for the rest.
 
-Only where the server has probes and a port of its own. Connections to a socket that another process keeps wait there
-instead, for a worker that has started or for the end of a restart.
+This runs only where the server has probes and its own port. Connections to a socket that another process keeps wait in
+its queue, for a worker that has started or for the end of a restart.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ async def unavailable(scope: Any, receive: Any, send: Any) -> None:
 
 
 class StartingHttpProtocol(ClosingHttpProtocol):
-    """Takes the place of the HTTP protocol until the application has started; each connection has one response."""
+    """Replaces the HTTP protocol until the application has started; each connection gets one response."""
 
     def application(self, head: Any) -> Any:
-        """Return what answers a request."""
+        """Return the application that answers a request."""
         found = super().application(head)
         return found if isinstance(found, Probe) else unavailable
 
@@ -42,14 +42,14 @@ class StartingHttpProtocol(ClosingHttpProtocol):
 
 @asynccontextmanager
 async def answering_early(config: Any, state: Any) -> AsyncIterator[list[socket.socket] | None]:
-    """Listen and answer within the block; gives the sockets, for the server to go on with.
+    """Listen and answer within the block; yields the sockets, which the server uses afterwards.
 
     Args:
         config: the server's, loaded.
         state: the server's.
 
     Yields:
-        None where the address cannot be bound, which the server itself says.
+        None where the address cannot be bound, which the server itself reports.
     """
     make = partial(StartingHttpProtocol, config=config, server_state=state, app_state={})
     try:

@@ -10,12 +10,12 @@ import stat
 
 __all__ = ["claim", "is_alive", "release"]
 
-#: Every user may write to it, as uvicorn has it; who may enter the directory is what protects it.
+#: Every user may write to the socket, as in uvicorn; the permissions of the directory protect it.
 MODE = 0o666
 
 
 def is_alive(path: str) -> bool:
-    """Whether a server listens at a path: it accepts, or has no room just now."""
+    """Whether a server listens at a path: it accepts a connection, or its queue is full."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         return probe.connect_ex(path) not in (errno.ECONNREFUSED, errno.ENOENT)
@@ -24,18 +24,18 @@ def is_alive(path: str) -> bool:
 def claim(path: str, backlog: int) -> tuple[socket.socket, tuple[int, int]]:
     """Bind a path and listen; a socket that a dead server left there is removed.
 
-    It listens at once, since another server takes one that does not for dead. Two that start at once take turns: the
-    directory is locked meanwhile.
+    The socket listens at once, since another server removes a socket that does not listen. Two servers that start at
+    the same time take turns: the directory is locked meanwhile.
 
     Args:
         path: of the socket.
         backlog: connections that may wait.
 
     Returns:
-        The socket, and the file's device and number, which tell whether the path is still this socket's.
+        The socket, and the device and number of its file, which show later whether the path is still this socket's.
 
     Raises:
-        OSError: the path is a live server's (EADDRINUSE) or no socket's, or cannot be made.
+        OSError: a running server has the path (EADDRINUSE), the path is no socket, or it cannot be made.
     """
     directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -61,11 +61,11 @@ def claim(path: str, backlog: int) -> tuple[socket.socket, tuple[int, int]]:
 
 
 def release(path: str, identity: tuple[int, int]) -> None:
-    """Remove the socket of a server that ends, unless the path is another's by now.
+    """Remove the socket of a server that ends, unless another server has the path now.
 
     Args:
         path: of the socket.
-        identity: what `claim` told.
+        identity: the result of `claim`.
     """
     try:
         found = os.stat(path)

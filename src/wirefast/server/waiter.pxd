@@ -5,10 +5,10 @@ cdef class Waiter:
     # The task's wake-up and its context, while a task waits.
     cdef object callback
     cdef object context
-    # Nothing happened yet.
+    # No event yet.
     cdef bint pending
     cdef bint cancelled
-    # asyncio's mark of a future that was just yielded.
+    # asyncio's flag of a future that was just yielded.
     cdef public bint _asyncio_future_blocking
 
     # Run the task's next step. Only from a callback of the loop, where no task is running.

@@ -1,9 +1,9 @@
-"""A future for one connection that is used again for every message.
+"""A future of one connection, which is used again for every message.
 
-An asyncio Future costs an object a message, and a handle in the loop's queue to run its task. ``Waiter`` is
-what asyncio's tasks ask of a future (``asyncio.isfuture`` is true of it), kept for the life of the
-connection; the reactor runs the tasks of all connections that got messages in one callback of the loop. A
-cancelled wait loses nothing, and the task's context is entered as a handle would.
+An asyncio Future costs an object for each message, and a handle in the loop's queue to run its task. ``Waiter`` has the
+interface that asyncio's tasks use of a future (``asyncio.isfuture`` is true of it), and lives as long as the
+connection. The reactor runs the tasks of all connections with messages in one callback of the loop. A cancelled wait
+loses no event, and the task's context is entered as by a handle.
 """
 
 from cpython.object cimport PyObject
@@ -18,7 +18,7 @@ cdef extern from "Python.h":
 
 
 class _NoLoop:
-    """All that a future without callbacks asks of its loop."""
+    """The part of a loop that a future without callbacks uses."""
 
     def get_debug(self):
         return False
@@ -62,10 +62,10 @@ cdef class Waiter:
         self.result()
         raise StopIteration
 
-    # ---- What a task asks of a future ----
+    # ---- The interface of a future for a task ----
 
     def get_loop(self):
-        """Return the loop it belongs to."""
+        """Return the loop of the future."""
         return self.loop
 
     def add_done_callback(self, callback, *, context=None):
@@ -84,7 +84,7 @@ cdef class Waiter:
         return 0
 
     def done(self):
-        """Whether it has been fired or cancelled."""
+        """Whether the wait has ended: by an event, or cancelled."""
         return not self.pending
 
     def result(self):

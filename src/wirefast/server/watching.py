@@ -1,7 +1,7 @@
-"""``--watch-loop``: a loop that stands still is named in the log, with the stack that blocks it.
+"""``--watch-loop``: log a blocked event loop, with the stack that blocks it.
 
-The server ticks ten times a second anyway and notes when. A thread looks at that time now and then, so a loop that runs
-pays nothing. The thread sees the frames of the loop's own thread once the last tick is too long ago.
+The server ticks ten times a second in any case and notes the time. A thread checks that time, so a loop that runs costs
+nothing more. When the last tick is too long ago, the thread reads the frames of the loop's thread.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from types import FrameType
 
 __all__ = ["LoopWatch"]
 
-#: Seconds below which the server's own ticks are too rare to tell.
+#: The least number of seconds; below it the server's ticks are too rare.
 LEAST = 0.3
-#: Looks of the thread in the time that a loop may stand still.
+#: The number of checks in the time that a loop may be blocked.
 LOOKS = 4
 #: A thread that is itself so many checks late cannot judge the loop: the process did not run.
 LATE = 2.0
-#: Share of a core that a process has used which did run, though the thread did not: code in C held the GIL.
+#: The share of a core above which the process did run although the thread did not: C code held the GIL.
 BUSY = 0.5
-#: Frames of a stack in the log, the innermost ones.
+#: How many frames of a stack the log has, the innermost ones.
 FRAMES_MAX = 12
 #: What runs the application: the frames before the application's own.
 _RUNNERS = re.compile(r"[/\\](asyncio|(site-packages[/\\](anyio|click|fastapi|starlette|uvicorn|uvloop)))[/\\]")
@@ -37,11 +37,11 @@ logger = logging.getLogger("uvicorn.error")
 
 
 class LoopWatch:
-    """The watching of the loop that runs in the thread which starts it.
+    """Watches the loop of the thread that starts it.
 
     Args:
-        seconds: that the loop may stand still; at least `LEAST`.
-        ticked: returns when it last ran, by `time.monotonic`.
+        seconds: how long the loop may be blocked; at least `LEAST`.
+        ticked: returns the time of the last tick, by `time.monotonic`.
     """
 
     def __init__(self, seconds: float, ticked: Callable[[], float]) -> None:
@@ -52,11 +52,11 @@ class LoopWatch:
         self.thread = threading.Thread(target=self._run, daemon=True, name="watch-loop")
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start checking."""
         self.thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self.ended.set()
 
     def _run(self) -> None:
