@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
+import contextlib
 from typing import Any, Literal
 
 import fastapi
 import pytest
 import starlette.websockets
-from peer import TEXT, close_frame, frame
 from pydantic import BaseModel
 
 import wirefast
+import wirefast.server
+from ways import OURS, live_by, way
 from wirefast.messages import Disconnect
 from wirefast.rooms import Hub
+from wirefast.testing import Live, Peer
+from wirefast.testing.frames import CLOSE, close_body
 
+OTHERS = [way(name, server="real", ws=name) for name in ("websockets-sansio", "wsproto")]
+live = live_by(*OURS, *OTHERS)
 PATIENCE = 20.0
-SERVERS = {
-    "ours": {},
-    "websockets-sansio": {"ws": "websockets-sansio"},
-    "wsproto": {"ws": "wsproto"},
-}
 
 
-def left(leaves: str, server: str) -> tuple[int, str]:
-    """What a server says of a peer that leaves so."""
+async def leave(peer: Peer, leaves: str) -> tuple[int, str]:
+    """Go without waiting for an answer; what the server says of it."""
     if leaves == "closes":
+        await peer.send_frame(CLOSE, close_body(4001, "bye"))
+        peer.half_close()
         return 4001, "bye"
-    return (1006 if server == "ours" else 1005), ""
+    peer.reset()
+    return (1006 if peer._live._server.config.ws_protocol_class is wirefast.server.WebSocketProtocol else 1005), ""
 
 
 def plain(app: Any) -> Any:
@@ -106,43 +108,31 @@ class Scene:
     def __init__(self, make: Any, websocket_class: Any, act: Any, find_out: Any) -> None:
         self.hub = Hub()
         self.app = make()
-        self.outcome: Any = None
-        self.done = threading.Event()
-        self.left = threading.Event()
+        self.outcome: list[Any] = []
+        self.left = asyncio.Event()
 
         async def endpoint(websocket: Any) -> None:
             await websocket.accept()
-            try:
-                async with self.hub.join("room", websocket):
-                    await websocket.send_text("joined")
-                    while not self.left.is_set():
-                        await asyncio.sleep(0.001)
-                    # In another task, as it is where others publish.
-                    await asyncio.wait_for(asyncio.create_task(find_out(self.hub, websocket)), PATIENCE)
-                    self.outcome = await asyncio.wait_for(act(websocket), PATIENCE)
-            finally:
-                self.done.set()
+            async with self.hub.join("room", websocket):
+                await websocket.send_text("joined")
+                await self.left.wait()
+                # In another task, as it is where others publish.
+                await asyncio.wait_for(asyncio.create_task(find_out(self.hub, websocket)), PATIENCE)
+                self.outcome.append(await asyncio.wait_for(act(websocket), PATIENCE))
 
         endpoint.__annotations__["websocket"] = websocket_class
         self.app.websocket("/")(endpoint)
 
-    def run(self, serve: Any, wrap: Any, leaves: str, **settings: Any) -> Any:
-        server = serve(wrap(self.app), **settings)
-        peer = server.opened("/", timeout=PATIENCE)
-        assert peer.frame().data == b"joined"
-        if leaves == "closes":
-            peer.send(close_frame(4001, "bye"))
-            peer.sock.close()
-        else:
-            peer.reset()
+    async def run(self, live: Live, wrap: Any, leaves: str) -> tuple[Any, Any]:
+        """What ``act`` has returned, and what the server says of a peer that leaves so."""
+        await live.start(wrap(self.app))
+        peer = await live.connect("/", keep=True)
+        await peer.expect("joined")
+        left = await leave(peer, leaves)
+        await live.settle()
         self.left.set()
-        assert self.done.wait(2 * PATIENCE)
-        deadline = time.monotonic() + PATIENCE
-        while server.call(lambda: len(server.server.server_state.tasks)):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        assert [line for line in server.errors if "xception" in line] == []
-        return self.outcome
+        await live.until(lambda: self.outcome, within=PATIENCE)
+        return self.outcome[0], left
 
 
 async def publish(hub: Hub, websocket: Any) -> None:
@@ -167,47 +157,44 @@ MAKERS = {"wirefast": (wirefast.App, wirefast.WebSocket), "FastAPI": (fastapi.Fa
 @pytest.mark.parametrize("act", THEN, ids=lambda act: act.__name__)
 @pytest.mark.parametrize("leaves", ["closes", "resets"])
 @pytest.mark.parametrize("wrap", [plain, wrapped], ids=lambda wrap: wrap.__name__)
-@pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("maker", MAKERS)
-def test_after_a_hub_found_out(maker: str, server: str, wrap: Any, leaves: str, act: Any, serve: Any) -> None:
-    outcome = Scene(*MAKERS[maker], act, publish).run(serve, wrap, leaves, **SERVERS[server])
-    assert outcome == THEN[act](left(leaves, server))
+async def test_after_a_hub_found_out(live: Live, maker: str, wrap: Any, leaves: str, act: Any) -> None:
+    outcome, left = await Scene(*MAKERS[maker], act, publish).run(live, wrap, leaves)
+    assert outcome == THEN[act](left)
 
 
 @pytest.mark.parametrize("act", [*THEN, sends_and_receives], ids=lambda act: act.__name__)
 @pytest.mark.parametrize("wrap", [plain, wrapped], ids=lambda wrap: wrap.__name__)
-@pytest.mark.parametrize("server", SERVERS)
-def test_after_another_handler_found_out(server: str, wrap: Any, act: Any, serve: Any) -> None:
+async def test_after_another_handler_found_out(live: Live, wrap: Any, act: Any) -> None:
     """With our class. Starlette's takes the application for the one that closed, whoever sent."""
-    outcome = Scene(*MAKERS["wirefast"], act, send_plainly).run(serve, wrap, "closes", **SERVERS[server])
-    assert outcome == {**THEN, sends_and_receives: lambda left: left}[act](left("closes", server))
+    outcome, left = await Scene(*MAKERS["wirefast"], act, send_plainly).run(live, wrap, "closes")
+    assert outcome == {**THEN, sends_and_receives: lambda left: left}[act](left)
 
 
-@pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("maker", MAKERS)
-def test_a_handler_that_publishes_to_its_own_room(maker: str, server: str, serve: Any) -> None:
+async def test_a_handler_that_publishes_to_its_own_room(live: Live, maker: str) -> None:
     """The echo of a chat, whose peers leave while they are answered: no error, and each handler ends."""
     make, websocket_class = MAKERS[maker]
-    hub, app = Hub(), make()
-    ended = threading.Semaphore(0)
+    hub, app, ended = Hub(), make(), []
 
     async def endpoint(websocket: Any) -> None:
         await websocket.accept()
         async with hub.join("room", websocket):
             async for text in websocket.iter_text():
                 await hub.publish("room", text)
-        ended.release()
+        ended.append("one")
 
     endpoint.__annotations__["websocket"] = websocket_class
     app.websocket("/")(endpoint)
-    running = serve(wrapped(app), **SERVERS[server])
+    await live.start(wrapped(app))
     for number in range(20):
-        peer = running.opened("/", timeout=PATIENCE)
-        peer.send(b"".join(frame(TEXT, b"hello") for _ in range(5)) + (close_frame(1001) if number % 2 else b""))
+        peer = await live.connect("/", keep=True)
+        with contextlib.suppress(ConnectionError):
+            await peer.send_all(*["hello"] * 5)
+            if number % 2:
+                await peer.send_frame(CLOSE, close_body(1001, ""))
         peer.reset()
-    for _ in range(20):
-        assert ended.acquire(timeout=PATIENCE)
-    assert [line for line in running.errors if "xception" in line] == []
+    await live.until(lambda: len(ended) == 20, within=PATIENCE)
     assert hub.stats.sockets == 0
 
 
@@ -216,11 +203,10 @@ class Go(BaseModel):
 
 
 @pytest.mark.parametrize("wrap", [plain, wrapped], ids=lambda wrap: wrap.__name__)
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_message_session_hears_how_its_peer_left(server: str, wrap: Any, serve: Any) -> None:
+async def test_a_message_session_hears_how_its_peer_left(live: Live, wrap: Any) -> None:
     hub, app = Hub(), wirefast.App()
     room = app.messages("/")
-    has_left, ended = threading.Event(), threading.Event()
+    has_left = asyncio.Event()
     ends: list[Any] = []
 
     @room.on_connect
@@ -230,24 +216,20 @@ def test_a_message_session_hears_how_its_peer_left(server: str, wrap: Any, serve
 
     @room.on
     async def go(message: Go, websocket: wirefast.WebSocket) -> None:
-        while not has_left.is_set():
-            await asyncio.sleep(0.001)
+        await has_left.wait()
         await asyncio.wait_for(asyncio.create_task(publish(hub, websocket)), PATIENCE)
 
     @room.on_disconnect
     async def disconnected(end: Disconnect) -> None:
         ends.append((end.code, end.reason))
-        ended.set()
 
-    running = serve(wrap(app), **SERVERS[server])
-    peer = running.opened("/", timeout=PATIENCE)
-    peer.send(frame(TEXT, b'{"type":"go"}'))
-    peer.send(close_frame(4001, "bye"))
-    peer.sock.close()
+    await live.start(wrap(app))
+    peer = await live.connect("/", keep=True)
+    await peer.send({"type": "go"})
+    await leave(peer, "closes")
     has_left.set()
-    assert ended.wait(PATIENCE)
+    await live.until(lambda: ends, within=PATIENCE)
     assert ends == [(4001, "bye")]
-    assert [line for line in running.errors if "xception" in line] == []
 
 
 async def receives_of_another(dead: Any) -> None:
@@ -285,16 +267,18 @@ async def sends_to_one_that_a_hub_found_out(dead: Any) -> None:
     ],
     ids=lambda function: function.__name__,
 )
-def test_the_disconnect_of_another_socket_is_this_handlers_error(act: Any, wrap: Any, serve: Any) -> None:
+@pytest.mark.parametrize("live", OURS, indirect=True)
+async def test_the_disconnect_of_another_socket_is_this_handlers_error(live: Live, act: Any, wrap: Any) -> None:
     """1011 and one traceback, however it was raised."""
     app = wirefast.App()
     sockets: list[Any] = []
+    over = asyncio.Event()
 
     @app.websocket("/dead")
     async def dead(websocket: wirefast.WebSocket) -> None:
         await websocket.accept()
         sockets.append(websocket)
-        await asyncio.Event().wait()
+        await over.wait()
 
     @app.websocket("/")
     async def endpoint(websocket: wirefast.WebSocket) -> None:
@@ -302,11 +286,11 @@ def test_the_disconnect_of_another_socket_is_this_handlers_error(act: Any, wrap:
         assert await websocket.receive_text() == "go"
         await asyncio.wait_for(act(sockets[0]), PATIENCE)
 
-    server = serve(wrap(app), timeout_graceful_shutdown=1)
-    server.opened("/dead").reset()
-    peer = server.opened("/", timeout=PATIENCE)
-    peer.send(frame(TEXT, b"go"))
-    assert peer.frame().code == 1011
-    peer.send(close_frame(1011))
-    assert peer.ended()
-    assert [line for line in server.errors if "xception" in line] == ["Exception in ASGI application\n"]
+    await live.start(wrap(app))
+    (await live.connect("/dead")).reset()
+    async with live.connect("/") as peer:
+        await peer.send("go")
+        await peer.expect_close(1011)
+    over.set()
+    sockets.clear()
+    assert [record.getMessage() for record in live.exceptions.records] == ["Exception in ASGI application\n"]
