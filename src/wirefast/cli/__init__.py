@@ -1,11 +1,11 @@
 """The ``wirefast`` command: ``wirefast run TARGET`` serves an application with uvicorn, ``schema`` writes its document.
 
-uvicorn keeps the processes, the signals, TLS, the lifespan and every option; its own click parameters are used as they
-are, so names, types, environment variables (``UVICORN_*``) and help texts cannot drift. What is ours:
+uvicorn handles the processes, the signals, TLS, the lifespan and every option. Its own click parameters are used
+unchanged, so names, types, environment variables (``UVICORN_*``) and help texts are always uvicorn's. wirefast adds:
 
 * the target may also be a path to a ``.py`` file;
-* a few defaults (``OWN_DEFAULTS`` and the two protocol classes), given through click's default map;
-* a mistake of the user ends in one line on stderr, before anything has started.
+* a few defaults (``OWN_DEFAULTS`` and the two protocol classes), by click's default map;
+* one line on stderr for a mistake of the user, before anything has started.
 
 Exit codes: 0 after a normal end, 1 when this machine refused (address taken, extra missing, the application's module
 raised), 2 when the command line is wrong, 3 when the application did not start (uvicorn's code).

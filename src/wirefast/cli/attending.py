@@ -1,4 +1,5 @@
-"""What runs beside a server: its control socket, its metrics port, and how workers join their supervisor's."""
+"""The parts beside a server: its control socket, its metrics port, and the connection of workers to the supervisor's
+service."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ logger = logging.getLogger("uvicorn.error")
 
 
 def run_directory() -> Path | None:
-    """Make the private directory of this process; None, and a line in the log, where that cannot be."""
+    """Make the private directory of this process. Returns None, with a log line, where that fails."""
     try:
         return make_run_directory()
     except RunDirectoryError as exc:
@@ -28,7 +29,7 @@ def run_directory() -> Path | None:
 
 
 async def open_service(service: Service, port: tuple[str, int] | None) -> list[Any]:
-    """Start a service's listeners; what is to be stopped at its end."""
+    """Start a service's listeners. Returns those that have to be stopped at the end."""
     started: list[Any] = []
     await service.start()
     started.append(service)
@@ -47,7 +48,7 @@ async def open_service(service: Service, port: tuple[str, int] | None) -> list[A
 
 
 class Alone:
-    """Beside the only server there is: it listens itself.
+    """The parts beside the only server of a service: it listens itself.
 
     Args:
         port: host and port for metrics; None for none.
@@ -81,14 +82,14 @@ class Alone:
 
 
 class Joined:
-    """Beside the server of a worker: it joins the supervisor's service.
+    """The parts beside the server of a worker: it connects to the supervisor's service.
 
     Args:
         path: of the control socket.
-        index: the worker's place.
+        index: the number of the worker.
     """
 
-    #: A worker that starts is none of the service yet: the others' readiness is not its.
+    #: A worker that starts is no part of the service yet: the readiness of the other workers is not its own.
     starts_first = False
 
     def __init__(self, path: Path, index: int) -> None:

@@ -1,4 +1,4 @@
-"""What can be checked before anything starts: the address, the numbers, the implementations."""
+"""Checks before anything starts: the address, the numbers, the implementations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wirefast.extras import how_to_install
 
 
 def check_tcp(host: str, port: int) -> None:
-    """Bind what uvicorn will bind and let it go again, so that a taken port is known before the application starts.
+    """Bind the address of uvicorn and free it again, so that a used port is reported before the application starts.
 
     Args:
         host: name or address; a name with several addresses is bound on each, as asyncio does.
@@ -94,12 +94,12 @@ def check_address(host: str, port: int, uds: str | None, fd: int | None) -> None
 
 
 def check_numbers(options: dict[str, Any]) -> None:
-    """Hold every number against its bounds.
+    """Check every number against its bounds.
 
     Raises:
-        CommandError: one is out of bounds.
+        CommandError: a number is out of bounds.
     """
-    # Not at the top: the server needs the extra of that name, and its absence is one line of the command's.
+    # Not at the top: the server needs the extra of that name, and the command reports a missing extra in one line.
     from wirefast.server.bounds import BOUNDS, check  # the command's packages, when it runs
 
     for name in BOUNDS:
@@ -111,7 +111,7 @@ def check_numbers(options: dict[str, Any]) -> None:
 
 
 def check_settings(options: dict[str, Any]) -> None:
-    """Resolve the options that uvicorn resolves late, by an import or a file, and would fail on with a traceback.
+    """Resolve the options that uvicorn resolves later, by an import or a file, and that would fail with a traceback.
 
     Raises:
         CommandError: an implementation cannot be imported, there is none for WebSockets, or TLS cannot be set up.
@@ -133,10 +133,10 @@ def check_settings(options: dict[str, Any]) -> None:
 
 
 def check_observing(options: dict[str, Any]) -> None:
-    """Check what operators ask for, and complete it.
+    """Check the options for operators, and complete them.
 
     Raises:
-        CommandError: a path does not begin with a slash, two are the same, or an extra is missing.
+        CommandError: a path does not begin with a slash, two paths are the same, or an extra is missing.
     """
     if options["health_path"] is not None and options["ready_path"] is None:
         options["ready_path"] = "/readyz"

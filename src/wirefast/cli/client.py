@@ -23,7 +23,7 @@ def client(target: str, lang: str | None = None, output: str = "-", app_dir: str
         target: see ``Target.parse``; or a file that ends in ``.json``, with an AsyncAPI document.
         lang: one of `LANGUAGES`. Default: by the ending of the output.
         output: a file; ``-`` for the standard output.
-        app_dir: where a module is looked for, the working directory when empty.
+        app_dir: the directory of the module; the working directory when empty.
         factory: whether the target is a function that returns the application.
 
     Raises:

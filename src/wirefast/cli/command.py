@@ -1,4 +1,4 @@
-"""The command line: its group, its commands and their options, and how errors end."""
+"""The command line: its group, its commands with their options, and the handling of errors."""
 
 from __future__ import annotations
 

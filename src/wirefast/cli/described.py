@@ -1,4 +1,4 @@
-"""What commands share that write something an application says of itself."""
+"""The common part of commands that write a document or a client of an application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def document_of(
     Args:
         target: see ``Target.parse``.
         method: ``"openapi"`` or ``"asyncapi"``, the method that makes the document.
-        app_dir: where a module is looked for, the working directory when empty.
+        app_dir: the directory of the module; the working directory when empty.
         factory: whether the target is a function that returns the application.
 
     Raises:
@@ -54,7 +54,7 @@ def read_document(name: str, option: str) -> dict[str, Any]:
 
     Args:
         name: of the file.
-        option: what the command line calls it, for errors.
+        option: the name of the option, for errors.
 
     Raises:
         CommandError: there is no such file, or it has no JSON object.

@@ -1,4 +1,4 @@
-"""``wirefast dev TARGET``: ``run`` for the one who writes the application."""
+"""``wirefast dev TARGET``: ``run`` for the developer of the application."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wirefast.cli.serving import run
 
 __all__ = ["dev"]
 
-#: What is served where no TARGET is named: the first of these files that is there, as ``fastapi dev`` looks for them.
+#: Without a TARGET the first existing one of these files is served; ``fastapi dev`` looks for the same files.
 USUAL_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
 
 
@@ -18,12 +18,12 @@ def dev(target: str | None, app_dir: str, **options: Any) -> int:
     """Serve with reload, and say where the pages are; the body of ``wirefast dev``.
 
     Args:
-        target: see ``Target.parse``; None for the first of `USUAL_FILES` that is there.
+        target: see ``Target.parse``; None for the first existing one of `USUAL_FILES`.
         app_dir: see `wirefast.cli.serving.run`.
         options: those of ``run``.
 
     Raises:
-        CommandError: nothing is named and none of the files is there, or see `wirefast.cli.serving.run`.
+        CommandError: there is no target and none of the files; see also `wirefast.cli.serving.run`.
     """
     if target is None:
         found = [name for name in USUAL_FILES if Path(app_dir, name).is_file()]

@@ -1,4 +1,4 @@
-"""What a user can get wrong: one line, and the exit code that goes with it."""
+"""The mistakes of a user: one line of text, and the exit code."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ REFUSED, USAGE, NOT_STARTED = 1, 2, 3
 
 
 class CommandError(Exception):
-    """What went wrong, in one line for the user.
+    """A mistake of the user, in one line.
 
     Args:
-        message: names the thing that is wrong and what to do about it.
+        message: names the wrong thing and says what to do.
         code: exit code, ``USAGE`` by default.
     """
 
@@ -22,7 +22,7 @@ class CommandError(Exception):
 
 
 def flag(name: str) -> str:
-    """Return a setting as the command line spells it."""
+    """Return the option of a setting."""
     return f"--{name.replace('_', '-')}"
 
 

@@ -1,4 +1,4 @@
-"""The group of commands: a target in a command's place is served as by ``dev``."""
+"""The group of commands: a target in the place of a command is served as by ``dev``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, and take a target for one."""
+        """Find the command; for a target it is ``dev``."""
         if args and self.get_command(ctx, args[0]) is None and is_target(args[0]):
             args = ["dev", *args]
         return super().resolve_command(ctx, args)

@@ -22,10 +22,10 @@ def serve(app: Any, given: dict[str, Any]) -> int:
         given: the options that the program sets, by their names in Python.
 
     Raises:
-        TypeError: there is no option of a name.
+        TypeError: an option with an unknown name.
     """
     global _is_serving
-    # Either this process imports the module whose run() is under way, or a new one does, which is to serve it.
+    # This process imports the module while its run() is called, or a new process does that has to serve it.
     if _is_serving or sys._getframe(2).f_globals.get("__name__") == "__mp_main__":
         raise RuntimeError(
             'wirefast.run() was called while its application was imported; write it below: if __name__ == "__main__":'
@@ -62,7 +62,7 @@ def serve(app: Any, given: dict[str, Any]) -> int:
 
 
 def _check_object(app: Any, options: dict[str, Any]) -> None:
-    """Refuse what an object cannot have: other processes, which import the application by its name."""
+    """Refuse options of other processes for an object: those processes import the application by its name."""
     for name, needed in (("reload", options["reload"]), ("workers", (options["workers"] or 1) > 1)):
         if needed:
             raise CommandError(
@@ -76,7 +76,7 @@ def _check_object(app: Any, options: dict[str, Any]) -> None:
 
 
 def _name_of(app: Any) -> str:
-    """Return the name under which processes can import an object of the program's main module."""
+    """Return the name by which other processes import an object of the program's main module."""
     main: Any = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     file: str = getattr(main, "__file__", None) or "main.py"

@@ -1,4 +1,4 @@
-"""The relay of rooms, as the supervisor of workers keeps it: started when a worker connects, and again when it died."""
+"""Keep the relay of rooms for the supervisor of workers: start it when a worker connects, and again after it died."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["RelayProcess"]
 
-#: Workers that may wait for the relay.
+#: How many workers may wait for the relay.
 BACKLOG = 1024
 #: Seconds between two starts of a relay that ends at once.
 START_EVERY = 1.0
@@ -37,7 +37,7 @@ class RelayProcess:
         self.started = 0.0
 
     def waited(self) -> list[Any]:
-        """Return what to wait for: the first connection, while there is no relay."""
+        """Return the socket to wait on for the first connection, while there is no relay."""
         late = time.monotonic() - self.started >= START_EVERY
         return [self.listener] if self.process is None and late else []
 

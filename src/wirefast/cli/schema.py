@@ -27,10 +27,10 @@ def schema(
     Args:
         target: see ``Target.parse``.
         output: a file that ends in ``.json``, ``.yaml`` or ``.yml``; ``-`` for JSON on the standard output.
-        app_dir: where a module is looked for, the working directory when empty.
+        app_dir: the directory of the module; the working directory when empty.
         factory: whether the target is a function that returns the application.
-        asyncapi: whether the AsyncAPI document is written, rather than OpenAPI's.
-        check: an older document, with which the application's is compared in place of being written.
+        asyncapi: whether the AsyncAPI document is written; otherwise OpenAPI's.
+        check: an older document; then the application's document is compared with it and not written.
 
     Raises:
         CommandError: something is wrong with the command line, the application, its document or the file.

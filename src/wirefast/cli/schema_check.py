@@ -1,4 +1,4 @@
-"""``wirefast schema --check OLD TARGET``: what in an application's document breaks the clients of an older one."""
+"""``wirefast schema --check OLD TARGET``: find the changes of an application's document that break older clients."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["check_schema"]
 
 
 def check_schema(old: str, target: str, app_dir: str = "", factory: bool = False) -> int:
-    """Print what breaks, a line each; return 1 where anything does, else 0.
+    """Print each breaking change in one line; return 1 for any, else 0.
 
     Args:
         old: a JSON file with an OpenAPI or AsyncAPI document; the application's document of the same kind is compared.
         target: see ``Target.parse``.
-        app_dir: where a module is looked for, the working directory when empty.
+        app_dir: the directory of the module; the working directory when empty.
         factory: whether the target is a function that returns the application.
 
     Raises:

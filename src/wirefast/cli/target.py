@@ -1,6 +1,6 @@
 """TARGET of the command line: from ``module:app`` or the path of a file to the application that it names.
 
-What a user can get wrong is a `CommandError`, one line that says what and what to do.
+A mistake of the user is a `CommandError`: one line that names it and says what to do.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Target:
 
     @property
     def import_string(self) -> str:
-        """The application as uvicorn names it, ``module:attribute``."""
+        """The application in uvicorn's form, ``module:attribute``."""
         return f"{self.module}:{self.attribute}"
 
     @classmethod
@@ -57,7 +57,7 @@ class Target:
             app_dir: where a module is looked for, the working directory when empty.
 
         Raises:
-            CommandError: the text has no such form, or the file is not there.
+            CommandError: the text has another form, or the file does not exist.
         """
         source, colon, attribute = text.rpartition(":")
         if not colon:
@@ -81,17 +81,17 @@ class Target:
         file = path.resolve()
         names = [] if file.name == "__init__.py" else [file.stem]
         directory = file.parent
-        # A file inside a package is imported under its full name, so that its relative imports work.
+        # A file of a package is imported by its full name, so that its relative imports work.
         while directory.name and (directory / "__init__.py").is_file():
             names.insert(0, directory.name)
             directory = directory.parent
         return cls(".".join(names), attribute, directory, file, is_named)
 
     def locate(self) -> None:
-        """Make sure that the module can be found, without running any code of it.
+        """Check that the module exists, without running its code.
 
         Raises:
-            CommandError: there is no such module, or another one of the same name comes first.
+            CommandError: there is no such module, or another module of the same name comes first.
         """
         top = self.module.partition(".")[0]
         try:
@@ -99,7 +99,7 @@ class Target:
         except ValueError:  # a module without a spec, such as __main__
             spec = None
         if self.file is not None:
-            # A name that the standard library or an installed package has already taken would serve that one instead.
+            # With a name of the standard library or of an installed package, that module would be served instead.
             ours = self.file if self.module == top else self.directory / top / "__init__.py"
             if spec is None or spec.origin != str(ours):
                 other = spec.origin if spec is not None and spec.origin else "another module"
@@ -140,7 +140,7 @@ class Target:
         return value
 
     def _hint(self, name: str, value: object) -> str:
-        """Return what the user may have meant by a name that an object lacks."""
+        """Return a hint for a name that an object does not have."""
         near = difflib.get_close_matches(name, dir(value), n=1) if self.is_named else []
         if near:
             return f"did you mean {near[0]!r}?"
@@ -160,12 +160,12 @@ class Target:
 
 
 def applications(module: ModuleType) -> list[str]:
-    """Return the names under which a module has applications, in the order in which they were made."""
+    """Return the names of the applications of a module, in the order of their definition."""
     return [name for name, value in vars(module).items() if isinstance(value, Starlette)]
 
 
 def factories(module: ModuleType) -> list[str]:
-    """Return the names of a module's functions that say, by their name or annotation, that they make an application."""
+    """Return the names of a module's functions that make an application, by their name or annotation."""
     found = []
     for name, value in vars(module).items():
         if not inspect.isfunction(value) or value.__module__ != module.__name__:
@@ -183,14 +183,14 @@ def factories(module: ModuleType) -> list[str]:
 
 
 def find_target(text: str, app_dir: str | None = "") -> Target:
-    """Read a TARGET and make its module importable, without running any code of it.
+    """Read a TARGET and make its module importable, without running its code.
 
     Args:
         text: see `Target.parse`.
         app_dir: where a module is looked for: the working directory when empty, the path of Python when None.
 
     Raises:
-        CommandError: there is no such directory, file or module, or the text has no such form.
+        CommandError: there is no such directory, file or module, or the text has another form.
     """
     if app_dir and not os.path.isdir(app_dir):
         raise CommandError(f"--app-dir: no such directory: '{app_dir}'")
@@ -208,7 +208,7 @@ def _article(noun: str) -> str:
 
 
 def _outside_imports(frames: TracebackType | None) -> TracebackType | None:
-    """Drop the leading frames of this module and of the import system; the rest is the user's."""
+    """Drop the leading frames of this module and of the import system, so that the user's frames are left."""
     while frames is not None:
         filename = frames.tb_frame.f_code.co_filename
         if filename not in (__file__, importlib.__file__) and not filename.startswith("<frozen importlib"):
