@@ -64,6 +64,7 @@ WORDS = {
     "disconnect": "howto/push-only",
     "middleware": "application",
     "workers": "howto/workers",
+    "APIRouter": "howto/files",
     "testing": "testing",
 }
 

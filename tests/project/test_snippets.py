@@ -34,6 +34,8 @@ PAGES = sorted(ROOT.glob("*.md")) + sorted(DOCS.rglob("*.md")) + sorted((ROOT / 
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 
 FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL)
+#: The first line of a snippet that is a file of a package.
+FILE = re.compile(r"# (\w+)/(\w+)\.py\n")
 #: What a fence may hold; a new language needs a test below.
 LANGUAGES = {"python", "sh", "diff", "text", "nginx", "ini", "dockerfile", "javascript", "typescript", "html"}
 
@@ -104,6 +106,9 @@ def test_python_snippets(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for snippet in snippets:
+            if named := FILE.match(snippet.code):  # what the next snippet imports
+                monkeypatch.setitem(sys.modules, named[1], module)
+                monkeypatch.setitem(sys.modules, f"{named[1]}.{named[2]}", module)
             # Empty lines in front, so that a traceback shows the line of the page.
             exec(compile("\n" * (snippet.line - 1) + snippet.code, str(ROOT / page), "exec"), vars(module))
             for name in re.findall(r"^def (test_\w+)\(\)", snippet.code, re.MULTILINE):

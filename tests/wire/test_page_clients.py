@@ -51,6 +51,8 @@ def read(name: str) -> Read:
     module = types.ModuleType(f"page_{re.sub('[^a-z]', '_', name)}")
     sys.modules[module.__name__] = module  # where models look names up
     for code in [*server, clients["python"]]:
+        if named := re.match(r"# (\w+)/(\w+)\.py\n", code):  # a file of a package, which the next one imports
+            sys.modules[named[1]] = sys.modules[f"{named[1]}.{named[2]}"] = module
         exec(compile(code, f"docs/{name}.md", "exec"), vars(module))
     (function,) = re.findall(r"^async def (\w+)\(url, show\)", clients["python"], re.MULTILINE)
     return Read(module, server[0], getattr(module, function), clients["javascript"])
@@ -72,6 +74,7 @@ SHOWN: dict[str, list[Any]] = {
     "howto/push-only": [0, 1, 2],
     "howto/progress": ["done at 100 %"],
     "howto/binary": ["2 samples, sum 4"],
+    "howto/files": ["tea for ada"],
     "howto/workers": ["hello"] * 8,
     "admission": ["I am ada"],
     "authentication": ["let in by t1"],
@@ -89,6 +92,7 @@ NAMES = {"admission": "api"}
 TRIGGERS: dict[str, list[tuple[str, Any]]] = {
     "howto/notifications": [("/comments/ada?text=nice", None)],
     "howto/kick": [("/kick/ada", None)],
+    "howto/files": [("/api/orders?item=tea&token=t-ada", None)],
     "rooms": [(f"/notify/{room}", {"text": "news"}) for room in (1, 2)],
 }
 
