@@ -50,11 +50,17 @@ MESSAGE = json.dumps({"type": "say", "text": "x" * 82, "to": "everybody"})
 WITH_REF = json.dumps({"type": "say", "text": "x" * 72, "to": "everybody", "ref": 1})
 IN_PAYLOAD = json.dumps({"action": "say", "payload": {"text": "x" * 67, "to": "everybody"}})
 ANSWER = OUTGOING.dump_json(Said(by="ada", room=3, text="x" * 82))
+ANSWER_IN_PAYLOAD = json.dumps({"action": "said", "payload": {"by": "ada", "room": 3, "text": "x" * 67}}).encode()
 assert len(MESSAGE) == len(WITH_REF) == len(IN_PAYLOAD) == 128
 
-PEERS = ["wirefast", "litestar", "chanx"]
-ABSENT = [name for name in PEERS if importlib.util.find_spec(name) is None]
-INSTALLED = [name for name in PEERS if name not in ABSENT]
+# The packages of each peer: chanx can be installed without what its consumer imports.
+PEERS = {
+    "wirefast": ["wirefast"],
+    "litestar": ["litestar"],
+    "chanx": ["chanx", "fast_channels", "humps", "structlog"],
+}
+ABSENT = [peer for peer, names in PEERS.items() if any(importlib.util.find_spec(name) is None for name in names)]
+INSTALLED = [peer for peer in PEERS if peer not in ABSENT]
 
 
 async def answer(message: Say, house: str, room_id: int, user: User) -> Said:

@@ -42,7 +42,7 @@ class Plan:
 
     def __len__(self) -> int:
         """How many measurements."""
-        takers = [sum(map(scene.takes, self.peers)) * min(self.rounds, scene.rounds) for scene in self.scenes]
+        takers = [sum(map(scene.taken_by, self.peers)) * min(self.rounds, scene.rounds) for scene in self.scenes]
         return sum(takers)
 
 
@@ -105,7 +105,7 @@ class Measuring:
             self.servers.stop()
 
     def _scene(self, scene: Scene, began: float) -> None:
-        takers = [peer for peer in self.plan.peers if scene.takes(peer)]
+        takers = [peer for peer in self.plan.peers if scene.taken_by(peer)]
         rounds = min(self.plan.rounds, scene.rounds)
         if scene.mode == "idle" and not _enough_files(scene.sockets):
             soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -156,7 +156,7 @@ class Measuring:
             "warmup": self.plan.warmup,
             "seconds": seconds,
         } | values
-        measured = self.load.run(mode, server, scene.contents, limit=120 + 10 * seconds, **values)
+        measured = self.load.run(mode, server, scene.contents(server.peer), limit=120 + 10 * seconds, **values)
         if measured["overloaded"]:
             raise Overloaded(f"{server.peer.name}: more than 1,024 messages of a socket on their way")
         return measured
@@ -188,10 +188,12 @@ class Measuring:
     def _idle(self, scene: Scene, peer: Peer) -> dict[str, Any]:
         """Resident memory before, with the sockets open, and after a message on each."""
         with running(peer, scene.subject, force=True) as server:
-            with Held(self.load, server, scene.contents, sockets=4) as warm:
+            with Held(self.load, server, scene.contents(server.peer), sockets=4) as warm:
                 warm.message()
             before = server.memory()
-            with Held(self.load, server, scene.contents, sockets=scene.sockets, addresses=ADDRESSES) as held:
+            with Held(
+                self.load, server, scene.contents(server.peer), sockets=scene.sockets, addresses=ADDRESSES
+            ) as held:
                 opened = server.memory()
                 held.message()
                 return {

@@ -6,6 +6,8 @@ import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
 
+from benchmarks import typed_peers
+
 OURS = "wirefast"
 FLOOR = "raw"
 # All that echo bytes without WebSocket; and what answers any upgrade with the same bytes.
@@ -30,7 +32,17 @@ PACKAGES = {
     "raw-exchange": ["uvloop"],
 }
 
-FRAMEWORKS = {"wirefast": "wirefast", "fastapi": "FastAPI", "litestar": "Litestar", "starlette": "Starlette alone"}
+FRAMEWORKS = {
+    "wirefast": "wirefast",
+    "fastapi": "FastAPI",
+    "litestar": "Litestar",
+    "starlette": "Starlette alone",
+    "chanx": "Chanx, of which only typed messages are measured,",
+}
+# Frameworks that take part in the scenes of typed messages only.
+TYPED_ALONE = ("chanx",)
+# Frameworks that need more than the package of their name.
+FRAMEWORK_PACKAGES = {"chanx": [*typed_peers.PEERS["chanx"], "starlette"]}
 SERVERS = {
     "run": "as `wirefast run` serves it",
     "run-sockets": "the same with `--transport sockets`",
@@ -49,6 +61,8 @@ BARE = {
     "raw-poller": "a program in Python sends them back, with an epoll of its own that uvloop watches",
     "raw-exchange": "uvloop answers an upgrade with bytes made before, and closes",
 }
+
+_DISTRIBUTIONS = {"humps": "pyhumps"}
 
 
 @dataclass(frozen=True)
@@ -77,13 +91,16 @@ class Peer:
     @property
     def absent(self) -> list[str]:
         """The packages that it needs and that are not installed."""
-        needed = [*PACKAGES[self.server], *([self.framework] if self.framework else [])]
-        return [name for name in needed if importlib.util.find_spec(name) is None]
+        return [name for name in self._packages() if importlib.util.find_spec(name) is None]
 
     def versions(self) -> str:
         """The packages and their versions."""
-        named = dict.fromkeys([*([self.framework] if self.framework else []), *PACKAGES[self.server]])
-        return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in named)
+        dists = [_DISTRIBUTIONS.get(name, name) for name in dict.fromkeys(self._packages())]
+        return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in dists)
+
+    def _packages(self) -> list[str]:
+        own = [self.framework] if self.framework else []
+        return [*FRAMEWORK_PACKAGES.get(self.framework, own), *PACKAGES[self.server]]
 
 
 DI, ROUTING, NEITHER = "routing, dependencies, validation", "routing", "neither routing nor dependencies"
@@ -100,6 +117,7 @@ PEERS = [
         Peer(f"starlette/{server}", "starlette", server, ROUTING)
         for server in ("websockets", "websockets-sansio", "wsproto")
     ],
+    Peer("chanx/websockets-sansio", "chanx", "websockets-sansio", ROUTING),
     Peer("aiohttp", "", "aiohttp", ROUTING),
     Peer("socketify", "", "socketify", ROUTING),
     Peer("picows", "", "picows", NEITHER),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 from benchmarks import scene, typed_peers
 from benchmarks.wire.load import ACCEPT, masked_frame, upgrade_request
-from benchmarks.wire.peers import EXCHANGE, FLOORS, Peer
+from benchmarks.wire.peers import EXCHANGE, FLOORS, TYPED_ALONE, Peer
 
 # Of the scene with dependencies, as in benchmarks/scene.py.
 TARGET = f"{scene.PATH}?{scene.QUERY.decode()}"
@@ -47,11 +47,12 @@ class Scene:
         target: of the upgrade request.
         headers: of the upgrade request, besides a browser's.
         message, answer, own: payloads, see load.c.
+        shapes: message and answer of the frameworks whose messages have a shape of their own.
         sockets, in_flight: see load.c.
         rate: messages a second for ``paced``; 0 for half of what the peer manages.
         seconds: of the window, as a multiple of the run's.
         rounds: at most so many.
-        takes: whether a peer takes part.
+        takes: whether a peer takes part, but for what `taken_by` adds.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Scene:
     message: bytes = b""
     answer: bytes = b""
     own: bytes = b""
+    shapes: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)
     sockets: int = 32
     in_flight: int = 1
     rate: float = 0
@@ -75,11 +77,15 @@ class Scene:
     def group(self) -> str:
         return self.name.partition("-")[0]
 
-    @property
-    def contents(self) -> dict[str, bytes]:
+    def taken_by(self, peer: Peer) -> bool:
+        """Whether a peer takes part: those that have typed messages alone only where these are measured."""
+        return self.takes(peer) and (peer.framework not in TYPED_ALONE or self.subject == "typed")
+
+    def contents(self, peer: Peer) -> dict[str, bytes]:
         """The files of the load generator."""
+        message, answer = self.shapes.get(peer.framework, (self.message, self.answer))
         files = {"request": upgrade_request(self.target, list(self.headers)), "accept": ACCEPT}
-        files |= {"message": masked_frame(self.message), "answer": self.answer}
+        files |= {"message": masked_frame(message), "answer": answer}
         return files | ({"own": self.own} if self.own else {})
 
 
@@ -135,7 +141,7 @@ def is_ours(peer: Peer) -> bool:
 
 
 def has_listeners(peer: Peer) -> bool:
-    return peer.framework in ("wirefast", "litestar")
+    return peer.framework in ("wirefast", "litestar", "chanx")
 
 
 def typed(way: str, how: str, takes: Callable[[Peer], bool], in_flight: int = 1) -> Scene:
@@ -150,6 +156,7 @@ def typed(way: str, how: str, takes: Callable[[Peer], bool], in_flight: int = 1)
         target=f"/{'typed' if way == 'handlers' else way}/h/3",
         message=typed_peers.MESSAGE.encode(),
         answer=typed_peers.ANSWER,
+        shapes={"chanx": (typed_peers.IN_PAYLOAD.encode(), typed_peers.ANSWER_IN_PAYLOAD)},
         in_flight=in_flight,
         takes=takes,
     )

@@ -452,3 +452,21 @@ def test_the_list_names_every_peer_and_scene(wire):
     text = wire("__main__").listing()
     for name in [*wire("peers").BY_NAME, *wire("scenes").BY_NAME]:
         assert name in text
+
+
+def test_a_framework_of_typed_messages_takes_no_other_scene(wire):
+    peers, scenes = wire("peers"), wire("scenes")
+    chanx = peers.BY_NAME["chanx/websockets-sansio"]
+    taken = [scene for scene in scenes.SCENES if scene.taken_by(chanx)]
+    assert [scene.name for scene in taken] == ["typed-handlers", "typed-handlers-16"]
+    # As many bytes as the others are sent, in its own shape.
+    own, others = (taken[0].contents(peer) for peer in (chanx, peers.BY_NAME["wirefast"]))
+    assert len(own["message"]) == len(others["message"]) and own["message"] != others["message"]
+    assert b'"payload"' in own["answer"] and b'"payload"' not in others["answer"]
+
+
+def test_a_framework_without_a_package_that_it_needs_is_absent(wire, monkeypatch):
+    chanx = wire("peers").BY_NAME["chanx/websockets-sansio"]
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "structlog" else found(name))
+    assert "structlog" in chanx.absent
