@@ -18,6 +18,7 @@ from memory import Memory
 from wirefast import WebSocket, WebSocketDisconnect
 from wirefast._core.fanout import RoomMember, outlet_of
 from wirefast.rooms import Policy
+from wirefast.server.reactor import Reactor
 
 
 def test_one_reactor_a_loop_one_timer_for_all_sockets(serve: Any) -> None:
@@ -268,6 +269,37 @@ def test_past_sockets_leave_nothing_in_the_wheel(monkeypatch: pytest.MonkeyPatch
 
     for interval in (30.0, 1e7):
         asyncio.run(main(interval))
+
+
+def test_memory_goes_to_the_system_once_a_minute() -> None:
+    """However often many streams are given back: what the C library keeps is free meanwhile."""
+
+    class Loop:
+        now = 1000.0
+        asked: list[tuple[float, Any]] = []
+
+        def time(self) -> float:
+            return self.now
+
+        def call_soon(self, *args: Any) -> None: ...
+
+        def call_at(self, when: float, callback: Any) -> object:
+            self.asked.append((when, callback))
+            return self
+
+    loop = Loop()
+    reactor = Reactor(loop)  # type: ignore[arg-type]
+    reactor.release([], 63)
+    assert loop.asked == []
+    reactor.release([], 64)
+    reactor.release([], 64)
+    assert [when for when, _ in loop.asked] == [1000.0]
+    loop.now = 1001.0
+    loop.asked.pop()[1]()
+    loop.now = 1011.0
+    reactor.release([], 64)
+    reactor.release([], 64)
+    assert [when for when, _ in loop.asked] == [1061.0]
 
 
 def test_a_due_socket_may_end_others_of_its_bucket() -> None:

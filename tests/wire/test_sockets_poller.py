@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import resource
 import socket
@@ -162,6 +163,41 @@ def test_an_interrupt_within_a_turn_leaves_the_others_to_the_next() -> None:
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     for peer in peers:
+        peer.close()
+
+
+def test_an_interrupt_while_it_writes_leaves_the_others_to_the_next_turn() -> None:
+    class Interrupting(Noting):
+        def resume_writing(self) -> None:
+            raise KeyboardInterrupt
+
+    loop = asyncio.new_event_loop()
+    pairs = [socket.socketpair() for _ in range(3)]
+    protocols: list[Any] = []
+
+    async def main() -> None:
+        for ours, _ in pairs:
+            protocols.append(Noting() if protocols else Interrupting())
+            adopt(loop, ours, protocols[-1]).write(b"!")
+        protocols[0].transport.set_write_buffer_limits(0)  # it pauses now, and goes on once all is written
+        await asyncio.sleep(60)
+
+    async def rest() -> None:
+        for _, peer in pairs:
+            peer.setblocking(False)
+            assert await asyncio.wait_for(loop.sock_recv(peer, 10), PATIENCE) == b"!"
+        for protocol in protocols:
+            protocol.transport.abort()
+        await asyncio.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(main())
+    loop.run_until_complete(rest())
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    for _, peer in pairs:
         peer.close()
 
 
@@ -328,7 +364,8 @@ def test_a_protocol_that_cannot_begin(loop_name: str) -> None:
 
 
 def test_no_room_for_more_files(loop_name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """EMFILE: the listener rests, says so once, and accepts what waited when there is room."""
+    """EMFILE: the listener rests, says once that it does, and accepts what waited when there is room."""
+    caplog.set_level(logging.INFO, "uvicorn.error")
 
     async def case(ends: Ends) -> None:
         loop = asyncio.get_running_loop()
@@ -355,6 +392,7 @@ def test_no_room_for_more_files(loop_name: str, caplog: pytest.LogCaptureFixture
             client.setblocking(False)
             await loop.sock_connect(client, server_socket.getsockname())
             await until(lambda: caplog.records)
+            server._listeners[0].resume()  # as after a rest
             began = loop.time()
             await asyncio.sleep(0.1)
             assert len(caplog.records) == 1 and not made
@@ -362,9 +400,13 @@ def test_no_room_for_more_files(loop_name: str, caplog: pytest.LogCaptureFixture
             for descriptor in spare:
                 os.close(descriptor)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        assert caplog.records[0].getMessage() == "No connection is accepted for 1 s: Too many open files"
         await until(lambda: made)
         assert 0.8 < loop.time() - began < 3
+        await until(lambda: len(caplog.records) == 2)
+        assert [record.getMessage() for record in caplog.records] == [
+            "No connection is accepted until there is room: Too many open files",
+            "Connections are accepted again",
+        ]
         server.close()
         client.close()
         await made[0].lost

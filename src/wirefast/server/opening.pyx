@@ -212,7 +212,8 @@ cdef class Opening(Connection):
 
     cdef int refuse_request(self, object refused) except -1:
         if self.request is not None:
-            self.scope = self.make_scope()
+            if self.scope is None:
+                self.scope = self.make_scope()
             self.log_response(f"{refused.status} ({refused.reason})")
         lines = [*refused.lines, b"content-type: text/plain; charset=utf-8\r\n"]
         return self.refuse(refused.status, lines, refused.reason.encode())
@@ -226,6 +227,8 @@ cdef class Opening(Connection):
         self.end_stream()
         self.request = None
         self.early = None
+        # It refers to this connection.
+        self.scope = None
         self.queue(response(status, lines, body))
         self.close_transport()
         return self.wake()

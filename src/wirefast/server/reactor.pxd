@@ -54,6 +54,9 @@ cdef class Reactor:
     # The compression of sockets that keep streams between messages, and the timer that looks for idle ones.
     cdef set streams
     cdef object streams_timer
+    # When memory was last given to the system, and the timer that will do it again.
+    cdef double trimmed_at
+    cdef object trim_timer
 
     # Give the streams back once they are idle.
     cdef int watch(self, Deflate deflate) except -1

@@ -37,6 +37,8 @@ cdef long long COARSE = 10
 cdef double STREAM_IDLE = 10.0
 # How many are given back in one turn of the loop; from so many on their memory goes to the system.
 cdef Py_ssize_t RELEASED_PER_TURN = 64
+# The least seconds between two times that memory goes to the system: meanwhile other threads wait where they want some.
+cdef double TRIM_EVERY = 60.0
 
 # id(loop) -> Reactor. A reactor holds its loop, so an id is not used again while its entry is there.
 cdef object reactors = WeakValueDictionary()
@@ -72,6 +74,7 @@ cdef class Reactor:
         self.on_tick = self.tick
         self.streams = set()
         self.streams_timer = None
+        self.trimmed_at = -TRIM_EVERY
 
     cdef int wake(self, Waiter waiter) except -1:
         self.ready.append(waiter)
@@ -236,13 +239,19 @@ cdef class Reactor:
                 self.unwatch(deflate)
         if idle:
             self.call_soon(self.release, idle, total)
-        elif total >= RELEASED_PER_TURN:
-            # The C library keeps what is free. To look through all of that takes milliseconds, which no loop waits for.
-            threading.Thread(target=trim, name="wirefast-trim", daemon=True).start()
+        elif total >= RELEASED_PER_TURN and self.trim_timer is None:
+            self.trim_timer = self.loop.call_at(max(self.trimmed_at + TRIM_EVERY, self.now()), self.trim)
+
+    def trim(self):
+        """Give memory that is free to the system: the C library keeps it."""
+        self.trim_timer = None
+        self.trimmed_at = self.now()
+        # To look through all of it takes milliseconds, which no loop waits for.
+        threading.Thread(target=trim_memory, name="wirefast-trim", daemon=True).start()
 
 
-def trim():
-    """Give memory that is free back to the system."""
+def trim_memory():
+    """Give memory that is free to the system, in a thread that nobody waits for."""
     with nogil:
         give_back()
 

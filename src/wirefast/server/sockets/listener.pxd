@@ -11,5 +11,7 @@ cdef class Listener(Watched):
     cdef object own
     # Waits to accept again, after the system had no room.
     cdef object timer
+    # It had no room, and has not accepted all that waited since.
+    cdef bint is_full
 
     cdef int rest(self) except -1

@@ -1,8 +1,8 @@
 # distutils: sources = csrc/poller.c csrc/stream.c
 """``Listener``: accepts what waits at a listening socket, up to 32 connections a turn of the loop.
 
-Where the system has no room for another connection, as with too many open files, it rests for a second and says so in
-the log once, as asyncio's loop does: the connections wait in the socket's queue.
+Where the system has no room for another connection, as with too many open files, it rests for a second, again and again:
+the connections wait in the socket's queue. The log has one line when that begins, and one when none waits any more.
 """
 
 import errno
@@ -137,9 +137,14 @@ cdef class Listener(Watched):
                 if self.fd < 0:
                     return 0
             elif fd == -EAGAIN:
+                if self.is_full:
+                    self.is_full = False
+                    logger.info("Connections are accepted again")
                 return 0
             elif -fd in NO_ROOM:
-                logger.error("No connection is accepted for %g s: %s", REST, os.strerror(-fd))
+                if not self.is_full:
+                    self.is_full = True
+                    logger.error("No connection is accepted until there is room: %s", os.strerror(-fd))
                 self.rest()
                 return 0
             elif -fd in BROKEN:

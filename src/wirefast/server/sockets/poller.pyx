@@ -187,10 +187,19 @@ cdef class Poller:
     cdef int flush_late(self) except -1:
         cdef Watched one
         cdef list late = self.late
+        cdef Py_ssize_t at = 0
         self.late = []
-        for one in late:
-            one.is_late = False
-            one.on_late()
+        try:
+            while at < len(late):
+                one = late[at]
+                at += 1
+                one.is_late = False
+                one.on_late()
+        finally:
+            # None where nothing was raised, which ends the process, or only this turn of it.
+            for one in late[at:]:
+                one.is_late = False
+                self.mark_late(one)
         return 0
 
 
