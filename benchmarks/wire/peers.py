@@ -17,7 +17,7 @@ EXCHANGE = "raw/exchange"
 # Import names of the packages that are not named like the peer's parts.
 PACKAGES = {
     "run": ["wirefast", "uvicorn", "uvloop", "httptools"],
-    "run-sockets": ["wirefast", "uvicorn", "uvloop", "httptools"],
+    "run-loop": ["wirefast", "uvicorn", "uvloop", "httptools"],
     "wirefast": ["wirefast", "uvicorn", "uvloop", "httptools"],
     "websockets": ["uvicorn", "uvloop", "httptools", "websockets"],
     "websockets-sansio": ["uvicorn", "uvloop", "httptools", "websockets"],
@@ -45,7 +45,7 @@ TYPED_ALONE = ("chanx",)
 FRAMEWORK_PACKAGES = {"chanx": [*typed_peers.PEERS["chanx"], "starlette"]}
 SERVERS = {
     "run": "as `wirefast run` serves it",
-    "run-sockets": "the same with `--transport sockets`",
+    "run-loop": "the same with `--transport loop`",
     "wirefast": "on uvicorn with wirefast's protocol for WebSockets",
     "websockets": "on uvicorn with its older implementation, deprecated there",
     "websockets-sansio": "on uvicorn as it comes",
@@ -107,7 +107,7 @@ DI, ROUTING, NEITHER = "routing, dependencies, validation", "routing", "neither 
 
 PEERS = [
     Peer("wirefast", "wirefast", "run", DI),
-    Peer("wirefast/sockets", "wirefast", "run-sockets", DI),
+    Peer("wirefast/loop", "wirefast", "run-loop", DI),
     *[
         Peer(f"fastapi/{server}", "fastapi", server, DI)
         for server in ("wirefast", "websockets", "websockets-sansio", "wsproto", "granian", "hypercorn")

@@ -102,7 +102,7 @@ def has_chat(peer: Peer) -> bool:
 
 
 def has_rooms(peer: Peer) -> bool:
-    return peer.name in ("wirefast", "wirefast/sockets", "fastapi/wirefast", "fastapi/websockets")
+    return peer.name in ("wirefast", "wirefast/loop", "fastapi/wirefast", "fastapi/websockets")
 
 
 def has_growing_routes(peer: Peer) -> bool:
@@ -116,7 +116,7 @@ def has_many_routes(peer: Peer) -> bool:
 
 
 def has_dependencies(peer: Peer) -> bool:
-    return peer.framework in ("wirefast", "fastapi") and peer.server in ("run", "run-sockets", "wirefast", "websockets")
+    return peer.framework in ("wirefast", "fastapi") and peer.server in ("run", "run-loop", "wirefast", "websockets")
 
 
 def echo(kind: str, size: str, in_flight: int = 1, sockets: int = 32) -> Scene:

@@ -39,7 +39,7 @@ def uvicorn(app: Any, websockets: str) -> None:
     settings: dict[str, Any] = {"ws": websockets, "ws_per_message_deflate": False}
     if websockets == "wirefast":
         settings["ws"] = "wirefast.server:WebSocketProtocol"
-    elif websockets in ("run", "run-sockets"):
+    elif websockets in ("run", "run-loop"):
         from wirefast import cli
         from wirefast.server.config import Config
         from wirefast.server.serving import Server
@@ -50,8 +50,8 @@ def uvicorn(app: Any, websockets: str) -> None:
     config = Config(
         app, host=HOST, port=0, loop="uvloop", access_log=False, log_level="warning", backlog=BACKLOG, **settings
     )
-    if websockets == "run-sockets":
-        config.transport = "sockets"
+    if websockets == "run-loop":
+        config.transport = "loop"
     Server(config).run()
 
 

@@ -392,7 +392,7 @@ def test_options_and_defaults(monkeypatch: pytest.MonkeyPatch, project: Path, co
     assert {name: value for name, value in found.items() if name not in reference} == {
         "timeout_body": 60.0, "drain_batch": 500, "drain_every": 0.5, "log_ends": True, "watched": True,
         "health_path": None, "ready_path": None, "request_ids": False, "counts": False, "shows_pages": False,
-        "transport": "loop",
+        "transport": "sockets" if sys.platform == "linux" else "loop",
         "watch_loop": 1.0,
     }  # fmt: skip
 

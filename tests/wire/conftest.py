@@ -8,16 +8,28 @@ from pathlib import Path
 
 import pytest
 from conversations import Talk
-from serving import Served, serving
+from serving import TRANSPORT, Served, serving
 
 from browser import Browser, chromium
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked ``both_transports`` over the loop's transports too."""
+    if "transport" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_transports"):
+        metafunc.parametrize("transport", ["sockets", "loop"])
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
+def transport() -> str:
+    """Who reads and writes the connections of the test's servers: ``"sockets"`` or ``"loop"``."""
+    return TRANSPORT
+
+
+@pytest.fixture
+def serve(transport: str) -> Iterator[Callable[..., Served]]:
     """``serve(app, **settings of uvicorn's Config)``: a running server that stops with the test."""
     with ExitStack() as stack:
-        yield lambda app, **settings: stack.enter_context(serving(app, **settings))
+        yield lambda app, **settings: stack.enter_context(serving(app, **{"transport": transport} | settings))
 
 
 @pytest.fixture(params=["uvloop", "asyncio"])

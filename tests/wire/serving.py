@@ -25,7 +25,7 @@ sys.setswitchinterval(0.0002)
 
 
 #: Of servers that a test does not choose one for: what `wirefast run` has, or what the run of the tests is to try.
-TRANSPORT = os.environ.get("WIREFAST_TRANSPORT", "loop")
+TRANSPORT = os.environ.get("WIREFAST_TRANSPORT", "sockets")
 
 
 class Steps:

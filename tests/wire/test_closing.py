@@ -18,6 +18,8 @@ from wirefast._core.fanout import RoomMember
 from wirefast.server import WebSocketProtocol
 from wirefast.server.closing import TRANSITIONS, Event, WireState
 
+pytestmark = pytest.mark.both_transports
+
 REQUEST = (
     b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"

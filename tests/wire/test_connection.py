@@ -17,6 +17,8 @@ from measures import resident
 from slower import SLOWER
 from wirefast.server import WebSocketProtocol
 
+pytestmark = pytest.mark.both_transports
+
 MIB = 1048576
 
 

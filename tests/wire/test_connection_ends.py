@@ -15,6 +15,8 @@ from peer import BINARY, TEXT, close_frame, frame
 from memory import Memory, MemoryPeer, MemoryTransport
 from wirefast import App, WebSocket, WebSocketDisconnect
 
+pytestmark = pytest.mark.both_transports
+
 MAX_SIZE = 1000
 PIECES = {
     "good": frame(TEXT, b"good"),

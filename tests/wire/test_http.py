@@ -15,6 +15,8 @@ import wirefast.server.http
 from measures import resident
 from slower import SLOWER
 
+pytestmark = pytest.mark.both_transports
+
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:

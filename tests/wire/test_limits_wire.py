@@ -17,6 +17,8 @@ from processes import ServerProcess
 from slower import SLOWER
 from wirefast import App, Limits, Rate, WebSocket
 
+pytestmark = pytest.mark.both_transports
+
 SERVERS = ["wirefast.server:WebSocketProtocol", "websockets-sansio", "wsproto"]
 
 

@@ -12,6 +12,8 @@ from apps import recorded
 from peer import close_frame, request
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.both_transports
+
 
 def test_shutdown_tells_peer_and_application(serve: Any, loop_name: str) -> None:
     app = recorded()
@@ -67,6 +69,34 @@ def test_shutdown_tells_every_socket(serve: Any) -> None:
         assert peer.frame().code == 1012
         peer.send(close_frame(1012))
     server.stop()
+    assert server.errors == []
+
+
+def test_a_drain_during_the_handshake_keeps_the_scope(serve: Any) -> None:
+    """An exception of the server's says which connection it is of, by what the scope has of that."""
+    entered = threading.Event()
+    told: list[tuple[Any, Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        mark = scope["extensions"]["websocket.http.response"]
+        await receive()
+        entered.set()
+        await receive()
+        try:
+            await send({"type": "websocket.accept"})
+        except OSError as exc:
+            told.append((exc.wirefast_connection, mark))  # type: ignore[attr-defined]
+            raise
+
+    server = serve(app)
+    with server.peer() as peer:
+        peer.send(request())
+        assert entered.wait(20)
+        server.call(lambda: [one.go_away("retry=1") for one in server.server.server_state.connections])
+        assert peer.response().status == 503
+        assert peer.ended()
+    server.stop()
+    assert len(told) == 1 and told[0][0] is told[0][1]
     assert server.errors == []
 
 

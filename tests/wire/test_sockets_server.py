@@ -54,11 +54,12 @@ def get(address: Any, target: str) -> bytes:
         return b"".join(parts)
 
 
+@pytest.mark.both_transports
 @pytest.mark.parametrize("http", ["h11", "httptools", "wirefast.server:HttpProtocol"])
 def test_files_leave_whole_by_any_protocol(serve: Any, loop_name: str, tmp_path: Path, http: str) -> None:
     content = os.urandom(SIZE)
     (tmp_path / "large").write_bytes(content)
-    served = serve(files(tmp_path / "large"), loop=loop_name, http=http, transport="sockets")
+    served = serve(files(tmp_path / "large"), loop=loop_name, http=http)
     head, _, body = get(served.address, "/file").partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ") and body == content
 

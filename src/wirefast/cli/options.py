@@ -52,6 +52,7 @@ def own_options() -> list[click.Parameter]:
         DRAIN_BATCH,
         DRAIN_EVERY,
         TIMEOUT_BODY,
+        TRANSPORT,
         WATCH_LOOP,
     )
 
@@ -114,7 +115,7 @@ def own_options() -> list[click.Parameter]:
         click.Option(
             ["--transport"],
             type=click.Choice(["sockets", "loop"]),
-            default="loop",
+            default=TRANSPORT,
             show_default=True,
             help="Who reads and writes connections without TLS: wirefast's own sockets, or the loop's transports.",
         ),

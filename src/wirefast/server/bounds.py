@@ -7,8 +7,9 @@ uvicorn accepts any number, and an unusable number has a late effect: no connect
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
-__all__ = ["BOUNDS", "DRAIN_BATCH", "DRAIN_EVERY", "TIMEOUT_BODY", "WATCH_LOOP", "check"]
+__all__ = ["BOUNDS", "DRAIN_BATCH", "DRAIN_EVERY", "TIMEOUT_BODY", "TRANSPORT", "WATCH_LOOP", "check"]
 
 COUNT = sys.maxsize
 #: The most seconds; a timer of so many does not overflow.
@@ -22,6 +23,9 @@ DRAIN_BATCH = 500
 DRAIN_EVERY = 0.5
 #: Seconds that the event loop may be blocked before the log has the blocking stack.
 WATCH_LOOP = 1.0
+
+#: Who reads and writes connections without TLS: the server's own sockets on Linux, where they were measured.
+TRANSPORT: Literal["sockets", "loop"] = "sockets" if sys.platform == "linux" else "loop"
 
 #: The least and the largest value, by the setting's name in uvicorn's Config. Where the least is a float, fractions are
 #: allowed.

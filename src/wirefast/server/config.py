@@ -11,7 +11,7 @@ import uvicorn
 from uvicorn._ansi import style
 
 from wirefast.metrics import counters
-from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY
+from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY, TRANSPORT
 from wirefast.server.ending import end_in_time
 from wirefast.server.health import HealthHttpProtocol
 from wirefast.server.http import HttpProtocol
@@ -33,8 +33,8 @@ class Settings(uvicorn.Config):
         serves: whether the server has started and does not drain; the server sets it.
         request_ids: whether each connection gets an id. Default: False.
         shows_pages: whether the log says where the application's pages are. Default: False.
-        transport: "sockets": connections without TLS are accepted, read and written by `wirefast.server.sockets`, where
-            the loop can watch a descriptor. "loop", the default: by the loop's transports.
+        transport: "sockets", the default on Linux: connections without TLS are accepted, read and written by
+            `wirefast.server.sockets`, where the loop can watch a descriptor. "loop": by the loop's transports.
         watch_loop: seconds that the event loop may stand still before the log has its stack; 0 for ever. Default: 0.
         uds_identity: of the Unix socket that this server made; None before.
         watched: whether sockets are counted for `wirefast top`. Default: False.
@@ -52,7 +52,7 @@ class Settings(uvicorn.Config):
     ready_path: str | None = None
     serves: bool = False
     request_ids: bool = False
-    transport: Literal["sockets", "loop"] = "loop"
+    transport: Literal["sockets", "loop"] = TRANSPORT
 
     def configure_logging(self) -> None:
         """Set logging up as uvicorn does, and the level of the logger ``wirefast`` with uvicorn's."""
