@@ -12,10 +12,13 @@ from peer import request
 
 from wirefast import App, WebSocket
 from wirefast.server import HttpProtocol, WebSocketProtocol
+from wirefast.server.arrival import Reception
+from wirefast.server.sockets.listening import SocketServer
 
 
+@pytest.mark.both_transports
 @pytest.mark.parametrize("reads", [False, True], ids=["deaf", "reading"])
-def test_a_half_closed_peer(reads: bool) -> None:
+def test_a_half_closed_peer(reads: bool, transport: str) -> None:
     app = App()
     size = 16 << 20
 
@@ -38,9 +41,14 @@ def test_a_half_closed_peer(reads: bool) -> None:
 
         config.ws_protocol_class = Quick
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: HttpProtocol(config=config, server_state=state, app_state={}, _loop=loop), "127.0.0.1", 0
-        )
+        server: Any
+        if transport == "sockets":
+            sockets = [socket.create_server(("127.0.0.1", 0))]
+            server = SocketServer(sockets, Reception(config, state, {}, loop), 10)
+        else:
+            server = await loop.create_server(
+                lambda: HttpProtocol(config=config, server_state=state, app_state={}, _loop=loop), "127.0.0.1", 0
+            )
         with socket.socket() as client:
             client.setblocking(False)
             await loop.sock_connect(client, server.sockets[0].getsockname())

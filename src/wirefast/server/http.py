@@ -29,12 +29,13 @@ from urllib.parse import unquote
 
 import uvicorn.logging
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl, service_unavailable
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+from uvicorn.protocols.utils import get_remote_addr, is_ssl
 
 from wirefast.server.body import BodyReader
 from wirefast.server.bounds import TIMEOUT_BODY
 from wirefast.server.cycle import Cycle
 from wirefast.server.head import Head, HeadReader
+from wirefast.server.lazy_scope import sides
 from wirefast.server.protocol import WebSocketProtocol
 from wirefast.server.refused import Refused
 from wirefast.server.responses import refusal
@@ -120,11 +121,37 @@ class HttpProtocol(asyncio.Protocol):
     # ---- Asyncio's side ----
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.begin(transport, HEAD_TIMEOUT)
+
+    def begin(self, transport: asyncio.Transport, seconds: float) -> None:
+        """Take a connection, of whose first request the head has to come within some seconds."""
         self.transport = transport
         self.server_state.connections.add(self)
-        self.timer = self.loop.call_later(HEAD_TIMEOUT, self.timed_out)
+        self.timer = self.loop.call_later(seconds, self.timed_out)
         if self.logger.level <= TRACE:
             self.trace("HTTP connection made")
+
+    def take_over(
+        self, transport: asyncio.Transport, seconds: float, reader: HeadReader, found: Any, rest: bytes
+    ) -> None:
+        """Go on with a connection whose first bytes have been read (`wirefast.server.arrival`).
+
+        Args:
+            transport: of the connection.
+            seconds: that are left for the head.
+            reader: which has read those bytes.
+            found: a `Head`, a `Refused`, or None where the head is not whole.
+            rest: the bytes behind the head.
+        """
+        self.begin(transport, seconds)
+        self.reader = reader
+        try:
+            if isinstance(found, Refused):
+                raise found
+            if found is not None and not self.take(found, rest, 0):
+                self.read(rest, 0)
+        except Refused as exc:
+            self.refuse(exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.enter(LOST)
@@ -218,12 +245,24 @@ class HttpProtocol(asyncio.Protocol):
                         self.enter(HEAD, HEAD_TIMEOUT)
                     return
                 head, at = found
-                if head.is_upgrade and self.config.ws_protocol_class is not None:
-                    self.upgrade(head, data[at:])
+                if self.take(head, data, at):
                     return
-                if head.offers_upgrade:
-                    self.logger.warning("Unsupported upgrade request.")
-                self.serve(head)
+
+    def take(self, head: Head, data: bytes, at: int) -> bool:
+        """Serve a request, or hand its connection over to a WebSocket; whether that has it.
+
+        Args:
+            head: of the request.
+            data: what came with it.
+            at: where the bytes behind it begin.
+        """
+        if head.is_upgrade and self.config.ws_protocol_class is not None:
+            self.upgrade(head, data[at:])
+            return True
+        if head.offers_upgrade:
+            self.logger.warning("Unsupported upgrade request.")
+        self.serve(head)
+        return False
 
     def read_body(self, data: bytes, at: int) -> int:
         """Read the body of the request that is served; where the bytes behind it begin."""
@@ -287,7 +326,7 @@ class HttpProtocol(asyncio.Protocol):
         config, server_state = self.config, self.server_state
         if self.flow is None:
             self.flow = Flow(self.transport)
-            self.server, self.client = get_local_addr(self.transport), get_remote_addr(self.transport)
+            self.server, self.client = sides(self.transport)
             self.scheme = "https" if is_ssl(self.transport) else "http"
             self.access_logger = logging.getLogger("uvicorn.access")
             self.access_log = self.access_logger.hasHandlers()

@@ -30,5 +30,8 @@ cdef class LazyScope(dict):
 # The scope of a connection whose head is read.
 cdef LazyScope new_scope(Outgoing connection, Settings settings, Head head, list subprotocols, dict state)
 
+# The addresses of a connection's server and client, as its scope has them; None for one that is not known.
+cpdef tuple sides(object transport)
+
 # The answer to a question about a transport, which may be gone: None where asking it raises.
 cdef object asked(object question, object transport)

@@ -46,16 +46,25 @@ cdef object MISSING = object()
 cdef tuple last_server = None
 
 
-cdef tuple address(object transport, str which):
-    """Return an IP address that the transport has noted; None for another kind, or where the socket would be asked."""
+cdef object address(object transport, str which, object question):
+    """Return an address as scopes have it: the one that the transport has noted, else the answer to a question of
+    uvicorn's, which asks the socket."""
     cdef object noted
     try:
         noted = transport.get_extra_info(which)
     except Exception:
         return None
-    if type(noted) is not tuple or len(<tuple> noted) < 2:
-        return None
-    return noted if len(<tuple> noted) == 2 else (<tuple> noted)[:2]
+    if type(noted) is tuple and len(<tuple> noted) >= 2:
+        return noted if len(<tuple> noted) == 2 else (<tuple> noted)[:2]
+    if type(noted) is str:
+        # A Unix socket's, which only a server has.
+        return (noted, None) if which == "sockname" else None
+    return asked(question, transport)
+
+
+cpdef tuple sides(object transport):
+    """Return the addresses of a connection's server and client, as its scope has them; None for one not known."""
+    return address(transport, "sockname", get_local_addr), address(transport, "peername", get_remote_addr)
 
 
 cdef object asked(object question, object transport):
@@ -81,8 +90,7 @@ cdef LazyScope new_scope(Outgoing connection, Settings settings, Head head, list
     scope.subprotocols = subprotocols or None
     scope.scheme = "wss" if asked(is_ssl, transport) else "ws"
     # Both are asked for now: a transport that has closed does not know them.
-    scope.client = address(transport, "peername") or asked(get_remote_addr, transport)
-    scope.server = address(transport, "sockname") or asked(get_local_addr, transport)
+    scope.server, scope.client = sides(transport)
     if type(scope.server) is tuple:
         if scope.server == last_server:
             scope.server = last_server

@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
+from wirefast.server.arrival import Reception
 from wirefast.server.sockets.listener import Listener
 
 __all__ = ["Listening", "SocketServer", "can_serve"]
@@ -89,14 +90,10 @@ class Listening(uvicorn.Server):
             return await super().startup(sockets)
         await super().startup([])  # the lifespan alone
         self.started = False
-
-        def make_protocol() -> Any:
-            kind: Any = self.config.http_protocol_class
-            return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop)
-
+        reception = Reception(self.config, self.server_state, self.lifespan.state, loop)
         try:
             listening = sockets if sockets is not None else bind(self.config)
-            self.servers: list[Any] = [SocketServer(listening, make_protocol, self.config.backlog)]
+            self.servers: list[Any] = [SocketServer(listening, reception, self.config.backlog)]
         except OSError as exc:
             logger.error(exc)
             await self.lifespan.shutdown()

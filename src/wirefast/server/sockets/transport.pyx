@@ -181,9 +181,11 @@ cdef class SocketTransport(Watched):
     cdef int deliver(self, Py_ssize_t size) except -1:
         """Give the protocol the first bytes of the poller's buffer."""
         cdef const uint8_t* data = self.poller.buffer
+        # A reference of this call's own: the protocol may give the connection to another, and be gone.
+        cdef Flushable direct = self.direct
         try:
-            if self.direct is not None:
-                self.direct.bytes_received(data, <size_t> size)
+            if direct is not None:
+                direct.bytes_received(data, <size_t> size)
             elif isinstance(self.protocol, BufferedProtocol):
                 self.fill(size)
             else:
