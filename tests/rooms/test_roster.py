@@ -114,6 +114,8 @@ async def test_a_forgotten_await_is_told(member_of: Any) -> None:
     async with hub.join("room", socket.websocket):
         pass
     await asyncio.gather(hub.join("room", socket.websocket), hub.join("other", socket.websocket))
+    with pytest.raises(TypeError, match="takes `async with`, not `with`"), hub.join("room", socket.websocket):
+        pass
     with pytest.raises(TypeError, match="expected a WebSocket, not int"):
         await hub.join("room", 5)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a room's name"):

@@ -134,3 +134,10 @@ def test_which_application_is_served() -> None:
                 await server.start(app)
 
     asyncio.run(scene())
+
+
+async def test_a_forgotten_async_with_is_told(live: Live) -> None:
+    with pytest.raises(TypeError, match="takes `async with`, not `with`"), live.connect("/"):
+        pass
+    with pytest.raises(AttributeError, match=r"not open yet, so it has no 'send': `async with live\.connect"):
+        live.connect("/").send("hi")  # type: ignore[attr-defined]

@@ -52,6 +52,9 @@ async def echo(websocket: WebSocket, name: str):
     await websocket.accept()
     await hub.join("lobby", websocket)
     async for text in websocket.iter_text():
+        if text == "enough":
+            await websocket.close(4000, "enough\\nnow")
+            return
         if text.startswith("publish"):
             await hub.publish("lobby", text[7:])
         else:
@@ -317,6 +320,37 @@ def test_the_end_of_a_socket_is_a_line(opened: Callable[..., Peer], run_dir: Pat
     assert line["level"] == "info" and line["logger"] == "uvicorn.error"
 
 
+def test_a_sockets_lines_agree_about_the_client(run_dir: Path, tmp_path: Path) -> None:
+    """The client that a trusted proxy tells, in each line; and why the server closed."""
+    with service(tmp_path, "--log-format", "json") as (server, port, _):
+        for path, said in (("/echo/ada?token=a", b"enough"), ("/echo/nobody?token=a", None)):
+            with Peer(("127.0.0.1", port)) as peer:
+                peer.send(handshake(path, headers=[("X-Forwarded-For", "9.9.9.9")]))
+                peer.response()
+                if said is not None:
+                    peer.send(frame(TEXT, said)).frame()
+                    peer.send(close_frame(4000))
+        lines = [
+            json.loads(server.wait_for(f"websocket_{event}").string) for event in ("accepted", "closed", "refused")
+        ]
+    assert {line["client"] for line in lines} == {"9.9.9.9:0"}
+    assert [line["path"] for line in lines] == ["/echo/ada?token=***", "/echo/ada", "/echo/nobody?token=***"]
+    assert (lines[1]["code"], lines[1]["side"], lines[1]["reason"]) == (4000, "server", "enough\nnow")
+    assert "closed 4000 (enough\\nnow) by server" in lines[1]["message"]
+    assert (lines[2]["status"], lines[2]["reason"]) == (403, "1008")
+
+
+def test_a_metrics_port_that_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text(SERVICE)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = str(taken.getsockname()[1])
+        ended = wirefast("run", "service", "--port", "0", "--metrics-port", number, cwd=tmp_path)
+    assert ended.returncode == 1 and f"port {number} on 127.0.0.1 is already in use" in ended.stderr
+    assert ended.stderr.rstrip().endswith("choose another --metrics-port")
+
+
 def test_the_clients_request_id_is_taken_where_it_is_well_formed(run_dir: Path, tmp_path: Path) -> None:
     with service(tmp_path, "--request-id") as (_, port, _):
         for given, kept in (("abc-123", True), ("a b", False), ("x" * 129, False)):
@@ -360,6 +394,7 @@ def test_another_implementations_handshake_says_the_id(run_dir: Path, tmp_path: 
         (("--health", "healthz"), "--health 'healthz' is no path"),
         (("--health", "/x", "--ready", "/x"), "two questions, which need two paths"),
         (("--metrics-port", "70000"), "--metrics-port 70000 is not between 0 and 65535"),
+        (("--port", "70", "--metrics-port", "70"), "--port and --metrics-port are the same"),
         (("--metrics-port", "0", "--no-control"), "--metrics-port asks the workers by the control socket"),
         (("--log-format", "json", "--log-config", "service.py"), "leave one out"),
     ],

@@ -14,12 +14,13 @@ from wirefast.cli.tls import check_tls
 from wirefast.extras import how_to_install
 
 
-def check_tcp(host: str, port: int) -> None:
+def check_tcp(host: str, port: int, option: str = "--port") -> None:
     """Bind the address of uvicorn and free it again, so that a used port is reported before the application starts.
 
     Args:
         host: name or address; a name with several addresses is bound on each, as asyncio does.
         port: 0 to 65535.
+        option: the one that names the port. Default: ``--port``.
 
     Raises:
         CommandError: an address is taken or not allowed, the name does not resolve, or no address is of this machine.
@@ -44,11 +45,11 @@ def check_tcp(host: str, port: int) -> None:
             place = f"port {port} on {host or 'this machine'}"
             if exc.errno == errno.EADDRINUSE:
                 raise CommandError(
-                    f"{place} is already in use; stop the other process or choose another --port", REFUSED
+                    f"{place} is already in use; stop the other process or choose another {option}", REFUSED
                 ) from None
             if exc.errno == errno.EACCES:
                 raise CommandError(
-                    f"{place} is not allowed for this user; choose a --port above 1023", REFUSED
+                    f"{place} is not allowed for this user; choose a {option} above 1023", REFUSED
                 ) from None
             failure = exc
     if failure is not None and not bound:
@@ -149,6 +150,8 @@ def check_observing(options: dict[str, Any]) -> None:
     if options["metrics_port"] is not None:
         if not options["control"]:
             raise CommandError("--metrics-port asks the workers by the control socket; leave --no-control out")
+        if options["metrics_port"] and options["metrics_port"] == options["port"] and not options["uds"]:
+            raise CommandError("--port and --metrics-port are the same; choose another --metrics-port")
         if importlib.util.find_spec("prometheus_client") is None:
             raise CommandError(f"--metrics-port needs prometheus-client: {how_to_install('metrics')}", REFUSED)
     if options["log_format"] == "json" and options["log_config"] is not None:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wirefast.cli.checks import check_address, check_numbers, check_observing, check_settings
+from wirefast.cli.checks import check_address, check_numbers, check_observing, check_settings, check_tcp
 from wirefast.cli.errors import NOT_STARTED, REFUSED, CommandError, flag
 from wirefast.cli.options import CONFIG_ATTRIBUTES, LIMITS
 from wirefast.cli.target import Target, find_target
@@ -180,6 +180,8 @@ def start(app: Any, options: dict[str, Any], app_dir: str | None, given: Collect
     found = find_target(app, app_dir) if isinstance(app, str) else None
     check_settings(options)
     check_address(options["host"], options["port"], options["uds"], options["fd"])
+    if options["metrics_port"]:
+        check_tcp(options["host"], options["metrics_port"], "--metrics-port")
     os.environ.setdefault(VARIABLE, "1")  # workers and the reloader's child inherit it
     limited = _set_limits(options)
     config = make_config(found or app, options)

@@ -54,6 +54,16 @@ class Membership:
     def __await__(self) -> Generator[Any, None, None]:
         return self.__aenter__().__await__()
 
+    # Hidden from type checkers, which refuse `with` by themselves.
+    if not TYPE_CHECKING:
+
+        def __enter__(self) -> None:
+            self._new = False
+            raise TypeError("hub.join() takes `async with`, not `with`")
+
+        def __exit__(self, *_: object) -> None:
+            """Make ``with`` call ``__enter__``, which says what is missing."""
+
     async def __aenter__(self) -> None:
         self._new = False
         self._member = await self._roster._join(self._names, self._websocket)

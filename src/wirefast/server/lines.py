@@ -9,6 +9,7 @@ import traceback
 from typing import Any
 from urllib.parse import quote
 
+from wirefast.server.reasons import shown
 from wirefast.server.request_ids import KEY, current
 
 __all__ = ["JsonFormatter", "json_logging", "log_end", "own_logging"]
@@ -20,7 +21,13 @@ MAX_TRACEBACK = 16384
 
 
 def log_end(
-    peer: str, scope: dict[str, Any], code: int, side: str, seconds: float, carried: tuple[int, int, int, int]
+    peer: str,
+    scope: dict[str, Any],
+    code: int,
+    reason: str | None,
+    side: str,
+    seconds: float,
+    carried: tuple[int, int, int, int],
 ) -> None:
     """Log the end of a socket: peer, path, code, who closed, seconds, messages and bytes both ways.
 
@@ -28,6 +35,7 @@ def log_end(
         peer: address and port.
         scope: of the connection.
         code: of the close.
+        reason: of the close, where the server began the close; a client's reason is never logged.
         side: the side that began the close: ``client`` or ``server``.
         seconds: since the handshake was accepted.
         carried: messages received and sent, bytes received and sent.
@@ -47,8 +55,11 @@ def log_end(
         "bytes_out": bytes_out,
     }
     request_id = scope.get(KEY)
-    text = '%s - "WebSocket %s" closed %d by %s after %.3fs, in %d messages %d bytes, out %d messages %d bytes'
-    values: tuple[Any, ...] = (peer, path, code, side, seconds, received, bytes_in, sent, bytes_out)
+    said = f" ({shown(reason)})" if reason and side == "server" else ""
+    if said:
+        told["reason"] = reason
+    text = '%s - "WebSocket %s" closed %d%s by %s after %.3fs, in %d messages %d bytes, out %d messages %d bytes'
+    values: tuple[Any, ...] = (peer, path, code, said, side, seconds, received, bytes_in, sent, bytes_out)
     if request_id is not None:
         told["request_id"] = request_id
         text += " [%s]"

@@ -32,6 +32,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
     cdef RouteTotals totals
 
     cdef int count_end(self) except -1
+    cdef str client(self)
 
 
 cdef class IdentifiedWebSocketProtocol(MeasuredWebSocketProtocol):

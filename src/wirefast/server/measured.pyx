@@ -157,8 +157,15 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
         totals.bytes_out.value += self.bytes_out
         if getattr(self.settings.config, "log_ends", False):
             side = "client" if self.peer_ended else "server"
-            log_end(self.peer(), self.about, code, side, self.reactor.now() - opened_at, self.carried())
+            reason = None if self.end is None else self.end[1]
+            seconds = self.reactor.now() - opened_at
+            log_end(self.client(), self.about, code, reason, side, seconds, self.carried())
         return 0
+
+    cdef str client(self):
+        """Return the client's address, which a trusted proxy may have told: that of the handshake's line."""
+        cdef object client = self.about["client"]
+        return "%s:%d" % tuple(client) if client else self.peer()
 
     cdef int lost(self) except -1:
         Connection.lost(self)
@@ -181,7 +188,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
         return {
             "route": self.totals.route,
             "path": scope["path"],
-            "client": self.peer(),
+            "client": self.client(),
             "user": user_of(scope),
             "seconds": self.reactor.now() - self.opened_at,
             "messages_in": self.messages_in,

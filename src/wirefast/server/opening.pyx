@@ -22,7 +22,7 @@ from wirefast.server.responses cimport header_line, header_pairs, response
 from wirefast._core.secrets import hide_query
 from wirefast._core.unicode import utf8
 from wirefast._core import unrouted
-from wirefast.server.reasons import close_line, denial_line
+from wirefast.server.reasons import as_members, close_line, denial_line
 
 # Header names that are the server's in a 101 response.
 cdef frozenset reserved_names = frozenset((
@@ -241,5 +241,6 @@ cdef class Opening(Connection):
             path = quote(scope["path"])
             if scope["query_string"]:
                 path = f"{path}?{hide_query(scope['query_string'].decode('ascii'))}"
-            logger.info('%s - "WebSocket %s" %s', "%s:%d" % client if client else "", path, outcome)
+            peer = "%s:%d" % client if client else ""
+            logger.info('%s - "WebSocket %s" %s', peer, path, outcome, extra=as_members(peer, path, outcome))
         return 0

@@ -251,7 +251,7 @@ cdef class Reactor:
 
 
 def trim_memory():
-    """Give memory that is free to the system, in a thread that nobody waits for."""
+    """Give free memory back to the system, in a thread of its own, so that no loop waits."""
     with nogil:
         give_back()
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["close_line", "denial_line", "failed_line"]
+__all__ = ["as_members", "close_line", "denial_line", "failed_line", "shown"]
 
 #: Characters of a reason in the log, and errors that are named.
 REASON_MAX, ERRORS_MAX = 200, 5
@@ -20,7 +20,7 @@ def close_line(code: int, reason: str, errors: Sequence[Mapping[str, Any]] | Non
         reason: of the close.
         errors: of validation, by which the reason is said where there are any.
     """
-    said = _of_errors(errors) if errors else _shown(reason)
+    said = _of_errors(errors) if errors else shown(reason)
     return f"403 ({code}: {said})" if said else f"403 ({code})"
 
 
@@ -40,7 +40,7 @@ def denial_line(status: int, body: bytes) -> str:
     if isinstance(detail, list) and detail and all(isinstance(each, dict) for each in detail):
         said = _of_errors(detail)
     else:
-        said = _shown(detail) if isinstance(detail, str) else ""
+        said = shown(detail) if isinstance(detail, str) else ""
     return f"{status} ({said})" if said else str(status)
 
 
@@ -55,6 +55,23 @@ def failed_line(exc: BaseException | None, cancelled: bool) -> str:
     return f"500 ({why})"
 
 
+def as_members(client: str, path: str, outcome: str) -> dict[str, Any]:
+    """Return the facts of a handshake's line for ``--log-format json``.
+
+    Args:
+        client: address and port.
+        path: of the request, with its masked query.
+        outcome: the end of the line.
+    """
+    told: dict[str, Any] = {"event": "websocket_accepted", "client": client, "path": path}
+    if outcome != "[accepted]":
+        status, _, reason = outcome.partition(" ")
+        told.update(event="websocket_refused", status=int(status))
+        if reason:
+            told["reason"] = reason[1:-1]
+    return told
+
+
 def _of_errors(errors: Sequence[Mapping[str, Any]]) -> str:
     """Return errors of validation by location and type. The name of what is not expected is the client's own."""
     said = []
@@ -65,10 +82,10 @@ def _of_errors(errors: Sequence[Mapping[str, Any]]) -> str:
         said.append(f"{'.'.join(map(str, place))} {error.get('type', '')}".strip())
     if len(errors) > ERRORS_MAX:
         said.append(f"{len(errors) - ERRORS_MAX} more")
-    return _shown(", ".join(said))
+    return shown(", ".join(said))
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return a text of one line, and not too long a one."""
     short = text if len(text) <= REASON_MAX else f"{text[:REASON_MAX]}..."
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in short)

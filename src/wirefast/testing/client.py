@@ -30,6 +30,20 @@ class Connecting:
     def __await__(self) -> Any:
         return self._connect().__await__()
 
+    # Hidden from type checkers, which refuse both uses by themselves.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"live.connect() is not open yet, so it has no {name!r}: `async with live.connect(...) as peer`"
+            )
+
+        def __enter__(self) -> None:
+            raise TypeError("live.connect() takes `async with`, not `with`")
+
+        def __exit__(self, *_: object) -> None:
+            """Make ``with`` call ``__enter__``, which says what is missing."""
+
     async def opened(self) -> Peer:
         """Return the peer, which is open."""
         return await self._connect()
