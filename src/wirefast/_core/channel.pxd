@@ -54,8 +54,8 @@ cdef class Channel:
     # an earlier one.
     cdef int forget_context(self) except -1
     # protocol: send a ready frame to a peer that may be slow; the policy decides where the frame does not fit. Returns
-    # an Outcome. Never awaits.
-    cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1
+    # an Outcome. Never awaits. `size` is that of the message's payload, before compression.
+    cdef int offer(self, bytes frame, Py_ssize_t size, Policy policy, object key, bint first) except -1
     # protocol: close for a reason that is not the application's. A later close() of the application is then no error.
     cdef int dismiss(self, int code, str reason) except -1
     # protocol: seconds since the oldest message in the outbox came; 0 where nothing waits.

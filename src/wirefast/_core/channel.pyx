@@ -53,7 +53,7 @@ cdef class Channel:
     cdef int forget_context(self) except -1:
         raise NotImplementedError
 
-    cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1:
+    cdef int offer(self, bytes frame, Py_ssize_t size, Policy policy, object key, bint first) except -1:
         raise NotImplementedError
 
     cdef int dismiss(self, int code, str reason) except -1:

@@ -135,7 +135,9 @@ cdef class RoomMember:
 
     cdef int give(self, OutgoingMessage message, Policy policy, object key, bint first) except -1:
         if self.channel is not None:
-            return self.channel.offer(message.frame_for(self.channel), policy, key, first)
+            return self.channel.offer(
+                message.frame_for(self.channel), PyBytes_GET_SIZE(message.data), policy, key, first
+            )
         return self.outlet.offer(message, policy, key, first)
 
     def offer(self, OutgoingMessage message not None, Policy policy not None, key, bint first):
@@ -213,7 +215,9 @@ def try_send(WebSocketCore websocket not None, data, policy, key):
     outlet = outlet_of(websocket)
     key = (None, key)
     if websocket.channel is not None:
-        outcome = websocket.channel.offer(message.frame_for(websocket.channel), found, key, False)
+        outcome = websocket.channel.offer(
+            message.frame_for(websocket.channel), PyBytes_GET_SIZE(message.data), found, key, False
+        )
     else:
         outcome = outlet.offer(message, found, key, False)
     return ANSWERS.get(outcome, "dropped")

@@ -6,12 +6,12 @@ more. What a socket carries is counted in its own object; routes get it when the
 
 import weakref
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint64_t
 
 from wirefast._core.channel cimport EventKind
 from wirefast._core.close cimport CLOSE_ABNORMAL
-from wirefast._core.outbox cimport GONE, Policy
+from wirefast._core.outbox cimport QUEUED, Policy
 from wirefast.metrics.counters cimport SERIES_MAX, Counter, Histogram
 from wirefast.server.connection cimport Connection
 from wirefast.server.lazy_scope cimport LazyScope
@@ -120,14 +120,11 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
         self.bytes_out += <uint64_t> size
         return 0
 
-    cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1:
-        cdef int outcome = Outgoing.offer(self, frame, policy, key, first)
-        cdef unsigned length
-        if outcome != GONE:
-            # Its own length tells how long the head is: RFC 6455, section 5.2.
-            length = (<const uint8_t*> PyBytes_AS_STRING(frame))[1] & 127
+    cdef int offer(self, bytes frame, Py_ssize_t size, Policy policy, object key, bint first) except -1:
+        cdef int outcome = Outgoing.offer(self, frame, size, policy, key, first)
+        if outcome <= QUEUED:
             self.messages_out += 1
-            self.bytes_out += <uint64_t> (PyBytes_GET_SIZE(frame) - (2 if length < 126 else 4 if length == 126 else 10))
+            self.bytes_out += <uint64_t> size
         return outcome
 
     cdef int on_control(self, unsigned opcode, const uint8_t* data, size_t size) except -1:

@@ -100,7 +100,7 @@ cdef class Outgoing(FrameStream):
             self.deflate.compressor = None
         return 0
 
-    cdef int offer(self, bytes frame, Policy policy, object key, bint first) except -1:
+    cdef int offer(self, bytes frame, Py_ssize_t size, Policy policy, object key, bint first) except -1:
         cdef Outbox outbox = self.outbox
         cdef int outcome
         if self.state != OPEN or self.failing is not None:
