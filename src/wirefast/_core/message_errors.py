@@ -116,6 +116,11 @@ def log_failure(failure: BaseException, call: Any) -> None:
     logger.error("%s failed", name, exc_info=(type(failure), failure, failure.__traceback__))
 
 
+def log_unwritten(failure: BaseException) -> None:
+    """Log that the data of a MessageError, or the detail of an HTTPException, has no JSON form."""
+    logger.error("An answer to a message has no JSON form", exc_info=(type(failure), failure, failure.__traceback__))
+
+
 def cause_of(exc: Exception, handlers: Handlers, mark: object) -> Exception:
     """Return the exception in the place of a task group's exception group; ``exc`` itself in every other case.
 
@@ -157,6 +162,7 @@ async def answer_of(
                     response = await handler(websocket, exc)
                 else:
                     response = await run_in_threadpool(handler, websocket, exc)
+                return _of_response(response)
             except (WebSocketException, WebSocketDisconnect):
                 raise
             except MessageError as raised:
@@ -168,7 +174,6 @@ async def answer_of(
             # The traceback of the exception has this frame now: a cycle that would keep the connection until the
             # collector runs.
             exc.__traceback__ = None
-        return _of_response(response)
     if isinstance(exc, MessageError):
         return _told(exc)
     if isinstance(exc, HTTPException):
@@ -191,9 +196,13 @@ def _of_response(response: Any) -> dict[str, Any] | None:
     """Return the result of an exception handler; for HTTP the result is a response."""
     if response is None:
         return None
-    if not isinstance(response, Response):
-        raise TypeError(f"an exception handler returned {type(response).__name__}; it returns a Response or None")
-    body = bytes(response.body).decode(errors="replace")
+    body = getattr(response, "body", None) if isinstance(response, Response) else None
+    if body is None:
+        raise TypeError(
+            f"an exception handler returned {type(response).__name__}; for messages it returns a Response with a body, "
+            "or None"
+        )
+    body = bytes(body).decode(errors="replace")
     try:
         detail = json.loads(body)
     except ValueError:

@@ -21,6 +21,8 @@ from wirefast._core.errors import LimitExceeded
 cdef enum:
     MAX_AHEAD = 8
     MAX_AHEAD_BYTES = 65536
+    # Turns of the loop that a read under way has to give the end, where a failed write was what showed the end.
+    END_TURNS = 3
 
 #: How many messages, and bytes of messages, are read ahead over ASGI while a handler runs, to notice a disconnect.
 AHEAD_MESSAGES, AHEAD_BYTES = MAX_AHEAD, MAX_AHEAD_BYTES
@@ -85,11 +87,22 @@ cdef class MessageReader:
         message = self.websocket.checked(message)
         raise self.websocket.own(WebSocketDisconnect(message.get("code", CLOSE_NO_CODE), message.get("reason")))
 
+    async def let_read(self):
+        """Let the read that is under way give what the server has: the end of the socket, or nothing yet."""
+        cdef int turns = 0
+        while self.reading is not None and turns < END_TURNS:
+            turns += 1
+            await asyncio.sleep(0)
+
     cdef object known_end(self, object failure):
         """How the peer ended the socket, after a failed write; never waits."""
         cdef WebSocketCore websocket = self.websocket
         cdef EventKind kind = NOTHING
         cdef object event
+        if self.ahead and isinstance(self.ahead[len(self.ahead) - 1], WebSocketDisconnect):
+            return self.ahead.pop()
+        if self.reading is not None:
+            return failure
         try:
             while True:
                 if websocket.channel is not None:

@@ -30,3 +30,4 @@ cdef class MessageSession(MessageReader):
     cdef bint is_its_end(self, object failure) except -1
     cdef object reply(self, MessageHandler handler, object value, bytes ref)
     cdef object write(self, bytes data, EventKind kind)
+    cdef bytes error_bytes(self, dict error)

@@ -32,7 +32,8 @@ from wirefast._core import close, scope as keys
 from wirefast._core.errors import LimitExceeded
 from wirefast._core.exits import inside_cancel_scope, shielded, unwind
 from wirefast._core.message_errors import (
-    INTERNAL as _INTERNAL, Disconnect, InvalidMessage, answer_of, cause_of, end_of, log_failure, refused_handshake,
+    INTERNAL as _INTERNAL, Disconnect, InvalidMessage, answer_of, cause_of, end_of, log_failure,
+    log_unwritten, refused_handshake,
 )
 from wirefast._core.solver import leave
 from wirefast._core.whose import is_anothers, mark_of
@@ -126,10 +127,15 @@ cdef class MessageSession(MessageReader):
         data = pending = None
         if self.settle(failure) or failure is None:
             failure = self.failure
+        if self.reading is not None and isinstance(failure, WebSocketDisconnect) and failure.code == CLOSE_ABNORMAL:
+            try:
+                await self.let_read()
+            except BaseException as exc:
+                failure = exc
+        if isinstance(failure, WebSocketDisconnect) and failure.code == CLOSE_ABNORMAL:
+            failure = self.known_end(failure)
         if self.reading is not None:
             self.reading.cancel()
-        elif isinstance(failure, WebSocketDisconnect) and failure.code == CLOSE_ABNORMAL:
-            failure = self.known_end(failure)
         if self.running:
             failure = await self.stop_running(failure)
         if table.ended is not None:
@@ -395,9 +401,11 @@ cdef class MessageSession(MessageReader):
             raise websocket.lost(exc)
         return websocket.channel.drain()
 
-    async def tell(self, dict error, bytes ref):
+    cdef bytes error_bytes(self, dict error):
+        return json.encode({self.table.input.tag or "type": "error", **error})
+
+    async def tell(self, bytes data, bytes ref):
         """Send an error."""
-        cdef bytes data = json.encode({self.table.input.tag or "type": "error", **error})
         cdef object pending = self.write(data if ref is None else with_ref(data, ref), TEXT)
         if pending is not None:
             await pending
@@ -410,7 +418,8 @@ cdef class MessageSession(MessageReader):
             await self.close(code)
             return
         if table.on_invalid == ANSWER:
-            await self.tell({"code": code} if errors is None else {"code": code, "errors": errors}, ref)
+            error = {"code": code} if errors is None else {"code": code, "errors": errors}
+            await self.tell(self.error_bytes(error), ref)
         if self.invalid_in_row >= table.max_invalid:
             await self.close(close.TOO_MANY_INVALID)
 
@@ -430,10 +439,16 @@ cdef class MessageSession(MessageReader):
         error = await answer_of(exc, self.websocket, handlers, self.table.default_handlers)
         if error is None:
             return
+        try:
+            data = self.error_bytes(error)
+        except Exception as raised:
+            log_unwritten(raised)
+            error = _INTERNAL
+            data = self.error_bytes(error)
         if error is _INTERNAL and self.table.closes_on_error:
             await self.close("", CLOSE_INTERNAL_ERROR)
             return
-        await self.tell(error, ref)
+        await self.tell(data, ref)
 
     # ---- Concurrent handlers ----
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, core_schema
 
 from wirefast._core.message_errors import Disconnect as Disconnect
 from wirefast._core.message_errors import InvalidMessage as InvalidMessage
@@ -18,6 +19,12 @@ from wirefast.exception_handlers import public_error
 
 #: How many errors of one message a client gets; a message may have a hundred thousand.
 MAX_ERRORS = 20
+#: Values in the input of one error that its words are searched for; with more of them the words are left out.
+MAX_QUOTED = 100
+
+# The errors whose words are pydantic's own: they quote nothing but what _told() and public_error() take out. Words of
+# validators of the application may quote what was sent.
+_PYDANTIC_WORDS = frozenset(get_args(core_schema.ErrorType)) - {"value_error", "assertion_error"}
 
 
 class Explain:
@@ -45,6 +52,8 @@ class Explain:
         return "invalid", [self._told(error, hidden) for error in errors[:MAX_ERRORS]]
 
     def _told(self, error: Any, hidden: set[str]) -> dict[str, Any]:
+        if error["type"] not in _PYDANTIC_WORDS:
+            error = {**error, "msg": _unquoted(error["msg"], error.get("input"), hidden)}
         told: dict[str, Any] = public_error(error)
         told["loc"] = ["…" if part in hidden else part for part in told["loc"]]
         context = error.get("ctx") or {}
@@ -55,6 +64,28 @@ class Explain:
         if self.include_input and error.get("input", PydanticUndefined) is not PydanticUndefined:
             told["input"] = jsonable_encoder(error["input"])
         return told
+
+
+def _unquoted(words: str, sent: Any, names: set[str]) -> str:
+    """Return the words of an error without the values that the client sent, as they stand in the message."""
+    quoted = {name for name in names if name}
+    waiting = [sent]
+    for _ in range(MAX_QUOTED):
+        if not waiting:
+            break
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif value is not None and not isinstance(value, bool) and str(value):
+            quoted.add(str(value))
+    if waiting or len(quoted) > MAX_QUOTED:
+        return "The value is not valid"
+    # The longest first: a shorter one may be a part of it.
+    for value in sorted(quoted, key=len, reverse=True):
+        words = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", words)
+    return words
 
 
 def _keys(payload: str | bytes) -> Iterator[str]:
