@@ -16,6 +16,11 @@ cdef object begin_compiled(object coroutine, bint* done)
 # done[0] is set too. The await of a step that waits raises StopAsyncIteration at the end.
 cdef object begin_step(object awaitable, bint* done, bint* stopped)
 
+# The first __anext__() of an asynchronous generator, without word to the event loop; and a later __anext__(). For a
+# generator that its frame leaves in any case: the loop would keep a weak reference to it, for shutdown_asyncgens().
+cdef object untracked_anext(object generator)
+cdef object next_of(object generator)
+
 # The same for the first step of a generator that is a dependency; RuntimeError where the generator ends without a
 # value.
 cdef object begin_first(object awaitable, bint* done)

@@ -10,7 +10,28 @@ cdef str NO_ITEM = "generator didn't yield"
 cdef extern from *:
     """
     static int drive_raise_current(void) { return -1; }
+
+    /* Both are given an asynchronous generator of the exact type. */
+    static PyObject *drive_next_of(PyObject *generator)
+    {
+        return Py_TYPE(generator)->tp_as_async->am_anext(generator);
+    }
+
+    /* The thread's hook is out of its place for this one call, which is what asks for it. The other hook, for a
+       generator that is collected unfinished, stays. */
+    static PyObject *drive_untracked_anext(PyObject *generator)
+    {
+        PyThreadState *state = PyThreadState_Get();
+        PyObject *hook = state->async_gen_firstiter;
+        PyObject *awaitable;
+        state->async_gen_firstiter = NULL;
+        awaitable = drive_next_of(generator);
+        state->async_gen_firstiter = hook;
+        return awaitable;
+    }
     """
+    object next_in_c "drive_next_of"(object generator)
+    object untracked_in_c "drive_untracked_anext"(object generator)
     # Returns -1 for the error that is already set.
     int raise_current "drive_raise_current"() except -1
 
@@ -65,6 +86,14 @@ cdef object begin_step(object awaitable, bint* done, bint* stopped):
         done[0] = True
         return value
     return suspended(awaitable, value)
+
+
+cdef object untracked_anext(object generator):
+    return untracked_in_c(generator)
+
+
+cdef object next_of(object generator):
+    return next_in_c(generator)
 
 
 cdef object begin_first(object awaitable, bint* done):

@@ -13,7 +13,7 @@ from wirefast._core cimport json
 from wirefast._core.asgi_socket cimport CONNECTED, CONNECTING
 from wirefast._core.channel cimport BINARY, NOTHING, TEXT, EventKind
 from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, CLOSE_POLICY_VIOLATION
-from wirefast._core.drive cimport begin, begin_compiled, begin_step
+from wirefast._core.drive cimport begin, begin_compiled, begin_step, next_of
 from wirefast._core.message_input cimport Found, MessageInput, Target, whole_text
 from wirefast._core.message_reader cimport MessageReader
 from wirefast._core.message_table cimport ANSWER, AWAITED, CLOSE, THREADED, MessageHandler, MessageTable
@@ -261,6 +261,7 @@ cdef class MessageSession(MessageReader):
                 if plan.ops:
                     frame = new_frame(plan, None, self.websocket, self.websocket.scope, None)
                     frame.unscoped = own and self.is_unscoped()
+                    frame.brief = True
                     slots = frame.slots
                     for i in range(table.given):
                         slots[i] = self.slots[i]
@@ -326,7 +327,7 @@ cdef class MessageSession(MessageReader):
                 if failure is None:
                     # Most messages have one generator, which ends at once.
                     if len(exits) == 1 and PyAsyncGen_CheckExact(exits[0]):
-                        value = begin_step(exits[0].__anext__(), &done, &stopped)
+                        value = begin_step(next_of(exits[0]), &done, &stopped)
                         if not done:
                             try:
                                 await value

@@ -37,6 +37,8 @@ cdef class Frame:
     cdef list function_exits
     # There is no anyio scope around the connection, so the first generator need not look for one.
     cdef bint unscoped
+    # Its generators live for one message and are left in any case: the event loop hears nothing of them.
+    cdef bint brief
     # The anyio scope that shields clean-up, where a scope encloses the connection (see dependencies.planning).
     cdef public object cleanup_scope
     # Dependencies may change the overrides for later dependencies.

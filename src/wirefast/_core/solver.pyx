@@ -12,7 +12,7 @@ from cpython.unicode cimport PyUnicode_GET_LENGTH, PyUnicode_READ_CHAR
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from wirefast._core.drive cimport begin, begin_first
+from wirefast._core.drive cimport begin, begin_first, next_of, untracked_anext
 from wirefast._core.extract cimport fill_headers, parse_cookies, parse_query
 from wirefast._core.plan cimport (
     ASYNC_GENERATOR, CONTEXT, COOKIE, COROUTINE, HEADER, INTEGER, OP_BODY, OP_CALL, OP_ENTER, OP_FIELD, OP_READ,
@@ -225,7 +225,7 @@ cdef class Frame:
         ):
             self.opened = op.invoke(self.slots)
             if PyAsyncGen_CheckExact(self.opened):
-                return self.opened.__anext__()
+                return untracked_anext(self.opened) if self.brief else next_of(self.opened)
             # A wrapper with a yield of its own: let contextlib raise its error.
         self.opened = op.open_context(self, op.keywords(self.slots))
         return self.opened.__aenter__()
