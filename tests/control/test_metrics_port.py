@@ -74,3 +74,31 @@ def test_a_head_that_does_not_come_ends(monkeypatch: pytest.MonkeyPatch) -> None
 def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_port, "CONNECTIONS_MAX", 0)
     assert answers(b"GET /healthz HTTP/1.1\r\n\r\n")[0] == b""
+
+
+def test_a_client_that_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with what the kernel took; its answer is not kept, and the next client is served."""
+    size = 32 * 1024 * 1024
+    monkeypatch.setattr(metrics_port, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(metrics_port, "render", lambda snapshot, accept: (bytes(size), "text/plain"))
+
+    async def scene() -> int:
+        served = MetricsPort(Service(), "127.0.0.1", 0)
+        await served.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+        writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+        while not served.open:
+            await asyncio.sleep(0)
+        while served.open:
+            await asyncio.sleep(0.01)
+        got = 0
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            while True:
+                got += len(await asyncio.wait_for(reader.readexactly(4096), 20))
+        writer.close()
+        monkeypatch.undo()
+        assert b"alive" in await exchange(served.port, b"GET /healthz HTTP/1.1\r\n\r\n")
+        await served.stop()
+        return got
+
+    assert asyncio.run(scene()) < size

@@ -197,6 +197,47 @@ def test_one_answer_for_all_workers_also_after_one_has_died(
         assert samples["wirefast_handshakes_total", "accepted"] == 30
 
 
+def test_no_counter_goes_back_in_a_scrape_during_a_reload(
+    opened: Callable[..., Peer], run_dir: Path, tmp_path: Path
+) -> None:
+    def workers() -> set[int]:
+        return {worker["pid"] for worker in json.loads(wirefast("status", "--json").stdout)["workers"]}
+
+    with service(tmp_path, "--workers", "2") as (server, port, metrics):
+        until(metrics, lambda found: found["wirefast_workers",] == 2)
+        for number in range(10):
+            peer = opened(port, f"/echo/{number}")
+            peer.send(frame(TEXT, b"hello"))
+            assert peer.frame().data == b"hello"
+            peer.sock.close()
+        key = ("wirefast_messages_total", "in", "/echo/{name}")
+        until(metrics, lambda found: found.get(key) == 10)
+        before = workers()
+        server.process.send_signal(signal.SIGHUP)
+
+        def renewed(found: dict[tuple[str, ...], float]) -> bool:
+            assert found[key] == 10
+            now = workers()
+            return len(now) == 2 and not now & before
+
+        until(metrics, renewed)
+
+
+def test_a_metrics_port_that_is_taken_is_said_and_the_service_goes_on(
+    opened: Callable[..., Peer], run_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "service.py").write_text(SERVICE)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        with running("service", "--port", "0", "--metrics-port", str(number), cwd=tmp_path) as server:
+            server.wait_for(f"No metrics: --metrics-port {number}: .*in use")
+            port = server.wait_for_port()
+            peer = opened(port, "/echo/ada")
+            peer.send(frame(TEXT, b"hello"))
+            assert peer.frame().data == b"hello"
+            assert "wirefast_" in fetch(port)[1]  # the application's own page
+
+
 def test_probes(run_dir: Path, tmp_path: Path) -> None:
     with service(tmp_path, "--health", "/healthz") as (_, port, metrics):
         for where in (port, metrics):

@@ -69,7 +69,11 @@ class Alone:
         if self.directory is None:
             return
         service = Service(self.directory / CONTROL, lambda: server.stop(for_all=True), Agent(server))
-        self.started = await open_service(service, self.port)
+        try:
+            self.started = await open_service(service, self.port)
+        except OSError as exc:
+            logger.warning("No control socket: %s", exc)
+            return
         set_source(service.snapshot)
 
     async def stop(self) -> None:

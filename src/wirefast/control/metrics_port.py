@@ -13,7 +13,7 @@ from wirefast.metrics.exposition import render
 
 __all__ = ["MetricsPort"]
 
-#: Bytes of a request's head, and seconds for it.
+#: Bytes of a request's head, seconds for it, and seconds that a client has to read the answer.
 HEAD_MAX = 8192
 HEAD_SECONDS = 5.0
 #: Connections at the same time.
@@ -56,6 +56,8 @@ class MetricsPort:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
+        # So that drain() waits until the client has all of it.
+        writer.transport.set_write_buffer_limits(0)
         try:
             if self.open <= CONNECTIONS_MAX:
                 head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_SECONDS)
@@ -66,7 +68,10 @@ class MetricsPort:
                     + body
                 )
                 await asyncio.wait_for(writer.drain(), HEAD_SECONDS)
-        except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except asyncio.TimeoutError:
+            # close() would wait for a client that does not read, and hold the answer for it.
+            writer.transport.abort()
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
             self.open -= 1

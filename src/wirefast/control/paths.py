@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import stat
 import tempfile
 from pathlib import Path
@@ -42,7 +43,8 @@ def make_run_directory() -> Path:
     """Make the directory of this process, and remove those of processes that were killed.
 
     Raises:
-        RunDirectoryError: it cannot be made, belongs to another user, or others may enter it.
+        RunDirectoryError: it cannot be made, belongs to another user, others may enter it, or a service of another
+            container, which shares the directory, has this process's number.
     """
     base = base_directory()
     try:
@@ -51,9 +53,13 @@ def make_run_directory() -> Path:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise RunDirectoryError(f"{base} is not a directory that this user alone may enter (mode 0700)")
         for other in base.iterdir():
-            if other.name.isdecimal() and not _lives(int(other.name)):
+            if other.name.isdecimal() and not _listens(other) and not _lives(int(other.name)):
                 shutil.rmtree(other, ignore_errors=True)
         made = base / str(os.getpid())
+        if _listens(made):
+            raise RunDirectoryError(
+                f"a service of another container listens in {made}; give each container a {VARIABLE} of its own"
+            )
         shutil.rmtree(made, ignore_errors=True)  # left by a process that had this number
         made.mkdir(mode=0o700)
     except OSError as exc:
@@ -72,10 +78,23 @@ def remove(directory: Path) -> None:
 def running() -> list[Path]:
     """Return the control sockets of this user's services that run, by process number."""
     try:
-        found = [path for path in base_directory().iterdir() if path.name.isdecimal() and _lives(int(path.name))]
+        found = [path for path in base_directory().iterdir() if path.name.isdecimal() and _listens(path)]
     except OSError:
         return []
-    return [path / CONTROL for path in sorted(found, key=lambda path: int(path.name)) if (path / CONTROL).exists()]
+    return [path / CONTROL for path in sorted(found, key=lambda path: int(path.name))]
+
+
+def _listens(directory: Path) -> bool:
+    """Whether a service listens in its directory: asked of the socket, since other containers have other numbers."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(directory / CONTROL))
+        except BlockingIOError:  # so many connect at once that it has to wait
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def _lives(pid: int) -> bool:
