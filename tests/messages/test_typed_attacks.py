@@ -152,7 +152,8 @@ def careless() -> App:
 @pytest.mark.live(app=careless)
 async def test_an_answer_without_json_is_an_internal_error(live: Live, caplog: pytest.LogCaptureFixture) -> None:
     """The application's mistake: one traceback, and the socket lives."""
-    async with live.connect("/") as socket:
+    with live.expect_exception(TypeError):
+        socket = await live.connect("/")
         for number, text in enumerate(("data", "detail", "reply", "response", "stream"), 1):
             internal = {"ref": 1, "type": "error", "code": "internal"}
             await socket.ask({"type": "say", "text": text, "ref": 1}, internal)
