@@ -152,7 +152,7 @@ def careless() -> App:
 @pytest.mark.live(app=careless)
 async def test_an_answer_without_json_is_an_internal_error(live: Live, caplog: pytest.LogCaptureFixture) -> None:
     """The application's mistake: one traceback, and the socket lives."""
-    with live.expect_exception(TypeError):
+    with live.expect_exception(TypeError, times=5):
         socket = await live.connect("/")
         for number, text in enumerate(("data", "detail", "reply", "response", "stream"), 1):
             internal = {"ref": 1, "type": "error", "code": "internal"}
@@ -162,6 +162,7 @@ async def test_an_answer_without_json_is_an_internal_error(live: Live, caplog: p
         detail = {"since": "2026-01-01T00:00:00"}
         answer = {"type": "error", "code": "http", "status": 409, "detail": detail}
         await socket.ask({"type": "say", "text": "date"}, answer)
+        await socket.close()
 
 
 async def test_a_handler_of_replies_ends_with_the_socket(app: App, live: Live) -> None:
