@@ -223,21 +223,6 @@ def test_no_counter_goes_back_in_a_scrape_during_a_reload(
         until(metrics, renewed)
 
 
-def test_a_metrics_port_that_is_taken_is_said_and_the_service_goes_on(
-    opened: Callable[..., Peer], run_dir: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "service.py").write_text(SERVICE)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number = taken.getsockname()[1]
-        with running("service", "--port", "0", "--metrics-port", str(number), cwd=tmp_path) as server:
-            server.wait_for(f"No metrics: --metrics-port {number}: .*in use")
-            port = server.wait_for_port()
-            peer = opened(port, "/echo/ada")
-            peer.send(frame(TEXT, b"hello"))
-            assert peer.frame().data == b"hello"
-            assert "wirefast_" in fetch(port)[1]  # the application's own page
-
-
 def test_probes(run_dir: Path, tmp_path: Path) -> None:
     with service(tmp_path, "--health", "/healthz") as (_, port, metrics):
         for where in (port, metrics):
