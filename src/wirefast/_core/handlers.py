@@ -15,6 +15,10 @@ from wirefast._core.close import POLICY_VIOLATION
 from wirefast._core.foreign import is_async_callable
 from wirefast._core.groups import caused_by_client, only_cause
 from wirefast._core.whose import is_anothers, mark_of
+from wirefast.exceptions import Refuse
+from wirefast.metrics.catalogue import FAMILIES
+
+_refusals = FAMILIES["wirefast_refusals_total"]
 
 Handlers = tuple[dict[type[Exception], Callable[..., Any]], dict[int, Callable[..., Any]]]
 
@@ -95,6 +99,8 @@ async def handle_exception(
             # The traceback of the exception has this frame now: a cycle that would keep the connection until the
             # collector runs.
             del exc
+    if isinstance(exc, Refuse) and scope["type"] == "websocket":
+        _refusals.of(str(exc.status_code)).add()
     if started:
         raise RuntimeError("Caught handled exception, but response already started.") from exc
     try:

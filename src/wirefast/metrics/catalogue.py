@@ -119,6 +119,7 @@ METRICS = (
         "Rooms",
     ),
     Metric("wirefast_limits_hit_total", "counter", ("limit",), "What a limit has refused.", "ops", "Limits"),
+    Metric("wirefast_refusals_total", "counter", ("status",), "Sockets ended by Refuse.", "ops", "Limits"),
     Metric("wirefast_tickets_total", "counter", ("outcome",), "Tickets: issued, redeemed, refused.", "ops", "Limits"),
     Metric("wirefast_expiries_total", "counter", (), "Sockets closed as their permission ended.", "ops", "Limits"),
     Metric("wirefast_drain_left", "gauge", (), "Sockets that a drain has still to close.", "short", "Process"),
