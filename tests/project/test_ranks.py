@@ -48,7 +48,7 @@ ROWS = {
     ],
     "rooms": [
         "brokers.base brokers.frames brokers.link brokers.notices metering threads turn typed workers",
-        "brokers brokers.outgoing brokers.relay brokers.subscriptions models",
+        "brokers brokers.commands brokers.outgoing brokers.relay brokers.subscriptions models",
         "brokers.supervisor envelope gaps members roster",
         "brokers.local brokers.nats brokers.redis sequence",
         "hub",

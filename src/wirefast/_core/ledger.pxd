@@ -32,17 +32,19 @@ cdef class Ledger:
     cdef int leave(self, object address) except -1
     # Where the limit is reached: a Refuse, or the end of the oldest socket.
     cdef int count_user(self, Lease lease, object user) except -1
+    cdef int note_user(self, Lease lease, object user) except -1
     cdef int evict(self, Lease lease) except -1
 
 
 cdef class Lease:
     """The counts that one connection takes; release() returns all of them, once."""
     cdef tuple ledgers
-    cdef object address
+    cdef readonly object address
     cdef int entered             # how many of the ledgers count it
     cdef Ledger user_of          # the first ledger that counts its user, and the user; None: no ledger does
     cdef object user
     cdef dict more_users         # the others: Ledger -> user; or None
+    cdef dict shares             # Ledger -> what other processes count of it as a user's; or None
     cdef object websocket
     cdef Meter meter
 
@@ -59,5 +61,8 @@ cdef class RouteLimits:
     cdef dict options            # for the server; or None
     cdef tuple users             # pairs: a Ledger, and a plain function that names the user of a WebSocket
     cdef bint by_dependency      # a dependency of the route counts the user, and finds the lease in the scope
+
+    # None, or a coroutine function of a Lease and a WebSocket that counts with other processes.
+    cdef readonly object shared
 
     cdef Lease enter(self, object scope, object websocket)

@@ -38,6 +38,7 @@ cdef dict REFUSALS = {
     "rate": (429, close.TOO_MANY_REQUESTS),
 }
 cdef object LEASE_KEY = keys.LEASE
+cdef object COUNTED_KEY = keys.COUNTED
 cdef bytes MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -77,6 +78,16 @@ cdef class AddressRate:
         self.tolerance = self.interval * (burst - 1.0)
         self.young = {}
         self.old = {}
+
+    def peek(self, address):
+        """Return 0, or the seconds after which the next one may come, and take none."""
+        cdef object known = self.young.get(address)
+        if known is None:
+            known = self.old.get(address)
+        if known is None:
+            return 0.0
+        early = <double> known - monotonic() - self.tolerance
+        return early if early > 1e-9 else 0.0
 
     cdef double take(self, object address) except -1.0:
         cdef double now = monotonic()
@@ -167,7 +178,14 @@ cdef class Ledger:
             if not self.evicts_oldest:
                 raise refusal("per_user")
             self.evict(held if type(held) is Lease else next(iter(<dict> held)))
-            held = self.users.get(user)
+        return self.note_user(lease, user)
+
+    def hold(self, Lease lease not None, user):
+        """Note a socket as one of a user's, however many there are."""
+        self.note_user(lease, user)
+
+    cdef int note_user(self, Lease lease, object user) except -1:
+        cdef object held = self.users.get(user)
         if held is None:
             self.users[user] = lease
         elif type(held) is Lease:
@@ -181,6 +199,11 @@ cdef class Ledger:
                 lease.more_users = {}
             lease.more_users[self] = user
         return 0
+
+    def evict_held(self, Lease lease not None):
+        """Close a socket for another of its user; nothing happens where it is none of a user's here any more."""
+        if lease.is_counted_by(self):
+            self.evict(lease)
 
     cdef int evict(self, Lease lease) except -1:
         """Close the socket of a lease for another of its user."""
@@ -196,9 +219,25 @@ cdef class Lease:
         """Return whether that ledger counts this socket for the user."""
         return self.user_of is ledger or (self.more_users is not None and ledger in self.more_users)
 
+    def counts(self, Ledger ledger not None):
+        """Return whether it is counted there."""
+        return ledger in self.ledgers
+
+    def may_claim(self, Ledger ledger not None):
+        """Return whether a user may claim it there: it is open, and nobody's."""
+        return self.entered != 0 and not self.is_counted_by(ledger)
+
+    def keep(self, Ledger ledger not None, share):
+        """Hold what other processes count of it; ``share.end()`` is called when it is none of the user's any more."""
+        if self.shares is None:
+            self.shares = {}
+        self.shares[ledger] = share
+
     cdef int disown(self, Ledger ledger) except -1:
         """Count the socket for the user no longer."""
         cdef object user, held
+        if self.shares is not None and ledger in self.shares:
+            self.shares.pop(ledger).end()
         if self.user_of is ledger:
             user, self.user_of, self.user = self.user, None, None
         else:
@@ -237,9 +276,10 @@ cdef class Lease:
 cdef class RouteLimits:
     def __init__(
         self, tuple ledgers, Allowance allowance, websocket_class, dict options=None, tuple users=(),
-        bint by_dependency=True,
+        bint by_dependency=True, shared=None,
     ):
         self.users = users
+        self.shared = shared
         self.by_dependency = by_dependency
         self.ledgers = ledgers
         self.allowance = allowance
@@ -250,10 +290,13 @@ cdef class RouteLimits:
         """Count a handshake, and measure its socket. Raises Refuse at a limit."""
         cdef Lease lease = Lease.__new__(Lease)
         cdef Ledger ledger
-        cdef object refused
+        cdef object refused, counted
         lease.ledgers = self.ledgers
         lease.address = counted_by(find_in(scope, "client", None))
-        for ledger in self.ledgers:
+        counted = find_in(scope, COUNTED_KEY, None)
+        if counted is not None:
+            lease.ledgers = tuple([ledger for ledger in self.ledgers if ledger not in counted])
+        for ledger in lease.ledgers:
             refused = ledger.enter(lease.address)
             if refused is not None:
                 lease.give_back()
@@ -261,7 +304,7 @@ cdef class RouteLimits:
                 raise refusal(refused[0], refused[1])
             lease.entered += 1
         lease.websocket = websocket
-        if self.by_dependency:
+        if self.by_dependency and lease.entered:
             scope[LEASE_KEY] = lease
         if websocket is None:
             return lease
@@ -269,7 +312,8 @@ cdef class RouteLimits:
         give_meter(websocket, lease.meter)
         try:
             for ledger, user in self.users:
-                ledger.count_user(lease, user(websocket))
+                if counted is None or ledger not in counted:
+                    ledger.count_user(lease, user(websocket))
         except BaseException:
             lease.give_back()
             raise

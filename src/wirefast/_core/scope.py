@@ -35,6 +35,8 @@ EXTENSION = "wirefast"
 HUB = "wirefast.hub"
 #: The `Lease` of a connection that limits count.
 LEASE = "wirefast.lease"
+#: The ledgers in which an application around this one counts the connection already.
+COUNTED = "wirefast.counted"
 #: The policy of origins of an application or a router, for applications that are mounted in it.
 ORIGINS = "wirefast.origins"
 #: The `Exchange` of a request, while its route answers it.

@@ -65,6 +65,8 @@ cdef class WebSocketSession:
         try:
             if limits is not None:
                 lease = limits.enter(scope, websocket)
+                if limits.shared is not None:
+                    await limits.shared(lease, websocket)
                 if limits.options is not None:
                     configure(scope, limits.options)
             frame = new_frame(self.plans.current(), self.plans, websocket, scope, None)

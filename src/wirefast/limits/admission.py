@@ -89,18 +89,20 @@ class Gates:
         admission = getattr(route, "admission", NOTHING_SET).inside(self._around)
         hands_on = _decides_itself(route)
         max_size = getattr(getattr(route, "options", None), "max_size", None)
-        key = (admission, hands_on, max_size)
+        # A router that decides by itself: its routes measure, also by what is around it, and count users.
+        is_router = hasattr(route, "include_context")
+        key = (admission, hands_on, max_size, is_router)
         claims = claims_of(admission.limits)
-        if claims and not hasattr(route, "count_users") and not hasattr(route, "include_context"):
+        if hasattr(route, "count_users"):
+            route.count_users(claims)
+        elif claims and not is_router:
             _tell_uncounted(getattr(route, "path", ""))
             return Gate(admission.origins or _DEFAULT, False, _uncounted)
-        if claims or hasattr(route, "count_users"):
-            route.count_users(claims)
         gate = self._made.get(key)
         if gate is None:
             limited = None
             if admission.limits:
-                limited = partial(limit, limits=route_limits(admission.limits, max_size))
+                limited = partial(limit, limits=route_limits(admission.limits, max_size, measures=not is_router))
             gate = self._made[key] = Gate(admission.origins or _DEFAULT, hands_on, limited)
         return gate
 

@@ -15,7 +15,9 @@ from wirefast._core.ledger import Ledger
 from wirefast._core.meter import Allowance
 from wirefast.limits.counters import count_refusal
 from wirefast.limits.rates import Rate
+from wirefast.limits.shared import SharedLimits
 from wirefast.param_functions import Depends
+from wirefast.rooms.hub import Hub
 from wirefast.websockets import WebSocket, dismiss
 
 __all__ = ["Limits", "OnExcess", "allowance_of", "claims_of", "is_plain"]
@@ -34,7 +36,8 @@ class Limits:
     """The limits of an application, a router or a route. None, the default of each, is no limit.
 
     Each ``Limits`` around a route counts its sockets, together with those of all other routes of the same ``Limits``. A
-    limit of a single socket is that of the innermost ``Limits`` that sets it. Each process counts for itself.
+    limit of a single socket is that of the innermost ``Limits`` that sets it. Each process counts for
+    itself; with a ``store``, ``per_user`` and ``handshakes`` are counted over all processes.
 
     Args:
         connections: how many sockets at once; more are refused with 503.
@@ -60,10 +63,18 @@ class Limits:
             1008. ``"error"``: the message is dropped, and the receive raises ``LimitExceeded``; where messages are
             typed, the client gets the error ``too_many``. ``"delay"``: the message is received when the rate allows it.
             ``"drop"``: the message is dropped. Default: ``"close"``.
+        store: a hub of Redis, started by ``App(hub=hub)``, through which ``per_user`` and ``handshakes`` are counted
+            over all processes that use the same Redis and prefix; ``user`` names a str or an int then. Where Redis
+            does not answer within 0.25 seconds each process counts for itself until it is back, and logs that.
+            Default: this process counts for itself. A hub without a URL does the same while there is one process.
+        name: by which the processes know these Limits, where several of a hub have the store; 1 to 100 characters.
+            Default: ``"limits"``.
 
     Raises:
-        ValueError: a number that is not positive, another ``evict`` or ``on_excess``, or ``per_user`` without ``user``.
+        ValueError: a number that is not positive, another ``evict`` or ``on_excess``, ``per_user`` without ``user``, a
+            hub of another broker than Redis, a ``name`` without a ``store`` or that another Limits of the hub has.
         TypeError: a value of another type.
+        RuntimeError: the hub runs already.
     """
 
     connections: int | None = None
@@ -81,9 +92,13 @@ class Limits:
     rooms: int | None = None
     in_flight: int | None = None
     on_excess: OnExcess | None = None
+    store: Hub | None = None
+    name: str | None = None
     #: How many sockets, handshakes and messages were refused, by the name of the limit.
     refused: Counter[str] = field(default_factory=lambda: Counter[str](), init=False, repr=False)
     ledger: Ledger = field(init=False, repr=False)
+    #: What counts with other processes; None without a store.
+    shared: SharedLimits | None = field(default=None, init=False, repr=False)
     _claim: Callable[..., Any] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -114,9 +129,21 @@ class Limits:
             per_ip=self.per_ip or 0,
             per_user=self.per_user or 0,
             evicts_oldest=self.evict == "oldest",
-            handshakes=None if self.handshakes is None else self.handshakes.by_address(),
+            # With a store they are counted there, and where that is away.
+            handshakes=None if self.handshakes is None or self.store is not None else self.handshakes.by_address(),
         )
         object.__setattr__(self, "ledger", ledger)
+        if self.store is None:
+            if self.name is not None:
+                raise ValueError("name of Limits is for those with a store=")
+            return
+        shared = SharedLimits(
+            self.store,
+            "limits" if self.name is None else self.name,
+            self,
+            user=self.user if self.per_user is not None and is_plain(self.user) else None,
+        )
+        object.__setattr__(self, "shared", shared)
 
     def count(self, kind: str) -> None:
         """Count a refusal.
@@ -175,8 +202,12 @@ def _claim_of(limits: Limits) -> Callable[..., Any]:
 
     async def claim(websocket: WebSocket, user: Any = of_user) -> None:
         lease = websocket.scope.get(keys.LEASE)
-        if lease is not None:
+        if lease is None:
+            return
+        if limits.shared is None:
             limits.ledger.claim(lease, user)
+        else:
+            await limits.shared.claim(lease, user)
 
     object.__setattr__(limits, "_claim", claim)
     return claim

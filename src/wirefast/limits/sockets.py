@@ -7,9 +7,11 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast._core import metered
+from wirefast._core import scope as keys
 from wirefast._core.ledger import RouteLimits
 from wirefast._core.session import LimitedSession, WebSocketSession
 from wirefast.limits.limits import Limits, allowance_of, is_plain
+from wirefast.limits.shared import sharing
 from wirefast.websockets import WebSocket
 
 __all__ = ["LimitedApp", "LimitedWebSocket", "limit", "route_limits"]
@@ -40,26 +42,37 @@ class LimitedApp:
         websocket = LimitedWebSocket(scope, receive, send)
         lease = self.limits.admit(scope, websocket)
         try:
+            if self.limits.shared is not None:
+                await self.limits.shared(lease, websocket)
+            scope[keys.COUNTED] = (*scope.get(keys.COUNTED, ()), *self.limits.ledgers)
             await self.app(scope, websocket.receive, websocket.send)
         finally:
             lease.release()
 
 
-def route_limits(limits: tuple[Limits, ...], max_size: int | None) -> RouteLimits:
+def route_limits(limits: tuple[Limits, ...], max_size: int | None, measures: bool = True) -> RouteLimits:
     """Return the terms of the sockets of a route.
 
     Args:
         limits: those around the route, the innermost first.
         max_size: the route's limit of a message.
+        measures: whether what one socket may do is measured too. Default: True.
     """
-    allowance, found = allowance_of(limits)
+    allowance, found = allowance_of(limits if measures else ())
     bounds = [bound for bound in (found.get("message_bytes"), max_size) if bound is not None]
     options = {"max_size": min(bounds)} if "message_bytes" in found else None
     counting = [one for one in limits if one.per_user]
-    users: Any = tuple((one.ledger, one.user) for one in counting if is_plain(one.user))
-    ledgers = tuple(one.ledger for one in reversed(limits))
-    by_dependency = len(users) < len(counting)
-    return RouteLimits(ledgers, allowance, LimitedWebSocket, options, users, by_dependency=by_dependency)
+    users: Any = tuple((one.ledger, one.user) for one in counting if is_plain(one.user) and one.shared is None)
+    outermost_first = tuple(reversed(limits))
+    return RouteLimits(
+        tuple(one.ledger for one in outermost_first),
+        allowance,
+        LimitedWebSocket,
+        options,
+        users,
+        by_dependency=not all(is_plain(one.user) for one in counting),
+        shared=sharing(outermost_first),
+    )
 
 
 def limit(app: ASGIApp, limits: RouteLimits) -> ASGIApp:

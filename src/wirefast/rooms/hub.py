@@ -27,7 +27,6 @@ from wirefast._core.outbox import Outcome, Policy, PolicyName, as_policy
 from wirefast._core.scope import FromScope
 from wirefast._core.unicode import utf8
 from wirefast.rooms import envelope
-from wirefast.rooms.brokers.base import make_broker
 from wirefast.rooms.gaps import Failures, Gaps
 from wirefast.rooms.members import dismiss, in_none_of, listed
 from wirefast.rooms.metering import count_dropped
@@ -152,14 +151,7 @@ class Hub(Roster, FromScope):
                     'give it one: Hub("redis://...") or Hub("nats://...")',
                     workers,
                 )
-            return
-        try:
-            if self._broker is None:
-                self._broker = make_broker(url)
-            await self._broker.start(self._with_traces(self._sequences, self._deliver), self._lost)
-        except BaseException:
-            self._running, self._broker, self._loop = False, None, None
-            raise
+        await self._begin(url, self._with_traces(self._sequences, self._deliver), self._lost)
 
     async def stop(self) -> None:
         """Stop the hub: every socket leaves its rooms, and the broker is disconnected. The sockets stay open."""
@@ -172,6 +164,8 @@ class Hub(Roster, FromScope):
         self._rooms.clear()
         self._begin_sequences()
         self._gaps.stop()
+        for part in self._parts:
+            await part.stop()
         if broker is not None:
             await broker.stop()
             self._stats.malformed += broker.malformed
@@ -485,6 +479,8 @@ class Hub(Roster, FromScope):
 
     def _lost(self, names: list[str]) -> None:
         """Tell rooms that they may have missed payloads while the broker was not connected."""
+        for part in self._parts:
+            part.lost(names)
         for name in names:
             room = self._rooms.get(name)
             if room is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.websockets import WebSocket, WebSocketState
 
@@ -16,7 +16,7 @@ from wirefast._core.fanout import RoomMember, outlet_of
 from wirefast._core.metered import meter_of
 from wirefast._core.outbox import Policy, PolicyName, as_policy
 from wirefast._core.websocket import WebSocketCore
-from wirefast.rooms.brokers.base import Broker, Deliver, make_broker
+from wirefast.rooms.brokers.base import Broker, Deliver, Gap, make_broker
 from wirefast.rooms.metering import note_hub
 from wirefast.rooms.models import Name, Names, OpenRoom, Stats, TooManyRooms, check_names
 
@@ -27,6 +27,19 @@ if TYPE_CHECKING:
 JOIN_PATIENCE = 5.0
 
 PolicyChoice = PolicyName | Policy | Callable[[str], PolicyName | Policy]
+
+
+class HubPart(Protocol):
+    """What starts and stops with a hub, and may use its broker in between."""
+
+    async def start(self, broker: Broker | None) -> None:
+        """Begin, after the broker; the hub does not start where this fails."""
+
+    async def stop(self) -> None:
+        """End, before the broker does. Allowed at any time."""
+
+    def lost(self, names: list[str]) -> None:
+        """Know that payloads to these names may have been lost."""
 
 
 class Membership:
@@ -106,6 +119,8 @@ class Roster:
         self._stats = Stats()
         # Other messages between processes, under names that no room has.
         self._services: dict[str, Callable[[bytes], None]] = {}
+        # What starts and stops with the hub.
+        self._parts: list[HubPart] = []
         note_hub(self)
 
     def _bind(self, starting: bool = False) -> asyncio.AbstractEventLoop:
@@ -122,6 +137,26 @@ class Roster:
             self._rooms.clear()
             self._loop = loop
         return loop
+
+    async def _begin(self, url: str | None, deliver: Deliver, gap: Gap) -> None:
+        """Start the broker of a URL, and the parts of the hub; what was started is stopped where one fails."""
+        started: list[HubPart] = []
+        try:
+            if url is not None:
+                if self._broker is None:
+                    self._broker = make_broker(url)
+                await self._broker.start(deliver, gap)
+            for part in self._parts:
+                started.append(part)
+                await part.start(self._broker)
+        except BaseException:
+            broker, self._broker = self._broker, None
+            self._running, self._loop = False, None
+            for part in started:
+                await part.stop()
+            if broker is not None:
+                await broker.stop()
+            raise
 
     def _with_traces(self, sequences: Any, deliver: Deliver) -> Deliver:
         """Return the function that handles the broker's payloads; with telemetry it makes spans."""

@@ -60,18 +60,24 @@ class RedisBroker(SupervisedBroker):
         self._options = {"client_name": "wirefast"} | options | {"protocol": 2}
         self._class: type[AbstractConnection] = self._options.pop("connection_class", Connection)
         try:
-            connection = self._connection()
+            connection = self.connection()
         except TypeError as error:
             raise InvalidBrokerURL(f"redis-py: {one_line(error).rpartition('() ')[2]} of a URL") from None
         place = [str(getattr(connection, name)) for name in ("path", "host", "port") if hasattr(connection, name)]
         super().__init__(f"Redis at {':'.join(place)}", limits)
         self._prefix = f"{prefix}:".encode()
 
-    def _connection(self) -> Any:  # redis-py's types are partial
+    def connection(self) -> Any:  # redis-py's types are partial
+        """Make a connection of redis-py to the server, not connected yet."""
         return self._class(**self._options)
 
+    @property
+    def prefix(self) -> str:
+        """What the names of channels and keys begin with, the colon included."""
+        return self._prefix.decode()
+
     def make_link(self, receive: Callable[[str, bytes], None], overrun: Callable[[str], None]) -> RedisLink:
-        return RedisLink(self._connection(), self._connection(), self._prefix, receive, overrun)
+        return RedisLink(self.connection(), self.connection(), self._prefix, receive, overrun)
 
 
 _FORM = "a Redis URL has the form redis://[user:password@]host[:port][/database] or unix:///path"
