@@ -50,12 +50,17 @@ async def repeat(work: Callable[[int], Awaitable[Any]], first: int, count: int) 
 
 
 def check(
-    work: Callable[[int], Awaitable[Any]], count: int = COUNT, *, warm_up: int = WARM_UP, cycles: bool = False
+    work: Callable[[int], Awaitable[Any]],
+    count: int = COUNT,
+    *,
+    warm_up: int = WARM_UP,
+    cycles: bool = False,
+    slack: int = SLACK,
 ) -> None:
     """Do ``work(i)`` ``count`` times; fail if anything was kept, with the collector on and then with it off.
 
     ``warm_up`` is how many times before that are not looked at. ``cycles`` says that what was made may lie in reference
-    cycles, so that only the collector frees it.
+    cycles, so that only the collector frees it. ``slack`` is how many KiB the process may grow by.
     """
     name = getattr(work, "__name__", repr(work))
 
@@ -68,7 +73,7 @@ def check(
         gc.collect()
         more = sys.getallocatedblocks() - blocks
         assert ours() == before, f"{name}: left {dict(ours() - before)} after {count:,} times"
-        assert grown < SLACK, f"{name}: {grown} KiB more after {count:,} times"
+        assert grown < slack, f"{name}: {grown} KiB more after {count:,} times"
         assert more < max(BLOCKS, count // 20), f"{name}: {more:,} blocks more after {count:,} times"
 
         if not cycles:
