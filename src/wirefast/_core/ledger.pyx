@@ -224,7 +224,7 @@ cdef class Lease:
         return ledger in self.ledgers
 
     def may_claim(self, Ledger ledger not None):
-        """Return whether a user may claim it there: it is open, and nobody's."""
+        """Return whether the ledger may count this open lease as a user's: it does not count it yet."""
         return self.entered != 0 and not self.is_counted_by(ledger)
 
     def keep(self, Ledger ledger not None, share):

@@ -90,7 +90,7 @@ class SharedLimits:
 
         Args:
             lease: of the socket.
-            user: a str or an int; None is nobody.
+            user: a str or an int; a socket with the user None is not counted.
 
         Raises:
             Refuse: the user has as many as may be, and the oldest do not give way.

@@ -91,7 +91,7 @@ class RedisCommands:
             self._transport.abort()  # what a stuck connection has not taken would keep it open
 
     async def close(self) -> None:
-        """Let go of the connection. Allowed at any time."""
+        """Close the connection. Allowed at any time."""
         self.end("closed")
         for task in self._tasks:
             task.cancel()
@@ -143,6 +143,6 @@ class RedisCommands:
 
 
 def _take_error(answer: asyncio.Future[Any]) -> None:
-    """Take what an answer raises, as nobody may wait for it."""
+    """Retrieve the exception of an answer, so that asyncio does not log it where no task awaits the answer."""
     if not answer.cancelled():
         answer.exception()
