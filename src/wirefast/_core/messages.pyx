@@ -406,8 +406,11 @@ cdef class MessageSession(MessageReader):
         return json.encode({self.table.input.tag or "type": "error", **error})
 
     async def tell(self, bytes data, bytes ref):
-        """Send an error."""
-        cdef object pending = self.write(data if ref is None else with_ref(data, ref), TEXT)
+        """Send an error, unless the socket has ended: a reply that the end cut off would be missing before it."""
+        cdef object pending
+        if self.failure is not None:
+            return
+        pending = self.write(data if ref is None else with_ref(data, ref), TEXT)
         if pending is not None:
             await pending
 
@@ -429,6 +432,10 @@ cdef class MessageSession(MessageReader):
             if self.failure is None:
                 self.failure = WebSocketDisconnect(code, reason)
             await self.websocket.close(code, reason)
+            if self.idle and self.websocket.channel is None:
+                # Over ASGI the session's task, not this one, waits for a message, which may never come.
+                self.interrupted = True
+                self.task.cancel()
 
     async def mishap(self, exc, bytes ref):
         """Answer an exception of a handler, a dependency or a validator. Raises an exception that ends the socket."""
