@@ -32,7 +32,7 @@ cdef class Ledger:
     cdef int leave(self, object address) except -1
     # Where the limit is reached: a Refuse, or the end of the oldest socket.
     cdef int count_user(self, Lease lease, object user) except -1
-    cdef int note_user(self, Lease lease, object user) except -1
+    cdef int note_user(self, Lease lease, object user, object held) except -1
     cdef int evict(self, Lease lease) except -1
 
 

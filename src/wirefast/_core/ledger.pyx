@@ -39,6 +39,8 @@ cdef dict REFUSALS = {
 }
 cdef object LEASE_KEY = keys.LEASE
 cdef object COUNTED_KEY = keys.COUNTED
+# Whether a Limits of this process counts connections for an application that it does not look into.
+cdef bint counts_around = False
 cdef bytes MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -70,6 +72,12 @@ def refusal(str kind, double retry_after=RETRY_AFTER):
     status, reason = REFUSALS[kind]
     headers = {"Retry-After": str(max(1, math.ceil(retry_after)))}
     return Refuse(status, reason, code=close.TRY_AGAIN_LATER, headers=headers)
+
+
+def count_around():
+    """Have handshakes look for limits that counted them already, outside of their route's router."""
+    global counts_around
+    counts_around = True
 
 
 cdef class AddressRate:
@@ -178,14 +186,15 @@ cdef class Ledger:
             if not self.evicts_oldest:
                 raise refusal("per_user")
             self.evict(held if type(held) is Lease else next(iter(<dict> held)))
-        return self.note_user(lease, user)
+            held = self.users.get(user)
+        return self.note_user(lease, user, held)
 
     def hold(self, Lease lease not None, user):
         """Note a socket as one of a user's, however many there are."""
-        self.note_user(lease, user)
+        self.note_user(lease, user, self.users.get(user))
 
-    cdef int note_user(self, Lease lease, object user) except -1:
-        cdef object held = self.users.get(user)
+    cdef int note_user(self, Lease lease, object user, object held) except -1:
+        """Note a socket beside those that are held for its user: None, a Lease or a dict of Leases."""
         if held is None:
             self.users[user] = lease
         elif type(held) is Lease:
@@ -293,7 +302,7 @@ cdef class RouteLimits:
         cdef object refused, counted
         lease.ledgers = self.ledgers
         lease.address = counted_by(find_in(scope, "client", None))
-        counted = find_in(scope, COUNTED_KEY, None)
+        counted = find_in(scope, COUNTED_KEY, None) if counts_around else None
         if counted is not None:
             lease.ledgers = tuple([ledger for ledger in self.ledgers if ledger not in counted])
         for ledger in lease.ledgers:

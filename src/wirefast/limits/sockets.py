@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast._core import metered
 from wirefast._core import scope as keys
-from wirefast._core.ledger import RouteLimits
+from wirefast._core.ledger import RouteLimits, count_around
 from wirefast._core.session import LimitedSession, WebSocketSession
 from wirefast.limits.limits import Limits, allowance_of, is_plain
 from wirefast.limits.shared import sharing
@@ -37,6 +37,7 @@ class LimitedApp:
     def __init__(self, app: ASGIApp, limits: RouteLimits) -> None:
         self.app = app
         self.limits = limits
+        count_around()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = LimitedWebSocket(scope, receive, send)

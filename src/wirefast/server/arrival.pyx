@@ -74,8 +74,8 @@ cdef class Reception:
                 may_begin_without(self.http)
                 and isinstance(self.ws, type)
                 and issubclass(self.ws, WebSocketProtocol)
-                # Whose lines say what an HTTP protocol does.
-                and logger.level > TRACE
+                # Trace lines say what an HTTP protocol does.
+                and not logger.isEnabledFor(TRACE)
             )
         return 0
 
