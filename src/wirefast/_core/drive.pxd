@@ -24,3 +24,14 @@ cdef object next_of(object generator)
 # The same for the first step of a generator that is a dependency; RuntimeError where the generator ends without a
 # value.
 cdef object begin_first(object awaitable, bint* done)
+
+cdef extern from *:
+    """
+    static inline int drive_is_iterator(PyObject *value)
+    {
+        PyAsyncMethods *methods = Py_TYPE(value)->tp_as_async;
+        return methods != NULL && methods->am_anext != NULL;
+    }
+    """
+    # Whether the object is an asynchronous iterator.
+    bint is_iterator "drive_is_iterator"(object value) noexcept

@@ -13,7 +13,7 @@ from wirefast._core cimport json
 from wirefast._core.asgi_socket cimport CONNECTED, CONNECTING
 from wirefast._core.channel cimport BINARY, NOTHING, TEXT, EventKind
 from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, CLOSE_POLICY_VIOLATION
-from wirefast._core.drive cimport begin, begin_compiled, begin_step, next_of
+from wirefast._core.drive cimport begin, begin_compiled, begin_step, is_iterator, next_of
 from wirefast._core.message_input cimport Found, MessageInput, Target, whole_text
 from wirefast._core.message_reader cimport MessageReader
 from wirefast._core.message_table cimport ANSWER, AWAITED, CLOSE, THREADED, MessageHandler, MessageTable
@@ -37,17 +37,6 @@ from wirefast._core.message_errors import (
 )
 from wirefast._core.solver import leave
 from wirefast._core.whose import is_anothers, mark_of
-
-cdef extern from *:
-    """
-    static int messages_is_iterator(PyObject *value)
-    {
-        PyAsyncMethods *methods = Py_TYPE(value)->tp_as_async;
-        return methods != NULL && methods->am_anext != NULL;
-    }
-    """
-    # Whether the object is an asynchronous iterator.
-    bint is_iterator "messages_is_iterator"(object value) noexcept
 
 cdef extern from "Python.h":
     object PyObject_CallNoArgs(object callable)
