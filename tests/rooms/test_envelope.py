@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirefast.rooms import Hub, Policy, hub, roster
+from wirefast.rooms import Hub, Policy, roster
 from wirefast.rooms.brokers import Broker
 from wirefast.rooms.envelope import BINARY, TEXT, Envelope, decode, encode
 from wirefast.rooms.sequence import MAX_HEARD, MAX_SENT, SequenceLog, hear
@@ -129,7 +129,6 @@ class Bus(Broker):
 @pytest.fixture
 def hubs(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A coroutine function that gives two running hubs over one bus."""
-    monkeypatch.setattr(hub, "make_broker", Bus)
     monkeypatch.setattr(roster, "make_broker", Bus)
     monkeypatch.setattr(Bus, "buses", {})
 
