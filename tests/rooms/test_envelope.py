@@ -92,7 +92,8 @@ class Bus(Broker):
         self.others.append(self)
 
     async def stop(self) -> None:
-        self.others.remove(self)
+        if self in self.others:  # a start that failed is stopped too
+            self.others.remove(self)
 
     def subscribe(self, room: str) -> None:
         self.rooms.append(room)

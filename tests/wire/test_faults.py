@@ -133,7 +133,8 @@ def test_accepting_goes_on_after_the_descriptors_ran_out(tmp_path: Path, loop: s
     """
     (tmp_path / "service.py").write_text(SERVICE)
     backlog = "1" if loop == "asyncio" else "100"
-    with running("service", "--port", "0", "--loop", loop, "--backlog", backlog, cwd=tmp_path) as server:
+    arguments = ("--port", "0", "--loop", loop, "--transport", "loop", "--backlog", backlog)
+    with running("service", *arguments, cwd=tmp_path) as server:
         pid = server.process.pid
         with ExitStack() as stack:
             address = ("127.0.0.1", server.wait_for_port())
