@@ -8,3 +8,5 @@ from __future__ import annotations
 import os
 
 SLOWER = float(os.environ.get("WIREFAST_SLOWER", "1"))
+#: How many times longer the CPU time of a step may be while another process of tests shares the processor's caches.
+SHARED = 1.5 if "PYTEST_XDIST_WORKER" in os.environ else 1.0
