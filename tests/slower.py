@@ -9,4 +9,4 @@ import os
 
 SLOWER = float(os.environ.get("WIREFAST_SLOWER", "1"))
 #: How many times longer the CPU time of a step may be while another process of tests shares the processor's caches.
-SHARED = 1.5 if "PYTEST_XDIST_WORKER" in os.environ else 1.0
+SHARED = 2.0 if "PYTEST_XDIST_WORKER" in os.environ else 1.0
