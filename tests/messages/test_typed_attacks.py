@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -11,7 +12,7 @@ from message_models import Said, Say, Strict
 from pydantic import BaseModel, field_validator
 
 from wirefast import App, Depends, HTTPException, WebSocket
-from wirefast.messages import Disconnect, MessageError
+from wirefast.messages import Disconnect, MessageError, measuring
 from wirefast.responses import StreamingResponse
 from wirefast.testing import Live
 
@@ -165,8 +166,12 @@ async def test_an_answer_without_json_is_an_internal_error(live: Live, caplog: p
         await socket.close()
 
 
-async def test_a_handler_of_replies_ends_with_the_socket(app: App, live: Live) -> None:
+@pytest.mark.parametrize("timed", [False, True])
+async def test_a_handler_of_replies_ends_with_the_socket(
+    app: App, live: Live, timed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It gives replies for ever: it ends, its generators are left, then comes on_disconnect, with the peer's code."""
+    monkeypatch.setattr(measuring, "counters", SimpleNamespace(is_on=lambda: timed))
     log: list[Any] = []
     room = app.messages("/")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -54,8 +55,10 @@ def _timed(call: Callable[..., Any], kind: str, histogram: Any) -> Callable[...,
         async def generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
             began = time.perf_counter()
             try:
-                async for item in call(*args, **kwargs):
-                    yield item
+                # An end that comes at a yield ends the handler before its dependencies, as where nothing is timed.
+                async with aclosing(call(*args, **kwargs)) as items:
+                    async for item in items:
+                        yield item
             finally:
                 histogram.observe(time.perf_counter() - began)
 
