@@ -65,7 +65,12 @@ class BrokerCases:
                 return [int(text.split()[1]) for text in ear.heard[room] if int(text.split()[0]) == publisher]
 
             for ear, publisher in ((0, 1), (1, 0)):
-                await until(lambda ear=ear, publisher=publisher: len(of(ears[ear], "b", publisher)) == count // 2)
+                for room in "ab":  # each has a queue of its own
+                    await until(
+                        lambda ear=ear, room=room, publisher=publisher: (
+                            len(of(ears[ear], room, publisher)) == count // 2
+                        )
+                    )
                 assert of(ears[ear], "a", publisher) == list(range(0, count, 2))
                 assert of(ears[ear], "b", publisher) == list(range(1, count, 2))
             assert not deaf.heard

@@ -96,7 +96,7 @@ def workers(directory: Path, *more: str) -> Iterator[tuple[ServerProcess, Client
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's part is Linux's")
 def test_workers_share_evenly_also_after_one_was_killed(tmp_path: Path) -> None:
     with workers(tmp_path) as (server, clients):
-        clients.add(200)
+        clients.add(600)
         assert len(clients.counts) == 4 and clients.tilt <= 1.35
         victim = clients.counts.most_common(1)[0][0]
         os.kill(victim, signal.SIGKILL)
