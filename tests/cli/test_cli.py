@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from applications import ASGI
 from uvicorn import Config
+from uvicorn.config import HTTP_PROTOCOLS, LOOP_FACTORIES
 from uvicorn.main import main as uvicorn_command
 from websockets.sync.client import connect, unix_connect
 
@@ -175,6 +176,14 @@ def assert_one_line(ended: subprocess.CompletedProcess[str], code: int, message:
     ("arguments", "message"),
     [
         ("nofile.py", "no such file: 'nofile.py'"),
+        ("sevrice.py", "no such file: 'sevrice.py'; did you mean 'service.py'?"),
+        ("pack/inner/wep.py:app", "no such file: 'pack/inner/wep.py'; did you mean 'pack/inner/web.py'?"),
+        ("pack/inner/web", "no such file: 'pack/inner/web'; did you mean 'pack/inner/web.py'?"),
+        ("sevrice", "no module named 'sevrice' in '{project}' or installed; did you mean 'service'?"),
+        ("pakc", "no module named 'pakc' in '{project}' or installed; did you mean 'pack'?"),
+        ("pack.iner:app", "no module named 'pack.iner' in '{project}' or installed; did you mean 'pack.inner'?"),
+        ("service --loop foo", "--loop 'foo' is unknown; write {loops} or module:attribute"),
+        ("service --http foo", "--http 'foo' is unknown; write {protocols} or module:attribute"),
         ("service.txt/x:app", "no such file: 'service.txt/x'"),
         ("./pack", "'pack' is a directory; name a .py file in it, or use module:app"),
         (
@@ -215,7 +224,9 @@ def assert_one_line(ended: subprocess.CompletedProcess[str], code: int, message:
     ],
 )
 def test_wrong_command_line(project: Path, arguments: str, message: str) -> None:
-    assert_one_line(wirefast("run", "--port", "0", *arguments.split(), cwd=project), 2, message.format(project=project))
+    known = {"loops": ", ".join(LOOP_FACTORIES), "protocols": ", ".join(HTTP_PROTOCOLS)}
+    ended = wirefast("run", "--port", "0", *arguments.split(), cwd=project)
+    assert_one_line(ended, 2, message.format(project=project, **known))
 
 
 @pytest.mark.parametrize(

@@ -214,5 +214,9 @@ def test_depends_with_parentheses() -> None:
 
         with pytest.raises(TypeError, match=f"{shown}.*is not a callable object") as caught:
             app.websocket("/x")(endpoint)
-        said = "Depends() of the parameter 'x' takes the function itself: leave out the parentheses behind it."
-        assert getattr(caught.value, "__notes__", [said]) == [said]
+        said = [
+            f"Depends() of the parameter 'x' of {line_of(endpoint)[:-2]} takes the function itself: "
+            "leave out the parentheses behind it.",
+            f"Declared by {line_of(endpoint)[:-2]} for the path '/x'.",
+        ]
+        assert getattr(caught.value, "__notes__", said) == said

@@ -7,14 +7,32 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-__all__ = ["describe", "for_readers", "note", "note_plain_function", "place_of", "unanswered"]
+__all__ = [
+    "STANDS_FOR",
+    "describe",
+    "for_importers",
+    "for_readers",
+    "note",
+    "note_declaration",
+    "note_plain_function",
+    "place_of",
+    "unanswered",
+]
+
+#: The attribute of a function of ours with the function of the application that it stands for.
+STANDS_FOR = "_wirefast_stands_for"
+#: How the line under the traceback of a declaration error begins.
+_DECLARED = "Declared "
 
 #: Packages whose frames lead to the user's code, and are the same in every traceback.
 _CARRIERS = frozenset({"wirefast", "starlette", "uvicorn"})
+#: The same for the import of the application's module.
+_IMPORTERS = _CARRIERS | {"importlib"}
 
 
 def place_of(function: Any) -> tuple[str, int]:
     """Return file and line of a function (of the wrapped one), a class or an object's call; line 0 where unknown."""
+    function = getattr(function, STANDS_FOR, function)
     function = inspect.unwrap(function) if callable(function) else function
     for found in (function, getattr(function, "func", None), vars(type(function)).get("__call__")):
         code = getattr(found, "__code__", None)
@@ -26,6 +44,7 @@ def place_of(function: Any) -> tuple[str, int]:
 def describe(function: Any) -> str:
     """Return a function as text: ``room() in main.py, line 12``."""
     file, line = place_of(function)
+    function = getattr(function, STANDS_FOR, function)
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return f"{name}() in {file}, line {line}"
 
@@ -51,6 +70,19 @@ def note(exc: BaseException, text: str) -> BaseException:
     if hasattr(exc, "add_note"):
         exc.add_note(text)
     return exc
+
+
+def note_declaration(exc: BaseException, function: Any, path: str) -> None:
+    """Name the function and the path whose declaration failed, under the traceback.
+
+    Args:
+        exc: the error of the declaration.
+        function: the endpoint or handler; one of ours is not named.
+        path: of the route.
+    """
+    if not any(text.startswith(_DECLARED) for text in getattr(exc, "__notes__", ())):
+        ours = str(getattr(function, "__module__", "")).partition(".")[0] == "wirefast"
+        note(exc, f"{_DECLARED}{'' if ours else f'by {describe(function)} '}for the path {path!r}.")
 
 
 def note_plain_function(exc: BaseException, returned: object, scope: Mapping[str, Any]) -> None:
@@ -80,6 +112,38 @@ def for_readers(exc: BaseException) -> tuple[type[BaseException], BaseException,
         frames = frames.tb_next
     # A failure within the frameworks has no frame of the application, and needs all of theirs.
     return type(exc), exc, frames or exc.__traceback__
+
+
+def for_importers(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """Return ``exc_info`` of a failed import, with the application's frames alone.
+
+    The frames below the application's last one stay, unless the error is one of a declaration, which names its place.
+
+    Args:
+        exc: stays as it is, with its whole traceback.
+    """
+    frames = exc.__traceback__
+    while frames is not None and _package_of(frames) in _IMPORTERS:
+        frames = frames.tb_next
+    if frames is None and not isinstance(exc, SyntaxError):  # a failure within the frameworks
+        frames = exc.__traceback__
+    elif any(text.startswith(_DECLARED) for text in getattr(exc, "__notes__", ())):
+        frames = _to_last_of_application(frames)
+    return type(exc), exc, frames
+
+
+def _to_last_of_application(frames: TracebackType | None) -> TracebackType | None:
+    """Return a copy of a traceback that ends with the last frame outside the frameworks."""
+    every: list[TracebackType] = []
+    while frames is not None:
+        every.append(frames)
+        frames = frames.tb_next
+    while every and _package_of(every[-1]) in _CARRIERS:
+        every.pop()
+    copied: TracebackType | None = None
+    for one in reversed(every):
+        copied = TracebackType(copied, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return copied
 
 
 def _package_of(frames: TracebackType) -> str:

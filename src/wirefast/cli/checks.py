@@ -125,7 +125,10 @@ def check_settings(options: dict[str, Any]) -> None:
         try:
             implementation = import_from_string(known.get(choice, choice))
         except (ImportFromStringError, ImportError) as exc:
-            raise CommandError(f"--{name} {choice!r} cannot be used: {exc}") from None
+            if ":" in str(choice):
+                raise CommandError(f"--{name} {choice!r} cannot be used: {exc}") from None
+            names = ", ".join(known)
+            raise CommandError(f"--{name} {choice!r} is unknown; write {names} or module:attribute") from None
         if name == "ws" and implementation is None:  # none, or auto where no library is installed
             raise CommandError(f"--ws {choice} leaves the server without WebSockets; leave it out, or use uvicorn")
     check_tls(options)

@@ -117,7 +117,9 @@ def serve(config: Any, *, pin: bool = False, control: bool = True, metrics: tupl
         if exc.errno != errno.EADDRINUSE:
             raise
         raise lost_address(config) from None
-    except SystemExit:
+    except SystemExit as exc:
+        if exc.code == REFUSED:  # a factory has raised, and the log has its traceback
+            raise CommandError("the application did not load, see above", REFUSED) from None
         # uvicorn has logged which address it was, and has a code for it that means something else here.
         if config.should_reload or config.workers > 1 or server.lost_address:
             raise lost_address(config) from None

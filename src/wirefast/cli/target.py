@@ -13,12 +13,14 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 
 from starlette.applications import Starlette
 
+from wirefast._core.places import for_importers
 from wirefast.cli.errors import REFUSED, CommandError
 
 _FACTORY = re.compile(r"(create|make|build|get|new)_(app|application|asgi)|app_factory|factory")
@@ -75,7 +77,8 @@ class Target:
         if path.is_dir():
             raise CommandError(f"'{path}' is a directory; name a .py file in it, or use module:app")
         if not path.exists():
-            raise CommandError(f"no such file: '{path}'")
+            near = _near(path.name, sorted(path.parent.glob("*.py")))
+            raise CommandError(f"no such file: '{path}'" + (f"; did you mean '{near}'?" if near else ""))
         if path.suffix != ".py" or "." in path.stem:
             raise CommandError(f"'{path}' cannot be imported; the name of the file must be NAME.py, without other dots")
         file = path.resolve()
@@ -124,7 +127,7 @@ class Target:
             origin = self.file or self.module
             if isinstance(exc, (BrokerUnavailable, InvalidBrokerURL)):  # which say it all
                 raise CommandError(f"'{origin}': {exc}", REFUSED) from None
-            traceback.print_exception(type(exc), exc, _outside_imports(exc.__traceback__))
+            traceback.print_exception(*for_importers(exc))
             raise CommandError(
                 f"'{origin}' raised {type(exc).__name__} while it was imported, see above", REFUSED
             ) from None
@@ -154,9 +157,13 @@ class Target:
         return f"name the application: {self.module}:NAME"
 
     def _missing(self, name: str) -> CommandError:
-        return CommandError(
-            f"no module named {name!r} in '{self.directory}' or installed; use --app-dir DIR or a path to a .py file"
-        )
+        *packages, last = name.split(".")
+        found = [*self.directory.joinpath(*packages).glob("*.py"), *self.directory.joinpath(*packages).glob("*/")]
+        near = _near(last, [each.with_suffix("") for each in found if each.stem.isidentifier()])
+        advice = "use --app-dir DIR or a path to a .py file"
+        if near is not None:
+            advice = f"did you mean {'.'.join([*packages, near.name])!r}?"
+        return CommandError(f"no module named {name!r} in '{self.directory}' or installed; {advice}")
 
 
 def applications(module: ModuleType) -> list[str]:
@@ -203,15 +210,12 @@ def find_target(text: str, app_dir: str | None = "") -> Target:
     return target
 
 
+def _near(name: str, paths: Iterable[Path]) -> Path | None:
+    """Return the path whose name is nearest to a name that does not exist; None where no path is near."""
+    by_name = {path.name: path for path in paths}
+    near = difflib.get_close_matches(name, by_name, n=1)
+    return by_name[near[0]] if near else None
+
+
 def _article(noun: str) -> str:
     return f"an {noun}" if noun[0].lower() in "aeiou" else f"a {noun}"
-
-
-def _outside_imports(frames: TracebackType | None) -> TracebackType | None:
-    """Drop the leading frames of this module and of the import system, so that the user's frames are left."""
-    while frames is not None:
-        filename = frames.tb_frame.f_code.co_filename
-        if filename not in (__file__, importlib.__file__) and not filename.startswith("<frozen importlib"):
-            break
-        frames = frames.tb_next
-    return frames

@@ -21,6 +21,7 @@ import signal
 import socket
 import threading
 import time
+import zlib
 from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import wait
@@ -30,7 +31,7 @@ from typing import Any
 from uvicorn._subprocess import get_subprocess
 
 from wirefast.cli.attending import ControlThread, Joined, run_directory
-from wirefast.cli.errors import NOT_STARTED
+from wirefast.cli.errors import NOT_STARTED, REFUSED
 from wirefast.cli.relaying import RelayProcess
 from wirefast.control.paths import CONTROL, ROOMS, remove
 from wirefast.rooms.workers import ROOMS_VARIABLE
@@ -66,6 +67,7 @@ class Worker:
         load: shared memory, two numbers for each place: open sockets, and turns of the loop.
         cpu: the only core that it may run on; None for all.
         directory: of the service's sockets; None where there is none.
+        told: shared memory, the checksum of the last failure of a start that a worker has logged.
     """
 
     #: Whether the loop has turned, in the worker.
@@ -79,12 +81,14 @@ class Worker:
         load: Any,
         cpu: int | None = None,
         directory: Path | None = None,
+        told: Any = None,
     ) -> None:
         self.config = config
         self.index = index
         self.load = load
         self.cpu = cpu
         self.directory = directory
+        self.told = told
         self.ours, self.theirs = multiprocessing.get_context("spawn").Pipe()
         self.process = get_subprocess(config, self.target, sockets)
         self.ready = False
@@ -95,7 +99,7 @@ class Worker:
 
     def __getstate__(self) -> dict[str, Any]:
         """Give the process what it needs: not the supervisor's side."""
-        names = ("config", "index", "load", "cpu", "directory", "theirs")
+        names = ("config", "index", "load", "cpu", "directory", "told", "theirs")
         return {name: self.__dict__[name] for name in names}
 
     # ---- In the worker ----
@@ -104,6 +108,8 @@ class Worker:
         """Serve; the main function of the process."""
         if self.cpu is not None:
             os.sched_setaffinity(0, {self.cpu})
+        if self.told is not None:
+            self.config.is_new_failure = self.is_new_failure
         server = Server(self.config)
         server.report = self.report
         if self.directory is not None:
@@ -111,6 +117,14 @@ class Worker:
             server.attendants = [Joined(self.directory / CONTROL, self.index)]
         threading.Thread(target=self.listen, args=(server,), daemon=True).start()
         server.run(sockets)
+
+    def is_new_failure(self, text: str) -> bool:
+        """Whether no worker has logged this failure of its start; the caller logs it."""
+        checksum = zlib.crc32(text.encode())
+        with self.told.get_lock():
+            is_new = bool(self.told.value != checksum)
+            self.told.value = checksum
+        return is_new
 
     def report(self, open_sockets: int) -> None:
         """Write what the supervisor shares connections out by.
@@ -230,6 +244,7 @@ class Supervisor:
             self.sockets[0].listen(config.backlog)
         self.relay = None if self.directory is None else RelayProcess(self.directory / ROOMS)
         self.load = multiprocessing.get_context("spawn").RawArray("q", 2 * max(64, 2 * config.workers))
+        self.told = multiprocessing.get_context("spawn").Value("q", 0)
         self.shares = Shares(config.workers)
         self.turns: dict[int, tuple[int, float]] = {}
         self.workers: dict[int, Worker] = {}
@@ -247,7 +262,7 @@ class Supervisor:
         """Make and start the worker of a place."""
         sockets = [self.sockets[index]] if self.balanced else self.sockets
         cpu = self.cpus[index % len(self.cpus)] if self.cpus else None
-        worker = Worker(self.config, sockets, index, self.load, cpu, self.directory)
+        worker = Worker(self.config, sockets, index, self.load, cpu, self.directory, self.told)
         worker.start()
         return worker
 
@@ -319,7 +334,8 @@ class Supervisor:
     def replace(self, index: int, worker: Worker) -> None:
         """Start a worker in the place of one that died."""
         worker.kill()
-        if worker.process.exitcode == NOT_STARTED:
+        refused = worker.process.exitcode == REFUSED and not any(each.ready for each in self.workers.values())
+        if worker.process.exitcode == NOT_STARTED or refused:
             # The application is broken, and would be in the next worker too.
             logger.error("Child process [%s] failed to start, stopping the parent process.", worker.pid)
             self.failed = True
@@ -331,6 +347,7 @@ class Supervisor:
         if self.coming is not None and self.coming.index == index:
             self.workers[index], self.coming = self.coming, None
         else:
+            self.told.value = 0
             self.workers[index] = self.make(index)
 
     # ---- Rolling reload ----
@@ -341,6 +358,7 @@ class Supervisor:
             if self.to_roll and not self.leaving:
                 index = self.to_roll.popleft()
                 if index in self.workers:
+                    self.told.value = 0
                     self.coming = self.make(index)
             return
         coming = self.coming

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from wirefast import params
-from wirefast._core.places import note
+from wirefast._core.places import describe, note
 from wirefast._core.scope import FromScope
 from wirefast.concurrency import DependencyConcurrency
 from wirefast.dependencies import forms, shapes
@@ -157,13 +157,8 @@ def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, oauth_
     if not depends.dependency:
         raise AssertionError
     if not callable(depends.dependency):
-        given = depends.dependency
-        if inspect.iscoroutine(given):
-            given.close()  # otherwise Python warns that it was never awaited
-        raise note(
-            TypeError(f"{given!r} is not a callable object"),
-            f"Depends() of the parameter {name!r} takes the function itself: leave out the parentheses behind it.",
-        )
+        error = TypeError(f"{depends.dependency!r} is not a callable object")
+        raise _without_parentheses(error, depends, f"Depends() of the parameter {name!r} of {describe(parent.call)}")
     if depends.scope == "function" and is_generator_kind(parent.call) and computed_scope(parent) == "request":
         parent_name = getattr(parent.call, "__name__", "<unnamed_callable>")
         raise DependencyScopeError(
@@ -182,6 +177,14 @@ def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, oauth_
     )
 
 
+def _without_parentheses(error: BaseException, depends: params.Depends, where: str) -> BaseException:
+    """Say under the error of a dependency that was called where it is declared that the function itself is wanted."""
+    given: Any = depends.dependency
+    if inspect.iscoroutine(given):
+        given.close()  # otherwise Python warns that it was never awaited
+    return note(error, f"{where} takes the function itself: leave out the parentheses behind it.")
+
+
 def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> Dependant:
     """Return the Dependant of one entry of a ``dependencies=[...]`` list.
 
@@ -193,7 +196,10 @@ def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> De
         AssertionError: the entry names no callable.
     """
     if not callable(depends.dependency):
-        raise AssertionError("A parameter-less dependency must have a callable dependency")
+        error = AssertionError("A parameter-less dependency must have a callable dependency")
+        if depends.dependency is None:
+            raise note(error, "Depends() in a list of dependencies takes a function.")
+        raise _without_parentheses(error, depends, "Depends() in a list of dependencies")
     return get_dependant(
         path=path,
         call=depends.dependency,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import create_model
 
 from wirefast import params
+from wirefast._core.places import STANDS_FOR
 from wirefast.dependencies import message_types
 from wirefast.dependencies.analysis import (
     analyze_param,
@@ -106,6 +107,7 @@ def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends
     def stub() -> None: ...
 
     stub.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
+    setattr(stub, STANDS_FOR, call)
     dependant = get_dependant(path=path, call=stub)
     if dependant.body_params:
         raise FastAPIError(

@@ -14,6 +14,7 @@ from wirefast import params
 from wirefast._core.message_input import MessageInput
 from wirefast._core.message_table import MessageHandler, MessageTable
 from wirefast._core.messages import serve_messages
+from wirefast._core.places import note_declaration
 from wirefast._core.plan_cache import PlanCache
 from wirefast._core.session import WebSocketSession
 from wirefast.dependencies import message_types
@@ -163,7 +164,11 @@ class MessageRoute(APIWebSocketRoute):
             before = per_message if with_messages else []
             handler = known.get(id(declared))
             if handler is None or handler.under != (path, before):
-                handler = analyse(declared, path, before)
+                try:
+                    handler = analyse(declared, path, before)
+                except (AssertionError, FastAPIError, TypeError, ValueError) as exc:
+                    note_declaration(exc, declared.call, path)
+                    raise
             handshake.add(handler.dependant)
             handlers.append(handler)
         targets = _Targets(self, handshake, handlers, known)

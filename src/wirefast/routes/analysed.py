@@ -10,8 +10,10 @@ from starlette.convertors import Convertor
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from wirefast._core.places import note_declaration
 from wirefast.dependencies.annotations import UnresolvedAnnotation
 from wirefast.dependencies.models import Dependant
+from wirefast.exceptions import FastAPIError
 from wirefast.routes.include_context import Includable
 from wirefast.routes.live_copy import deep_copy
 
@@ -43,10 +45,14 @@ class AnalysedRoute(Includable):
             self._analyse_endpoint()
         except UnresolvedAnnotation as exc:
             if not exc.may_come:
+                note_declaration(exc, self.endpoint, self.path_format)
                 raise
             self.unresolved = exc
             self.dependant = Dependant(call=self.endpoint, path=self.path_format)
             self.app = self._resolve_and_serve
+        except (AssertionError, FastAPIError, TypeError, ValueError) as exc:
+            note_declaration(exc, self.endpoint, self.path_format)
+            raise
 
     def _analyse_endpoint(self) -> None:
         """Set ``dependant``, ``app`` and what else follows from the signature; each kind of route has its own way.

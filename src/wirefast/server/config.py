@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 import logging
 import socket
+import sys
+import traceback
+from collections.abc import Callable
 from typing import Literal
 
 import uvicorn
 from uvicorn._ansi import style
 
+from wirefast._core.places import for_importers
 from wirefast.metrics import counters
 from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY, TRANSPORT
 from wirefast.server.ending import end_in_time
@@ -19,6 +23,8 @@ from wirefast.server.measured import IdentifiedWebSocketProtocol, MeasuredWebSoc
 from wirefast.server.protocol import WebSocketProtocol
 from wirefast.server.request_ids import with_request_ids
 from wirefast.server.unix import claim
+
+logger = logging.getLogger("uvicorn.error")
 
 
 class Settings(uvicorn.Config):
@@ -94,9 +100,16 @@ class Config(Settings):
 
     Attributes:
         counts: whether metrics are on, also where the application says no. Default: False.
+        is_new_failure: whether no other worker has logged this text of a failed start; None without workers.
     """
 
     counts: bool = False
+    is_new_failure: Callable[[str], bool] | None = None
+
+    def say_what_is_awaited(self) -> None:
+        """Log, under ``--reload``, what starts an application that did not start."""
+        if self.should_reload:
+            logger.warning("Waiting for a change of a file to start again")
 
     def load(self) -> None:
         """Load the application, and set the process up to serve and to end.
@@ -107,7 +120,19 @@ class Config(Settings):
         """
         if self.counts:
             counters.turn_on()  # before the application is imported
-        super().load()
+        try:
+            super().load()
+        except SystemExit:  # uvicorn has logged why
+            self.say_what_is_awaited()
+            raise
+        except Exception as exc:
+            shown = for_importers(exc)
+            is_new = self.is_new_failure is None or self.is_new_failure("".join(traceback.format_exception(*shown)))
+            logger.error(
+                "The application raised %s while it was loaded", type(exc).__name__, exc_info=shown if is_new else None
+            )
+            self.say_what_is_awaited()
+            sys.exit(1)
         end_in_time(self)
         gc.collect()
         gc.freeze()

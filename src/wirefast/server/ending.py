@@ -21,6 +21,9 @@ logger = logging.getLogger("uvicorn.error")
 def end_in_time(config: Any) -> None:
     """Bound the end of a process that serves with a loaded configuration of uvicorn.
 
+    Where the configuration has ``is_new_failure``, the failure of a start that another worker has logged is not logged
+    once more.
+
     When a stop takes too long, uvicorn cancels the handlers and goes on at once. The server then waits for the end of
     the lifespan, so the cancelled tasks are awaited there.
     """
@@ -37,6 +40,13 @@ def end_in_time(config: Any) -> None:
         async def startup(self) -> None:
             await super().startup()
             self.loop_end = asyncio.ensure_future(bound_the_loops_end())
+
+        async def send(self, message: Any) -> None:
+            is_new = getattr(config, "is_new_failure", None)
+            if message["type"] == "lifespan.startup.failed" and is_new is not None:
+                text = message.get("message") or ""
+                message = {**message, "message": text if is_new(text) else ""}
+            await super().send(message)
 
         async def shutdown(self) -> None:
             if states:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
+from wirefast.server.config import Config
 from wirefast.server.drain import Drain, refuse_newcomers
 from wirefast.server.ending import end_process
 from wirefast.server.health import is_ready
@@ -123,6 +124,8 @@ class Server(Listening):
                     announce(config, early[0].getsockname()[1])
         except SystemExit:
             self.lost_address = not self.lifespan.should_exit
+            if self.lifespan.should_exit and isinstance(config, Config):
+                config.say_what_is_awaited()
             raise
         finally:
             if not self.started:  # the application or the address has failed, and no shutdown follows
