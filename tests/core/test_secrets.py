@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,7 +97,7 @@ def test_messages_arguments_and_tracebacks() -> None:
     try:
         raise ValueError("cannot open ws://a/?token=s3cret 100%")
     except ValueError as exc:
-        for logger in ("uvicorn.error", "wirefast", "asyncio"):
+        for logger in ("uvicorn.error", "wirefast", "wirefast.messages", "asyncio"):
             record = record_of(logger, "failed: %s", exc, exc_info=exc)
             shown = logging.Formatter().format(record)
             assert "s3cret" not in shown and "token=*** 100%" in shown and "Traceback" in shown
@@ -123,6 +125,13 @@ def test_the_filter_is_there_once() -> None:
     hide_in_logs()
     for name in secrets._LOGGERS:
         assert sum(isinstance(one, secrets.SecretFilter) for one in logging.getLogger(name).filters) == 1
+
+
+def test_every_logger_of_the_source_has_the_filter() -> None:
+    source = Path(secrets.__file__).parents[1]
+    texts = [path.read_text(encoding="utf-8") for path in source.rglob("*.py*") if path.suffix in (".py", ".pyx")]
+    used = {name for text in texts for name in re.findall(r'getLogger\("([\w.]+)"\)', text)}
+    assert used <= set(secrets._LOGGERS) and {"wirefast.messages", "wirefast.rooms", "uvicorn.error"} <= used
 
 
 def test_errors_of_validation() -> None:

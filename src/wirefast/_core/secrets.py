@@ -26,7 +26,19 @@ NAMES = frozenset(
 )
 HIDDEN = "***"
 
-_LOGGERS = ("uvicorn.access", "uvicorn.error", "uvicorn.asgi", "uvicorn", "wirefast", "wirefast.rooms", "asyncio")
+# The filter of a logger is not asked about the records of the loggers below it, so each stands here.
+_LOGGERS = (
+    "uvicorn.access",
+    "uvicorn.error",
+    "uvicorn.asgi",
+    "uvicorn",
+    "wirefast",
+    "wirefast.dependencies",
+    "wirefast.messages",
+    "wirefast.metrics",
+    "wirefast.rooms",
+    "asyncio",
+)
 # A pair of a query string, and the character before it in a text.
 _PAIR = re.compile(r"(?<=[?&;'\"])([^\s?&;='\"<>]{1,200})=([^\s&;'\"<>#]+)")
 #: A token among the subprotocols of a handshake.
