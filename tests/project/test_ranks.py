@@ -47,7 +47,7 @@ ROWS = {
         "serving",
     ],
     "rooms": [
-        "brokers.base brokers.frames brokers.link brokers.notices metering threads turn typed workers",
+        "brokers.base brokers.frames brokers.link brokers.notices counts threads turn typed workers",
         "brokers brokers.commands brokers.outgoing brokers.relay brokers.subscriptions models",
         "brokers.supervisor envelope gaps members roster",
         "brokers.local brokers.nats brokers.redis sequence",

@@ -17,7 +17,7 @@ from wirefast._core.close import check_code
 from wirefast.control.lines import LINE_MAX, Line, LineError
 from wirefast.limits.counters import refusals
 from wirefast.metrics import counters
-from wirefast.rooms.metering import busiest_rooms
+from wirefast.rooms.counts import busiest_rooms
 
 __all__ = ["Agent"]
 

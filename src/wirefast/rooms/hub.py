@@ -27,9 +27,9 @@ from wirefast._core.outbox import Outcome, Policy, PolicyName, as_policy
 from wirefast._core.scope import FromScope
 from wirefast._core.unicode import utf8
 from wirefast.rooms import envelope
+from wirefast.rooms.counts import count_dropped
 from wirefast.rooms.gaps import Failures, Gaps
 from wirefast.rooms.members import dismiss, in_none_of, listed
-from wirefast.rooms.metering import count_dropped
 from wirefast.rooms.models import (
     Drop,
     Name,

@@ -17,7 +17,7 @@ from wirefast._core.metered import meter_of
 from wirefast._core.outbox import Policy, PolicyName, as_policy
 from wirefast._core.websocket import WebSocketCore
 from wirefast.rooms.brokers.base import Broker, Deliver, Gap, make_broker
-from wirefast.rooms.metering import note_hub
+from wirefast.rooms.counts import note_hub
 from wirefast.rooms.models import Name, Names, OpenRoom, Stats, TooManyRooms, check_names
 
 if TYPE_CHECKING:
