@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "wirefast"
 PAGE = ROOT / "docs" / "architecture.md"
@@ -62,6 +64,27 @@ def test_what_the_table_of_changes_names_is_there() -> None:
         == []
     )
     assert len(names) > 40
+
+
+def texts(cell: str) -> str:
+    """The text of all files that a cell names, with those of its packages and folders."""
+    places = named(cell) | {name.removesuffix("/") for name in named(cell)}
+    found = []
+    for base, folder in ((SOURCE, SOURCE), (ROOT, ROOT / "csrc"), (ROOT, ROOT / "tests")):
+        for path in folder.rglob("*.*"):
+            inner = path.relative_to(base)
+            names = {inner.as_posix(), inner.with_suffix("").as_posix(), *map(Path.as_posix, inner.parents)}
+            if path.suffix in (".py", ".pyi", ".pyx", ".pxd", ".h", ".ts", ".js") and names & places:
+                found.append(path.read_text(encoding="utf-8"))
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("row", table("Where a change goes"), ids=lambda row: row.split("|")[1].strip())
+def test_what_a_row_names_is_in_its_files(row: str) -> None:
+    cell = row.split("|")[2]
+    text = texts(cell)
+    names = {name for name in named(cell) if re.fullmatch(r"\w*[A-Z_]\w*", name) and not is_there(name)}
+    assert sorted(name for name in names if not re.search(rf"\b{name}\b", text)) == []
 
 
 def test_readers() -> None:
