@@ -52,5 +52,5 @@ def test_mistakes(tmp_path: Path, arguments: list[str], error: str) -> None:
 
 def test_a_language_is_needed(tmp_path: Path) -> None:
     done = wirefast("client", str(EXAMPLE), cwd=tmp_path)
-    assert done.returncode == 2 and "add --lang ts or --lang python" in done.stderr
+    assert done.returncode == 2 and "add --lang ts or --lang python, or -o with .ts or .mts or .py" in done.stderr
     assert "'java' is not one of 'ts', 'python'" in wirefast("client", str(EXAMPLE), "--lang", "java").stderr

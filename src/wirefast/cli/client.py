@@ -31,7 +31,8 @@ def client(target: str, lang: str | None = None, output: str = "-", app_dir: str
     """
     lang = lang or _ENDINGS.get(Path(output).suffix.lower())
     if lang is None:
-        raise CommandError("the language is not known; add --lang ts or --lang python, or -o with .ts or .py")
+        languages = " or ".join(f"--lang {name}" for name in LANGUAGES)
+        raise CommandError(f"the language is not known; add {languages}, or -o with {' or '.join(_ENDINGS)}")
     if target.endswith(".json"):
         document = read_document(target, "TARGET")
     else:
