@@ -1,4 +1,4 @@
-"""The ``wirefast`` command: ``wirefast run TARGET`` serves an application with uvicorn, ``schema`` writes its document.
+"""The ``wirefast`` command: ``wirefast run TARGET`` serves an application with uvicorn. ``command`` lists all.
 
 uvicorn handles the processes, the signals, TLS, the lifespan and every option. Its own click parameters are used
 unchanged, so names, types, environment variables (``UVICORN_*``) and help texts are always uvicorn's. wirefast adds:

@@ -1,6 +1,7 @@
 """The places of a connection that parameters are read from, each with its values.
 
 A new place needs a line in `PLACES`, a class in ``params`` (with ``in_``) and a function in ``param_functions``.
+Documents and the fuzzer have lists of their own, which docs/architecture.md names.
 """
 
 from __future__ import annotations

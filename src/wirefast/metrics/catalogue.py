@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from wirefast._core.close import CODES
 from wirefast.metrics.counters import Family
 
-__all__ = ["BY_NAME", "METRICS", "Metric", "code_label"]
+__all__ = ["BY_NAME", "FAMILIES", "METRICS", "Metric", "code_label"]
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 

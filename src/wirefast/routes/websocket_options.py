@@ -53,7 +53,10 @@ class SocketOptions(CommonOptions, total=False):
 
 @dataclass(frozen=True)
 class WebSocketOptions:
-    """The options of one route. A server with the ASGI extension ``wirefast``, such as ours, applies the first three.
+    """The options of one route.
+
+    A server with the ASGI extension ``wirefast``, such as ours, applies ``per_message_deflate``, ``max_size`` and
+    ``send_timeout``. wirefast applies the others, on any server.
 
     Args:
         per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it. Default: as the
