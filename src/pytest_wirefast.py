@@ -1,7 +1,7 @@
-"""The fixture ``live``: an application that runs for one test, see `wirefast.testing`.
+"""The fixture ``live``: an application that runs for one test; see `wirefast.testing`.
 
-pytest imports this module for every run where wirefast is installed. So it imports nothing but pytest, and wirefast
-where a test asks for the fixture.
+pytest imports this module in every run if wirefast is installed. So the module imports only pytest; it imports wirefast
+when a test uses the fixture.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell of the marker."""
+    """Add the marker ``live``."""
     config.addinivalue_line(
         "markers",
         "live(app, **options): what the fixture `live` runs, see wirefast.testing.live",
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def live_app(request: pytest.FixtureRequest) -> Any:
-    """Give the application for ``live``: the setting ``live_app``, or a fixture ``app``, or None. Override it."""
+    """Return the application for ``live``: the setting ``live_app``, or a fixture ``app``, or None. Override this."""
     named = request.config.getini("live_app")
     if named:
         return named
@@ -50,9 +50,9 @@ def live_app(request: pytest.FixtureRequest) -> Any:
 def live(request: pytest.FixtureRequest) -> Iterator[Live]:
     """Give an application that runs for this test, on the test's own loop.
 
-    Where no application is named, the test does it: ``await live.start(app)``.
+    If nothing else names an application, the test names it: ``await live.start(app)``.
     """
-    from wirefast.testing import Live  # imported by those who use it alone
+    from wirefast.testing import Live  # only tests that use the fixture import wirefast
 
     options: dict[str, Any] = {}
     given: tuple[Any, ...] = ()
@@ -70,7 +70,7 @@ def live(request: pytest.FixtureRequest) -> Iterator[Live]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Note that a test has failed, for what ends after it."""
+    """Note that a test has failed, for the fixtures that end after it."""
     report = yield
     if report.when == "call" and report.failed:
         item.stash[_FAILED] = True
@@ -78,7 +78,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run ``live`` around each coroutine function that has it, in the same task, whichever plugin runs the function."""
+    """Run ``live`` around each coroutine function that uses it, in the same task, under every plugin."""
     for item in items:
         if isinstance(item, pytest.Function) and "live" in item.fixturenames and _is_coroutine(item.obj):
             item.obj = _around(item, item.obj)
@@ -100,14 +100,14 @@ def _around(item: pytest.Function, function: Any) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a coroutine function that has ``live`` and that no other plugin runs."""
+    """Run a coroutine function that uses ``live`` and that no other plugin runs."""
     if "live" not in pyfuncitem.fixturenames or not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     if any(pyfuncitem.get_closest_marker(name) for name in ("asyncio", "anyio", "trio")):
         return None
     if "anyio_backend" in pyfuncitem.fixturenames:  # anyio's plugin runs it, in its auto mode without a marker
         return None
-    from wirefast.testing.runner import Runner  # imported by those who use it alone
+    from wirefast.testing.runner import Runner  # only tests that use the fixture import wirefast
 
     names = pyfuncitem._fixtureinfo.argnames
     runner = Runner()

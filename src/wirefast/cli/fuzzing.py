@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BROKEN", "fuzz", "fuzz_command"]
 
-#: The exit code where something broke.
+#: The exit code of a run that found an error.
 BROKEN = 1
 
 
@@ -27,16 +27,16 @@ def fuzz(
     app_dir: str = "",
     factory: bool = False,
 ) -> int:
-    """Fuzz an application, and print what was done or what broke; return the exit code.
+    """Fuzz an application, and print the report or the error. Return the exit code.
 
     Args:
         target: see ``Target.parse``.
-        seconds: how long.
+        seconds: the time of the run.
         route: paths as they were declared; all by default.
         header: ``Name:Value`` lines of every handshake.
-        token: sent as ``Authorization: Bearer``.
-        seed: of the first round.
-        app_dir: where a module is looked for, the working directory when empty.
+        token: a token, sent as ``Authorization: Bearer``.
+        seed: the seed of the first round.
+        app_dir: the directory of modules; the working directory when empty.
         factory: whether the target is a function that returns the application.
 
     Raises:
@@ -70,8 +70,8 @@ def fuzz(
 
 
 def fuzz_command() -> click.Command:
-    """Build the command; click is an extra's."""
-    import click  # an extra
+    """Build the command. click is imported here, because it belongs to an extra."""
+    import click  # belongs to an extra
 
     return click.Command(
         "fuzz",

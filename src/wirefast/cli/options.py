@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import click
 
-#: Where we differ from uvicorn's defaults. Compression costs some 50 KiB a socket, so it is for those who ask for it. A
-#: handler that does not wait for its socket learns of a stop by its cancellation; uvicorn never cancels it.
+#: The defaults that differ from uvicorn's. Compression is off, because it costs some 50 KiB for each socket. A graceful
+#: stop ends after a time: a handler that does not wait for its socket is cancelled then, which uvicorn never does.
 OWN_DEFAULTS: dict[str, Any] = {"ws_per_message_deflate": False, "timeout_graceful_shutdown": 30}
 PROTOCOLS = {"http": "HttpProtocol", "ws": "WebSocketProtocol"}
 
@@ -26,7 +26,7 @@ LIMITS = (
     ("lifetime", float, "Seconds that a WebSocket may last; then close 1012."),
 )
 
-#: Those that become attributes of the server's Config, by their click names.
+#: The options that become attributes of the server's Config, by their click names.
 CONFIG_ATTRIBUTES = (
     "timeout_body",
     "drain_batch",
@@ -45,7 +45,7 @@ def protocols() -> dict[str, str]:
 
 
 def own_options() -> list[click.Parameter]:
-    """Build the options; click is an extra's."""
+    """Build the options. click is imported here, because it belongs to an extra."""
     import click  # the command's packages, when it runs
 
     from wirefast.server.bounds import (  # the command's packages, when it runs

@@ -1,4 +1,4 @@
-"""``wirefast run``: uvicorn with our protocols, after all that can be checked."""
+"""``wirefast run``: checks everything that can be checked, then runs uvicorn with our protocols."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 IN_USE = "is already in use; stop the other process or choose another"
-#: Seconds of the graceful stop under --reload, where a person waits for it.
+#: Seconds of the graceful stop under --reload, because a person waits for it.
 RELOAD_TIMEOUT = 3
 
 
@@ -42,10 +42,10 @@ def make_config(target: Any, options: dict[str, Any]) -> uvicorn.Config:
 
     Args:
         target: a `Target`, or the application itself.
-        options: all of them, by their names.
+        options: all options, by their names.
 
     Raises:
-        CommandError: a header without a colon, or a file or variable that the configuration itself reads is bad.
+        CommandError: a header has no colon, or a file or a variable that the configuration reads is wrong.
     """
     from uvicorn.config import LOGGING_CONFIG  # the command's packages, when it runs
 
@@ -120,7 +120,7 @@ def serve(config: Any, *, pin: bool = False, control: bool = True, metrics: tupl
     except SystemExit as exc:
         if exc.code == REFUSED:  # a factory has raised, and the log has its traceback
             raise CommandError("the application did not load, see above", REFUSED) from None
-        # uvicorn has logged which address it was, and has a code for it that means something else here.
+        # uvicorn has logged the address. Its exit code means something else here.
         if config.should_reload or config.workers > 1 or server.lost_address:
             raise lost_address(config) from None
         raise
@@ -130,14 +130,14 @@ def serve(config: Any, *, pin: bool = False, control: bool = True, metrics: tupl
 
 
 def lost_address(config: uvicorn.Config) -> CommandError:
-    """Return the error of a server whose address another process took since it was checked."""
+    """Return the error of a server whose address another process has taken since the check."""
     if config.uds is not None:
         return CommandError(f"--uds '{config.uds}' {IN_USE} path", REFUSED)
     return CommandError(f"port {config.port} on {config.host or 'this machine'} {IN_USE} --port", REFUSED)
 
 
 def defaults() -> dict[str, Any]:
-    """Return the options of ``wirefast run`` by their names, as they are where nothing sets them."""
+    """Return the options of ``wirefast run`` by their names, with their defaults."""
     import click  # the command's packages, when it runs
     import uvicorn
 
@@ -150,7 +150,7 @@ def defaults() -> dict[str, Any]:
 
 
 def run(target: str, app_dir: str, **options: Any) -> int:
-    """Serve what the command line names; the body of ``wirefast run``.
+    """Serve the application that the command line names: the body of ``wirefast run``.
 
     Args:
         target: see ``Target.parse``.
@@ -168,8 +168,8 @@ def start(app: Any, options: dict[str, Any], app_dir: str | None, given: Collect
 
     Args:
         app: the application, or text that names it (``Target.parse``).
-        options: all of them, by their names.
-        app_dir: where a module is looked for: the working directory when empty, the path of Python when None.
+        options: all options, by their names.
+        app_dir: the directory of modules: the working directory when empty, Python's path when None.
         given: the names of the options that are not defaults.
 
     Raises:
@@ -187,7 +187,7 @@ def start(app: Any, options: dict[str, Any], app_dir: str | None, given: Collect
     os.environ.setdefault(VARIABLE, "1")  # workers and the reloader's child inherit it
     limited = _set_limits(options)
     config = make_config(found or app, options)
-    # A module that is broken now may be mended while the reloader waits, so there only the child imports it.
+    # A user may repair a broken module while the reloader waits, so under --reload only the child imports it.
     if not config.should_reload:
         if options["as_fastapi"]:
             _stand_in_for_fastapi()
@@ -201,7 +201,7 @@ def start(app: Any, options: dict[str, Any], app_dir: str | None, given: Collect
 
 
 def _set_limits(options: dict[str, Any]) -> str | None:
-    """Leave the limits of the command line where applications look for them; the first option that sets one."""
+    """Put the limits of the command line into the environment for applications; return the first that is set."""
     from wirefast.limits.operators import VARIABLE as LIMITS_VARIABLE  # the command's packages, when it runs
     from wirefast.limits.operators import limits_from
 

@@ -1,4 +1,4 @@
-# A connection from its acceptance to its first bytes, and who says what it becomes.
+# A connection from its acceptance to its first bytes (`Arrival`), and the factory that makes it (`Reception`).
 
 from libc.stddef cimport size_t
 
@@ -13,12 +13,12 @@ cdef class Reception:
     cdef dict app_state
     cdef Reactor reactor
     cdef double head_timeout
-    # The two protocols' classes as they were last, and whether an upgrade needs nothing of the first.
+    # The two protocol classes at the last look, and whether an upgrade can do without the first.
     cdef object http
     cdef object ws
     cdef bint reads_first
 
-    # Look at the classes again, which a drain changes.
+    # Look at the classes again, because a drain changes them.
     cdef int look(self) except -1
     cdef object make_http(self)
 
@@ -27,12 +27,12 @@ cdef class Arrival(Flushable):
     cdef object __weakref__
     cdef Reception home
     cdef readonly SocketTransport transport
-    # When the head of the first request has to be there.
+    # The time at which the head of the first request has to be there.
     cdef double ends
 
-    # It is an upgrade that came whole, with `rest` behind it.
+    # Become a WebSocketProtocol, for a whole upgrade with the bytes `rest` behind it.
     cdef int upgrade(self, Head head, bytes rest) except -1
-    # It is anything else: `found` is a Head, a Refused, or None for the beginning of a head.
+    # Become an HttpProtocol, for anything else. `found` is a Head, a Refused, or None for the beginning of a head.
     cdef int hand_over(self, HeadReader reader, object found, bytes rest) except -1
-    # Neither the server nor the reactor knows it any more.
+    # Leave the server's set of connections and the reactor's wheel.
     cdef int leave(self) except -1

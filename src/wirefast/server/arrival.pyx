@@ -1,7 +1,7 @@
-"""``Arrival``: a connection of our own sockets of which nothing has been read.
+"""``Arrival``: a connection of our own sockets before its first bytes.
 
-Most connections begin with an upgrade, whose head comes in one piece. Such a connection becomes a WebSocketProtocol, and
-no HTTP protocol is made for it. Any other one becomes an HttpProtocol, which goes on with what was read.
+Most connections begin with an upgrade whose head comes in one piece. Such a connection becomes a WebSocketProtocol, and
+no HTTP protocol is made for it. Any other connection becomes an HttpProtocol, which gets the bytes that were read.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -22,12 +22,12 @@ from wirefast.server.refused import Refused
 cdef object logger = logging.getLogger("uvicorn.error")
 cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
 
-# What of an HTTP protocol's class has to be HttpProtocol's, since it is not asked for an upgrade.
+# An upgrade skips the HTTP protocol only if its class has these methods unchanged from HttpProtocol.
 cdef tuple OURS = ("__init__", "connection_made", "data_received", "read", "take", "upgrade")
 
 
 cdef bint may_begin_without(object kind):
-    """Whether an upgrade needs nothing of an HTTP protocol's class."""
+    """Whether an upgrade can do without an HTTP protocol of this class."""
     if not (isinstance(kind, type) and issubclass(kind, HttpProtocol)):
         return False
     return all([getattr(kind, name) is getattr(HttpProtocol, name) for name in OURS])
@@ -37,9 +37,9 @@ cdef class Reception:
     """Makes the protocol of each new connection of a server; called without arguments.
 
     Args:
-        config: uvicorn's. The classes that it has when a connection comes are that connection's.
-        server_state: uvicorn's.
-        app_state: of the lifespan.
+        config: uvicorn's Config. A connection gets the protocol classes that the Config has when the connection comes.
+        server_state: uvicorn's ServerState.
+        app_state: the lifespan's state.
         loop: the event loop.
     """
 
@@ -74,14 +74,14 @@ cdef class Reception:
                 may_begin_without(self.http)
                 and isinstance(self.ws, type)
                 and issubclass(self.ws, WebSocketProtocol)
-                # Trace lines say what an HTTP protocol does.
+                # With the log level trace, the HTTP protocol logs each step of a connection.
                 and not logger.isEnabledFor(TRACE)
             )
         return 0
 
 
 cdef class Arrival(Flushable):
-    """A connection that has said nothing; made by `Reception`. One that goes on saying nothing is closed in time."""
+    """A connection that has sent nothing. `Reception` makes it; a timer closes it if it sends nothing."""
 
     def connection_made(self, SocketTransport transport not None):
         """Wait for the first bytes."""
@@ -96,11 +96,11 @@ cdef class Arrival(Flushable):
         self.leave()
 
     def eof_received(self):
-        """Have the transport close."""
+        """Let the transport close."""
         return None
 
     def shutdown(self):
-        """uvicorn is stopping: end."""
+        """Close, because uvicorn stops."""
         self.transport.close()
 
     cdef int due(self) except -1:

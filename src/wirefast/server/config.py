@@ -1,4 +1,4 @@
-"""uvicorn's settings and ours, and a process that is set up for long-lived sockets."""
+"""uvicorn's settings and ours. `Config` also sets the process up for long-lived sockets."""
 
 from __future__ import annotations
 
@@ -28,21 +28,22 @@ logger = logging.getLogger("uvicorn.error")
 
 
 class Settings(uvicorn.Config):
-    """`uvicorn.Config` with the settings of ``wirefast run``, which are attributes; it leaves the process as it is.
+    """`uvicorn.Config` with the settings of ``wirefast run`` as attributes. It does not change the process.
 
     Attributes:
         timeout_body: seconds that the body of a request may take without progress. Default: 60.
         drain_batch: sockets that are closed together when the server drains. Default: 500.
         drain_every: seconds between two batches. Default: 0.5.
         log_ends: whether the end of each socket is a line in the log. Default: False.
-        health_path, ready_path: of probes that the server answers by itself. Default: none.
-        serves: whether the server has started and does not drain; the server sets it.
+        health_path, ready_path: the paths of probes that the server itself answers. Default: none.
+        serves: whether the server has started and does not drain. The server sets this attribute.
         request_ids: whether each connection gets an id. Default: False.
         shows_pages: whether the log says where the application's pages are. Default: False.
-        transport: "sockets", the default on Linux: connections without TLS are accepted, read and written by
-            `wirefast.server.sockets`, where the loop can watch a descriptor. "loop": by the loop's transports.
-        watch_loop: seconds that the event loop may stand still before the log has its stack; 0 for ever. Default: 0.
-        uds_identity: of the Unix socket that this server made; None before.
+        transport: "sockets", the default on Linux: `wirefast.server.sockets` accepts, reads and writes connections
+            without TLS, if the loop can watch a descriptor. "loop": the loop's transports do so.
+        watch_loop: seconds that one turn of the event loop may take. After that time its stack is in the log. 0: no
+            limit. Default: 0.
+        uds_identity: device and inode of the Unix socket that this server made; None before.
         watched: whether sockets are counted for `wirefast top`. Default: False.
     """
 
@@ -67,10 +68,10 @@ class Settings(uvicorn.Config):
             logging.getLogger("wirefast").setLevel(logging.getLogger("uvicorn.error").level)
 
     def bind_socket(self) -> socket.socket:
-        """Bind as uvicorn does; a Unix socket by `claim`, with which it listens at once.
+        """Bind as uvicorn does. `claim` makes a Unix socket, which listens at once.
 
         Raises:
-            OSError: the path is a live server's, or cannot be made.
+            OSError: the path belongs to a running server, or the socket cannot be made.
         """
         if self.uds is None:
             return super().bind_socket()
@@ -82,7 +83,7 @@ class Settings(uvicorn.Config):
         return made
 
     def load(self) -> None:
-        """Load the application, and choose the protocols that do what is set."""
+        """Load the application, and choose the protocol classes that the settings need."""
         super().load()
         kind: object = self.ws_protocol_class
         if kind is WebSocketProtocol and self.request_ids:
@@ -99,7 +100,7 @@ class Config(Settings):
     """Settings for a process that does nothing but serve, as ``wirefast run`` makes it.
 
     Attributes:
-        counts: whether metrics are on, also where the application says no. Default: False.
+        counts: whether metrics are on even if the application has not turned them on. Default: False.
         is_new_failure: whether no other worker has logged this text of a failed start; None without workers.
     """
 
@@ -114,9 +115,9 @@ class Config(Settings):
     def load(self) -> None:
         """Load the application, and set the process up to serve and to end.
 
-        The garbage collector leaves alone all that there is then (`gc.freeze`): modules, classes and routes live as
-        long as the process. A collection that walks through them, as each large JSON document causes some, takes many
-        times longer than one through what requests have made.
+        Then tell the garbage collector to leave out all present objects (`gc.freeze`): modules, classes and routes live
+        as long as the process. Each large JSON document causes collections. A collection that visits these objects
+        takes many times longer than one that visits only the objects of requests.
         """
         if self.counts:
             counters.turn_on()  # before the application is imported

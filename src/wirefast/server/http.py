@@ -1,19 +1,19 @@
 """``HttpProtocol``: HTTP/1.1 for uvicorn, one request at a time, and the way to our WebSocketProtocol.
 
-From its first byte to its last, a connection is in one of these states, each of which ends by itself:
+A connection is always in one of these states. Each state ends by itself:
 
-    state      what it waits for                              what ends it
+    state      the connection waits for                       the state ends by
     HEAD       the head of a request                          10 s (HEAD_TIMEOUT): 408, or a bare close
-    IDLE       a further request, of which no byte has come   --timeout-keep-alive
+    IDLE       the first byte of the next request             --timeout-keep-alive
     REQUEST    the application's response                     the application; --timeout-body while that waits for bytes
     DISCARD    the rest of a body, after its response         --timeout-body
-    CLOSING    that the peer takes what is written            --timeout-body
-    UPGRADED   nothing here: a WebSocketProtocol has it       that one
+    CLOSING    the peer, until it has read all bytes          --timeout-body
+    UPGRADED   nothing: a WebSocketProtocol has taken over    the WebSocketProtocol
     LOST       nothing                                        –
 
-A request is read when the one before it has its whole response. What comes earlier waits, 64 KiB of it, and then the
-connection is not read any more; so a refusal never stands in another response, and an upgrade has the connection for
-itself. uvicorn's cycle (`wirefast.server.cycle`) makes the responses.
+A request is read after the whole response to the one before it. Bytes that come earlier wait. After 64 KiB of them the
+server stops reading the connection. So a refusal never stands in another response, and no request shares the connection
+with an upgrade. uvicorn's cycle (`wirefast.server.cycle`) makes the responses.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ __all__ = ["HttpProtocol"]
 
 #: Seconds from the connection, or from a later request's first byte, to the end of the request's head.
 HEAD_TIMEOUT = 10.0
-#: Bytes of further requests that wait for the response before them. One read may pass it by its own size.
+#: Bytes of further requests that wait for the response before them. One read may pass the limit by its own size.
 PIPELINE_LIMIT = 65536
-#: Seconds between two looks whether the peer of a connection that is not read is still there.
+#: Seconds between two checks whether the peer is still there, while the server does not read the connection.
 LOOK_EVERY = 5.0
 
 TRACE = uvicorn.logging.TRACE_LOG_LEVEL
 
 
 class State(Enum):
-    """What a connection waits for; the table is in the module's docstring."""
+    """The state of a connection; the module's docstring has a table of the states."""
 
     HEAD = "head"
     IDLE = "idle"
@@ -64,19 +64,19 @@ class State(Enum):
     LOST = "lost"
 
 
-# The members as globals: an enumeration looks each of its own up by a call, on Python 3.10 and 3.11 a slow one.
+# The members are globals, because `State.HEAD` is a slow call on Python 3.10 and 3.11.
 HEAD, IDLE, REQUEST, DISCARD, CLOSING, UPGRADED, LOST = State
 
 
 class Flow(FlowControl):
-    """uvicorn's flow control, with a hold on reading that the application's ``receive`` does not lift."""
+    """uvicorn's flow control, and a pause of reading that the application's ``receive`` does not end (``held``)."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__(transport)
         self.held = False
 
     def resume_reading(self) -> None:
-        """Read on, unless reading is held."""
+        """Read again, unless reading is held."""
         if not self.held:
             super().resume_reading()
 
@@ -84,26 +84,26 @@ class Flow(FlowControl):
 class HttpProtocol(asyncio.Protocol):
     """HTTP/1.1 with limits (``--http wirefast.server:HttpProtocol``).
 
-    A connection has 10 seconds for the whole head of its first request, silent or dripping; a line of a
-    head may have 8 KiB, a head 64 KiB and 100 headers: 414 or 431 otherwise. With our WebSocketProtocol,
-    upgrades are handed over directly. An upgrade to another protocol is ignored (RFC 9110 section 7.8).
+    A connection has 10 seconds for the whole head of its first request, whether it sends nothing or sends slowly. A
+    line of a head may have 8 KiB, a head 64 KiB and 100 headers; the answer to more is 414 or 431. A WebSocketProtocol
+    of ours gets an upgrade as the head that was read. An upgrade to another protocol is ignored (RFC 9110 section 7.8).
 
     Args:
         config, server_state, app_state: uvicorn's, as in `WebSocketProtocol`.
     """
 
-    # What a connection that begins with an upgrade never sets stands here, and costs it nothing.
+    # A connection that begins with an upgrade never sets these attributes, so class attributes save it memory.
     logger = logging.getLogger("uvicorn.error")
     transport: asyncio.Transport
     flow: Flow | None = None
     # Ends the states HEAD, IDLE, DISCARD and CLOSING.
     timer: asyncio.TimerHandle | None = None
-    # The request that is served, the rest of its body, and what came behind it.
+    # The current request, the reader of its body, and the bytes that came behind it.
     cycle: Cycle | None = None
     body: BodyReader | None = None
     behind = b""
     behind_from = 0
-    # While the application waits for the body: when it began to, or when bytes of it came last.
+    # While the application waits for bytes of the body: the timer, and the time since when no byte has come.
     body_timer: asyncio.TimerHandle | None = None
     body_progress = 0.0
     look_timer: asyncio.TimerHandle | None = None
@@ -124,7 +124,7 @@ class HttpProtocol(asyncio.Protocol):
         self.begin(transport, HEAD_TIMEOUT)
 
     def begin(self, transport: asyncio.Transport, seconds: float) -> None:
-        """Take a connection, of whose first request the head has to come within some seconds."""
+        """Take a connection. The head of its first request has to come within some seconds."""
         self.transport = transport
         self.server_state.connections.add(self)
         self.timer = self.loop.call_later(seconds, self.timed_out)
@@ -137,10 +137,10 @@ class HttpProtocol(asyncio.Protocol):
         """Go on with a connection whose first bytes have been read (`wirefast.server.arrival`).
 
         Args:
-            transport: of the connection.
-            seconds: that are left for the head.
-            reader: which has read those bytes.
-            found: a `Head`, a `Refused`, or None where the head is not whole.
+            transport: the connection's transport.
+            seconds: the time that is left for the head.
+            reader: the reader that has read the first bytes.
+            found: a `Head`, a `Refused`, or None while the head is not whole.
             rest: the bytes behind the head.
         """
         self.begin(transport, seconds)
@@ -187,7 +187,7 @@ class HttpProtocol(asyncio.Protocol):
             self.flow.resume_writing()
 
     def shutdown(self) -> None:
-        """Uvicorn is stopping: end after the response that is under way."""
+        """End after the current response, because uvicorn stops."""
         if self.state is REQUEST and self.cycle is not None:
             self.cycle.keep_alive = False
         else:
@@ -196,14 +196,14 @@ class HttpProtocol(asyncio.Protocol):
     # ---- States ----
 
     def enter(self, state: State, seconds: float | None = None) -> None:
-        """Go into a state, which ends after some seconds or by what it waits for."""
+        """Go into a state. The state ends after some seconds, unless another event ends it before."""
         self.state = state
         if self.timer is not None:
             self.timer.cancel()
         self.timer = None if seconds is None else self.loop.call_later(seconds, self.timed_out)
 
     def timed_out(self) -> None:
-        """Nothing has ended the state in time."""
+        """End the connection, because no event has ended its state in time."""
         self.timer = None
         if self.state is CLOSING:
             self.transport.abort()
@@ -213,7 +213,7 @@ class HttpProtocol(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
-        """Close the connection once the peer has what is written."""
+        """Close the connection once the peer has read all that is written."""
         self.transport.close()
         if self.state is not LOST:
             self.enter(CLOSING, self.body_seconds())
@@ -229,7 +229,7 @@ class HttpProtocol(asyncio.Protocol):
     # ---- Reading ----
 
     def read(self, data: bytes, at: int) -> None:
-        """Read on, as far as the states allow."""
+        """Read bytes, as far as the state allows."""
         while at < len(data):
             if self.body is not None:
                 at = self.read_body(data, at)
@@ -249,12 +249,12 @@ class HttpProtocol(asyncio.Protocol):
                     return
 
     def take(self, head: Head, data: bytes, at: int) -> bool:
-        """Serve a request, or hand its connection over to a WebSocket; whether that has it.
+        """Serve a request, or hand its connection over to a WebSocket. Return whether a WebSocket has the connection.
 
         Args:
-            head: of the request.
-            data: what came with it.
-            at: where the bytes behind it begin.
+            head: the request's head.
+            data: the bytes that were read, with the head or its end.
+            at: the index of the first byte behind the head.
         """
         if head.is_upgrade and self.config.ws_protocol_class is not None:
             self.upgrade(head, data[at:])
@@ -265,7 +265,7 @@ class HttpProtocol(asyncio.Protocol):
         return False
 
     def read_body(self, data: bytes, at: int) -> int:
-        """Read the body of the request that is served; where the bytes behind it begin."""
+        """Read the body of the current request. Return the index of the first byte behind the bytes that were read."""
         if not (self.body is not None and self.cycle is not None and self.flow is not None):
             raise AssertionError
         content, at = self.body.read(data, at)
@@ -286,7 +286,7 @@ class HttpProtocol(asyncio.Protocol):
         return at
 
     def keep(self, data: bytes, at: int) -> None:
-        """Keep what came behind the request that is served."""
+        """Keep the bytes that came behind the current request."""
         if self.flow is None:
             raise AssertionError
         if self.behind:
@@ -299,7 +299,7 @@ class HttpProtocol(asyncio.Protocol):
             self.look_timer = self.loop.call_later(LOOK_EVERY, self.look)
 
     def look(self) -> None:
-        """End a connection that is not read when its peer has ended it, which no read tells."""
+        """End a connection that the server does not read, if its peer has ended it. No read would show that."""
         self.look_timer = None
         if self.flow is None or not self.flow.held or self.transport.is_closing():
             return
@@ -309,7 +309,7 @@ class HttpProtocol(asyncio.Protocol):
             self.look_timer = self.loop.call_later(LOOK_EVERY, self.look)
 
     def refuse(self, refused: Refused) -> None:
-        """Answer what cannot be read, where no response stands in the way, and close."""
+        """Refuse bytes that cannot be read, and close. Write the answer only if no other response has begun."""
         answering = self.state is REQUEST and self.cycle is not None and self.cycle.response_started
         if not answering and self.state is not DISCARD:
             self.transport.write(refusal(refused, self.server_state.default_headers))
@@ -383,7 +383,7 @@ class HttpProtocol(asyncio.Protocol):
         task.add_done_callback(server_state.tasks.discard)
 
     def application(self, head: Head) -> Any:
-        """Return what answers a request."""
+        """Return the application that answers a request."""
         return self.config.loaded_app
 
     def disconnect(self) -> None:
@@ -394,7 +394,7 @@ class HttpProtocol(asyncio.Protocol):
             self.cycle.message_event.set()
 
     def watch_body(self) -> None:
-        """Read on, since the application waits for bytes of the body."""
+        """Start the timer of the body, because the application waits for bytes of it."""
         if self.body is not None:
             self.body_progress = self.loop.time()
             if self.body_timer is None:
@@ -416,7 +416,7 @@ class HttpProtocol(asyncio.Protocol):
             self.body_timer = None
 
     def response_complete(self) -> None:
-        """Go on after a response: to the rest of the body, to what came behind it, or to the next request."""
+        """Go on after a response: read the rest of the body, the bytes that came behind it, or the next request."""
         self.server_state.total_requests += 1
         self.stop_body_timer()
         if self.transport.is_closing():
@@ -434,7 +434,7 @@ class HttpProtocol(asyncio.Protocol):
                 self.refuse(exc)
 
     def request_ended(self) -> None:
-        """Note that the application has returned. Where it failed, the connection is closing."""
+        """Note that the application has returned. If it failed, the connection is closing."""
         if self.transport.is_closing() and self.state is REQUEST:
             self.enter(CLOSING, self.body_seconds())
 
@@ -444,7 +444,7 @@ class HttpProtocol(asyncio.Protocol):
         self.enter(IDLE, self.config.timeout_keep_alive)
 
     def read_behind(self) -> None:
-        """Read what waited for the response."""
+        """Read the bytes that waited for the response."""
         if self.flow is None:
             raise AssertionError
         data, at = self.behind, self.behind_from
@@ -456,7 +456,7 @@ class HttpProtocol(asyncio.Protocol):
             self.flow.resume_reading()
 
     def upgrade(self, head: Head, rest: bytes) -> None:
-        """Hand the connection over to a WebSocket protocol, with what came behind the head."""
+        """Hand the connection over to a WebSocket protocol, with the bytes that came behind the head."""
         if head.chunked or head.length > 0:
             raise Refused(400, "a WebSocket handshake has no body")
         if self.logger.level <= TRACE:
@@ -489,7 +489,7 @@ class HttpProtocol(asyncio.Protocol):
 
 
 def has_ended(transport: asyncio.BaseTransport) -> bool:
-    """Whether the peer has ended its side of a connection that is not read; False where the system does not tell."""
+    """Whether the peer has ended its side of a connection that is not read; False if the system cannot tell."""
     connection = transport.get_extra_info("socket")
     told: int = getattr(select, "POLLRDHUP", 0)
     if connection is None or not told:

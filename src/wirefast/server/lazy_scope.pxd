@@ -1,4 +1,4 @@
-# The ASGI scope of a WebSocket, whose members are made when they are read.
+# The ASGI scope of a WebSocket. A member is made when it is first read.
 
 from wirefast.server.head cimport Head
 from wirefast.server.outgoing cimport Outgoing
@@ -6,7 +6,7 @@ from wirefast.server.settings cimport Settings
 
 
 cdef class LazyScope(dict):
-    # What the members are made of. `connection` is the server's, for the extension `wirefast`.
+    # The parts from which the members are made. `connection` is the value of the extension `wirefast`.
     cdef Outgoing connection
     cdef Settings settings
     cdef str path
@@ -17,9 +17,9 @@ cdef class LazyScope(dict):
     cdef str scheme
     cdef object client
     cdef object server
-    # Copied already, unless it was empty.
+    # A copy of the lifespan's state. None if that was empty.
     cdef dict state
-    # Whether every member is in the dict itself, or was: then the dict alone counts.
+    # Whether all members have been put into the dict. From then on the dict alone counts.
     cdef bint full
 
     cdef object found(self, object key, object default)
@@ -27,11 +27,11 @@ cdef class LazyScope(dict):
     cdef int fill(self) except -1
 
 
-# The scope of a connection whose head is read.
+# Make the scope of a connection whose head is read.
 cdef LazyScope new_scope(Outgoing connection, Settings settings, Head head, list subprotocols, dict state)
 
-# The addresses of a connection's server and client, as its scope has them; None for one that is not known.
+# Return the addresses of a connection's server and client in the form of a scope. None for an unknown address.
 cpdef tuple sides(object transport)
 
-# The answer to a question about a transport, which may be gone: None where asking it raises.
+# Call a function with a transport. Return None if the call raises, as it may after the transport's end.
 cdef object asked(object question, object transport)

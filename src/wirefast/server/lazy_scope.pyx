@@ -1,9 +1,10 @@
-"""The ASGI scope of a WebSocket, whose members are made when they are read.
+"""The ASGI scope of a WebSocket. A member is made when it is first read.
 
-Most endpoints read two or three of its fourteen members, and a socket keeps its scope for as long as it lives: a
-whole dict of them is a kilobyte of its memory. So each member is kept as what it is made of, until it is read. Code
-that asks for all members (iterates, copies, compares, prints) gets an ordinary dict's answers. C code that reads the
-table of a dict by itself does not ask: `json.dumps` and `orjson.dumps` want `dict(scope)`.
+A scope has fourteen members. Most endpoints read two or three of them, and a socket keeps its scope for its whole life. A
+dict of all members would cost each socket a kilobyte. So the scope keeps the parts of each member and makes the member
+when it is read. Code that needs all members (iterates, copies, compares, prints) gets the same answers as from an ordinary
+dict. C code that reads the table of a dict directly misses members, so give `dict(scope)` to `json.dumps` and
+`orjson.dumps`.
 """
 
 import copy
@@ -35,20 +36,20 @@ cdef enum:
     STATE
     EXTENSIONS
 
-# The names of all members, in the order that a whole dict has.
+# The names of all members, in the order of a whole dict.
 cdef dict members = {
     "type": TYPE, "asgi": ASGI, "http_version": HTTP_VERSION, "scheme": SCHEME, "server": SERVER, "client": CLIENT,
     "root_path": ROOT_PATH, "path": PATH, "raw_path": RAW_PATH, "query_string": QUERY_STRING, "headers": HEADERS,
     "subprotocols": SUBPROTOCOLS, "state": STATE, "extensions": EXTENSIONS,
 }
 cdef object MISSING = object()
-# The server's side of the connection that came last: with one listening socket it is the same for all.
+# The server's address of the last connection. With one listening socket, all scopes share this one tuple.
 cdef tuple last_server = None
 
 
 cdef object address(object transport, str which, object question):
-    """Return an address as scopes have it: the one that the transport has noted, else the answer to a question of
-    uvicorn's, which asks the socket."""
+    """Return an address in the form of a scope: the one that the transport knows, else the answer of uvicorn's function,
+    which asks the socket."""
     cdef object noted
     try:
         noted = transport.get_extra_info(which)
@@ -57,13 +58,13 @@ cdef object address(object transport, str which, object question):
     if type(noted) is tuple and len(<tuple> noted) >= 2:
         return noted if len(<tuple> noted) == 2 else (<tuple> noted)[:2]
     if type(noted) is str:
-        # A Unix socket's, which only a server has.
+        # The path of a Unix socket. Only the server's side has one.
         return (noted, None) if which == "sockname" else None
     return asked(question, transport)
 
 
 cpdef tuple sides(object transport):
-    """Return the addresses of a connection's server and client, as its scope has them; None for one not known."""
+    """Return the addresses of a connection's server and client in the form of a scope; None for an unknown one."""
     return address(transport, "sockname", get_local_addr), address(transport, "peername", get_remote_addr)
 
 
@@ -89,14 +90,14 @@ cdef LazyScope new_scope(Outgoing connection, Settings settings, Head head, list
     scope.headers = head.headers
     scope.subprotocols = subprotocols or None
     scope.scheme = "wss" if asked(is_ssl, transport) else "ws"
-    # Both are asked for now: a transport that has closed does not know them.
+    # Both addresses are read now, because a closed transport does not know them.
     scope.server, scope.client = sides(transport)
     if type(scope.server) is tuple:
         if scope.server == last_server:
             scope.server = last_server
         else:
             last_server = scope.server
-    # What the application shares with its connections is copied as it is now; an empty dict can be made later.
+    # The lifespan's state is copied as it is now. An empty copy can be made later.
     scope.state = state.copy() if state else None
     return scope
 
@@ -104,17 +105,16 @@ cdef LazyScope new_scope(Outgoing connection, Settings settings, Head head, list
 cdef class LazyScope(dict):
     """A dict whose members are made when they are read.
 
-    Every method of a dict finds each of ASGI's members. A member that can be changed is made once, and then is in the
-    dict.
+    Every method of a dict finds each of ASGI's members. A mutable member is made once and then kept in the dict.
     """
 
     def __init__(self, *args, **kwargs):
-        # Made by another than the server, as by type(scope)(scope): an ordinary dict.
+        # Other code than the server makes an ordinary dict, for example by type(scope)(scope).
         self.full = True
         dict.__init__(self, *args, **kwargs)
 
     cdef object make(self, int member):
-        """Return a member that is not in the dict; put it there where it can be changed, so that it is made once."""
+        """Return a member that is not in the dict. Put a mutable one into the dict, so that it is made once."""
         cdef object value
         if member == PATH:
             return self.path
@@ -190,7 +190,7 @@ cdef class LazyScope(dict):
         return self.found(key, default)
 
     def setdefault(self, key, default=None, /):
-        """Return a member, which is the default from now on where there is none; dict's method."""
+        """Return a member. If there is none, set it to the default first; dict's method."""
         cdef object value = self.found(key, MISSING)
         if value is MISSING:
             dict.__setitem__(self, key, default)

@@ -33,9 +33,9 @@ def log_end(
 
     Args:
         peer: address and port.
-        scope: of the connection.
-        code: of the close.
-        reason: of the close, where the server began the close; a client's reason is never logged.
+        scope: the connection's scope.
+        code: the close code.
+        reason: the close reason. The line has it only if the server began the close, never a client's reason.
         side: the side that began the close: ``client`` or ``server``.
         seconds: since the handshake was accepted.
         carried: messages received and sent, bytes received and sent.
@@ -69,8 +69,7 @@ def log_end(
 
 
 class JsonFormatter(logging.Formatter):
-    """A line of JSON for each record: time, level, logger, message, the extra attributes of the record, and a
-    traceback."""
+    """Formats a record as a line of JSON: time, level, logger, message, the record's extra attributes, a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Render one record."""
@@ -97,7 +96,7 @@ def json_logging(config: dict[str, Any]) -> dict[str, Any]:
     """Return uvicorn's logging configuration with lines of JSON in place of its formats.
 
     Args:
-        config: as ``uvicorn.config.LOGGING_CONFIG``, which is not changed.
+        config: a configuration such as ``uvicorn.config.LOGGING_CONFIG``. It is not changed.
     """
     formatters = {name: {"()": f"{__name__}.JsonFormatter"} for name in config.get("formatters", {})}
     return {**config, "formatters": formatters}
@@ -107,7 +106,7 @@ def own_logging(config: dict[str, Any]) -> dict[str, Any]:
     """Return uvicorn's logging configuration with the logger ``wirefast`` beside uvicorn's: same handler, same level.
 
     Args:
-        config: as ``uvicorn.config.LOGGING_CONFIG``, which is not changed.
+        config: a configuration such as ``uvicorn.config.LOGGING_CONFIG``. It is not changed.
     """
     like = config["loggers"]["uvicorn"]
     return {**config, "loggers": {**config["loggers"], "wirefast": {**like, "propagate": False}}}

@@ -1,4 +1,4 @@
-# A WebSocket that counts.
+# A WebSocket that counts its messages and their bytes.
 
 from libc.stdint cimport uint64_t
 
@@ -7,27 +7,27 @@ from wirefast.server.lazy_scope cimport LazyScope
 from wirefast.server.protocol cimport WebSocketProtocol
 
 
-# What the sockets of one route have carried that have ended.
+# The totals of one route's ended sockets.
 cdef class RouteTotals:
     cdef str route
     cdef Counter messages_in
     cdef Counter messages_out
     cdef Counter bytes_in
     cdef Counter bytes_out
-    # Of the open sockets, while they are read: how many there are, and what they have carried.
+    # The sums over the route's open sockets during a reading: their number, and their four counts.
     cdef uint64_t read_open
     cdef uint64_t read[4]
 
 
 cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
-    # What this socket carried; folded into the totals of its route when it ends, and added to them at a scrape.
+    # The counts of this socket. They are added to the totals of its route when the socket ends, and at each scrape.
     cdef uint64_t messages_in
     cdef uint64_t messages_out
     cdef uint64_t bytes_in
     cdef uint64_t bytes_out
-    # loop.time() of the accept; 0 before, and again once the end is counted.
+    # loop.time() of the accept; 0 before it, and after the end is counted.
     cdef double opened_at
-    # The scope, for what is said of the socket; the application holds it as long.
+    # The scope, for texts about the socket. The application refers to it for as long, so it costs no memory.
     cdef LazyScope about
     cdef RouteTotals totals
 

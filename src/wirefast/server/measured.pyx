@@ -1,7 +1,8 @@
 """``MeasuredWebSocketProtocol``: a WebSocket that counts, for metrics, ``wirefast top`` and the line at its end.
 
-It takes the place of `WebSocketProtocol` where metrics are read, so that a socket without them costs no instruction
-more. What a socket carries is counted in its own object; routes get it when the socket ends, or when they are read.
+A server with metrics uses this class in place of `WebSocketProtocol`, so a socket of a server without metrics costs no
+instruction more. Each socket counts in its own object. The totals of its route get these counts when the socket ends or
+when metrics are read.
 """
 
 import weakref
@@ -34,7 +35,7 @@ cdef Counter accepted = handshakes.of("accepted")
 servers = weakref.WeakValueDictionary()
 
 
-# The state of the server whose socket was accepted last: one that is in `servers`.
+# The state of the server that accepted the last socket. The state is in `servers`.
 cdef object latest = None
 # route -> RouteTotals; close code and side -> Counter.
 cdef dict routes = {}
@@ -49,7 +50,7 @@ cdef class RouteTotals:
 
 
 cdef RouteTotals totals_of(LazyScope scope):
-    """Return the totals of a connection's route, by its path as it was declared, which is no client's to choose."""
+    """Return the totals of a connection's route. Its key is the declared path, which a client cannot choose."""
     cdef object path = getattr(scope.get("route"), "path", None)
     cdef RouteTotals totals = routes.get(path)
     if totals is None:
@@ -81,7 +82,7 @@ cdef str outcome_of(int status):
 
 
 cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
-    """`WebSocketProtocol` that counts.
+    """A `WebSocketProtocol` that counts.
 
     Args:
         config, server_state, app_state: uvicorn's, as in `WebSocketProtocol`.
@@ -160,7 +161,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
         return 0
 
     cdef str client(self):
-        """Return the client's address, which a trusted proxy may have told: that of the handshake's line."""
+        """Return the client's address, as the handshake's log line has it. A trusted proxy may have set it."""
         cdef object client = self.about["client"]
         return "%s:%d" % tuple(client) if client else self.peer()
 
@@ -170,14 +171,14 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
         self.about = None
         return 0
 
-    # ---- What is told of an open socket ----
+    # ---- An open socket ----
 
     def carried(self):
         """Return messages received, messages sent, bytes received, bytes sent."""
         return self.messages_in, self.messages_out, self.bytes_in, self.bytes_out
 
     def describe(self):
-        """Return what is known of an open socket, as JSON can have it; None where it is not open."""
+        """Return the facts about an open socket as values of JSON; None if the socket is not open."""
         cdef LazyScope scope = self.about
         cdef object outbox = self.outbox
         if self.state != OPEN or scope is None:
@@ -197,11 +198,11 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
         }
 
     def user(self):
-        """Return the name of the socket's user; None where the application has set none."""
+        """Return the name of the socket's user; None if the application has not set one."""
         return None if self.about is None else user_of(self.about)
 
     def kick(self, int code, str reason not None):
-        """Close the socket from outside the application; whether it was open."""
+        """Close the socket from outside the application. Return whether it was open."""
         if self.state != OPEN:
             return False
         self.dismiss(code, reason)
@@ -209,7 +210,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
 
 
 cdef class IdentifiedWebSocketProtocol(MeasuredWebSocketProtocol):
-    """`MeasuredWebSocketProtocol` whose answers to handshakes say the id of ``--request-id``.
+    """A `MeasuredWebSocketProtocol` whose answers to handshakes have the header of ``--request-id``.
 
     Args:
         config, server_state, app_state: uvicorn's, as in `WebSocketProtocol`.
@@ -224,8 +225,11 @@ cdef class IdentifiedWebSocketProtocol(MeasuredWebSocketProtocol):
 
 
 def user_of(scope):
-    """Return the name of a connection's user: of ``scope["user"]``, as Starlette's authentication sets it, or of
-    ``websocket.state.user``; a string, or an object's identity, name or id. None where there is none."""
+    """Return the name of a connection's user; None if there is none.
+
+    The user is ``scope["user"]``, which Starlette's authentication sets, or ``websocket.state.user``. The name is the user
+    itself if it is a string, else the user's identity, name or id.
+    """
     for user in (scope.get("user"), (scope.get("state") or {}).get("user")):
         if isinstance(user, (str, int)):
             return str(user)
@@ -240,7 +244,7 @@ def user_of(scope):
 
 
 def read_sockets():
-    """Give the numbers of all open sockets of this process, by route; a reader of metrics."""
+    """Yield the numbers of all open sockets of this process, by route: a reader of metrics."""
     cdef MeasuredWebSocketProtocol socket
     cdef RouteTotals totals
     cdef Py_ssize_t waiting = 0

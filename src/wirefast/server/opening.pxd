@@ -1,4 +1,4 @@
-# The answer to a handshake, and what is known until it is given.
+# The answer to a handshake, and the state that is needed until then.
 
 from libc.stddef cimport size_t
 
@@ -9,18 +9,19 @@ from wirefast.server.lazy_scope cimport LazyScope
 
 cdef class Opening(Connection):
     cdef dict app_state
-    # Until the handshake is answered: the head; the bytes that came before their time; the scope, for the log line.
+    # Until the handshake is answered: the head; the bytes that came behind it; the scope, for the log line.
     cdef Head request
     cdef bytearray early
     cdef LazyScope scope
-    # The extensions that the client offers, None without.
+    # The extensions that the client offers; None if it offers none.
     cdef list offers
-    # What explain_refusal() was told, for the body of a 403.
+    # The arguments of explain_refusal(), for the body of a 403.
     cdef dict refusal
 
-    # A denial response under way: its status, header lines and body so far.
+    # The denial response that the application sends: its status, its header lines, and its body so far.
     cdef int denial_status
-    # Whether permessage-deflate is agreed to where it is offered. Here, where it costs no memory.
+    # Whether the server agrees to permessage-deflate if the client offers it. The field fills a gap between others, so
+    # it costs no memory.
     cdef bint agree_to_deflate
     cdef list denial_lines
     cdef list denial_body
@@ -34,5 +35,5 @@ cdef class Opening(Connection):
     cdef int refuse_text(self, int status, str text) except -1
     cdef int finish_denial(self) except -1
 
-    # A hole for the subclass: the scope of the connection, for the log line of one that was refused before it had one.
+    # For the subclass to define: make the scope. The log line of a handshake that is refused without a scope needs one.
     cdef LazyScope make_scope(self)

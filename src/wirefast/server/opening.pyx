@@ -1,6 +1,6 @@
 """The answer to a handshake: accepted, refused, or a response of the application's own.
 
-What the application asks of the server before it answers (the ASGI extension `wirefast`) is set here too.
+The methods of the ASGI extension `wirefast` are here too. An application calls them before it answers the handshake.
 """
 
 import json
@@ -24,13 +24,13 @@ from wirefast._core.unicode import utf8
 from wirefast._core import unrouted
 from wirefast.server.reasons import as_members, close_line, denial_line
 
-# Header names that are the server's in a 101 response.
+# The headers of a 101 response that only the server may send.
 cdef frozenset reserved_names = frozenset((
     b"upgrade", b"connection", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-version",
     b"content-length", b"transfer-encoding",
 ))
 
-# How a refused connection ends: no code and no reason, since no close frame is seen.
+# The end of a refused connection: it has no close frame, so no code and no reason.
 cdef tuple REFUSED_END = (CLOSE_ABNORMAL, None)
 
 
@@ -41,15 +41,15 @@ cdef class Opening(Connection):
     # ---- The extension `wirefast`, until the handshake is answered ----
 
     def configure(self, *, per_message_deflate=None, max_size=None, send_timeout=None):
-        """Set what this connection is to do, in place of the server's settings.
+        """Set options of this connection, which replace the server's settings.
 
         Args:
-            per_message_deflate: whether permessage-deflate (RFC 7692) is agreed to where the client offers it.
+            per_message_deflate: whether the server agrees to permessage-deflate (RFC 7692) if the client offers it.
                 Default: ``ws_per_message_deflate``.
-            max_size: bytes of a message from the client, above which the connection fails with 1009. Only a bound below
-                ``ws_max_size`` counts. Default: that.
-            send_timeout: seconds that a send may wait for the peer to read. One that waits longer ends the connection
-                with 1013 and a line in the log. Default: for ever.
+            max_size: the most bytes of a message from the client. A larger message ends the connection with 1009. A bound
+                above ``ws_max_size`` has no effect. Default: ``ws_max_size``.
+            send_timeout: seconds that a send may wait for the peer to read. After that time the connection ends with 1013
+                and a line in the log. Default: no limit.
 
         Raises:
             RuntimeError: the handshake is answered.
@@ -71,17 +71,17 @@ cdef class Opening(Connection):
             self.send_timeout = send_timeout
 
     def __deepcopy__(self, memo):
-        # In a copy of a scope it stands for the same connection.
+        # The copy of a scope describes the same connection.
         return self
 
     def explain_refusal(self, str closing not None, str reason not None, list errors not None):
-        """Give what a 403 says in place of a close reason that is a list of errors as text.
+        """Set the body of a 403 for a close reason that is a list of errors as text.
 
         Args:
-            closing: the reason that ``websocket.close`` will have. With another one, which a middleware may set, this
-                explanation is not used.
-            reason: the same in words.
-            errors: the same as values of JSON.
+            closing: the reason that ``websocket.close`` will have. If a middleware sets another reason, the server does
+                not use this explanation.
+            reason: the same errors in words.
+            errors: the same errors as values of JSON.
         """
         self.refusal = {"for": closing, "reason": reason, "errors": errors}
 
@@ -142,7 +142,7 @@ cdef class Opening(Connection):
             self.early = None
             self.feed(<uint8_t*> early, <size_t> len(early))
             if self.ring_count:
-                # A task may wait for it since before the accept.
+                # A task may already wait for these messages.
                 self.wake()
         return 0
 
@@ -152,14 +152,15 @@ cdef class Opening(Connection):
         if self.denial_status:
             raise RuntimeError("Expected ASGI message 'websocket.http.response.body' but got 'websocket.close'.")
         if code == CLOSE_NORMAL and not reason and (missing := unrouted.missing_route(self.scope)) is not None:
-            # FastAPI's router closes as an endpoint does that gives no reason, which looks like a refusal for ever.
+            # FastAPI's router closes the socket in the same way as an endpoint without a reason. A client would take that
+            # for a refusal that never changes.
             self.app_closed = True
             self.log_response(f"404 ({missing})")
             body = utf8(json.dumps({"code": code, "reason": unrouted.NO_ROUTE}))
             return self.refuse(404, [b"content-type: application/json\r\n"], body)
         answer = {"code": code, "reason": reason}
-        # Where the reason is a list of errors as text, which is all that a close message can hold, the core says the
-        # same here as it is. A middleware may have changed the reason meanwhile: that counts then.
+        # A close message can hold a list of errors only as text, so the core gives the list itself to explain_refusal.
+        # If a middleware has changed the reason since, the new reason counts.
         if self.refusal is not None and self.refusal.pop("for") == reason:
             answer.update(self.refusal)
         body = utf8(json.dumps(answer, ensure_ascii=False))
@@ -194,7 +195,7 @@ cdef class Opening(Connection):
             raise RuntimeError("Invalid HTTP status code '%d' in response." % status)
         lines = []
         for name, value in header_pairs(message.get("headers") or (), kind):
-            # The length is ours to say, and the connection ends with the response.
+            # The server sets the length, and the connection ends with the response.
             if name.lower() not in (b"content-length", b"transfer-encoding", b"connection"):
                 lines.append(header_line(name, value))
         self.denial_status = status
@@ -227,7 +228,7 @@ cdef class Opening(Connection):
         self.end_stream()
         self.request = None
         self.early = None
-        # It refers to this connection.
+        # The scope refers to this connection.
         self.scope = None
         self.queue(response(status, lines, body))
         self.close_transport()

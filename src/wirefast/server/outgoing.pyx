@@ -1,12 +1,12 @@
 # distutils: sources = csrc/frame.c
 """The writing half of a connection: messages to frames, and frames to the transport.
 
-Writing never blocks: frames collect, leave together at the end of the turn, and `drain` tells the application when
-to wait. What is unsent is bounded: past the transport's high-water mark (64 KiB), senders that do not wait for each
-other queue at most 1 MiB and one message more, then the connection ends with 1008.
+Writing never blocks. Frames are collected and leave together at the end of the turn; `drain` tells the application when
+to wait. Unsent bytes are bounded. Above the transport's high-water mark (64 KiB), senders that do not wait for each other
+queue at most 1 MiB and one message more; then the connection ends with 1008.
 
-Any call of a transport may raise, and be it in the middle of a change of state. So the state is changed before the
-call, and a transport that raises is a lost connection (`broken`).
+Any call of a transport may raise. So the state is changed before the call, and a connection whose transport raises is
+lost (`broken`).
 """
 
 import asyncio
@@ -30,12 +30,12 @@ from wirefast._core import close
 cdef object sleep = asyncio.sleep
 
 cdef enum:
-    # Unsent bytes after which frames are given to the transport before the turn ends.
+    # From so many queued bytes on, the transport gets the frames before the turn ends.
     OUT_HIGH = 65536
-    # Bytes that may wait here while the transport's buffer is over its high-water mark, when the next message
-    # ends the connection: senders that do not await each other. One message may pass it by its own size.
+    # The bytes that senders can queue here, without waiting for each other, while the transport's buffer is over its
+    # high-water mark. The next message ends the connection. One message may pass the bound by its own size.
     UNSENT_MAX = 1048576
-    # Sends in one turn of the loop after which the sender has to let it turn.
+    # After so many sends in one turn of the loop, the sender has to wait for the next turn.
     SENDS_PER_TURN = 64
 
 
@@ -96,7 +96,8 @@ cdef class Outgoing(FrameStream):
 
     cdef int forget_context(self) except -1:
         if self.deflate is not None:
-            # A new stream refers to nothing that this peer has not got in the same order.
+            # The peer gets a message of another context. So the next compressed message begins a new stream, which does
+            # not refer to earlier messages.
             self.deflate.compressor = None
         return 0
 
@@ -106,7 +107,7 @@ cdef class Outgoing(FrameStream):
         if self.state != OPEN or self.failing is not None:
             return GONE
         if not self.write_paused and (policy.rule != WAIT or first or outbox is None or outbox.waiters is None):
-            # Uncompressed or compressed without a context, which are legal with every agreement (RFC 7692, section 6).
+            # The frame is uncompressed, or compressed without a context. Every agreement allows both (RFC 7692, section 6).
             self.queue(frame)
             return SENT
         outbox = self.own_outbox()
@@ -133,7 +134,7 @@ cdef class Outgoing(FrameStream):
         return 0
 
     cdef bint write(self, list frames) except -1:
-        """Give frames to the transport; false where it takes no more, and the connection is lost or ends."""
+        """Give frames to the transport. Return false if it takes no more; then the connection is lost or ends."""
         if self.plain is not None and not self.plain.closing:
             self.plain.send(frames)
             return True
@@ -142,7 +143,7 @@ cdef class Outgoing(FrameStream):
                 self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
                 return True
         except Exception as exc:
-            # A network never makes this call raise, so the error is logged. The traceback would tell nothing more.
+            # A network error never makes this call raise, so the error is logged. A traceback would not help.
             self.settings.logger.error("Writing to a WebSocket failed", exc_info=(type(exc), exc, None))
             self.broken(exc)
             return False
@@ -180,7 +181,7 @@ cdef class Outgoing(FrameStream):
         return self.flush_all()
 
     cdef int flush_all(self) except -1:
-        """Give the transport all that is queued, also when its buffer is full."""
+        """Give the transport all queued frames, even when its buffer is full."""
         cdef list out = self.out
         if out is None:
             return 0
@@ -194,7 +195,7 @@ cdef class Outgoing(FrameStream):
         try:
             return self.out_size + <size_t> self.transport.get_write_buffer_size()
         except Exception:
-            # The transport does not know: one without a buffer, or one that is gone.
+            # The transport has no buffer, or is gone.
             return self.out_size
 
     cdef int overflow(self) except -1:
@@ -234,7 +235,7 @@ cdef class Outgoing(FrameStream):
         """Let sends go on: the transport's write buffer is below its low-water mark."""
         self.write_paused = False
         if self.stalled:
-            # It took what was unsent, however much comes after it now.
+            # The transport has sent the bytes that the keepalive saw. Later bytes do not matter.
             self.stalled = SIZE_MAX
         if self.late_pong is not None:
             if self.state == OPEN:
@@ -242,12 +243,12 @@ cdef class Outgoing(FrameStream):
             self.late_pong = None
         self.flush()
         self.empty_outbox()
-        # What others publish may fill the buffer again at once: a sender waits for its own messages only.
+        # Published messages may fill the buffer again at once, but a sender waits for its own messages only.
         if not self.write_paused or (self.outbox is not None and self.outbox.ordinary_count == 0):
             self.release_drainers()
 
     cdef int release_drainers(self) except -1:
-        """Let the waiting senders go on, or fail when the peer is gone."""
+        """Let the waiting senders go on; raise in them if the peer is gone."""
         cdef list drainers = self.drainers
         self.drainers = None
         if self.outbox is not None and self.state != OPEN:
@@ -272,7 +273,7 @@ cdef class Outgoing(FrameStream):
         raise self.gone()
 
     cdef object gone(self):
-        """Return what is raised to those who use a connection whose peer is gone; it says which connection that is."""
+        """Return the exception for users of a connection whose peer is gone. The exception names its connection."""
         cdef object exc = ClientDisconnected()
         exc.wirefast_connection = self.mark
         return exc
@@ -280,8 +281,8 @@ cdef class Outgoing(FrameStream):
     # ---- The transport ----
 
     cdef str peer(self):
-        """Who is connected, for the log: a proxy, where one is between. Over a Unix socket there is no address."""
-        # Not asked of the socket, which does not know any more once the peer has reset the connection.
+        """Return the address of the peer, or of a proxy, for the log; "unix" for a Unix socket, which has no address."""
+        # The transport has noted the address. The socket does not know it once the peer has reset the connection.
         try:
             address = self.transport.get_extra_info("peername")
         except Exception:
@@ -306,12 +307,12 @@ cdef class Outgoing(FrameStream):
         if self.state == LOST:
             return 0
         if not isinstance(exc, (OSError, RuntimeError)):
-            # No failure of a connection, but a mistake in a program.
+            # The error is a mistake in a program, and no failure of a connection.
             self.settings.logger.error("%s - The transport of a WebSocket failed", self.peer(), exc_info=exc)
         self.lost()
         try:
             self.abort()
         except Exception:
-            # Nothing more comes from this transport, so nothing else would take the connection off the list.
+            # The transport will not call connection_lost, so the connection leaves the list here.
             self.settings.server_state.connections.discard(self)
         return 0

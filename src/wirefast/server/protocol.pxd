@@ -1,4 +1,4 @@
-# The asyncio protocol of one WebSocket: what comes, the ASGI application, and its end.
+# The asyncio protocol of one WebSocket: its bytes, its ASGI application, and its end.
 
 from wirefast.server.head cimport Head, HeadReader
 from wirefast.server.opening cimport Opening
@@ -6,9 +6,9 @@ from wirefast.server.opening cimport Opening
 
 cdef class WebSocketProtocol(Opening):
     cdef object __weakref__
-    # Reads the head, where no HttpProtocol has.
+    # Reads the head if no HttpProtocol of ours has read it.
     cdef HeadReader reader
-    # The subprotocols that the client offers, until the scope has them.
+    # The subprotocols that the client offers, until the scope is made.
     cdef list subprotocols
 
     cdef int read_head(self, bytes data) except -1

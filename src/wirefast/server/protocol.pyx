@@ -1,14 +1,14 @@
 """``WebSocketProtocol``: the asyncio protocol that uvicorn builds for each upgraded connection.
 
-    Channel              what the core sees (wirefast._core.channel)
-      Flushable          what the event loop's reactor sees
+    Channel              the interface for the core (wirefast._core.channel)
+      Flushable          the interface for the event loop's reactor
         FrameStream      frames in
           Outgoing       frames out, flow control, the transport
             Connection   events, keepalive, close
               Opening    the answer to the handshake
                 WebSocketProtocol
 
-One object a socket; all of its state is in these seven .pxd files.
+Each socket has one object. All of its state is in these seven .pxd files.
 """
 
 import asyncio
@@ -44,16 +44,16 @@ cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
 cdef object get_running_loop = asyncio.get_running_loop
 cdef object iscoroutine = asyncio.iscoroutine
 
-# How connections end without the application's or the peer's word: code and reason, None where no close frame was seen.
+# The ends that the server itself decides: close code and reason, as the application receives them.
 cdef tuple SHUTDOWN_END = (CLOSE_SERVICE_RESTART, None)
 cdef tuple NORMAL_END = (CLOSE_NORMAL, "")
 cdef tuple ERROR_END = (CLOSE_INTERNAL_ERROR, "")
 cdef tuple CANCELLED_END = (CLOSE_SERVICE_RESTART, "")
 
-# Seconds between the close frame of a shutdown and the end.
+# Seconds between the close frame of a shutdown and the connection's end.
 cdef double SHUTDOWN_TIMEOUT = 2.0
 cdef size_t EARLY_LIMIT = 65536
-# Seconds for the whole head, where an HTTP protocol of another make hands over a part of one.
+# Seconds for the whole head, where another HTTP protocol than ours hands over a part of it.
 cdef double HEAD_TIMEOUT = 10.0
 
 
@@ -62,7 +62,7 @@ async def awaited(awaitable):
 
 
 cdef bint is_disconnect(object exc):
-    """Whether an exception says only that a peer is gone: ours, or a framework's WebSocketDisconnect."""
+    """Whether an exception means only that the peer is gone: ours, or a framework's WebSocketDisconnect."""
     if isinstance(exc, ClientDisconnected):
         return True
     for cls in type(exc).__mro__:
@@ -72,7 +72,7 @@ cdef bint is_disconnect(object exc):
 
 
 def is_clients(exc):
-    """Whether an exception is no error of the application: the peer is gone, or sent what cannot be accepted."""
+    """Whether an exception is no error of the application: the peer is gone, or sent data that cannot be accepted."""
     return hasattr(exc, "wirefast_close") or is_disconnect(exc)
 
 
@@ -80,21 +80,22 @@ cdef class WebSocketProtocol(Opening):
     """A WebSocket for uvicorn (``--ws wirefast.server:WebSocketProtocol``, or ``Config(ws=...)``).
 
     Args:
-        config: uvicorn's Config; every ``ws_*`` setting, ``limit_concurrency`` and ``root_path`` apply. With one that
-            is out of bounds (`wirefast.server.bounds`) every handshake is answered 500, and the log says why once.
+        config: uvicorn's Config; every ``ws_*`` setting, ``limit_concurrency`` and ``root_path`` apply. If a setting is
+            out of bounds (`wirefast.server.bounds`), the server answers every handshake with 500, and the log has one
+            line with the reason.
         server_state: uvicorn's ServerState.
         app_state: the lifespan state, copied into each scope.
 
-    Unsent bytes are bounded: ``await send`` waits while the transport holds more than 64 KiB, and once tasks that
-    send at the same time have queued 1 MiB (1048576 bytes) behind that, the next message ends the connection with 1008, a
-    warning, and one more in ``server_state.wirefast_settings.overflows``. A single message may have any size.
+    Unsent bytes are bounded. ``await send`` waits while the transport holds more than 64 KiB. Several tasks that send at
+    the same time can queue 1 MiB (1048576 bytes) more; the next message then ends the connection with 1008 and a warning,
+    and ``server_state.wirefast_settings.overflows`` counts it. A single message may have any size.
 
-    ``scope["extensions"]["wirefast"]`` is this object. Until it accepts or refuses, the application may call two methods
-    of it: ``configure`` and ``explain_refusal``.
+    ``scope["extensions"]["wirefast"]`` is this object. The application may call ``configure`` and ``explain_refusal``
+    until it accepts or refuses the handshake.
 
-    A refused handshake is answered 403 with ``{"code": ..., "reason": "..."}``, what ``websocket.close`` says.
+    The answer to a refused handshake is 403 with ``{"code": ..., "reason": "..."}``, the values of ``websocket.close``.
 
-    Each handshake is a line in the log unless ``access_log`` is False.
+    The log has a line for each handshake unless ``access_log`` is False.
     """
 
     def __init__(self, config, server_state, app_state, _loop=None):
@@ -124,9 +125,10 @@ cdef class WebSocketProtocol(Opening):
         self.lost()
 
     def eof_received(self):
-        """Have the transport close: the peer half-closed, so nothing more can be agreed."""
+        """Let the transport close: after a half-close the peer cannot answer a close frame."""
         if self.unsent():
-            # A transport that closes waits for its peer, which may never read. No other timer ends that.
+            # A transport that closes waits until its peer has read all. The peer may never do so, and no other timer ends
+            # the wait.
             self.reactor.loop.call_later(self.close_timeout, self.transport.abort)
         return None
 
@@ -163,7 +165,7 @@ cdef class WebSocketProtocol(Opening):
         return 0
 
     def shutdown(self):
-        """uvicorn is stopping: tell the peer and the application."""
+        """Tell the peer and the application that uvicorn stops."""
         if self.state == OPEN:
             self.end = SHUTDOWN_END
             self.start_closing(CLOSE_SERVICE_RESTART, "", min(SHUTDOWN_TIMEOUT, self.close_timeout))
@@ -172,7 +174,7 @@ cdef class WebSocketProtocol(Opening):
         elif self.state != LOST:
             if self.state == CLOSING:
                 self.close_transport()
-            # It waits for the peer, to read or to end, for as long as any other may take; no longer.
+            # The connection waits for its peer to read or to end, no longer than any other connection of the shutdown.
             if self.close_timer is not None:
                 self.arm_close_timer(min(SHUTDOWN_TIMEOUT, self.close_timeout))
 
@@ -183,15 +185,18 @@ cdef class WebSocketProtocol(Opening):
         return self.state == OPEN
 
     def is_busy(self):
-        """Whether messages wait for the application, or it works on one: it has waited for one, and does not now."""
+        """Whether messages wait for the application, or the application, which has received before, does not receive
+        now: it works on a message."""
         return self.state == OPEN and (self.ring_count > 0 or (self.waiter is not None and self.waiter.callback is None))
 
     def go_away(self, str reason not None, double seconds=10.0):
-        """Send the peer elsewhere: 1012, or 503 before the handshake is accepted. Nothing is done after the end.
+        """Send the peer to another server: close with 1012, or answer 503 before the handshake is accepted.
+
+        Do nothing after the connection's end.
 
         Args:
-            reason: of the close frame, such as ``retry=250``.
-            seconds: for a peer that has not read all yet; 2 for one that has.
+            reason: the reason of the close frame, such as ``retry=250``.
+            seconds: the time for a peer that has not read all yet. A peer that has read all gets 2.
         """
         cdef double patience = min(SHUTDOWN_TIMEOUT, self.close_timeout)
         if self.state == OPEN:
@@ -218,14 +223,14 @@ cdef class WebSocketProtocol(Opening):
 
         Args:
             head: an upgrade to ``websocket``, well formed or not.
-            rest: the bytes behind it.
+            rest: the bytes behind the head.
         """
         if rest:
             self.early = bytearray(rest)
         self.handshake(head)
 
     cdef int read_head(self, bytes data) except -1:
-        """Read the head that an HTTP protocol of another make hands over; it comes whole, but for one in error."""
+        """Read the head that another HTTP protocol than ours hands over: a whole head, or a part of a wrong one."""
         cdef Head head
         cdef size_t used = 0
         if self.reader is None:
@@ -301,15 +306,15 @@ cdef class WebSocketProtocol(Opening):
             self.app_ended(exc, None if exc is not None else task.result(), False)
 
     def is_its_clients(self, exc):
-        """Whether an exception is no error of the application: it says of this connection, or of none, what
-        `is_clients` asks."""
+        """Whether an exception is no error of the application: `is_clients` is true of it, and it does not belong to
+        another connection."""
         return is_clients(exc) and not is_anothers(exc, self.mark)
 
     cdef int app_ended(self, object exc, object result, bint cancelled) except -1:
-        """Close what the application left open."""
+        """End the handshake or the connection, unless the application has done so."""
         cdef int kind
         cdef object cause = exc if exc is None else only_cause(exc, self.is_its_clients)
-        # Set by the core on an exception that the peer's data caused: close code and reason.
+        # Close code and reason. The core sets this attribute on an exception that the peer's data caused.
         cdef tuple peers_fault = getattr(cause, "wirefast_close", None)
         cdef bint failed = cause is not None and not self.is_its_clients(cause)
         if failed:
@@ -343,7 +348,7 @@ cdef class WebSocketProtocol(Opening):
                     self.end = ERROR_END if failed else CANCELLED_END if cancelled else NORMAL_END
                 self.start_closing(self.end[0], self.end[1], self.close_timeout)
         if cancelled and self.state == CLOSING:
-            # uvicorn has run out of patience, and is about to stop the loop.
+            # uvicorn waits no longer: it will stop the loop now.
             self.close_transport()
         self.scope = None
         return 0

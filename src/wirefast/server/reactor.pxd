@@ -1,5 +1,5 @@
-# What the connections of one event loop share: one callback a turn that runs the tasks which got messages
-# and writes what they sent, and one timer.
+# The reactor, which the connections of one event loop share: one callback in each turn, which runs the tasks that got
+# messages and writes the frames that they sent, and one timer.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
@@ -9,24 +9,25 @@ from wirefast.server.deflate cimport Deflate
 from wirefast.server.waiter cimport Waiter
 
 
-# Base of the connections: what the reactor has to know of one.
+# The base class of the connections, with everything that the reactor uses.
 cdef class Flushable(Channel):
-    # The reactor of the loop this connection lives on.
+    # The reactor of the connection's loop.
     cdef Reactor reactor
-    # Waiting in Reactor.dirty for its flush.
+    # Whether the connection waits in Reactor.dirty for its flush.
     cdef bint dirty
-    # The wheel's bucket this connection waits in, or None, and the bucket's tick. It waits in one at most.
+    # The wheel's bucket in which the connection waits, or None, and the bucket's tick. A connection waits in one bucket
+    # at most.
     cdef set bucket
     cdef object tick
-    # Whether `bytes_received` is for it, rather than asyncio's data_received.
+    # Whether a SocketTransport calls `bytes_received` rather than asyncio's data_received.
     cdef bint takes_bytes
 
     # Write what has been queued in this turn.
     cdef int flush(self) except -1
-    # The time asked for with Reactor.schedule has come.
+    # The time that was given to Reactor.schedule has come.
     cdef int due(self) except -1
-    # Bytes have come through a socket of ours (`server/sockets`), which uses `data` again after the call. What is to be
-    # sent waits for the end of the turn.
+    # Read bytes of a SocketTransport, which uses the memory of `data` again after the call. Frames that the call queues
+    # leave at the end of the turn.
     cdef int bytes_received(self, const uint8_t* data, size_t size) except -1
 
 
@@ -34,9 +35,8 @@ cdef class Reactor:
     cdef readonly object loop
     cdef object __weakref__
 
-    # The turn. Waiters whose connections got messages, connections with something to write, and whether the
-    # loop has been asked for the callback. The loop is not asked while `held`: the poller, which holds the reactor,
-    # runs the turn.
+    # The turn: the waiters whose connections got messages; the connections that have to write; whether the loop will
+    # call `on_turn`. While the reactor is `held`, it does not ask the loop, because the holder runs the turn.
     cdef list ready
     cdef list dirty
     cdef bint scheduled
@@ -44,8 +44,8 @@ cdef class Reactor:
     cdef object call_soon
     cdef object on_turn
 
-    # The wheel: tick number -> set of connections; a tick lasts `grain` seconds of loop.time(). The one timer
-    # runs while a bucket is there. No bucket is empty.
+    # The wheel: tick number -> set of connections. A tick lasts GRAIN seconds of loop.time(). The one timer runs while
+    # there is a bucket. No bucket is empty.
     cdef dict buckets
     cdef object timer
     cdef double timer_at
@@ -54,11 +54,11 @@ cdef class Reactor:
     # The compression of sockets that keep streams between messages, and the timer that looks for idle ones.
     cdef set streams
     cdef object streams_timer
-    # When memory was last given to the system, and the timer that will do it again.
+    # The time when memory was last given back to the system, and the timer for the next time.
     cdef double trimmed_at
     cdef object trim_timer
 
-    # Give the streams back once they are idle.
+    # Free the streams of a Deflate once they are idle.
     cdef int watch(self, Deflate deflate) except -1
     cdef int unwatch(self, Deflate deflate) except -1
 
@@ -68,16 +68,16 @@ cdef class Reactor:
     cdef int mark(self, Flushable connection) except -1
     cdef int ask(self) except -1
     cdef int run_turn(self) except -1
-    # The poller of our own sockets begins to read: what is woken and what is to be written waits for `let_go`, which
-    # runs the turn.
+    # The poller calls `hold` before it reads. Tasks that get messages, and connections that have to write, then wait for
+    # `let_go`, which runs the turn.
     cdef int hold(self) except -1
     cdef int let_go(self) except -1
-    # Ask for one `due` after `delay` seconds, or up to a tick later; replaces what it asked for before.
+    # Ask for one call of `due` after `delay` seconds, or up to a tick later. The call replaces an earlier one.
     cdef int schedule(self, Flushable connection, double delay) except -1
     cdef int cancel(self, Flushable connection) except -1
     cdef double now(self) except? -1.0
     cdef int arm(self) except -1
 
 
-# The reactor of this loop; made when the first connection of the loop asks.
+# Return the reactor of this loop. The first call for a loop makes it.
 cdef Reactor reactor_of(object loop)

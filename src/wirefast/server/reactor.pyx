@@ -1,11 +1,10 @@
 """One callback a turn and one timer a loop, for all connections of an event loop.
 
-What arrives in one turn of the loop wakes its tasks together: the first connection that gets a message asks
-the loop for one callback, which runs the waiting tasks and then writes what they sent, each connection's
-frames in one write.
+The first connection that gets a message in a turn of the loop asks the loop for one callback. The callback runs all tasks
+that got messages in this turn. Then it writes the frames that the tasks sent, with one write for each connection.
 
-Timed work (keepalive) uses a wheel of buckets instead of a timer a socket: ten thousand idle sockets
-cost one timer handle. A connection that goes leaves its bucket at once, so nothing keeps it alive.
+Timed work (keepalive) uses a wheel of buckets and one timer, instead of a timer for each socket: ten thousand idle
+sockets cost one timer handle. A connection that ends leaves its bucket at once, so the bucket does not keep it alive.
 """
 
 import logging
@@ -24,23 +23,24 @@ cdef extern from *:
     static void give_back(void) {}
     #endif
     """
-    # Give memory that is free to the system, where the C library does not do so by itself.
+    # Give free memory back to the system. glibc does not do so by itself.
     void give_back() nogil
 
 logger = logging.getLogger("uvicorn.error")
 
-# Seconds of a tick of the wheel, how late a connection may be called; a long delay is rounded up to COARSE
-# ticks, so that ten thousand sockets do not wake the process every tick.
+# Seconds of a tick of the wheel. A connection may be called so much too late. A long delay is rounded up to a multiple
+# of COARSE ticks, so that ten thousand sockets do not wake the process in every tick.
 cdef double GRAIN = 0.05
 cdef long long COARSE = 10
-# Seconds without a compressed message after which the memory for compressing is given back; twice that at most.
+# Seconds without a compressed message after which a socket's memory for compression is freed. It may take twice as long.
 cdef double STREAM_IDLE = 10.0
-# How many are given back in one turn of the loop; from so many on their memory goes to the system.
+# The sockets whose memory is freed in one turn of the loop. If so many are freed together, the memory goes back to the
+# system.
 cdef Py_ssize_t RELEASED_PER_TURN = 64
-# The least seconds between two times that memory goes to the system: meanwhile other threads wait where they want some.
+# The least seconds between two times that memory goes back to the system, because other threads cannot get memory then.
 cdef double TRIM_EVERY = 60.0
 
-# id(loop) -> Reactor. A reactor holds its loop, so an id is not used again while its entry is there.
+# id(loop) -> Reactor. A reactor refers to its loop, so no other loop has this id while the entry is there.
 cdef object reactors = WeakValueDictionary()
 cdef Reactor latest = None
 
@@ -61,7 +61,7 @@ cdef class Flushable(Channel):
 
 
 cdef class Reactor:
-    """Shared by the connections of one event loop; made by ``reactor_of``."""
+    """The reactor that all connections of one event loop share; ``reactor_of`` makes it."""
 
     def __cinit__(self, loop):
         self.loop = loop
@@ -102,7 +102,7 @@ cdef class Reactor:
         return self.run_turn()
 
     def turn(self):
-        """Run the tasks that got messages, then write what is to be written."""
+        """Run the tasks that got messages, then flush the connections that have to write."""
         self.scheduled = False
         self.run_turn()
 
@@ -113,17 +113,17 @@ cdef class Reactor:
         cdef list dirty
         if ready:
             self.ready = []
-            # What these tasks write leaves below, without another turn.
+            # The frames of these tasks are written below, so they need no other turn.
             self.held = True
             for waiter in ready:
                 try:
                     waiter.run()
                 except BaseException as exc:
-                    # As if the loop itself had run the task: the others get their turn.
+                    # The loop raises the exception, as if it had run the task. The other tasks run now.
                     self.call_soon(raise_error, exc)
             self.held = False
             if self.ready:
-                # These tasks were woken by those that have just run, which could not ask for another turn.
+                # The tasks that have just run woke these, and `held` kept them from asking for another turn.
                 self.ask()
         dirty = self.dirty
         if dirty:
@@ -139,7 +139,7 @@ cdef class Reactor:
         return 0
 
     cdef double now(self) except? -1.0:
-        # Not kept as it is now: a test may give the loop another clock.
+        # The method is not kept: a test may give the loop another clock.
         return self.loop.time()
 
     cdef int schedule(self, Flushable connection, double delay) except -1:
@@ -164,14 +164,14 @@ cdef class Reactor:
         if bucket is not None:
             bucket.discard(connection)
             connection.bucket = None
-            # An empty bucket goes at once: with a long interval it would stay long after its connections. The bucket
-            # that `tick` empties is no longer in the wheel.
+            # An empty bucket is removed at once. With a long interval it would stay long after its connections. The
+            # bucket that `tick` empties is no longer in the wheel.
             if not bucket and self.buckets.get(connection.tick) is bucket:
                 del self.buckets[connection.tick]
         return 0
 
     cdef int arm(self) except -1:
-        """Set the timer to the first bucket there is."""
+        """Set the timer to the time of the first bucket."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -186,7 +186,8 @@ cdef class Reactor:
         cdef set due
         self.timer = None
         for tick in sorted([tick for tick in self.buckets if tick <= current]):
-            # A call may cancel or delay connections of this bucket, or empty a later one: they are taken one at a time.
+            # A call may cancel or delay connections of this bucket, or empty a later bucket. So connections are taken one
+            # at a time.
             due = self.buckets.pop(tick, None)
             while due:
                 connection = due.pop()
@@ -215,7 +216,7 @@ cdef class Reactor:
         return 0
 
     def look(self):
-        """Find the streams that no message has used since the last look, and give them back."""
+        """Find the streams that no message has used since the last look, and free them."""
         cdef Deflate deflate
         cdef list idle = []
         self.streams_timer = None
@@ -230,7 +231,7 @@ cdef class Reactor:
             self.streams_timer = self.loop.call_later(STREAM_IDLE, self.look)
 
     def release(self, list idle not None, Py_ssize_t total):
-        """Give some streams back in this turn, the others in the next ones: it takes microseconds each."""
+        """Free some streams in this turn and the others in the next ones, because each takes microseconds."""
         cdef Deflate deflate
         for _ in range(min(RELEASED_PER_TURN, len(idle))):
             deflate = idle.pop()
@@ -243,15 +244,15 @@ cdef class Reactor:
             self.trim_timer = self.loop.call_at(max(self.trimmed_at + TRIM_EVERY, self.now()), self.trim)
 
     def trim(self):
-        """Give memory that is free to the system: the C library keeps it."""
+        """Give free memory back to the system, because the C library keeps it."""
         self.trim_timer = None
         self.trimmed_at = self.now()
-        # To look through all of it takes milliseconds, which no loop waits for.
+        # The search of all memory takes milliseconds, so a thread does it and the loop does not wait.
         threading.Thread(target=trim_memory, name="wirefast-trim", daemon=True).start()
 
 
 def trim_memory():
-    """Give free memory back to the system, in a thread of its own, so that no loop waits."""
+    """Give free memory back to the system. Other threads run meanwhile."""
     with nogil:
         give_back()
 

@@ -1,4 +1,4 @@
-"""Why a handshake was refused, for the line of the log: never with what the client sent as a value."""
+"""The reason why a handshake was refused, for its line in the log. The reason has no value that the client sent."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 
 __all__ = ["as_members", "close_line", "denial_line", "failed_line", "shown"]
 
-#: Characters of a reason in the log, and errors that are named.
+#: The most characters of a reason in the log, and the most errors that it names.
 REASON_MAX, ERRORS_MAX = 200, 5
 
 
 def close_line(code: int, reason: str, errors: Sequence[Mapping[str, Any]] | None = None) -> str:
-    """Return the end of the line of a handshake that the application closed before it accepted it.
+    """Return the end of the log line of a handshake that the application closed without accepting it.
 
     Args:
-        code: of the close.
-        reason: of the close.
-        errors: of validation, by which the reason is said where there are any.
+        code: the close code.
+        reason: the close reason.
+        errors: validation errors. If there are any, the line names them in place of the reason.
     """
     said = _of_errors(errors) if errors else shown(reason)
     return f"403 ({code}: {said})" if said else f"403 ({code})"
 
 
 def denial_line(status: int, body: bytes) -> str:
-    """Return the end of the line of a handshake that was answered with a response.
+    """Return the end of the log line of a handshake that got an HTTP response.
 
     Args:
-        status: of the response.
-        body: of it; the detail of JSON is the reason, as FastAPI's handlers write it.
+        status: the response's status.
+        body: the response's body. If it is JSON of FastAPI's handlers, its ``detail`` is the reason.
     """
     detail: Any = None
     if status >= 400 and body[:1] == b"{" and len(body) <= 65536:
@@ -45,10 +45,11 @@ def denial_line(status: int, body: bytes) -> str:
 
 
 def failed_line(exc: BaseException | None, cancelled: bool) -> str:
-    """Return the end of the line of a handshake that the application did not answer.
+    """Return the end of the log line of a handshake that the application did not answer.
 
     Args:
-        exc: what the application raised. Its text may have the client's values, so the line has its class alone.
+        exc: the exception that the application raised. Its text may have the client's values, so the line names only
+            its class.
         cancelled: whether the server stopped the application.
     """
     why = "cancelled" if cancelled else "no answer" if exc is None else type(exc).__name__
@@ -56,11 +57,11 @@ def failed_line(exc: BaseException | None, cancelled: bool) -> str:
 
 
 def as_members(client: str, path: str, outcome: str) -> dict[str, Any]:
-    """Return the facts of a handshake's line for ``--log-format json``.
+    """Return the facts of a handshake's log line for ``--log-format json``.
 
     Args:
         client: address and port.
-        path: of the request, with its masked query.
+        path: the path of the request, with its masked query.
         outcome: the end of the line.
     """
     told: dict[str, Any] = {"event": "websocket_accepted", "client": client, "path": path}
@@ -73,7 +74,7 @@ def as_members(client: str, path: str, outcome: str) -> dict[str, Any]:
 
 
 def _of_errors(errors: Sequence[Mapping[str, Any]]) -> str:
-    """Return errors of validation by location and type. The name of what is not expected is the client's own."""
+    """Return the location and the type of validation errors, without the client's own names of unexpected values."""
     said = []
     for error in errors[:ERRORS_MAX]:
         place = list(error.get("loc") or ())
@@ -86,6 +87,6 @@ def _of_errors(errors: Sequence[Mapping[str, Any]]) -> str:
 
 
 def shown(text: str) -> str:
-    """Return a text of one line, and not too long a one."""
+    """Return a text as one line of bounded length."""
     short = text if len(text) <= REASON_MAX else f"{text[:REASON_MAX]}..."
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in short)

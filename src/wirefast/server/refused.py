@@ -6,12 +6,12 @@ __all__ = ["Refused"]
 
 
 class Refused(Exception):
-    """A request that is answered with an error, after which the connection ends.
+    """A request that gets an error as its answer. The connection ends after the answer.
 
     Args:
-        status: of the HTTP response.
+        status: the status of the HTTP response.
         reason: the response's body, plain text.
-        lines: header lines of the response, each with its end.
+        lines: header lines of the response, each with its line end.
     """
 
     def __init__(self, status: int, reason: str, *lines: bytes) -> None:

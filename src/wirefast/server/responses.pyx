@@ -1,4 +1,4 @@
-"""HTTP responses that the server writes by itself, all of which end their connection."""
+"""HTTP responses that the server itself writes. Each of them ends its connection."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -52,7 +52,7 @@ def refusal(refused not None, list headers not None):
 
     Args:
         refused: a `Refused`.
-        headers: uvicorn's default ones, pairs of bytes.
+        headers: uvicorn's default headers, as pairs of bytes.
     """
     cdef bytes body = refused.reason.encode()
     lines = [header_line(name, value) for name, value in headers]

@@ -16,11 +16,11 @@ cdef tuple NUMBERS = ("ws_max_size", "ws_max_queue", "ws_ping_interval", "ws_pin
 
 
 async def nothing(scope, receive, send):
-    """Serve an application that is done at once."""
+    """Return at once: an ASGI application that does nothing."""
 
 
 def finish(coroutine):
-    """Run a coroutine that waits for nothing; RuntimeError for one that does."""
+    """Run a coroutine that never waits. Raise RuntimeError for one that does."""
     try:
         coroutine.send(None)
     except StopIteration:
@@ -30,7 +30,7 @@ def finish(coroutine):
 
 
 cdef class Settings:
-    """Every ``ws_*`` setting of uvicorn's Config, and what else a WebSocket needs of it."""
+    """Every ``ws_*`` setting of uvicorn's Config, and the other settings that a WebSocket needs."""
 
     def __cinit__(self, config, server_state):
         self.config = config
@@ -38,21 +38,21 @@ cdef class Settings:
         self.app = config.loaded_app
         self.rewrite = None
         if type(self.app) is ProxyHeadersMiddleware:
-            # The middleware changes the scope and awaits the application. Every open socket would keep its coroutine,
-            # so it runs on its own.
+            # The middleware changes the scope and awaits the application. Every open socket would keep the middleware's
+            # coroutine, so the middleware runs alone, without the application.
             rewrite = copy.copy(self.app)
             rewrite.app = nothing
             try:
                 finish(rewrite({"type": "websocket", "headers": [], "client": None}, None, None))
                 self.rewrite, self.app = rewrite, self.app.app
             except Exception:
-                # Not as we know it: it stays around the application.
+                # The middleware does not work alone, so it stays around the application.
                 pass
         self.logger = logging.getLogger("uvicorn.error")
         try:
             self.read_limits(config)
         except ValueError as exc:
-            # uvicorn shows its Config to the first connection, no earlier, and nothing of ours can stop the server.
+            # This code first sees uvicorn's Config at the first connection, and cannot stop the server then.
             self.invalid = True
             self.logger.error("No WebSocket is accepted: %s", exc)
         self.deflate = config.ws_per_message_deflate
@@ -66,7 +66,7 @@ cdef class Settings:
         self.default_lines = b""
 
     cdef int read_limits(self, object config) except -1:
-        """Read the numbers; ValueError for one that is out of bounds."""
+        """Read the numbers. Raise ValueError for a number that is out of bounds."""
         for name in NUMBERS:
             value = getattr(config, name)
             if value is not None or name == "ws_max_size":

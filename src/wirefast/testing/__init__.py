@@ -1,7 +1,7 @@
 """Tests of an application over its real wire, on the loop of the test, with a clock, slow peers and a broken broker.
 
-``async with live(app) as server`` anywhere, or the fixture ``live`` of the pytest plugin; ``fuzz(app)`` sends what no
-test thought of.
+Use ``async with live(app) as server`` anywhere, or the fixture ``live`` of the pytest plugin. ``fuzz(app)`` sends
+messages that no test has.
 
 wirefast only.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    # Hypothesis, which fuzz needs, is for those who use it.
+    # fuzz is imported only when it is used, because it needs Hypothesis.
     if name in ("fuzz", "FuzzReport", "Broken"):
         from wirefast.testing import fuzzing  # needs Hypothesis, which only those who use it need
 

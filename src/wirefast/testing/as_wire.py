@@ -1,4 +1,4 @@
-"""What our server makes of an application's ASGI messages, for test clients that have no server.
+"""Turns an application's ASGI messages into the answers of our server, for test clients that have no server.
 
 wirefast only.
 """
@@ -20,7 +20,7 @@ FAILED = (500, b"text/plain; charset=utf-8", b"Internal Server Error")
 
 
 class AsOnTheWire:
-    """An application whose WebSockets begin and end as over our server. Everything else passes as it is.
+    """An application whose WebSockets begin and end as over our server. Everything else passes unchanged.
 
     Args:
         app: an ASGI application.

@@ -1,4 +1,4 @@
-"""A broker in memory, between the hub of a test and those of other processes, with everything that can go wrong.
+"""A broker in memory, between the hub of a test and the hubs of other processes. A test can make it fail in many ways.
 
 wirefast only.
 """
@@ -17,25 +17,25 @@ from wirefast.testing.clock import Clock
 
 __all__ = ["Broker", "MemoryBroker", "MemoryLink", "join_network"]
 
-#: A hub of a test is back in a few milliseconds once its broker is.
+#: After its broker's return, a hub of a test is connected again in a few milliseconds.
 QUICK = Limits(first_delay=0.001, longest_delay=0.004, linger=0.0)
 
 
 class Broker:
     """The network between hubs: ``live.broker``.
 
-    It delivers at once, in order and once, until a test says otherwise. What is published here by `publish` comes from
-    a real hub, as of another process.
+    The broker delivers each payload at once, in order and once, until a test changes that. `publish` publishes by a
+    real hub, which stands for another process.
 
     Args:
-        clock: by which `slow` delays.
+        clock: the clock that measures the delays of `slow`.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.links: list[MemoryLink] = []
         self.brokers: list[MemoryBroker] = []
-        #: Room and payload of all that was published, in order.
+        #: Room and payload of every publication, in order.
         self.published: list[tuple[str, bytes]] = []
         self._down = False
         self._delay = 0.0
@@ -46,49 +46,49 @@ class Broker:
     # ---- Faults ----
 
     def cut(self) -> None:
-        """Break every link, and let none be made, until `heal`. What is published meanwhile waits, within bounds."""
+        """Break every link, and refuse new ones until `heal`. Publications wait meanwhile, within bounds."""
         self._down = True
         for link in list(self.links):
             link.end("cut by the test")
         self.links.clear()
 
     def heal(self) -> asyncio.Future[None]:
-        """Let links be made again; await it to wait until every hub is back."""
+        """Let links be made again. Await the result to wait until every hub is connected again."""
         self._down = False
         return asyncio.ensure_future(self._healed())
 
     async def _healed(self) -> None:
-        await self._clock.settle()  # a hub learns of the cut in a later turn
+        await self._clock.settle()  # a hub notices the cut in a later turn
         while not all(broker.connected for broker in self.brokers):
             await self._clock.real_sleep(0.001)
         await self._clock.settle()
 
     def slow(self, seconds: float) -> None:
-        """Deliver each payload some ``seconds`` of the clock later, in order. ValueError: they are negative."""
+        """Deliver each payload some ``seconds`` of the clock later, in order. ValueError: ``seconds`` is negative."""
         if seconds < 0:
             raise ValueError(f"slow takes seconds from 0 on, not {seconds!r}")
         self._delay = seconds
 
     def duplicate(self, copies: int = 2) -> None:
-        """Deliver so many ``copies`` of each payload, which no broker should. ValueError: less than 1."""
+        """Deliver each payload ``copies`` times, which is a broker's fault. ValueError: ``copies`` is less than 1."""
         if copies < 1:
             raise ValueError(f"duplicate takes how often each payload comes, from 1 on, not {copies!r}")
         self._copies = copies
 
     def lose(self, payloads: int = 1) -> None:
-        """Lose the next payloads silently; ``payloads`` is their number. ValueError: less than 0."""
+        """Lose the next payloads silently. ``payloads`` is their number. ValueError: the number is negative."""
         if payloads < 0:
             raise ValueError(f"lose takes a number of payloads, not {payloads!r}")
         self._lost = payloads
 
     def steady(self) -> None:
-        """No delay, no copies, no loss."""
+        """Deliver every payload once and at once again."""
         self._delay, self._copies, self._lost = 0.0, 1, 0
 
     # ---- Another process ----
 
     async def other(self) -> Hub:
-        """Return a hub as of another process, without members."""
+        """Return a hub that stands for another process and has no members."""
         if self._other is None:
             self._other = Hub()
             join_network(self._other, self)
@@ -96,7 +96,7 @@ class Broker:
         return self._other
 
     async def publish(self, room: str, message: Any, **options: Any) -> None:
-        """Publish from another process; the arguments are those of ``Hub.publish``. Delivered when it returns."""
+        """Publish from another process, with the arguments of ``Hub.publish``. Return after the delivery."""
         hub = await self.other()
         await hub.publish(room, message, **options)
         await self._flush()
@@ -123,7 +123,7 @@ class Broker:
     # ---- The links' side ----
 
     def deliver(self, room: str, payload: bytes) -> None:
-        """Take a payload to every link that has its room."""
+        """Deliver a payload to every link that has its room."""
         if room != NOTICES:
             self.published.append((room, payload))
             if self._lost:
@@ -142,7 +142,7 @@ class Broker:
                 link.receive(room, payload)
 
     def connect(self, link: MemoryLink) -> None:
-        """Take a link on. LinkError: the broker is cut off."""
+        """Accept a link. LinkError: the broker is cut off."""
         if self._down:
             raise LinkError("cut by the test")
         self.links.append(link)
@@ -182,7 +182,7 @@ class MemoryLink(BrokerLink):
 
 
 class MemoryBroker(SupervisedBroker):
-    """What a hub has in place of Redis or NATS: the same supervision, over a network in memory."""
+    """Connects a hub to this network in place of Redis or NATS, with the same supervision."""
 
     def __init__(self, network: Broker, limits: Limits = QUICK) -> None:
         super().__init__("Memory", limits)
@@ -202,7 +202,7 @@ class MemoryBroker(SupervisedBroker):
 
 
 def join_network(hub: Hub, network: Broker) -> Callable[[], None]:
-    """Give a hub that does not run a broker on this network; calling what is returned gives it its own back."""
+    """Give a stopped hub a broker on this network. Return a function that gives the hub its own broker back."""
     before = hub._url, hub._broker
 
     def give_back() -> None:

@@ -21,7 +21,7 @@ Acting = Mapping[Callable[..., Any], Any]
 
 
 class Connecting:
-    """What ``live.connect`` returns: ``async with`` it, or ``await`` it and close the peer yourself."""
+    """The result of ``live.connect``. Use it in ``async with``, or ``await`` it and close the peer yourself."""
 
     def __init__(self, connect: Callable[[], Awaitable[Peer]]) -> None:
         self._connect = connect
@@ -30,7 +30,7 @@ class Connecting:
     def __await__(self) -> Any:
         return self._connect().__await__()
 
-    # Hidden from type checkers, which refuse both uses by themselves.
+    # Type checkers do not see these methods, so they refuse both wrong uses.
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
@@ -42,10 +42,10 @@ class Connecting:
             raise TypeError("live.connect() takes `async with`, not `with`")
 
         def __exit__(self, *_: object) -> None:
-            """Make ``with`` call ``__enter__``, which says what is missing."""
+            """Exist, so that ``with`` calls ``__enter__``, whose error says what is missing."""
 
     async def opened(self) -> Peer:
-        """Return the peer, which is open."""
+        """Return the open peer."""
         return await self._connect()
 
     async def __aenter__(self) -> Peer:
@@ -65,9 +65,9 @@ class Client:
 
     Args:
         live: the server.
-        headers: of each connection and request, as pairs.
+        headers: the headers of each connection and request, as pairs.
         acting: the dependencies that have a value of their own for this client.
-        name: of its peers.
+        name: the name of its peers.
     """
 
     def __init__(self, live: Live, headers: list[tuple[str, str]], acting: Acting | None, name: str | None) -> None:
@@ -89,21 +89,21 @@ class Client:
         within: float | None = None,
         keep: bool = False,
     ) -> Connecting:
-        """Open a WebSocket: ``async with`` what is returned, or await it and close the peer yourself.
+        """Open a WebSocket. Use the result in ``async with``, or await it and close the peer yourself.
 
         Args:
-            path: with a query or without.
-            params: added to the query.
-            headers: besides those of the client.
-            subprotocols: that the peer offers, in order.
-            compress: offer permessage-deflate (RFC 7692). The server agrees where its settings or the route do.
-            name: in transcripts and failures. Default: the path, numbered.
-            within: real seconds of each wait. Default: 2.
-            keep: leave it open for the rest of the test; it is closed with the server, and is no leak.
+            path: the path, with or without a query.
+            params: parameters that are added to the query.
+            headers: headers besides those of the client.
+            subprotocols: the subprotocols that the peer offers, in order.
+            compress: offer permessage-deflate (RFC 7692). The server agrees if its settings or the route allow it.
+            name: the peer's name in transcripts and failures. Default: the path, numbered.
+            within: the limit of each wait, in real seconds. Default: 2.
+            keep: leave the socket open for the rest of the test. The server closes it, and it is no leak.
 
         Raises:
-            Refused: the handshake was answered otherwise than by 101.
-            ConnectionLost: it was not answered.
+            Refused: the answer to the handshake is not 101.
+            ConnectionLost: the handshake got no answer.
         """
         lines = [*self._headers, *pairs_of(headers)]
         if subprotocols:
@@ -114,18 +114,18 @@ class Client:
         return Connecting(lambda: self._live._connect(target, lines, self._acting, name or self._name, within, keep))
 
     async def ask(self, path: str, value: Any, wanted: Any = Any, **options: Any) -> Any:
-        """Open a WebSocket for one question: connect, `Peer.ask`, close; the ``options`` are those of `connect`."""
+        """Open a WebSocket for one question: connect, `Peer.ask`, close. `connect` has the same ``options``."""
         async with self.connect(path, **options) as peer:
             return await peer.ask(value, wanted)
 
     async def expect_refused(self, status: int, path: str, **options: Any) -> Refused:
-        """Open a WebSocket that has to be refused; the arguments are those of `connect`.
+        """Open a WebSocket that has to be refused. `connect` has the same arguments.
 
         Returns:
             The refusal.
 
         Raises:
-            AssertionError: it is accepted, or refused by another status.
+            AssertionError: the socket is accepted, or refused with another status.
         """
         try:
             peer = await self.connect(path, **options)
@@ -140,7 +140,7 @@ class Client:
 
     @property
     def http(self) -> httpx.AsyncClient:
-        """A client of httpx2 whose requests go to this application, with the same headers and the same user."""
+        """A client of httpx2 for this application, with the headers and the user of this client."""
         if self._http is None:
             self._http = self._live._make_http(self._headers, self._acting)
         return self._http

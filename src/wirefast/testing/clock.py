@@ -1,11 +1,11 @@
-"""The time of an event loop, which a test can hold and move.
+"""The time of an event loop, which a test can stop and move.
 
 All timers of wirefast are timers of the loop (``call_later``, ``call_at``, ``asyncio.sleep``) and ask ``loop.time()``:
-keepalive, the deadlines of heads, bodies and closings, slow members, gaps, brokers. So one clock at the loop covers
-them, those of the application and of its libraries too, on asyncio's loop and on uvloop.
+keepalive, the deadlines of heads, bodies and closings, slow members, gaps, brokers. So one clock at the loop moves all
+of them, and the timers of the application and its libraries too. It works on asyncio's loop and on uvloop.
 
-Time flows as it does, and `Clock.advance` adds to it; `Clock.freeze` stops it. What the test kit itself waits for is
-measured outside this clock.
+The clock runs with real time. `Clock.advance` adds to it; `Clock.freeze` stops it. The test kit measures its own waits
+in real time.
 
 wirefast only.
 """
@@ -28,29 +28,29 @@ from wirefast._core.deadlines import clock_replaced
 
 __all__ = ["Clock", "clock_of"]
 
-#: Timers that one ``advance`` runs at most; more are a program that asks for a timer in each moment.
+#: The most timers that one ``advance`` runs. A program with more would set a new timer again and again.
 MAX_TIMERS = 100_000
-#: Turns of the loop without a new callback after which all that a timer has begun is done, and turns at most.
+#: After so many turns without a new callback, the work that a timer began is done; and the most turns of a wait.
 QUIET_TURNS, MAX_TURNS = 3, 1_000
-#: Timers, cancelled ones among them, at which the cancelled ones are swept out.
+#: The number of timers, with cancelled ones, from which on the cancelled ones are removed.
 SWEEP = 1_000
 #: Seconds that a step waits for threads of the application.
 THREADS_WITHIN = 2.0
 
 
 class Timer(asyncio.TimerHandle):
-    """A callback of the clock. The loops of asyncio and uvloop do not have it."""
+    """A callback of the clock. The loops of asyncio and uvloop do not know it."""
 
     def cancel(self) -> None:
-        """Do not call it."""
+        """Do not call the callback."""
         asyncio.Handle.cancel(self)
 
 
 class Clock:
-    """The time of one event loop; made by `clock_of`, and kept as long as the loop.
+    """The time of one event loop. `clock_of` makes one clock for each loop, and the loop keeps it.
 
     Args:
-        loop: asyncio's, uvloop's or another one written in Python or derived from one.
+        loop: asyncio's loop, uvloop's, or another loop that is written in Python or derived from one of these.
 
     Raises:
         TypeError: the loop's methods cannot be replaced.
@@ -60,7 +60,7 @@ class Clock:
         self._loop = loop
         self._kind: Any = type(loop)
         self._ahead = 0.0
-        # The time that stands; None while it flows.
+        # The time at which the clock stands; None while it runs.
         self._held: float | None = None
         self._frozen = False
         self._timers: list[tuple[float, int, Timer]] = []
@@ -71,7 +71,7 @@ class Clock:
         self._target = 0.0
         self._moving: asyncio.Task[None] | None = None
         self._calls = 0
-        #: Real seconds that each step of ``advance`` waits; for connections whose bytes go through the kernel.
+        #: Real seconds that each step of ``advance`` waits, for connections whose bytes go through the kernel.
         self.network = 0.0
         try:
             for name in ("time", "call_later", "call_at"):
@@ -82,16 +82,16 @@ class Clock:
         if isinstance(loop, asyncio.BaseEventLoop):
             self._keep_its_own_time(loop)
 
-    # ---- What stands in place of the loop's methods ----
+    # ---- The methods in place of the loop's ----
 
     def time(self) -> float:
-        """Seconds, as ``loop.time()`` gives them."""
+        """Return the time in seconds, in place of ``loop.time()``."""
         return self.real_time() + self._ahead if self._held is None else self._held
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """``loop.call_later``: after the ``delay``, ``callback(*args)`` in the ``context``. TypeError: no delay."""
+        """Call ``callback(*args)`` in the ``context`` after the ``delay``. TypeError: the delay is None."""
         if delay is None:
             raise TypeError("delay must not be None")
         return self.call_at(self.time() + delay, callback, *args, context=context)
@@ -99,7 +99,7 @@ class Clock:
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """``loop.call_at``: at the time ``when``, ``callback(*args)`` in the ``context``. TypeError: no time."""
+        """Call ``callback(*args)`` in the ``context`` at the time ``when``. TypeError: the time is None."""
         if when is None:
             raise TypeError("when must not be None")
         timer = Timer(when, callback, args, self._loop, context)
@@ -113,9 +113,10 @@ class Clock:
         return timer
 
     def _keep_its_own_time(self, loop: asyncio.BaseEventLoop) -> None:
-        """Let asyncio's loop, which asks ``self.time()`` for what is due of its own timers, ask for the real time.
+        """Let asyncio's loop use the real time for its own timers. The loop calls ``self.time()`` for them.
 
-        The loop's turn is the same code with another name in it. uvloop does not ask itself.
+        The loop gets the same code of its turn, with another name in place of ``time``. uvloop does not call
+        ``time()``.
         """
         turn: Any = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]
         names = tuple("_wirefast_real_time" if name == "time" else name for name in turn.__code__.co_names)
@@ -126,21 +127,21 @@ class Clock:
     # ---- The real time, for the kit itself ----
 
     def real_time(self) -> float:
-        """Return the loop's own time, which nothing moves."""
+        """Return the loop's own time, which no test moves."""
         return float(self._kind.time(self._loop))
 
     def real_call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
-        """Return a timer that nothing moves: after the ``delay``, ``callback(*args)``."""
+        """Return a timer that no test moves. It calls ``callback(*args)`` after the ``delay``."""
         timer: asyncio.TimerHandle
         if isinstance(self._loop, asyncio.BaseEventLoop):
-            # Its call_later would come back to this clock by way of self.call_at.
+            # The loop's call_later would call self.call_at, which is this clock's.
             timer = self._kind.call_at(self._loop, self.real_time() + delay, callback, *args)
         else:
             timer = self._kind.call_later(self._loop, delay, callback, *args)
         return timer
 
     async def real_sleep(self, seconds: float) -> None:
-        """Sleep for real ``seconds``, whatever this clock shows."""
+        """Sleep for real ``seconds``. This clock has no influence on them."""
         done = self._loop.create_future()
         timer = self.real_call_later(seconds, _finish, done)
         try:
@@ -151,16 +152,17 @@ class Clock:
     # ---- For tests ----
 
     def advance(self, seconds: float) -> asyncio.Future[None]:
-        """Move the time forward, and run what comes due on the way: each timer at its time, in order.
+        """Move the time forward, and run each timer that becomes due, at its time and in order.
 
-        After each, all that it has begun is done before the next: tasks run, frames are written and answered. It begins
-        at once; ``await`` it to go on when the time has come. What peers of the same test do next waits for it.
+        The work that a timer begins is done before the next timer runs: tasks run, frames are written and answered. The
+        move begins at once. ``await`` the result to wait for its end. Peers of the same test wait for it before their
+        next step.
 
         Args:
-            seconds: not negative.
+            seconds: 0 or more.
 
         Returns:
-            What is awaited. It raises RuntimeError where the timers never end.
+            An awaitable. It raises RuntimeError if the timers never end.
 
         Raises:
             ValueError: ``seconds`` is negative or no finite number.
@@ -175,33 +177,33 @@ class Clock:
         return self._moving
 
     def freeze(self) -> None:
-        """Stop the time: from now on only ``advance`` moves it."""
+        """Stop the clock. From now on only ``advance`` moves it."""
         self._held = self.time()
         self._frozen = True
 
     def unfreeze(self) -> None:
-        """Let the time flow on from where it stands."""
+        """Let the clock run again, from the time at which it stands."""
         self._frozen = False
         if self._moving is None or self._moving.done():
             self._flow()
 
     @property
     def pending(self) -> int:
-        """How many timers wait."""
+        """The number of timers that wait."""
         return sum(not timer.cancelled() for _, _, timer in self._timers)
 
     @property
     def task(self) -> asyncio.Task[None] | None:
-        """The task of the ``advance`` that is under way."""
+        """The task of the current ``advance``."""
         return None if self._moving is None or self._moving.done() else self._moving
 
     async def arrived(self) -> None:
-        """Wait for the ``advance`` that is under way."""
+        """Wait for the end of the current ``advance``."""
         if self._moving is not None and not self._moving.done():
             await asyncio.shield(self._moving)
 
     async def settle(self) -> None:
-        """Let the loop turn until nothing new happens but what a timer or the network brings."""
+        """Let the loop turn until only a timer or the network can bring something new."""
         kind, loop = self._kind, self._loop
 
         def call_soon(callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
@@ -229,12 +231,12 @@ class Clock:
                 del loop.__dict__["call_soon"]
 
     def watch_the_day(self) -> None:
-        """Let what wirefast compares with the time of day, and with a monotonic clock, go with this one."""
+        """Let wirefast's time of day and its monotonic clock move with this clock."""
         core_clock.move(lambda: self.time() - self.real_time())
 
     @staticmethod
     def leave_the_day() -> None:
-        """Give wirefast the real time of day back."""
+        """Give wirefast its real clocks back."""
         core_clock.move(None)
 
     # ---- Moving ----
@@ -264,7 +266,7 @@ class Clock:
                 self._flow()
 
     async def settle_all(self) -> None:
-        """As `settle`, and what is on the way between real sockets has come too."""
+        """Do as `settle`, and wait for the bytes that are on the way between real sockets."""
         await self.settle()
         if self.network:
             await self.real_sleep(self.network)
@@ -283,19 +285,19 @@ class Clock:
         return timers[0][2] if timers else None
 
     def _run_due(self) -> None:
-        # Those that they make wait for the next time, as at a loop of the loop's own.
+        # Timers that these timers make wait for the next turn, as in the loop itself.
         now, number = self.time(), next(self._order)
         while (timer := self._first()) is not None and timer.when() <= now and self._timers[0][1] < number:
             heapq.heappop(self._timers)
             timer._run()
 
     def _set_alarm(self) -> None:
-        """Have the loop call at the first timer's time, while time flows."""
+        """Set the loop's alarm to the time of the first timer, while the clock runs."""
         self._stop_alarm()
         first = self._first()
         if first is not None and self._held is None:
             self._alarm_at = first.when()
-            # Rounded up: uvloop counts milliseconds, and rounds to the nearest.
+            # The delay is rounded up, because uvloop counts milliseconds and rounds to the nearest.
             delay = max(0.0, math.ceil((self._alarm_at - self.time()) * 1000.0) / 1000.0)
             self._alarm = self.real_call_later(delay, self._ring)
 
@@ -318,7 +320,7 @@ def _finish(future: asyncio.Future[None]) -> None:
 
 
 def clock_of(loop: asyncio.AbstractEventLoop | None = None) -> Clock:
-    """Return the clock of a loop, by default the one that runs; made when it is asked for first, and kept."""
+    """Return the clock of a loop, by default of the running loop. The first call for a loop makes the clock."""
     loop = loop or asyncio.get_running_loop()
     clock: Clock | None = getattr(loop, "_wirefast_clock", None)
     if clock is None:

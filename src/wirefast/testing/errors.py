@@ -12,12 +12,12 @@ __all__ = ["ConnectionLost", "Leaked", "NotExpected", "NotOnTheWire", "Refused",
 
 
 class Refused(Exception):
-    """A handshake that was answered with something else than 101.
+    """A handshake whose answer is not 101.
 
     ``str()`` begins with the status, so that ``pytest.raises(Refused, match="401")`` works.
 
     Attributes:
-        status: of the HTTP response.
+        status: the status of the HTTP response.
         headers: pairs in their order, names in small letters.
         body: bytes.
     """
@@ -33,7 +33,7 @@ class Refused(Exception):
         return f"{self.status} {self.response.phrase}: {self.text[:500]}".rstrip(": ")
 
     def header(self, name: str) -> str | None:
-        """Return the first header of a name; None where there is none."""
+        """Return the first header of a name; None if there is none."""
         return self.response.header(name)
 
     @property
@@ -47,19 +47,19 @@ class Refused(Exception):
 
 
 class NotExpected(AssertionError):
-    """Something else came than was expected. The text has the transcripts of all peers."""
+    """A peer got something else than the test expects. The text has the transcripts of all peers."""
 
 
 class TimedOut(NotExpected):
-    """What was expected has not come in time."""
+    """A peer has not got in time what the test expects."""
 
 
 class ConnectionLost(ConnectionError):
-    """The connection ended before the handshake was answered, or where a peer wanted to send."""
+    """The connection ended before the answer to the handshake, or before a peer could send."""
 
 
 class NotOnTheWire(RuntimeError):
-    """Something that needs a wire, in ``mode="asgi"``, which has none."""
+    """The test uses something that needs a wire, and ``mode="asgi"`` has no wire."""
 
 
 class Leaked(AssertionError):
@@ -74,4 +74,4 @@ class Leaked(AssertionError):
 
 
 class StartFailed(RuntimeError):
-    """The application's lifespan did not start; the text is what the application said."""
+    """The application's lifespan did not start. The text is the application's message."""

@@ -1,4 +1,4 @@
-"""What the application raises while it serves a test: nothing of it is lost, and none is told twice.
+"""The exceptions that the application raises while it serves a test. None is lost, and none is reported twice.
 
 wirefast only.
 """
@@ -17,16 +17,16 @@ from wirefast.testing.wire import CURRENT
 
 __all__ = ["Exceptions", "end_of", "is_clients"]
 
-#: The exceptions of servers and frameworks that say no more than that a peer is gone.
+#: The exceptions of servers and frameworks that mean only that a peer is gone.
 DISCONNECTS = {"WebSocketDisconnect", "ClientDisconnected", "ClientDisconnect"}
 LOGGERS = ("uvicorn.error", "wirefast", "asyncio")
 
 
 @dataclass(slots=True)
 class Raised:
-    """One exception, and the port of the connection that it belongs to; None where that is not known.
+    """One exception, and the port of its connection; None if the connection is not known.
 
-    The traceback is kept apart, since a server may take it off once the exception is in the log.
+    The traceback is kept apart, because a server may remove it from the exception after logging it.
     """
 
     exc: BaseException
@@ -38,13 +38,13 @@ class Raised:
 class Exceptions(logging.Handler):
     """The exceptions of an application: those that leave it, and those that are logged with a traceback.
 
-    What a test has not said that it expects is raised at the end of the test.
+    The end of the test raises the exceptions that the test does not expect.
     """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._raised: list[Raised] = []
-        #: What was logged at the level of a warning or above.
+        #: The records of the log at the level of a warning or above.
         self.records: list[logging.LogRecord] = []
 
     def begin(self) -> None:
@@ -54,14 +54,14 @@ class Exceptions(logging.Handler):
             logging.getLogger(name).addHandler(self)
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         for name in LOGGERS:
             logging.getLogger(name).removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.records.append(record)
         exc = record.exc_info[1] if record.exc_info else None
-        # Other servers than ours log what a client has caused, too.
+        # Other servers than ours also log exceptions that a client has caused.
         if exc is not None and record.levelno >= logging.ERROR and not is_clients(exc):
             self.add(exc, CURRENT.get(None))
 
@@ -71,36 +71,36 @@ class Exceptions(logging.Handler):
             self._raised.append(Raised(exc, port, exc.__traceback__))
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all exceptions."""
         self._raised.clear()
         self.records.clear()
 
     def know(self, port: int | None) -> None:
-        """Note that the test expects what this connection has raised."""
+        """Note that the test expects the exceptions of this connection."""
         for raised in self._raised:
             if raised.port == port or raised.port is None:
                 raised.known = True
 
     def cause(self, port: int) -> BaseException | None:
-        """Return the latest exception of a connection, which may be why a test fails."""
+        """Return the latest exception of a connection. It may be the reason why a test fails."""
         return next((raised.exc for raised in reversed(self._raised) if raised.port in (port, None)), None)
 
     @property
     def any(self) -> bool:
-        """Tell whether there was any, whose traceback holds frames and what is in them."""
+        """Tell whether there was an exception. Its traceback keeps frames and their variables alive."""
         return bool(self._raised)
 
     @property
     def unknown(self) -> list[BaseException]:
-        """Those that the test has not said that it expects."""
+        """The exceptions that the test does not expect."""
         return [raised.exc.with_traceback(raised.traceback) for raised in self._raised if not raised.known]
 
     @contextlib.contextmanager
     def expecting(self, kind: type[BaseException], match: str | None, times: int) -> Iterator[None]:
-        """Within the block, or before it, so many exceptions of this kind are raised.
+        """Expect so many exceptions of this kind within the block or before it.
 
         Raises:
-            AssertionError: fewer were.
+            AssertionError: there were fewer.
         """
         yield
         fitting = (
@@ -124,5 +124,5 @@ def end_of(exc: BaseException) -> tuple[int, str]:
 
 
 def is_clients(exc: BaseException) -> bool:
-    """Whether an exception is no error of the application: the peer is gone, or sent what cannot be accepted."""
+    """Whether an exception is no error of the application: the peer is gone, or sent data that cannot be accepted."""
     return hasattr(exc, "wirefast_close") or any(kind.__name__ in DISCONNECTS for kind in type(exc).__mro__)

@@ -1,4 +1,4 @@
-"""What becomes of a peer's connection on purpose: slow, stalled, half-closed, reset, mute.
+"""Faults of a peer's connection that a test causes: slow, stalled, half-closed, reset, mute.
 
 wirefast only.
 """
@@ -15,26 +15,26 @@ __all__ = ["Faults"]
 
 
 class Faults:
-    """The part of a `Peer` that makes things go wrong."""
+    """The part of a `Peer` that causes faults."""
 
     name: str
     _live: Live
     _line: Line
 
     def stall(self) -> None:
-        """Read nothing from now on, as if the network were full: the server is told that no more can be written."""
+        """Read nothing from now on, as if the network were full. The server's transport tells it to pause writing."""
         self._line.stall()
         self._note("stalls")
 
     def slow(self, bytes_per_second: float) -> None:
-        """Read ``bytes_per_second`` of the clock. ValueError: not more than 0."""
+        """Read ``bytes_per_second``, in seconds of the clock. ValueError: the number is not above 0."""
         if not bytes_per_second > 0:
             raise ValueError(f"slow takes bytes in a second, more than 0, not {bytes_per_second!r}")
         self._line.slow(bytes_per_second)
         self._note(f"reads {bytes_per_second:g} bytes/s")
 
     def resume(self) -> None:
-        """Read on, at full speed."""
+        """Read again, at full speed."""
         self._line.release()
         self._note("reads on")
 

@@ -27,17 +27,17 @@ __all__ = [
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
-#: Bytes of the head of a response.
+#: The most bytes of the head of a response.
 MAX_HEAD = 1 << 20
 
 
 class Broken(Exception):
-    """The server sent what no client accepts."""
+    """The server sent bytes that no client accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame from the server: its payload is inflated where it was compressed and whole."""
+    """One frame from the server. The payload of a whole compressed message is inflated."""
 
     opcode: int
     data: bytes
@@ -50,9 +50,9 @@ class Response:
     """The answer to a request.
 
     Attributes:
-        status: as a number.
-        headers: in their order, names in small letters.
-        body: whole; empty for a 101.
+        status: the status as a number.
+        headers: the headers in their order, names in small letters.
+        body: the whole body; empty for a 101.
     """
 
     status: int
@@ -75,7 +75,7 @@ class Response:
 def encode(
     opcode: int, data: bytes = b"", *, fin: bool = True, rsv: int = 0, mask: bytes | None = b"\x01\x02\x03\x04"
 ) -> bytes:
-    """Return the bytes of a frame from a client; without a mask, which is an error, where ``mask`` is None."""
+    """Return the bytes of a frame from a client. If ``mask`` is None the frame has no mask, which is an error."""
     size = len(data)
     first, flag = bytes([fin << 7 | rsv | opcode]), 0 if mask is None else 0x80
     if size < 126:
@@ -96,7 +96,7 @@ def close_body(code: int | None, reason: str = "") -> bytes:
 
 
 class Reader:
-    """Reads what a server sends: one response, and then frames where it was a 101."""
+    """Reads the bytes of a server: one response, and frames after a 101."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -108,10 +108,10 @@ class Reader:
         self._packed = False
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take bytes; the frames that are whole now. ``response`` is set once its head, and body, are there.
+        """Take bytes, and return the frames that are whole now. ``response`` is set once its head and body are whole.
 
         Raises:
-            Broken: what came is no response or no frame of a server.
+            Broken: the bytes are no response or no frame of a server.
         """
         self._buffer += data
         if self.response is None and not self._read_response():
@@ -126,7 +126,7 @@ class Reader:
         return frames
 
     def end(self) -> None:
-        """Hear that the stream has ended, which ends a body without a length too."""
+        """Note that the stream has ended. A body without a length ends with it."""
         if self.response is None and self._length == -1:
             self._finish(bytes(self._buffer))
 

@@ -1,7 +1,7 @@
 """``fuzz``: typed and broken messages to every declared socket, until something breaks.
 
-What counts as broken: an exception that the application did not handle, a socket that does not answer a ping, and
-anything that is left when the socket is gone. What the application refuses or closes is its right. wirefast only.
+Three things count as broken: an exception that the application did not handle, a socket that does not answer a ping,
+and anything that is left behind when the socket is gone. The application may refuse or close a socket. wirefast only.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from wirefast.testing.watchdog import StoodStill, Watchdog
 
 __all__ = ["Broken", "FuzzReport", "fuzz"]
 
-#: Examples of one round; between rounds the time is looked at.
+#: Examples of one round. The time is checked between rounds.
 ROUND = 50
 #: Steps of one socket.
 STEPS = 8
-#: Seconds that a socket has to answer a ping behind its messages.
+#: Seconds in which a socket has to answer a ping behind its messages.
 ANSWER_WITHIN = 2.0
-#: Least seconds of one turn of the loop that are a hang; a busy machine makes a turn long too.
+#: A turn of the loop is a hang from so many seconds on. A busy machine makes a turn long too.
 STANDS_STILL = 1.0
-#: Seconds in which a smaller example is looked for.
+#: Seconds of the search for a smaller example.
 SHRINK_SECONDS = 10.0
-#: Seconds that what a socket has begun has to end when the socket is gone.
+#: Seconds in which tasks of a socket have to end when the socket is gone.
 END_WITHIN = 0.25
 
 
 @dataclass(frozen=True)
 class Example:
-    """One connection: how it is opened, what the client does, and how it leaves."""
+    """One connection: its handshake, the steps of its client, and its end."""
 
     target: Target
     handshake: Handshake
@@ -58,21 +58,21 @@ class Example:
 
     @property
     def key(self) -> str:
-        """What tells it from others."""
+        """A key that differs between examples."""
         return repr((self.target.path, self.handshake, self.steps, self.ending))
 
     @property
     def size(self) -> tuple[int, int]:
-        """How long it is to read."""
+        """The length of the example for a reader."""
         return len(self.steps), len(self.code("live"))
 
     @property
     def is_readable(self) -> bool:
-        """Whether the server can tell where the next frame begins, so that it has to answer a ping."""
+        """Whether the server can find the beginning of the next frame, so that it has to answer a ping."""
         return not any(step.raw for step in self.steps)
 
     def code(self, opened: str) -> str:
-        """Return a test that does the same, with ``opened`` in place of ``live``."""
+        """Return the code of a test that does the same, with ``opened`` in place of ``live``."""
         headers = f", headers={list(self.handshake.headers)!r}" if self.handshake.headers else ""
         body = [step.code() for step in self.steps]
         if self.ending == "close":
@@ -89,13 +89,13 @@ class Example:
 
 
 class Broken(AssertionError):
-    """What `fuzz` found: the text has what is wrong, the smallest example as a test, and the seed.
+    """An error that `fuzz` found. The text has the error, the smallest example as a test, and the seed.
 
     Attributes:
-        path: of the route, as it was declared.
+        path: the path of the route, as it was declared.
         wrong: an exception with its traceback, a hang or a leak.
         code: a test with the fixture ``live`` that does the same.
-        seed: that finds it again.
+        seed: the seed that finds the error again.
     """
 
     def __init__(self, path: str, wrong: str, code: str, seed: int) -> None:
@@ -105,15 +105,15 @@ class Broken(AssertionError):
 
 @dataclass
 class FuzzReport:
-    """What `fuzz` has done.
+    """The report of `fuzz`.
 
     Attributes:
-        seconds: how long.
-        seed: of the first round.
-        connections: by the path of each route.
-        messages: the same.
-        refused: handshakes that were refused, by path and status.
-        ended: how sockets ended that the test did not close, by path and code.
+        seconds: the time that it took.
+        seed: the seed of the first round.
+        connections: the number of connections, by the path of each route.
+        messages: the number of messages, by the path of each route.
+        refused: the number of refused handshakes, by path and status.
+        ended: the number of sockets that the application ended, by path and code.
     """
 
     seconds: float = 0.0
@@ -136,7 +136,7 @@ class FuzzReport:
 
     @property
     def unopened(self) -> list[str]:
-        """The paths that have refused every handshake."""
+        """The paths whose handshakes were all refused."""
         refused: Counter[str] = Counter()
         for (path, _), count in self.refused.items():
             refused[path] += count
@@ -160,31 +160,31 @@ def fuzz(
     answer_within: float = ANSWER_WITHIN,
     **settings: Any,
 ) -> FuzzReport:
-    """Open every WebSocket route of an application, send it typed and broken messages, and leave in every way.
+    """Open every WebSocket route of an application, send it typed and broken messages, and close in every way.
 
-    Handshakes have the parameters and the credentials that the route declares, and odd ones. Messages are what the
-    route takes, whole and in fragments, and what it does not: other JSON, text that is no JSON, long and deep values,
-    binary. Frames are wrong in each way that RFC 6455 knows, messages come behind a close frame.
+    Handshakes have the parameters and the credentials that the route declares, and unusual ones. Messages are of the
+    types that the route declares, whole and in fragments. Others are not: other JSON, text that is no JSON, long and
+    deep values, binary. Frames break RFC 6455 in each possible way, and messages come behind a close frame.
 
     Args:
         app: an App, any ASGI application with ``routes``, a factory, or ``"module:app"``.
-        seconds: how long. Default: as many ``examples`` as are asked for.
-        examples: connections, where no ``seconds`` are given.
+        seconds: the time of the run. Default: the time of ``examples``.
+        examples: the number of connections if no ``seconds`` are given.
         routes: paths as they were declared. Default: all.
-        headers: of every handshake.
-        token: sent as ``Authorization: Bearer``.
+        headers: the headers of every handshake.
+        token: a token, sent as ``Authorization: Bearer``.
         acting: dependencies and their values, as for ``live.client``.
-        seed: of the first round, to see a run again.
-        answer_within: real seconds that a socket has to answer a ping; a handler that is slower is a hang.
-        settings: of ``live``; not its ``mode``.
+        seed: the seed of the first round, to repeat a run.
+        answer_within: real seconds in which a socket has to answer a ping. A slower handler is a hang.
+        settings: settings of ``live``, except its ``mode``.
 
     Returns:
-        What was done.
+        The report of the run.
 
     Raises:
         Broken: an exception, a hang or a leak, with the smallest example that shows it.
-        ValueError: the application has no such route, or none at all; or a ``mode``.
-        RuntimeError: called within a running loop; call it from a plain function.
+        ValueError: the application has no such route, or no route; or a ``mode`` is given.
+        RuntimeError: a loop runs. Call the function from a plain function.
     """
     if asyncio._get_running_loop() is not None:
         raise RuntimeError("a loop runs here already; call fuzz from a plain function")
@@ -256,7 +256,7 @@ def _round(targets: list[Target], player: Player, examples: int) -> None:
         target = data.draw(st.sampled_from(targets))
         handshake = data.draw(target.handshakes)
         steps = data.draw(st.lists(target.steps, min_size=1, max_size=STEPS))
-        # The first is what shrinking goes for.
+        # Hypothesis shrinks towards the first.
         ending = data.draw(st.sampled_from(["close", "close", "close", *ENDINGS]))
         example = Example(target, handshake, tuple(steps), ending)
         player.play(example if example.is_readable or ending != "close" else replace(example, ending="reset"))
@@ -265,17 +265,17 @@ def _round(targets: list[Target], player: Player, examples: int) -> None:
 
 
 class _Enough(BaseException):
-    """Ends the search of Hypothesis for a smaller example; no Exception, which would be one more failure."""
+    """Ends the search of Hypothesis for a smaller example. An `Exception` would be one more failure for Hypothesis."""
 
 
 class Player:
     """Plays examples, and keeps the smallest that breaks.
 
     Args:
-        runner: of the loop.
+        runner: the loop's runner.
         served: the application.
-        opened: the Python that gives the client.
-        report: is added to.
+        opened: the Python code of the client.
+        report: the report, to which each example is added.
     """
 
     who: Client
@@ -295,8 +295,8 @@ class Player:
         """Play an example.
 
         Raises:
-            Broken: something is wrong.
-            _Enough: no time is left to look for a smaller one.
+            Broken: the example has found an error.
+            _Enough: no time is left for the search for a smaller example.
         """
         if time.monotonic() > self._until:
             raise _Enough
@@ -320,7 +320,7 @@ class Player:
         return wrong
 
     def broken(self) -> Broken:
-        """Return the smallest example that was found, without the steps that it does not need."""
+        """Return the smallest broken example, without the steps that it does not need."""
         best = self._smallest
         if best is None:
             raise AssertionError
@@ -338,7 +338,7 @@ class Player:
 
 
 async def _one(served: Live, who: Client, example: Example, report: FuzzReport) -> str | None:
-    """Play one connection; what is wrong with it."""
+    """Play one connection. Return its error, if there is one."""
     _forget(served)
     path = example.target.path
     before = set(served._watch.tasks())
@@ -394,7 +394,7 @@ def _raised(served: Live) -> str | None:
 
 
 async def _left(served: Live, before: set[Any]) -> str | None:
-    """Name what the connection has left behind, and end it."""
+    """Name the things that the connection has left behind, and end them."""
     watch = served._watch
     await watch.wait(lambda: set(watch.tasks()) - before, END_WITHIN)
     tasks = set(watch.tasks()) - before
@@ -413,7 +413,7 @@ def _of_left(task: asyncio.Task[Any]) -> str:
 
 
 def _forget(served: Live) -> None:
-    """Keep nothing of the examples before: there may be millions."""
+    """Forget the earlier examples, because there may be millions."""
     served.transcript.clear()
     served.exceptions.clear()
     served._watch.forget_generators()

@@ -55,7 +55,7 @@ class Stream(httpcore.AsyncNetworkStream):
         self._arrived.set()
 
     def ended(self, lost: bool) -> None:
-        """Hear that the stream has ended."""
+        """Note that the stream has ended."""
         self._over = True
         self._arrived.set()
 
@@ -101,11 +101,11 @@ class Stream(httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> Any:
-        """There is no TLS."""
+        """Refuse TLS, which a server of a test does not have."""
         raise httpcore.ConnectError("a server of a test speaks no TLS; use http://")
 
     def get_extra_info(self, info: str) -> Any:
-        """``client_addr``, and whether the connection has ended."""
+        """Return ``client_addr``, or whether the connection has ended."""
         if info == "is_readable":
             return self._over or bool(self._buffer)
         if info == "client_addr" and self._wire is not None:
@@ -114,7 +114,7 @@ class Stream(httpcore.AsyncNetworkStream):
 
 
 class Backend(httpcore.AsyncNetworkBackend):
-    """Connects to the server of the test, whatever the host."""
+    """Connects to the server of the test, for every host."""
 
     def __init__(self, server: Server, opened: Callable[[int], object]) -> None:
         self._server = server
@@ -132,12 +132,12 @@ class Backend(httpcore.AsyncNetworkBackend):
         return await Stream(self._server, self._opened).connect()
 
     async def sleep(self, seconds: float) -> None:
-        """Between two tries."""
+        """Sleep between two tries."""
         await self._server.clock.real_sleep(seconds)
 
 
 class Body(httpx.AsyncByteStream):
-    """The body of a response, as it comes."""
+    """The body of a response, in the pieces that come."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -158,7 +158,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._pool = httpcore.AsyncConnectionPool(network_backend=Backend(server, opened), keepalive_expiry=5.0)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, and give the response whose body is still to come."""
+        """Send a request, and return the response before its body has come."""
         url = request.url
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         wanted = httpcore.Request(
@@ -191,6 +191,6 @@ def make_client(server: Server, opened: Callable[[int], object], **options: Any)
     Args:
         server: the server.
         opened: called with the port of each connection.
-        options: of ``httpx2.AsyncClient``.
+        options: options of ``httpx2.AsyncClient``.
     """
     return httpx.AsyncClient(transport=Transport(server, opened), base_url="http://testserver", **options)

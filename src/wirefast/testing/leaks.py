@@ -1,4 +1,4 @@
-"""What a test has left behind: tasks, sockets, dependencies that were not left, members of rooms.
+"""The things that a test has left behind: tasks, sockets, dependencies whose exit has not run, members of rooms.
 
 wirefast only.
 """
@@ -22,11 +22,11 @@ from wirefast.testing.clock import Clock
 
 __all__ = ["Watch", "members_left", "of_task"]
 
-#: Real seconds that what ends by itself has for that.
+#: Real seconds in which tasks and sockets may still end by themselves.
 PATIENCE = 1.0
 RUNNERS = (f"{os.sep}anyio{os.sep}", f"{os.sep}pytest_asyncio{os.sep}", f"{os.sep}_pytest{os.sep}")
 DESCRIPTORS = "/proc/self/fd"
-#: Files of what waits on behalf of a program, and coroutines that are looked through.
+#: Files of libraries that wait on behalf of a program; and the most coroutines of the search behind them.
 INNER = (
     f"{os.sep}asyncio{os.sep}",
     f"{os.sep}anyio{os.sep}",
@@ -34,16 +34,16 @@ INNER = (
     f"{os.sep}starlette{os.sep}",
 )
 MOST_AWAITED = 200
-#: What holds a container and is not where a program keeps it.
+#: Types that refer to a container without being the place where a program keeps it.
 NAMELESS = (types.FrameType, types.CellType, list, tuple, type)
 
 
 class Watch:
-    """Notes what there is when a test begins, and names what is more when it ends.
+    """Notes what exists when a test begins, and names what has been added when the test ends.
 
     Args:
-        clock: of the loop; what is waited for is real time.
-        app: the application, whose dependencies are known by it.
+        clock: the loop's clock. All waits are in real time.
+        app: the application. Its routes tell which generators are dependencies.
     """
 
     def __init__(self, clock: Clock, app: Any = None) -> None:
@@ -62,27 +62,27 @@ class Watch:
             self._hooks.firstiter(generator)
 
     def protocol(self, protocol: Any, what: str) -> None:
-        """Note the server's end of a connection, which nothing may keep once it has ended."""
+        """Note the server's end of a connection. After its end nothing may refer to it."""
         self._protocols.append((weakref.ref(protocol), what))
 
     def forget_generators(self) -> None:
-        """Take those that are open now for what there is at the beginning."""
+        """Take the sockets that are open now as those of the beginning."""
         self._generators.clear()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if sys.get_asyncgen_hooks().firstiter == self._first:
             sys.set_asyncgen_hooks(firstiter=self._hooks.firstiter)
 
     async def wait(self, condition: Callable[[], object], within: float | None = None) -> None:
-        """Give what ends by itself some real time."""
+        """Wait some real time for tasks and sockets that end by themselves."""
         await self.clock.settle()
         until = self.clock.real_time() + (PATIENCE if within is None else within)
         while condition() and self.clock.real_time() < until:
             await self.clock.real_sleep(0.001)
 
     def tasks(self) -> list[asyncio.Task[Any]]:
-        """Return the tasks that began since, and still run; not the one that asks."""
+        """Return the tasks that began since and still run, without the calling task."""
         current = asyncio.current_task()
         return [
             task
@@ -95,7 +95,7 @@ class Watch:
         ]
 
     async def left(self) -> list[str]:
-        """Name what is left, and cancel the tasks among it."""
+        """Name the things that are left, and cancel the tasks among them."""
         await self.wait(self.tasks)
         tasks = self.tasks()
         left = [f"a task: {of_task(task)}" for task in tasks]
@@ -108,11 +108,11 @@ class Watch:
         return left
 
     def exits(self, deep: bool) -> list[str]:
-        """Return generators that have begun and not ended: dependencies whose exit has not run."""
+        """Name the generators that have begun and not ended: dependencies whose exit has not run."""
         started: list[Any] = list(self._generators)
         found = [generator for generator in started if getattr(generator, "ag_frame", None) is not None]
         if deep:
-            # Those of plain functions are looked for where a task that holds them is left.
+            # Plain generators are searched only if a task is left that may refer to them.
             codes = _codes_of_dependencies(self.app)
             found += [
                 item
@@ -126,7 +126,7 @@ class Watch:
 
     def kept(self) -> list[str]:
         """Name the containers that still hold a WebSocket whose connection is gone."""
-        # What a test made is young: the search of the whole heap, which takes long, is for what is kept.
+        # The objects of a test are young. The whole heap, whose search takes long, is searched only for kept objects.
         for generation in range(3):
             if all(reference() is None for reference, _ in self._protocols):
                 return []
@@ -140,7 +140,7 @@ class Watch:
 
 
 def _is_runners(task: asyncio.Task[Any]) -> bool:
-    """Tell whether a task runs tests: one of anyio's plugin or of pytest-asyncio."""
+    """Tell whether a task of anyio's plugin or of pytest-asyncio runs tests."""
     code = getattr(task.get_coro(), "cr_code", None)
     return code is not None and any(part in code.co_filename for part in RUNNERS)
 
@@ -163,11 +163,11 @@ def _path(websocket: WebSocket | None) -> str:
 
 
 def of_task(task: asyncio.Task[Any]) -> str:
-    """Name a task, and where it stands."""
+    """Name a task, and the line where it waits."""
     coroutine: Any = task.get_coro()
     name = getattr(coroutine, "__qualname__", None) or repr(coroutine)
     frames = _frames_of(coroutine)
-    # What called asyncio says more than asyncio.
+    # The caller of asyncio tells a reader more than asyncio's own frame.
     frame = next((frame for frame in reversed(frames) if not _is_inner(frame)), frames[-1] if frames else None)
     at = f", at {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}" if frame is not None else ""
     told = task.get_name()
@@ -175,7 +175,7 @@ def of_task(task: asyncio.Task[Any]) -> str:
 
 
 def _frames_of(coroutine: Any) -> list[types.FrameType]:
-    """Return the frames of a coroutine that waits, the innermost last; those within compiled coroutines too."""
+    """Return the frames of a waiting coroutine, the innermost last, also those within compiled coroutines."""
     found, waiting = [], [coroutine]
     seen: set[int] = set()
     while waiting and len(seen) < MOST_AWAITED:
@@ -190,7 +190,7 @@ def _frames_of(coroutine: Any) -> list[types.FrameType]:
         if following is not None:
             waiting.append(following)
         elif not isinstance(item, (types.CoroutineType, types.AsyncGeneratorType)):
-            # A compiled coroutine, or the wrapper of one: it does not say what it waits for, but refers to it.
+            # A compiled coroutine, or the wrapper of one, has no attribute with its awaitable, but refers to it.
             waiting += [other for other in gc.get_referents(item) if _is_awaited(other)]
     return found
 
@@ -224,7 +224,7 @@ def _codes_of_dependencies(app: Any) -> set[types.CodeType]:
 
 
 def _sockets() -> set[tuple[str, str]]:
-    """Return the sockets that the process has open, where the system tells: descriptor and inode."""
+    """Return the open sockets of the process, as descriptor and inode, if the system lists them."""
     found: set[tuple[str, str]] = set()
     try:
         names = os.listdir(DESCRIPTORS)
@@ -241,7 +241,7 @@ def _sockets() -> set[tuple[str, str]]:
 
 
 def _address_of(descriptor: int) -> str | None:
-    """Both addresses of a socket; None for a pair of sockets, as event loops have them, and for one that is closed."""
+    """Both addresses of a socket; None for a closed socket, and for a pair of sockets, which event loops use."""
     try:
         with socket.socket(fileno=os.dup(descriptor)) as duplicate:
             own = duplicate.getsockname()
@@ -257,7 +257,7 @@ def _address_of(descriptor: int) -> str | None:
 
 
 def _holders(protocol: Any) -> list[str]:
-    """Which containers hold a WebSocket that speaks to this protocol."""
+    """Name the containers that hold a WebSocket of this protocol."""
     found = []
     websockets = _referrers_of_kind(protocol, 4)
     for websocket in websockets:
@@ -270,7 +270,7 @@ def _holders(protocol: Any) -> list[str]:
 
 
 def _referrers_of_kind(target: Any, depth: int) -> list[WebSocket]:
-    """Return the WebSockets that reach an object in a few steps."""
+    """Return the WebSockets from which a few references lead to an object."""
     seen = {id(target)}
     layer, found = [target], []
     for _ in range(depth):
@@ -290,7 +290,7 @@ def _referrers_of_kind(target: Any, depth: int) -> list[WebSocket]:
 
 
 def _owner(container: Any) -> str | None:
-    """Return the name of a list, set or dict: the attribute or the variable of a module that it is."""
+    """Return the name of a list, set or dict: the attribute, or the variable of a module, that refers to it."""
     for holder in gc.get_referrers(container):
         if isinstance(holder, dict):
             name = next((key for key, value in holder.items() if value is container and isinstance(key, str)), None)

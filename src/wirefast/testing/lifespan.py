@@ -10,26 +10,26 @@ from wirefast.testing.errors import StartFailed
 
 __all__ = ["Lifespan"]
 
-#: Real seconds that the start and the end of an application may take, each; a service waits longer for its stores than
-#: a test for a message.
+#: Real seconds that the start and the end of an application may each take. A service waits longer for its stores than a
+#: test for a message.
 WITHIN = 30.0
 
 
 class Lifespan:
     """Starts an application, and ends it.
 
-    What the application raises comes out where the test waits for it. An application without a lifespan, which raises
-    before it has received anything, is served without one, as uvicorn does.
+    An exception of the application is raised where the test waits for the start or the end. An application without a
+    lifespan raises before it has received anything; it is served without a lifespan, as under uvicorn.
 
     Args:
         app: an ASGI application.
-        clock: of the loop; the two are bounded in real time.
+        clock: the loop's clock. The start and the end are bounded in real time.
     """
 
     def __init__(self, app: Any, clock: Clock) -> None:
         self.app = app
         self.clock = clock
-        #: What the lifespan has put there for every scope.
+        #: The state that the lifespan has made for every scope.
         self.state: dict[str, Any] = {}
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -41,7 +41,8 @@ class Lifespan:
         """Run the application's start.
 
         Raises:
-            StartFailed: the application said so, or has said nothing in time. What it raised itself comes as it is.
+            StartFailed: the application said that its start failed, or has said nothing in time. An exception of the
+                application itself is raised unchanged.
         """
         self._events.put_nowait({"type": "lifespan.startup"})
         self.task = asyncio.get_running_loop().create_task(self._run(), name="wirefast.testing: the lifespan")
@@ -93,7 +94,7 @@ class Lifespan:
         elif kind == "lifespan.shutdown.complete":
             self._finish(self._ended, None)
         elif kind == "lifespan.startup.failed":
-            # The application raises its exception after this, where it has one; a turn later, it has.
+            # The application may raise its exception after this message. One turn later it has done so.
             asyncio.get_running_loop().call_soon(self._failed, self._started, message.get("message", ""))
         elif kind == "lifespan.shutdown.failed":
             asyncio.get_running_loop().call_soon(self._failed, self._ended, message.get("message", ""))
@@ -109,4 +110,4 @@ class Lifespan:
             future.set_result(None)
         else:
             future.set_exception(RuntimeError(exc) if isinstance(exc, StopIteration) else exc)
-            future.exception()  # it may be that nothing waits for it
+            future.exception()  # marks the exception as seen, because nothing may wait for the future

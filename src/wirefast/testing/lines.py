@@ -1,4 +1,4 @@
-"""What is between a peer and the application: our protocol over a wire, or, for speed, bare ASGI messages.
+"""The line between a peer and the application: our protocol over a wire, or only ASGI messages, which are faster.
 
 wirefast only.
 """
@@ -38,9 +38,9 @@ from wirefast.testing.wire import Wire
 
 __all__ = ["AsgiLine", "Ended", "Line", "Owner", "WireLine"]
 
-#: Bytes that a slow peer has before it, at which it reads no more from the network.
+#: From so many unread bytes on, a slow peer does not read the network.
 BACKLOG = 16384
-#: Seconds between two portions that a slow peer reads.
+#: Seconds between two reads of a slow peer.
 PORTION_EVERY = 0.05
 
 Note = Callable[[str, str, bool], None]
@@ -48,11 +48,11 @@ Note = Callable[[str, str, bool], None]
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a connection has ended, as its client sees it.
+    """The end of a connection, as its client sees it.
 
     Attributes:
-        code: of the close frame; 1005 where it has none, 1006 where there was no close frame.
-        reason: of the close frame.
+        code: the code of the close frame; 1005 for a close frame without a code, 1006 without a close frame.
+        reason: the reason of the close frame.
     """
 
     code: int
@@ -63,7 +63,7 @@ class Ended:
 
 
 class Owner(Protocol):
-    """Who is told what has come: a peer."""
+    """The receiver of a line's events: a peer."""
 
     def on_response(self) -> None: ...
 
@@ -79,7 +79,7 @@ class Owner(Protocol):
 class Line(ABC):
     """One connection, in messages."""
 
-    #: The client's port; of what has no wire a number that no port has.
+    #: The client's port. A line without a wire has a number that no port has.
     port: int
     owner: Owner
 
@@ -96,11 +96,11 @@ class Line(ABC):
 
     @abstractmethod
     def send_frame(self, opcode: int, data: bytes, fin: bool, rsv: int, mask: bytes | None) -> None:
-        """Send a frame; of those that no ASGI message says only with a wire."""
+        """Send a frame. A frame that no ASGI message can express needs a wire."""
 
     @abstractmethod
     def release(self) -> None:
-        """Read on, at full speed."""
+        """Read again, at full speed."""
 
     @abstractmethod
     def close(self) -> None:
@@ -140,8 +140,8 @@ class WireLine(Line):
     """A connection over a wire.
 
     Args:
-        clock: of the loop, by which a slow peer reads.
-        note: takes what goes over the line, for the transcript.
+        clock: the loop's clock, which sets the speed of a slow peer.
+        note: called with each event of the line, for the transcript.
     """
 
     wire: Wire
@@ -220,7 +220,7 @@ class WireLine(Line):
     # ---- In ----
 
     def received(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Take bytes of the server."""
         if self.rate is None:
             self.read(data)
             return
@@ -246,7 +246,7 @@ class WireLine(Line):
             self.finish(self.ended_behind)
 
     def ended(self, lost: bool) -> None:
-        """Hear that the stream has ended; behind what a slow peer has not read."""
+        """Note that the stream has ended. A slow peer first reads the bytes before the end."""
         if self.backlog and not lost:
             self.ended_behind = lost
         else:
@@ -334,7 +334,7 @@ class WireLine(Line):
 
 
 class AsgiLine(Line):
-    """A connection of ASGI messages alone: no handshake, frames, limits, compression, keepalive or flow control."""
+    """A connection of only ASGI messages: no handshake, frames, limits, compression, keepalive or flow control."""
 
     def __init__(self, app: Any, scope: dict[str, Any], note: Note) -> None:
         super().__init__(note)

@@ -12,16 +12,16 @@ __all__ = ["load"]
 
 
 async def load(given: Any) -> Any:
-    """Return the ASGI application that is meant.
+    """Return the ASGI application that a test names.
 
     Args:
-        given: an application; a function without parameters, coroutine functions too, or a class of that kind, that
-            returns one; or ``"module:name"`` of either.
+        given: an application; a function without parameters that returns one, which may be a coroutine function, or a
+            class of that kind; or ``"module:name"`` of either.
 
     Raises:
         ValueError: the text has another form.
         ModuleNotFoundError, AttributeError: there is no such module, or no such name in it.
-        TypeError: what is meant is no application.
+        TypeError: the named object is no application.
     """
     app = _imported(given) if isinstance(given, str) else given
     if _is_factory(app):
@@ -52,7 +52,7 @@ def _imported(text: str) -> Any:
 
 
 def _is_factory(app: Any) -> bool:
-    """Whether it is called without arguments; an ASGI application takes three."""
+    """Whether a callable takes no arguments. An ASGI application takes three."""
     if not callable(app) or not (inspect.isroutine(app) or isinstance(app, type)):
         return False
     try:

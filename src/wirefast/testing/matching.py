@@ -1,4 +1,4 @@
-"""Messages, and what a test may expect of one: a type, a value, a predicate or a matcher. wirefast only."""
+"""Messages, and what a test may expect: a type, a value, a predicate or a matcher. wirefast only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLAIN = (dict, list, int, float, bool, type(None))
 
 
 class Mismatch(Exception):
-    """Why a message is not what was expected."""
+    """The difference between a message and the expectation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Message:
 
     @property
     def json(self) -> Any:
-        """The JSON value; `ABSENT` where it is none."""
+        """The JSON value; `ABSENT` if the message is no JSON."""
         try:
             return from_json(self.data, allow_inf_nan=False)
         except ValueError:
@@ -41,17 +41,17 @@ class Message:
 
 
 def match(wanted: Any, message: Message) -> Any:
-    """Return the message as what was expected.
+    """Compare a message with an expectation, and return the message's value.
 
     Args:
-        wanted: a type (``str`` for text, ``bytes`` for binary, a pydantic model, a union, whatever a TypeAdapter
-            takes), a str or bytes (the message as it is), a model (the same type and value), a predicate that gets the
+        wanted: a type (``str`` for text, ``bytes`` for binary, a pydantic model, a union, any type that a TypeAdapter
+            takes), a str or bytes (the whole message), a model (the same type and value), a predicate that gets the
             JSON value, the text or the bytes, or anything that ``==`` compares with those, such as a dict or one of
             dirty-equals' matchers.
-        message: what came.
+        message: the message that came.
 
     Raises:
-        Mismatch: the message is something else; the text says why.
+        Mismatch: the message is not as expected. The text has the difference.
     """
     data = message.data
     if isinstance(wanted, (str, bytes)):
@@ -93,7 +93,7 @@ def match(wanted: Any, message: Message) -> Any:
 
 def _is_type(wanted: Any) -> bool:
     if isinstance(wanted, type) and typing.get_origin(wanted) is None:  # list[int] is a type in Python 3.10
-        # A matcher of dirty-equals may stand as its class.
+        # The class of a dirty-equals matcher may stand for the matcher.
         return not _is_matcher_class(wanted)
     return (
         isinstance(wanted, TypeAdapter) or typing.get_origin(wanted) is not None or isinstance(wanted, types.UnionType)
@@ -125,7 +125,7 @@ def _validated(wanted: Any, message: Message) -> Any:
 
 
 def _check_tags(found: Any, message: Message) -> None:
-    """Refuse a message without a tag that the model's default would fill in."""
+    """Refuse a message that lacks a tag, which the model's default would add."""
     if isinstance(found, BaseModel):
         value = message.json
         for name, field in type(found).model_fields.items():
@@ -136,7 +136,7 @@ def _check_tags(found: Any, message: Message) -> None:
 
 
 def described(wanted: Any) -> str:
-    """Return what was expected, in words."""
+    """Return an expectation in words."""
     if isinstance(wanted, type):
         return wanted.__name__
     if isinstance(wanted, types.FunctionType):
@@ -147,15 +147,15 @@ def described(wanted: Any) -> str:
 
 
 def to_payload(value: Any, ref: int | str | None = None, *, as_json: bool = False) -> tuple[bool, bytes]:
-    """Return a value as a message of the client: whether it is text, and its bytes.
+    """Turn a value into a message of the client. Return whether the message is text, and its bytes.
 
     Args:
-        value: a str (text), bytes (binary), or what has a JSON form: models, dicts, lists, numbers.
-        ref: put into the JSON object as ``"ref"``.
-        as_json: a str as a JSON string.
+        value: a str (text), bytes (binary), or a value with a JSON form: a model, dict, list or number.
+        ref: a value for the JSON object's member ``"ref"``.
+        as_json: whether a str becomes a JSON string.
 
     Raises:
-        TypeError: a ``ref`` for what is no JSON object.
+        TypeError: a ``ref`` is given for a value that is no JSON object.
     """
     if not as_json and isinstance(value, (str, bytes, bytearray, memoryview)):
         if ref is not None:
@@ -170,7 +170,7 @@ def to_payload(value: Any, ref: int | str | None = None, *, as_json: bool = Fals
 
 
 def matches(wanted: Any, message: Message) -> bool:
-    """Tell whether a message is what is expected; see `match`."""
+    """Tell whether a message is as expected; see `match`."""
     try:
         match(wanted, message)
     except Mismatch:
@@ -179,6 +179,6 @@ def matches(wanted: Any, message: Message) -> bool:
 
 
 def cut(data: str | bytes) -> str:
-    """Return a message as a failure shows it."""
+    """Return a message in the form for the text of a failure."""
     text = repr(data)
     return text if len(text) <= 500 else f"{text[:500]}… ({len(data)} in all)"

@@ -1,4 +1,4 @@
-"""Dependencies that a test replaces: for everybody within a block, or for one client. wirefast only."""
+"""Dependencies that a test replaces: for all clients within a block, or for one client. wirefast only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Overriding:
 
         Args:
             overrides: a dict of them, or one dependency.
-            by: what takes the place of the one: a callable with parameters of its own, or its value.
+            by: the replacement of the one dependency: a callable with parameters of its own, or the dependency's value.
         """
         if callable(overrides) and not isinstance(overrides, Mapping):
             overrides = {overrides: by if callable(by) else lambda: by}
@@ -49,7 +49,7 @@ class Overriding:
         return found
 
     def _act_by_client(self) -> None:
-        """Let overrides depend on the client from now on."""
+        """Let overrides differ between clients from now on."""
         app, known = self.app if self.app is not None else self._given, self._overrides()
         if isinstance(known, ByClient):
             return

@@ -1,4 +1,4 @@
-"""A WebSocket client that a test holds in its hand: it sends anything, and says what it expects. wirefast only."""
+"""A WebSocket client of a test, which can send anything and check every message that comes. wirefast only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Peer", "WITHIN"]
 
 T = TypeVar("T")
 
-#: Seconds that a peer waits for what a test expects.
+#: The seconds that a peer waits for an expected event.
 WITHIN = 2.0
 #: Pings of the server that are kept for a test; older ones are forgotten.
 MOST_PINGS = 1000
@@ -31,16 +31,16 @@ MOST_PINGS = 1000
 class Peer(Sending, Faults):
     """One client of a `Live` server; ``live.connect`` makes it.
 
-    What the server sends is read at once, as clients do, and waits here until a test asks for it. Pings and a
-    close frame are answered. Every wait has a time limit of real seconds, whatever the clock shows, and fails with the
-    transcripts of all peers.
+    The peer reads all messages of the server at once, as clients do, and keeps them until a test asks for them. It
+    answers pings and a close frame. Every wait has a limit in real seconds, which does not depend on the clock. A wait
+    that fails shows the transcripts of all peers.
 
     Args:
         live: the server.
         line: the connection.
-        name: in transcripts.
-        path: that it asked for.
-        within: real seconds of each wait.
+        name: the peer's name in transcripts.
+        path: the path of the handshake.
+        within: the limit of each wait, in real seconds.
     """
 
     def __init__(self, live: Live, line: Line, name: str, path: str, within: float) -> None:
@@ -65,7 +65,7 @@ class Peer(Sending, Faults):
 
     @property
     def transcript(self) -> Transcript:
-        """What went over this connection."""
+        """The transcript of this connection."""
         return self._live.transcript.of(self.name)
 
     @property
@@ -87,23 +87,23 @@ class Peer(Sending, Faults):
 
     @property
     def closed(self) -> tuple[int, str] | None:
-        """Return code (1005: none, 1006: no frame) and reason of the end; None while it is open."""
+        """Return code (1005: none, 1006: no frame) and reason of the end; None while the connection is open."""
         return None if self._end is None else (self._end.code, self._end.reason)
 
     # ---- The line's side ----
 
     def on_message(self, message: Message) -> None:
-        """Hear that a whole message has come."""
+        """Take a whole message that has come."""
         self._unread.append(message)
         self._wake()
 
     def on_ping(self, data: bytes) -> None:
-        """Hear that a ping has come, with its ``data``."""
+        """Note that a ping has come, with its ``data``."""
         self._pings.append(data)
         self._wake()
 
     def on_pong(self, data: bytes) -> None:
-        """Hear that a pong has come, with its ``data``."""
+        """Note that a pong has come, with its ``data``."""
         self._pongs.append(data)
         self._wake()
 
@@ -135,7 +135,7 @@ class Peer(Sending, Faults):
     async def ask(self, value: Any, wanted: Any = ..., *, within: float | None = None) -> Any: ...
 
     async def ask(self, value: Any, wanted: Any = Any, *, within: float | None = None) -> Any:
-        """Send a message and expect the next one: `send` and `expect`, whose arguments, result and errors these are."""
+        """Send a message and expect the next one. `send` and `expect` have the same arguments, result and errors."""
         __tracebackhide__ = True
         await self.send(value)
         return await self.expect(wanted, within=within)
@@ -152,19 +152,19 @@ class Peer(Sending, Faults):
     async def expect(self, wanted: Any, *, skip: Any = False, within: float | None = None) -> Any: ...
 
     async def expect(self, wanted: Any, *, skip: Any = False, within: float | None = None) -> Any:
-        """Wait for the next message, which has to be the one expected.
+        """Wait for the next message, and check that it is the expected one.
 
         Args:
             wanted: a type, a value, a predicate or a matcher; see `wirefast.testing.matching.match`.
-            skip: messages that may come before it: True for any, or what is expected of each of them.
+            skip: messages that may come before the expected one: True for any, or an expectation for each of them.
             within: real seconds. Default: those of ``live.connect``, 2.
 
         Returns:
-            The message: as the type, where one is given; else the JSON value, or the text or bytes.
+            The message: a value of the type, if ``wanted`` is a type; else the JSON value, or the text or bytes.
 
         Raises:
-            NotExpected: another message came, or the end.
-            TimedOut: nothing came in time.
+            NotExpected: another message came, or the connection ended.
+            TimedOut: no message came in time.
         """
         __tracebackhide__ = True
         what = described(wanted)
@@ -181,7 +181,7 @@ class Peer(Sending, Faults):
                 raise self._failed(f"expected {what}, but {exc}: {cut(message.data)}") from None
 
     async def receive(self, *, within: float | None = None) -> str | bytes:
-        """Wait for the next message, ``within`` so many real seconds, and return it as it is."""
+        """Wait for the next message, at most ``within`` real seconds, and return it unchecked."""
         __tracebackhide__ = True
         await self._until(lambda: bool(self._unread) or self._end is not None, "a message", within)
         if not self._unread:
@@ -189,10 +189,10 @@ class Peer(Sending, Faults):
         return self._unread.popleft().data
 
     async def expect_ping(self, *, within: float | None = None) -> bytes:
-        """Wait, ``within`` real seconds, for a ping of the server; it was answered, unless the peer is mute.
+        """Wait for a ping of the server, at most ``within`` real seconds. The peer has answered it, unless it is mute.
 
         Returns:
-            Its data, for a pong of the test's own: ``send_frame(0xA, data)``.
+            The data of the ping. A test can send its own pong with it: ``send_frame(0xA, data)``.
 
         Raises:
             NotExpected, TimedOut: the connection ended, or no ping came.
@@ -204,10 +204,10 @@ class Peer(Sending, Faults):
         return self._pings.popleft()
 
     async def expect_nothing(self, for_: float = 0.05) -> None:
-        """Make sure that nothing is unread, and that nothing comes ``for_`` so many real seconds; no end either.
+        """Check that no message is unread, and that neither a message nor the end comes in ``for_`` real seconds.
 
         Raises:
-            NotExpected: something came.
+            NotExpected: a message or the end came.
         """
         __tracebackhide__ = True
         await self._live.clock.arrived()
@@ -226,16 +226,16 @@ class Peer(Sending, Faults):
     async def expect_reply(self, ref: Any, wanted: Any = ..., *, within: float | None = None) -> Any: ...
 
     async def expect_reply(self, ref: Any, wanted: Any = None, *, within: float | None = None) -> Any:
-        """Wait for the message that carries a ref; what comes before it stays unread.
+        """Wait for the message that has a ref. Messages before it stay unread.
 
         Args:
-            ref: of the message that it answers.
-            wanted: what it has to be besides. Default: anything but an error.
+            ref: the ref of the message that is answered.
+            wanted: an expectation for the reply. Default: any reply that is no error.
             within: real seconds. Default: those of ``live.connect``, 2.
 
         Raises:
-            NotExpected: it is something else, or an error where none was expected.
-            TimedOut: it has not come in time.
+            NotExpected: the reply is not as expected, or is an error that is not expected.
+            TimedOut: the reply has not come in time.
         """
         __tracebackhide__ = True
         what = f"a reply to {ref!r}"
@@ -262,11 +262,13 @@ class Peer(Sending, Faults):
         return None
 
     async def expect_error(self, code: str, *, ref: Any = None, within: float | None = None) -> Any:
-        """Wait for the next message, an error of typed messages; the test knows of the exception behind ``internal``.
+        """Wait for the next message, which has to be an error of typed messages.
+
+        If the code is ``internal``, the exception behind the error counts as expected.
 
         Args:
-            code: ``invalid``, ``unknown_type``, ``malformed``, ``internal``, or that of a ``MessageError``.
-            ref: of the message that caused it; what comes before the error then stays unread.
+            code: ``invalid``, ``unknown_type``, ``malformed``, ``internal``, or the code of a ``MessageError``.
+            ref: the ref of the message that caused the error. With a ref, messages before the error stay unread.
             within: real seconds. Default: those of ``live.connect``, 2.
 
         Returns:
@@ -300,20 +302,20 @@ class Peer(Sending, Faults):
         skip: bool = True,
         within: float | None = None,
     ) -> tuple[int, str]:
-        """Wait for the end of the connection. A peer that is stalled reads on.
+        """Wait for the end of the connection. A stalled peer reads again.
 
         Args:
-            code: 1005 for a close frame without one, 1006 for an end without a close frame. Default: any.
-            reason: a str, or what is compared with it. Default: any.
-            skip: False where no message may be unread before the end.
+            code: the code; 1005 for a close frame without a code, 1006 for an end without a close frame. Default: any.
+            reason: a str, or an object that is compared with the reason. Default: any.
+            skip: False if no message may be unread before the end.
             within: real seconds. Default: those of ``live.connect``, 2.
 
         Returns:
             Code and reason.
 
         Raises:
-            NotExpected: it ended otherwise, or messages were unread.
-            TimedOut: it is still open.
+            NotExpected: the connection ended in another way, or messages were unread.
+            TimedOut: the connection is still open.
         """
         __tracebackhide__ = True
         await self._live.clock.arrived()
@@ -337,10 +339,10 @@ class Peer(Sending, Faults):
     # ---- The end ----
 
     async def close(self, code: int | None = 1000, reason: str = "", *, within: float | None = None) -> tuple[int, str]:
-        """Close with ``code`` and ``reason``; wait, ``within`` real seconds, for the answer and for the handler's end.
+        """Close with ``code`` and ``reason``. Wait ``within`` real seconds for the answer and the handler's end.
 
         Returns:
-            Code and reason of the end: what the server answered, or what it said before.
+            Code and reason of the end, from the server's answer or from an earlier close frame of the server.
         """
         await self._live.clock.arrived()
         self._line.release()
@@ -353,13 +355,13 @@ class Peer(Sending, Faults):
         return self._end.code, self._end.reason
 
     async def _finish(self, within: float | None = None) -> None:
-        """Wait for the end of the connection and of what serves it."""
+        """Wait for the end of the connection and of its handler."""
         await self._wait(lambda: self._line.over, self.within if within is None else within)
         self._line.close()
         await self._live.served(self._line.port, self.within if within is None else within)
 
     async def leave(self, failed: bool) -> None:
-        """Close at the end of ``async with``; after a failed test abruptly, without a close frame."""
+        """Close at the end of ``async with``. After a failed test, break the connection without a close frame."""
         if not failed and self._end is None and not self._line.over:
             await self.close()
             return
@@ -373,22 +375,22 @@ class Peer(Sending, Faults):
         await self._live.served(self._line.port, self.within)
 
     def let_go(self) -> None:
-        """Be freed without the garbage collector, with what a test has given this peer to hold."""
+        """Leave the line, so that this peer and its objects are freed without the garbage collector."""
         del self._line.owner
 
     @property
     def is_open(self) -> bool:
-        """Whether the connection is there, closing or not."""
+        """Whether the connection still exists. It may be closing."""
         return not self._line.over
 
     # ---- Waiting ----
 
     async def handshake(self, within: float | None = None) -> None:
-        """Wait for the answer to the request, ``within`` real seconds.
+        """Wait for the answer to the handshake, at most ``within`` real seconds.
 
         Raises:
-            Refused: it is not 101.
-            ConnectionLost: the connection ended before it.
+            Refused: the answer is not 101.
+            ConnectionLost: the connection ended before the answer.
         """
         within = self.within if within is None else within
         await self._until(
@@ -398,12 +400,12 @@ class Peer(Sending, Faults):
             raise ConnectionLost(f"{self.name}: the connection ended before the handshake was answered")
         if self._line.response.status != 101:
             if self._line.response.header("connection") is None:
-                self._line.close()  # an answer to plain HTTP, behind which the server waits for a further request
+                self._line.close()  # after an answer of plain HTTP the server waits for another request
             await self._finish(within)
             raise Refused(self._line.response) from self._live.exceptions.cause(self._line.port)
 
     def on_response(self) -> None:
-        """Hear that the answer to the handshake has come."""
+        """Note that the answer to the handshake has come."""
         self._wake()
 
     async def _until(self, condition: Callable[[], bool], what: str, within: float | None = None) -> None:
@@ -414,7 +416,7 @@ class Peer(Sending, Faults):
             raise self._failed(f"expected {what} within {within:g} s, but nothing came", TimedOut)
 
     async def _wait(self, condition: Callable[[], bool], within: float) -> bool:
-        """Wait real seconds for a condition, which is looked at whenever something has come."""
+        """Wait real seconds for a condition. The condition is checked after each event of the line."""
         if condition():
             return True
         clock = self._live.clock

@@ -1,4 +1,4 @@
-"""The handshake of a client: its target, its header lines, its bytes, or its ASGI scope. wirefast only."""
+"""The handshake of a client: its target, its header lines, its bytes and its ASGI scope. wirefast only."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from wirefast.testing.wire import CURRENT
 __all__ = ["Headers", "ByClient", "pairs_of", "request_of", "scope_of", "target_of"]
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
-#: Characters that a path of a test may have as they are.
+#: The characters of a test's path that are not percent-encoded.
 SAFE = "/?&=%:;,@+$!*'()~-._[]|{}\"<>\\^`"
-#: Twenty-two characters and two signs, as 16 random bytes in base64 have them; the same in each run.
+#: The key of each handshake: 16 bytes in base64, the same in each run.
 KEY = "d2lyZWZhc3QtdGVzdGluZw=="
 
 
 def pairs_of(headers: Headers) -> list[tuple[str, str]]:
-    """Header lines in their order."""
+    """Return header lines in their order."""
     items: Iterable[tuple[str, str]] = headers.items() if isinstance(headers, Mapping) else headers
     return [(str(name), str(value)) for name, value in items]
 
 
 def target_of(path: str, params: Mapping[str, Any] | None) -> str:
-    """Return the target of a request: what is no ASCII, or a blank, is percent-encoded."""
+    """Return the target of a request. Blanks and characters outside ASCII are percent-encoded."""
     if not path.startswith("/"):
         raise ValueError(f"a path begins with /, not {path!r}")
     target = quote(path, safe=SAFE)
@@ -38,7 +38,7 @@ def target_of(path: str, params: Mapping[str, Any] | None) -> str:
 
 
 def request_of(target: str, headers: list[tuple[str, str]]) -> bytes:
-    """Return the bytes of a handshake. A header of the test takes the place of the standard one of its name."""
+    """Return the bytes of a handshake. A header of the test replaces the standard header of the same name."""
     standard = [
         ("Host", "testserver"),
         ("Upgrade", "websocket"),
@@ -53,7 +53,7 @@ def request_of(target: str, headers: list[tuple[str, str]]) -> bytes:
 
 
 def scope_of(target: str, headers: list[tuple[str, str]], state: dict[str, Any]) -> dict[str, Any]:
-    """Return the ASGI scope of a handshake that goes over no wire."""
+    """Return the ASGI scope of a handshake without a wire."""
     path, _, query = target.partition("?")
     offered = [value for name, value in headers if name.lower() == "sec-websocket-protocol"]
     sent = [("Host", "testserver"), *headers]
@@ -76,20 +76,20 @@ def scope_of(target: str, headers: list[tuple[str, str]], state: dict[str, Any])
 
 
 class Explained:
-    """What our server has in ``scope["extensions"]``, as far as there is no wire: the reason of a refusal in full."""
+    """Our server's extension in ``scope["extensions"]``, without a wire: it takes the full reason of a refusal."""
 
     def __init__(self) -> None:
         self._refusal: dict[str, Any] = {}
 
     def configure(self, **options: Any) -> None:
-        """Take the options of a route, which are about the wire."""
+        """Ignore the options of a route, because they concern the wire."""
 
     def explain_refusal(self, closing: str, reason: str, errors: list[Any]) -> None:
-        """Give what a 403 says in place of a close reason; see `wirefast.server.WebSocketProtocol`."""
+        """Set the body of a 403 in place of a close reason; see `wirefast.server.WebSocketProtocol`."""
         self._refusal = {"for": closing, "reason": reason, "errors": errors}
 
     def answer(self, code: int, reason: str, scope: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON of the answer to a handshake that the application closed."""
+        """Return status and JSON of the answer to a handshake that the application has closed."""
         if code == NORMAL and not reason and missing_route(scope) is not None:
             return 404, {"code": code, "reason": NO_ROUTE}
         if self._refusal.get("for") != reason:
@@ -98,11 +98,11 @@ class Explained:
 
 
 class ByClient(dict[Any, Any]):
-    """``dependency_overrides`` of which some depend on the client that is served.
+    """``dependency_overrides`` that may differ between clients.
 
     Args:
-        plain: those for all clients.
-        acting: by the port of a client, what it acts as: a dependency, and what takes its place.
+        plain: the overrides for all clients.
+        acting: the overrides for one client, by its port: each a dependency and its replacement.
     """
 
     def __init__(self, plain: dict[Any, Any], acting: dict[int, dict[Any, Any]]) -> None:
@@ -113,7 +113,7 @@ class ByClient(dict[Any, Any]):
         return self.acting.get(CURRENT.get(-1), {})
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """Return what takes the place of a dependency."""
+        """Return the replacement of a dependency."""
         own = self._own()
         return own[key] if key in own else super().get(key, default)
 

@@ -1,4 +1,4 @@
-"""An event loop for tests that have none: uvloop's where it is installed, as a server has it. wirefast only."""
+"""An event loop for tests that have none: uvloop's if it is installed, as in a server. wirefast only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Runner:
         return self.loop.run_until_complete(work)
 
     def close(self) -> None:
-        """End the loop, and what still runs on it."""
+        """End the loop, and the tasks that still run on it."""
         loop = self.loop
         try:
             left = asyncio.all_tasks(loop)
@@ -45,7 +45,7 @@ class Runner:
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """Return a loop of uvloop, or of asyncio where it is not installed."""
+    """Return a loop of uvloop, or of asyncio if uvloop is not installed."""
     try:
         import uvloop  # an option of the server extra
     except ModuleNotFoundError:

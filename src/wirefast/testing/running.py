@@ -1,4 +1,4 @@
-"""``live``: an application that runs for one test, on the loop of the test, and all that a test does with it.
+"""``live``: an application that runs for one test, on the loop of the test, and everything that a test can do with it.
 
 wirefast only.
 """
@@ -42,18 +42,18 @@ T = TypeVar("T")
 class Live(Overriding, Client):
     """An application that is served for one test; ``async with live(app) as server``, or the fixture ``live``.
 
-    All of it runs on the loop of the test: the lifespan, the application, the clients. No thread is started. See `live`
-    for the arguments.
+    The lifespan, the application and the clients run on the loop of the test. No thread is started. See `live` for the
+    arguments.
 
     Raises:
-        ValueError: a mode or server that there is not.
+        ValueError: the mode or the server is unknown.
 
     Attributes:
         app: the application.
         mode: ``"wire"`` or ``"asgi"``.
-        state: what the lifespan put into every scope.
-        transcript: what all connections said, in order.
-        exceptions: what the application raised.
+        state: the state that the lifespan has put into every scope.
+        transcript: the events of all connections, in order.
+        exceptions: the exceptions that the application has raised.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Live(Overriding, Client):
     # ---- Life ----
 
     async def __aenter__(self) -> Live:
-        # The peers of fixtures end after the test, which is too late; so they end with it.
+        # Peers of fixtures would end after the test, and thus after this server. So the server ends them.
         self._lent.update(self._peers)
         if self._given is not None:
             await self.start()
@@ -114,17 +114,18 @@ class Live(Overriding, Client):
         await self.stop(failed=kind is not None)
 
     async def start(self, app: Any = None) -> Any:
-        """Start; what uses the application does it too. Allowed twice on one loop.
+        """Start the application. A method that uses the application starts it too. Two calls on one loop are allowed.
 
         Args:
-            app: what to serve, where the test makes it: an application or a function that returns one.
+            app: the application, if the test makes it, or a function that returns one.
 
         Returns:
             The application.
 
         Raises:
-            StartFailed, or what the lifespan raises.
-            RuntimeError: no application, or two; it runs on another loop, or on none of asyncio's.
+            StartFailed: the application's start failed. An exception of the lifespan itself is raised unchanged.
+            RuntimeError: there is no application, or there are two; or the server runs on another loop; or the loop is
+                not asyncio's.
         """
         if app is not None and self._given is not None:
             raise RuntimeError("this server has an application; live(app) serves another one")
@@ -175,11 +176,11 @@ class Live(Overriding, Client):
         Clock.leave_the_day()
 
     async def stop(self, *, failed: bool = False) -> None:
-        """End the application, and look for what the test has left. A test that failed is not asked.
+        """End the application, and search for leaks of the test, unless the test has failed.
 
         Raises:
-            Leaked: something was left; the text names it.
-            BaseException: what the application raised and the test does not expect.
+            Leaked: the test has left something behind. The text names it.
+            BaseException: an exception of the application that the test does not expect.
         """
         __tracebackhide__ = True
         if not self._running:
@@ -220,14 +221,14 @@ class Live(Overriding, Client):
                 await peer.leave(failed)
 
     async def _end_handlers(self, left: list[str]) -> None:
-        """Wait for what serves the connections, and cancel what stays, which is left for the list of tasks to name."""
+        """Wait for the handlers of the connections, and cancel those that stay. The list of tasks names them."""
         tasks = self._server.state.tasks
         await self._watch.wait(lambda: tasks or self._server.state.connections)
         for protocol in self._server.protocols():
             protocol.transport.abort()
         await self.clock.settle()
 
-    # ---- What it has ----
+    # ---- Its parts ----
 
     @property
     def clock(self) -> Clock:
@@ -245,7 +246,7 @@ class Live(Overriding, Client):
 
     @property
     def hubs(self) -> list[Hub]:
-        """The hubs of the application: its own, and those that its state holds."""
+        """The hubs of the application: its own, and those in its state."""
         found = [getattr(self.app, "hub", None), *getattr(getattr(self.app, "state", None), "_state", {}).values()]
         return list({id(hub): hub for hub in found if isinstance(hub, Hub)}.values())
 
@@ -254,7 +255,7 @@ class Live(Overriding, Client):
         """The hub of the application.
 
         Raises:
-            AttributeError: it has none.
+            AttributeError: the application has no hub.
         """
         hubs = self.hubs
         if not hubs:
@@ -275,13 +276,13 @@ class Live(Overriding, Client):
         """Make a client.
 
         Args:
-            token: sent as ``Authorization: Bearer``.
+            token: a token, sent as ``Authorization: Bearer``.
             basic: name and password, sent as ``Authorization: Basic``.
-            cookies: sent as ``Cookie``.
-            origin: sent as ``Origin``, as browsers do.
-            headers: further ones.
+            cookies: cookies, sent as ``Cookie``.
+            origin: an origin, sent as ``Origin``, as browsers do.
+            headers: further headers.
             acting: a dependency and its value for this client alone, such as ``{current_user: User("ann")}``.
-            name: of its peers in transcripts.
+            name: the name of its peers in transcripts.
         """
         lines = list(pairs_of(headers))
         if token is not None:
@@ -299,17 +300,17 @@ class Live(Overriding, Client):
     def expect_exception(
         self, kind: type[BaseException], match: str | None = None, *, times: int = 1
     ) -> contextlib.AbstractContextManager[None]:
-        """Expect the application to raise a ``kind`` whose text has a ``match``, in the ``with`` block or before.
+        """Expect the application to raise exceptions of a ``kind``, in the ``with`` block or before.
 
         Args:
-            kind: of the exception.
-            match: a regular expression.
-            times: how many of them.
+            kind: the class of the exceptions.
+            match: a regular expression that matches their text.
+            times: the number of exceptions.
         """
         return self.exceptions.expecting(kind, match, times)
 
     async def settle(self) -> None:
-        """Wait until all that has begun is done, but for what a timer will bring: what was sent has been read."""
+        """Wait until only a timer can bring something new: all sent bytes are read, and all tasks wait."""
         await self.clock.arrived()
         await self.clock.settle_all()
 
@@ -317,7 +318,7 @@ class Live(Overriding, Client):
         """Wait until a ``condition`` of the application is true, at most ``within`` real seconds, 2 by default.
 
         Raises:
-            TimedOut: it is not.
+            TimedOut: the condition did not become true.
         """
         within = self._within if within is None else within
         await self.clock.arrived()
@@ -326,11 +327,11 @@ class Live(Overriding, Client):
             raise TimedOut(f"expected {described(condition)} within {within:g} s, but it is not true\n\n{self.told()}")
 
     def shutdown(self) -> asyncio.Future[None]:
-        """Drain and stop the server as on a SIGTERM; await it to wait. The lifespan ends with the test."""
+        """Drain and stop the server as on a SIGTERM. Await the result to wait. The lifespan ends with the test."""
         return asyncio.ensure_future(self._server.shutdown())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine, ``work``, from a plain test function, on a loop that this server keeps until its end."""
+        """Run the coroutine ``work`` from a plain test function, on a loop that this server keeps until its end."""
         if self._runner is None:
             self._runner = Runner()
         runner = self._runner
@@ -342,7 +343,7 @@ class Live(Overriding, Client):
         return runner.run(started())
 
     def finish(self, *, failed: bool = False) -> None:
-        """End what `run` has begun; ``failed``: the test has. The fixture calls it."""
+        """End the loop of `run`; ``failed`` says whether the test has failed. The fixture calls this method."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
             try:
@@ -353,18 +354,18 @@ class Live(Overriding, Client):
     # ---- For peers ----
 
     def note(self, name: str, sign: str, text: str, quiet: bool = False) -> None:
-        """Write down what the connection of a ``name`` says: ``sign``, ``text``, ``quiet`` as in `Event`."""
+        """Note an event of the connection of this ``name``: ``sign``, ``text``, ``quiet`` as in `Event`."""
         self.transcript.add(Event(self.clock.time() - self._began, name, sign, text, quiet))
 
     def told(self, first: str | None = None) -> str:
-        """Return the transcripts of all peers, one peer's first, and what the log has."""
+        """Return the transcripts of all peers, with one peer's first, and the lines of the log."""
         names = dict.fromkeys(([] if first is None else [first]) + [event.peer for event in self.transcript])
         told = "".join(f"{name}\n{self.transcript.of(name).told()}\n" for name in names)
         logged = "".join(f"  {record.name}: {record.getMessage()}\n" for record in self.exceptions.records)
         return told + (f"in the log\n{logged}" if logged else "")
 
     async def served(self, port: int, within: float) -> None:
-        """Wait, ``within`` real seconds, for what serves the connection of a ``port`` to return."""
+        """Wait, at most ``within`` real seconds, until the handler of the connection of a ``port`` has returned."""
         task = self._handlers.get(port)
         if task is not None and not task.done():
             until = self.clock.real_time() + within
@@ -426,7 +427,7 @@ class Live(Overriding, Client):
                 self._watch.protocol(protocol, target)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve the application, with its exceptions noted, and each connection known by its port."""
+        """Call the application, note its exceptions, and note the task of each connection by the client's port."""
         port = CURRENT.get(None)
         client = scope.get("client")
         if client and client[1] in self._actors:
@@ -468,12 +469,14 @@ def live(
 
     Args:
         app: an App, any ASGI application, a function that returns one, or ``"module:app"``.
-        mode: ``"wire"``: every byte goes through the server protocol. ``"asgi"``: ASGI messages alone, faster; without
-            handshakes, frames, limits, compression, keepalive and flow control, and what needs them says so.
+        mode: ``"wire"``: every byte goes through the server protocol. ``"asgi"``: only ASGI messages, which is faster.
+            This mode has no handshakes, frames, limits, compression, keepalive and flow control; a method that needs
+            them raises `NotOnTheWire`.
         server: ``"memory"``: a pair of transports in memory. ``"real"``: real sockets on the loopback.
-        within: real seconds of each wait. Default: 2.
-        leaks: fail where the test leaves something behind.
-        raises: fail where the application raised what the test does not expect.
-        settings: of uvicorn's Config, such as ``ws_ping_interval=5``; the defaults are those of ``wirefast run``.
+        within: the limit of each wait, in real seconds. Default: 2.
+        leaks: fail if the test leaves something behind.
+        raises: fail if the application has raised an exception that the test does not expect.
+        settings: settings of uvicorn's Config, such as ``ws_ping_interval=5``. The defaults are those of
+            ``wirefast run``.
     """
     return Live(app, mode=mode, server=server, within=within, leaks=leaks, raises=raises, **settings)

@@ -1,4 +1,4 @@
-"""What a client of a test sends: messages, fragments, any frame, any bytes. wirefast only."""
+"""The sending half of a test's client: messages, fragments, any frame, any bytes. wirefast only."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Sending:
 
         Args:
             value: a str (a text message), bytes (a binary one), or a model, dict, list ... (JSON text).
-            ref: put into the message as ``"ref"``, for `expect_reply`; True for the next number.
+            ref: the message's ``"ref"``, for `expect_reply`; True for the next number.
 
         Returns:
             The ref.
 
         Raises:
             ConnectionLost: the connection has ended.
-            TypeError: a ref for what is no JSON object.
+            TypeError: a ref is given for a value that is no JSON object.
         """
         number: int | str | None = next(self._refs) if ref is True else None if ref is None or ref is False else ref
         await self._send(*to_payload(value, number))
@@ -53,11 +53,11 @@ class Sending:
             await self.send(value)
 
     async def send_json(self, value: Any) -> None:
-        """Send any value as JSON text, a str as a JSON string."""
+        """Send any value as JSON text. A str becomes a JSON string."""
         await self._send(*to_payload(value, as_json=True))
 
     async def send_fragments(self, *parts: str | bytes) -> None:
-        """Send one message in several frames; the first part says whether it is text. TypeError: no parts."""
+        """Send one message in several frames. It is text if the first part is a str. TypeError: there are no parts."""
         if not parts:
             raise TypeError("send_fragments takes the parts of a message")
         for at, part in enumerate(parts):
@@ -78,8 +78,8 @@ class Sending:
         Args:
             opcode: 0 to 15.
             data: the payload.
-            fin: whether it ends its message.
-            rsv: the reserved bits as they stand in the first byte: 0x40, 0x20, 0x10.
+            fin: whether the frame ends its message.
+            rsv: the reserved bits of the first byte: 0x40, 0x20, 0x10.
             mask: four bytes; None for a frame without a mask.
         """
         await self._begin()
@@ -88,11 +88,11 @@ class Sending:
 
     @property
     def unsent(self) -> int:
-        """Bytes that were sent and are still here, as the server reads no more of this peer; the network holds some."""
+        """Bytes that wait on this side, because the server does not read and the network is full."""
         return self._line.unsent
 
     async def send_raw(self, data: bytes) -> None:
-        """Send ``data`` as it is."""
+        """Send ``data`` without a frame."""
         await self._begin()
         self._line.send_raw(data)
         await asyncio.sleep(0)

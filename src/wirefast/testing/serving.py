@@ -21,35 +21,35 @@ from wirefast.testing.wire import MemoryWire, Receiver, SocketWire, Wire
 
 __all__ = ["DEFAULTS", "Server"]
 
-#: What differs from uvicorn's defaults, as under ``wirefast run``.
+#: The settings that differ from uvicorn's defaults, as under ``wirefast run``.
 DEFAULTS: dict[str, Any] = {"ws_per_message_deflate": False, "timeout_graceful_shutdown": 30}
 PROTOCOLS: dict[str, Any] = {"http": HttpProtocol, "ws": WebSocketProtocol}
-#: Those of `Settings` that are attributes, by their defaults.
+#: The settings that are attributes of `Settings`, with their defaults.
 OWN = {name: getattr(Settings, name) for name in Settings.__annotations__ if name != "serves"}
 ADDRESS = ("127.0.0.1", 80)
 _ports = itertools.count()
 
 
 def next_port() -> int:
-    """Return a port for a client in memory; none comes twice among 20,000."""
+    """Return a port for a client in memory. No port comes twice among 20,000."""
     return 40000 + next(_ports) % 20000
 
 
 class Unended:
-    """A lifespan whose end is not the server's to run."""
+    """A lifespan that does nothing when the server ends it."""
 
     async def shutdown(self) -> None:
         """Do nothing."""
 
 
 class Server:
-    """Connections of one application.
+    """The connections of one application.
 
     Args:
-        app: an ASGI application, whose lifespan is not the server's to run.
-        clock: of the loop.
-        real: whether on real sockets of the loopback.
-        settings: of uvicorn's Config, and of `wirefast.server.config.Settings`.
+        app: an ASGI application. This server does not run its lifespan.
+        clock: the loop's clock.
+        real: whether the connections use real sockets of the loopback.
+        settings: settings of uvicorn's Config and of `wirefast.server.config.Settings`.
     """
 
     def __init__(self, app: Any, clock: Clock, real: bool, settings: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ class Server:
         self.real = real
         self.state = ServerState()
         self.state.default_headers = self.config.encoded_headers
-        #: Of the lifespan, for every scope.
+        #: The lifespan's state, for every scope.
         self.app_state: dict[str, Any] = {}
         self.closed = False
         self._listener: Any = None
@@ -75,7 +75,7 @@ class Server:
         return protocol
 
     async def start(self) -> None:
-        """Serve from now on; where it is on real sockets, listen."""
+        """Serve from now on. With real sockets, listen."""
         self.config.serves = True
         if self.real:
             loop = asyncio.get_running_loop()
@@ -87,7 +87,7 @@ class Server:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens; in memory, what the application sees as its address."""
+        """The address of the listening socket; in memory, the address that the application sees."""
         if self._listener is None:
             return ADDRESS
         host, port = self._listener.sockets[0].getsockname()[:2]
@@ -97,7 +97,7 @@ class Server:
         """Return a new connection.
 
         Raises:
-            ConnectionRefusedError: the server takes none any more.
+            ConnectionRefusedError: the server is shut down.
         """
         if self.closed:
             raise ConnectionRefusedError("the server is shut down")
@@ -110,7 +110,7 @@ class Server:
         return list(self.state.connections)
 
     async def shutdown(self) -> None:
-        """Stop as on a SIGTERM: drain (`wirefast.server.drain`), then close what is left. The lifespan goes on."""
+        """Stop as on a SIGTERM: drain (`wirefast.server.drain`), then close the others. Keep the lifespan."""
         server = DrainingServer(self.config)
         server.server_state = self.state
         server.servers = [] if self._listener is None else [self._listener]
@@ -119,7 +119,7 @@ class Server:
         self.closed = True
 
     async def stop(self) -> None:
-        """Listen no more; connections are not asked."""
+        """Stop listening. Connections stay."""
         self.closed = True
         if self._listener is not None:
             self._listener.close()

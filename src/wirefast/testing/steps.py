@@ -1,6 +1,6 @@
-"""What a fuzzed client does, step by step: whole messages, fragments, frames that are not allowed, bytes, its end.
+"""The steps of a fuzzing client: whole messages, fragments, frames that are not allowed, bytes, its end.
 
-Each step knows the line of a test that does the same. wirefast only.
+Each step can write the line of a test that does the same. wirefast only.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from wirefast.testing.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEX
 
 __all__ = ["ENDINGS", "Part", "Step", "awry", "literal", "message", "split"]
 
-#: How a client leaves: the method of `Peer`.
+#: The ways in which a client ends its connection: methods of `Peer`.
 ENDINGS = ("close", "reset", "half_close")
-#: Bytes of a literal that are shown as they are, and the least length of a run that is written as a product.
+#: A literal is written whole up to so many bytes. In a longer one, a run from the second length on becomes a product.
 SHOWN, RUN = 200, 24
 MASK = b"\x01\x02\x03\x04"
 
@@ -34,11 +34,11 @@ class Part:
     mask: bytes | None = MASK
 
     def encoded(self) -> bytes:
-        """Return its bytes."""
+        """Return the bytes of the frame."""
         return encode(self.opcode, self.data, fin=self.fin, rsv=self.rsv, mask=self.mask)
 
     def arguments(self) -> str:
-        """Return its arguments as Python."""
+        """Return the arguments as Python code."""
         given = [str(self.opcode), literal(self.data)]
         if not self.fin:
             given.append("fin=False")
@@ -55,8 +55,8 @@ class Step:
 
     Attributes:
         parts: the frames.
-        raw: what follows them.
-        times: how often all of it is sent.
+        raw: the bytes that follow the frames.
+        times: how often the frames and the bytes are sent.
     """
 
     parts: tuple[Part, ...] = ()
@@ -65,11 +65,11 @@ class Step:
 
     @property
     def messages(self) -> int:
-        """How many messages begin in it."""
+        """The number of messages that begin in this step."""
         return self.times * sum(part.opcode in (TEXT, BINARY) for part in self.parts)
 
     def code(self) -> str:
-        """Return the line of a test that does it."""
+        """Return the line of a test that does the same."""
         if self._is_one:
             part = self.parts[0]
             if part == Part(BINARY, part.data):
@@ -85,7 +85,7 @@ class Step:
         return len(self.parts) == 1 and not self.raw and self.times == 1
 
     async def play(self, peer: Any) -> None:
-        """Do it; ConnectionLost where the connection has ended."""
+        """Send the step. Raise ConnectionLost if the connection has ended."""
         if self._is_one:
             part = self.parts[0]
             await peer.send_frame(part.opcode, part.data, fin=part.fin, rsv=part.rsv, mask=part.mask)
@@ -101,7 +101,7 @@ def _text(data: bytes) -> str | None:
 
 
 def literal(value: str | bytes) -> str:
-    """Return Python that makes a text or bytes; long runs of a character as products."""
+    """Return Python code for a text or bytes. Long runs of a character become products."""
     if len(value) <= SHOWN:
         return repr(value)
     pieces, at = [], 0
@@ -125,7 +125,7 @@ def message(opcode: int, data: bytes) -> Step:
 
 @st.composite
 def split(draw: st.DrawFn, messages: SearchStrategy[tuple[int, bytes]]) -> Step:
-    """Return a message in fragments, some of them empty, with a ping between two of them now and then."""
+    """Return a message in fragments. Some fragments are empty, and sometimes a ping stands between two of them."""
     opcode, data = draw(messages)
     cuts = sorted(draw(st.lists(st.integers(0, len(data)), min_size=1, max_size=3)))
     pieces = [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
@@ -136,7 +136,7 @@ def split(draw: st.DrawFn, messages: SearchStrategy[tuple[int, bytes]]) -> Step:
 
 
 def awry(messages: SearchStrategy[tuple[int, bytes]]) -> SearchStrategy[Step]:
-    """Return steps that no client of good will takes, around messages of a route."""
+    """Return steps that no correct client takes, around messages of a route."""
     whole = messages.map(lambda sent: Part(*sent))
     codes = st.sampled_from([None, 0, 999, 1000, 1001, 1004, 1005, 1006, 1011, 1015, 2999, 3000, 4999, 5000, 65535])
     closes = st.builds(lambda code, reason: Part(CLOSE, close_body(code, reason if code else "")), codes, _reasons())
@@ -163,10 +163,10 @@ def awry(messages: SearchStrategy[tuple[int, bytes]]) -> SearchStrategy[Step]:
     cut = st.builds(lambda part, share: Step(raw=_cut(part.encoded(), share)), whole, st.integers(1, 99))
     return st.one_of(
         frames.map(lambda part: Step((part,))),
-        # Behind a close frame in the same write: the server has to leave it alone.
+        # A frame behind a close frame, in the same write. The server has to ignore it.
         st.builds(lambda close, part: Step((close, part)), closes, whole),
         st.builds(lambda part, times: Step((part,), times=times), whole, st.sampled_from([2, 5, 50])),
-        # A frame that says that it is as long as none can be, or that never comes to its end.
+        # A frame with an impossible length, or one that never ends.
         st.sampled_from([b"\x82\xff" + b"\xff" * 8 + MASK, b"\x81\xff\x7f" + b"\xff" * 7 + MASK]).map(_raw),
         cut,
         st.binary(min_size=1, max_size=40).map(_raw),

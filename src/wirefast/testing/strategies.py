@@ -15,9 +15,9 @@ from hypothesis.strategies import SearchStrategy
 
 __all__ = ["JSON", "broken", "values_of"]
 
-#: Levels of a schema that refers to itself, from where on references are null.
+#: Below so many levels of a schema that refers to itself, a reference becomes null.
 DEEPEST = 4
-#: Members of an object or items of an array that a schema does not bound.
+#: The most members of an object, or items of an array, without a bound in the schema.
 MOST = 4
 
 TEXT = st.text(max_size=40)
@@ -37,7 +37,7 @@ FORMATS: dict[str, SearchStrategy[str]] = {
     "duration": st.integers(0, 10**6).map(lambda seconds: f"PT{seconds}S"),
 }
 
-#: JSON that parsers differ about, and what is nearly JSON.
+#: JSON that parsers read differently, and texts that are nearly JSON.
 ODD = [
     b"",
     b"\xef\xbb\xbf",
@@ -54,10 +54,10 @@ ODD = [
 
 
 def values_of(schema: dict[str, Any]) -> SearchStrategy[Any]:
-    """Return a strategy for JSON values that a schema allows, as far as pydantic's schemas say it.
+    """Return a strategy for JSON values that a schema of pydantic allows.
 
     Args:
-        schema: as ``TypeAdapter.json_schema()`` makes it, with its ``$defs``.
+        schema: a result of ``TypeAdapter.json_schema()``, with its ``$defs``.
     """
     return _of(schema, schema.get("$defs", {}), 0)
 
@@ -109,7 +109,7 @@ def _array(schema: dict[str, Any], known: dict[str, Any], depth: int) -> SearchS
 
 def _string(schema: dict[str, Any], known: dict[str, Any], depth: int) -> SearchStrategy[Any]:
     if "pattern" in schema:
-        # Python's $ is before a last newline too, which pydantic's is not.
+        # Python's $ also matches before a last newline. pydantic's does not.
         return st.from_regex(re.sub(r"(?<!\\)\$$", r"\\Z", schema["pattern"]))
     if schema.get("format") in FORMATS:
         return FORMATS[schema["format"]]
@@ -141,7 +141,7 @@ def _number(schema: dict[str, Any], known: dict[str, Any], depth: int) -> Search
 
 @st.composite
 def broken(draw: st.DrawFn, valid: SearchStrategy[Any]) -> bytes:
-    """Return a message that is nearly one: JSON with something amiss, or text that is no JSON."""
+    """Return a message that is nearly right: JSON with an error, or text that is no JSON."""
     value = draw(valid)
     how = draw(st.sampled_from(["lost", "other", "more", "cut", "swapped", "deep", "surrogate", "junk", "long", "odd"]))
     if isinstance(value, dict) and value and how in ("lost", "other", "more"):
@@ -171,7 +171,7 @@ def broken(draw: st.DrawFn, valid: SearchStrategy[Any]) -> bytes:
 
 
 def _fitting(value: Any) -> Any:
-    """Return a value whose integers orjson takes: larger ones as floats, whose JSON is a number too."""
+    """Return a value that orjson accepts. Larger integers become floats, whose JSON is a number too."""
     if isinstance(value, dict):
         return {name: _fitting(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""The sockets of an application that can be fuzzed: what their handshakes need, and which messages they take.
+"""The sockets of an application that can be fuzzed: the parameters of their handshakes, and their messages.
 
 wirefast only.
 """
@@ -40,7 +40,7 @@ CONVERTORS: dict[str, SearchStrategy[Any]] = {
     "path": st.text("abc/.", min_size=1, max_size=12),
 }
 WORD = st.text("abcdefgh0123456789_-", min_size=1, max_size=12)
-#: What a parameter is rarely sent: past every number, in other digits, no number, almost one, not printable, long.
+#: Unusual values of a parameter: too large a number, other digits, no number, almost one, not printable, long.
 ODD = st.sampled_from(
     [
         "",
@@ -60,10 +60,10 @@ ODD = st.sampled_from(
         "x" * 3000,
     ]
 )
-#: What is put behind a path or a query, percent-encoding that is none among it.
+#: Texts behind a path or a query, some with wrong percent-encoding.
 PATH_ENDS = st.sampled_from(["%", "%zz", "%ff", "%00", "/", "/../x", "%2e%2e", "%2f", ";a=b", "\\", "é"])
 QUERY_ENDS = st.sampled_from(["&", "=", "%", "%ff", "a[b]=c", "&&=&", "a=%00", "a;b", "x=" + "y" * 5000])
-#: Headers of a handshake that is no good, or that says something else.
+#: Headers that make a handshake wrong, or change its meaning.
 ODD_HEADERS: SearchStrategy[tuple[tuple[str, str], ...]] = st.sampled_from(
     [
         (("Sec-WebSocket-Version", "12"),),
@@ -93,8 +93,8 @@ class Handshake:
     """One way to open a socket.
 
     Attributes:
-        path: with the query.
-        headers: pairs.
+        path: the path with the query.
+        headers: the headers as pairs.
     """
 
     path: str
@@ -106,10 +106,10 @@ class Target:
     """One route for WebSockets.
 
     Attributes:
-        path: as it was declared.
-        handshakes: for its parameters: values that are allowed, and some that are not.
-        steps: messages that the route takes, and what it does not take.
-        typed: whether it says which messages it takes.
+        path: the declared path.
+        handshakes: a strategy for handshakes, whose parameters have allowed values and sometimes others.
+        steps: a strategy for messages, those of the route and others.
+        typed: whether the route declares its messages.
     """
 
     path: str
@@ -119,11 +119,11 @@ class Target:
 
 
 def targets_of(app: Any, prefix: str = "", given: Collection[str] = ()) -> list[Target]:
-    """Return every WebSocket route of an application: those of routers and of mounted applications too.
+    """Return every WebSocket route of an application, also those of routers and of mounted applications.
 
     Args:
         app: anything with ``routes``.
-        prefix: of every path.
+        prefix: the prefix of every path.
         given: names of headers that every handshake has already, in small letters.
     """
     found = []
@@ -154,7 +154,7 @@ def _target(route: Any, prefix: str, given: Collection[str]) -> Target:
 
 
 def _accepted(route: Any) -> Iterator[SearchStrategy[Any]]:
-    """Return the messages that a route says it takes: of its handlers, or ``receives=``."""
+    """Return the messages that a route declares, by its handlers or by ``receives=``."""
     if isinstance(route, MessageRoute):
         types = [handler.message for handler in route.handlers if handler.message is not None and not handler.raw]
         tags = {id(handler.message): handler.declared.tags for handler in route.handlers}
@@ -182,7 +182,7 @@ def _values(message: Any, tag: str, tags: Any) -> Iterator[SearchStrategy[Any]]:
 def _handshakes(route: Any, prefix: str, given: Collection[str]) -> SearchStrategy[Handshake]:
     fields: dict[str, dict[str, SearchStrategy[Any]]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
     dependant = getattr(route, "dependant", None)
-    if isinstance(dependant, Dependant):  # of another framework it has other fields
+    if isinstance(dependant, Dependant):  # another framework's dependant has other fields
         needs = Needs.of(dependant)
         for scheme, _ in needs.security:
             place, name, values = _credentials(scheme.model)
@@ -209,7 +209,7 @@ def _handshakes(route: Any, prefix: str, given: Collection[str]) -> SearchStrate
 
 @st.composite
 def _spoiled(draw: st.DrawFn, valid: SearchStrategy[Handshake], given: Collection[str]) -> Handshake:
-    """Return a handshake with something amiss."""
+    """Return a handshake with an error."""
     opened = draw(valid)
     path, mark, query = opened.path.partition("?")
     where = draw(st.sampled_from(["path", "query", "twice", "headers"]))
@@ -236,7 +236,7 @@ def _credentials(model: Any) -> tuple[str, str, SearchStrategy[str]]:
 
 
 def _parameter(item: Any) -> SearchStrategy[str | list[str]]:
-    """Values of one parameter as text: mostly what it allows."""
+    """Return a strategy for values of one parameter as text. Most of them are allowed."""
     try:
         allowed = values_of(item.type_adapter.json_schema())
     except PydanticInvalidForJsonSchema:
@@ -272,7 +272,7 @@ def _opened(
 
 
 def _line(value: str) -> str:
-    """Return what a header line may hold of a text."""
+    """Return the part of a text that a header line may have."""
     return "".join(char for char in value if char.isascii() and char.isprintable()).strip()
 
 

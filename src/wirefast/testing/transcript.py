@@ -1,4 +1,4 @@
-"""What went over the wire, in order, as a person reads it and a snapshot compares it. wirefast only."""
+"""The events of a wire in order, for people to read and for snapshots to compare. wirefast only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wirefast.testing.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEX
 
 __all__ = ["Event", "Transcript", "shown"]
 
-#: Characters of one event in a failure, where the end is told by its size; a snapshot has it whole.
+#: The most characters of an event in a failure's text. A cut event ends with its size. A snapshot has all characters.
 SHORT = 300
-#: What a draining server tells its clients, each another number.
+#: The close reason of a draining server, with another number for each client.
 RETRY = re.compile(r"(close 1012 retry=)\d+")
 NAMES = {CONTINUATION: "continuation", BINARY: "binary", PING: "ping", PONG: "pong"}
 
@@ -24,11 +24,11 @@ class Event:
     """One thing that a peer or the server did.
 
     Attributes:
-        at: seconds since the server began, of the loop's clock.
+        at: seconds since the server's start, by the loop's clock.
         peer: the name of the peer.
-        sign: ``>`` from the peer, ``<`` from the server, ``!`` what a test did to the connection.
+        sign: ``>`` from the peer, ``<`` from the server, ``!`` for a fault that the test caused.
         text: the rest of the line.
-        quiet: whether it comes from keepalive, at a time of its own, so that snapshots leave it out.
+        quiet: whether the event comes from keepalive. Its time differs from run to run, so snapshots leave it out.
     """
 
     at: float
@@ -41,11 +41,11 @@ class Event:
 class Transcript:
     """The events of one peer, or of all peers of a server.
 
-    ``str()`` has a line for each, without times, keepalive and anything else that differs from run to run, so that two
+    ``str()`` has a line for each event, without times, keepalive and anything else that differs from run to run. So two
     runs compare equal. Iterating gives the `Event` objects.
 
     Args:
-        events: what it begins with.
+        events: the first events.
         named: whether each line has the name of its peer.
     """
 
@@ -81,7 +81,7 @@ class Transcript:
         self._events.append(event)
 
     def clear(self) -> None:
-        """Forget all of it."""
+        """Forget all events."""
         self._events.clear()
 
     def of(self, peer: str) -> Transcript:
@@ -89,7 +89,7 @@ class Transcript:
         return Transcript([event for event in self._events if event.peer == peer])
 
     def told(self) -> str:
-        """All of it with times, long messages cut, and of keepalive the last alone: for a failure."""
+        """Return the text for a failure: all events with times, long messages cut, only the last event of keepalive."""
         lines = []
         last = {event.peer: event for event in self._events if event.quiet and event.sign == "<"}
         for event in self._events:
@@ -105,11 +105,11 @@ class Transcript:
         """Compare with a file.
 
         Args:
-            path: of the snapshot, UTF-8.
-            update: write the file instead. A file that is not there is an error otherwise.
+            path: the path of the snapshot, a file in UTF-8.
+            update: write the file instead of comparing. Without this, a missing file is an error.
 
         Raises:
-            AssertionError: it differs, with the lines that do; or there is no file.
+            AssertionError: the transcript differs from the snapshot, and the text has the lines; or there is no file.
         """
         path = Path(path)
         text = str(self)
@@ -128,7 +128,7 @@ class Transcript:
 
 
 def shown(opcode: int, data: bytes, fin: bool = True) -> str:
-    """Return a frame as the rest of a line."""
+    """Return a frame in words, for the rest of a line."""
     more = "" if fin else " …"
     if opcode == CLOSE:
         if not data:

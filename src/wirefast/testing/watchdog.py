@@ -1,4 +1,4 @@
-"""Ends code that keeps the event loop from turning, which nothing on the loop could. wirefast only."""
+"""Ends code that blocks the event loop, from a signal, because code of the loop could not. wirefast only."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from types import FrameType
 
 __all__ = ["StoodStill", "Watchdog"]
 
-#: Seconds between two looks.
+#: Seconds between two checks.
 LOOK_EVERY = 0.25
-#: Frames of the code that is named.
+#: The most frames that the report of a hang shows.
 FRAMES = 4
 
 
 class StoodStill(BaseException):
-    """Raised within code that has kept the loop too long; no Exception, so that the code does not catch it."""
+    """Raised within code that has blocked the loop too long. It is no Exception, so that the code does not catch it."""
 
 
 class Watchdog:
-    """Looks, by a signal, whether a loop turns. It does nothing outside of the main thread, or without SIGALRM.
+    """Checks by a signal whether a loop turns. Outside of the main thread, or without SIGALRM, it does nothing.
 
     Args:
-        loop: that is watched.
-        seconds: that one turn may take.
+        loop: the watched loop.
+        seconds: the time that one turn may take.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
@@ -39,7 +39,7 @@ class Watchdog:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch within the block, in which the loop has to run."""
+        """Watch the loop within the block. The loop has to run in the block."""
         if not self._may_watch():
             yield
             return
@@ -61,7 +61,7 @@ class Watchdog:
 
     @property
     def told(self) -> str | None:
-        """Where code was ended within the last block; None where none was."""
+        """The place where code was ended within the last block; None if no code was ended."""
         return self._told
 
     def _turned(self) -> None:

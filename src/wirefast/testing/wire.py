@@ -1,7 +1,7 @@
-"""A client's end of a connection: bytes out and in, and everything that can become of a connection.
+"""A client's end of a connection: bytes out and in, and every fault that a connection can have.
 
-`MemoryWire` is one end of a pair in memory; `SocketWire` is a real socket. Both behave the same, which the suite of
-wirefast proves by running its scenarios on each.
+`MemoryWire` is one end of a pair in memory; `SocketWire` is a real socket. Both behave the same: wirefast's own tests
+run their scenarios on each.
 
 wirefast only.
 """
@@ -18,29 +18,29 @@ from typing import Any, Protocol
 
 __all__ = ["CURRENT", "MemoryWire", "Receiver", "SocketWire", "Wire"]
 
-#: Bytes that the network takes from the server while the client does not read, as the buffers of a kernel do.
+#: The bytes that the network takes from the server while the client does not read, like a kernel's buffers.
 NETWORK = 262144
-#: Bytes of one read.
+#: The most bytes of one read.
 READ = 262144
-#: Bytes in the transport's buffer at which the protocol is told to pause, and to go on.
+#: The limits of the transport's buffer: the protocol pauses its writing above the first, and goes on at the second.
 HIGH, LOW = 65536, 16384
 
-#: The port of the connection whose bytes are read, for tasks that this begins.
+#: The port of the connection whose bytes are read now, for the tasks that begin meanwhile.
 CURRENT: contextvars.ContextVar[int] = contextvars.ContextVar("wirefast.testing.current")
 
 
 class Receiver(Protocol):
-    """Who is told what comes from the server."""
+    """The receiver of the server's bytes."""
 
     def received(self, data: bytes) -> None:
-        """Bytes."""
+        """Take bytes."""
 
     def ended(self, lost: bool) -> None:
-        """Hear that the stream has ended, by a reset where ``lost``."""
+        """Note that the stream has ended; ``lost``: by a reset."""
 
 
 class Wire(ABC):
-    """One connection as its client holds it."""
+    """The client's end of one connection."""
 
     #: The client's port, as the server sees it.
     port: int
@@ -52,23 +52,23 @@ class Wire(ABC):
     @property
     @abstractmethod
     def unsent(self) -> int:
-        """Bytes that were written here and that the network has not taken; in memory, that the server has not read."""
+        """Bytes that were written here and that the network has not taken. In memory: that the server has not read."""
 
     @abstractmethod
     def hold(self) -> None:
-        """Read no more."""
+        """Stop reading."""
 
     @abstractmethod
     def release(self) -> None:
-        """Read on."""
+        """Read again."""
 
     @abstractmethod
     def fill(self) -> None:
-        """Tell the server's protocol that its transport takes no more, until ``release``."""
+        """Let the server's transport tell its protocol to pause writing, until ``release``."""
 
     @abstractmethod
     def half_close(self) -> None:
-        """End the client's side of the stream; go on reading."""
+        """End the client's side of the stream, and go on reading."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -80,7 +80,7 @@ class Wire(ABC):
 
 
 class MemoryTransport(asyncio.Transport):
-    """The server's end of a pair in memory: as a transport of the loop, with a network of `NETWORK` bytes."""
+    """The server's end of a pair in memory: like a transport of the loop, with a network of `NETWORK` bytes."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, port: int, server: tuple[str, int]) -> None:
         super().__init__({"peername": ("127.0.0.1", port), "sockname": server})
@@ -105,7 +105,7 @@ class MemoryTransport(asyncio.Transport):
         self.closing = False
         self.gone = False
 
-    # ---- What a protocol asks of it ----
+    # ---- Calls of a protocol ----
 
     def write(self, data: Any) -> None:
         if self.gone or self.out_ended or not data:
@@ -166,7 +166,7 @@ class MemoryTransport(asyncio.Transport):
     def abort(self) -> None:
         if not self.gone:
             self.closing = True
-            # What the network has is still delivered.
+            # The bytes in the network are still delivered.
             kept = b"".join(self.out)[:NETWORK]
             self.out, self.out_size = ([kept], len(kept)) if kept else ([], 0)
             self.lose(None)
@@ -250,9 +250,9 @@ class MemoryWire(Wire):
     """The client's end of a pair in memory.
 
     Args:
-        protocol: the server's protocol, new.
-        receiver: who is told.
-        port: the client's.
+        protocol: a new protocol of the server.
+        receiver: the receiver of the server's bytes.
+        port: the client's port.
         server: the server's address.
     """
 
@@ -309,11 +309,11 @@ class MemoryWire(Wire):
 
 
 class SocketWire(Wire, asyncio.Protocol):
-    """A real socket. ``connections`` are the server's, among which the other end of this one is found.
+    """A real socket. The other end of it is found among the server's ``connections``.
 
     Args:
-        receiver: who is told.
-        connections: gives the protocols of the server.
+        receiver: the receiver of the server's bytes.
+        connections: a function that returns the protocols of the server.
     """
 
     def __init__(self, receiver: Receiver, connections: Callable[[], Any]) -> None:

@@ -1,1 +1,1 @@
-"""Plain connections that the server accepts, reads and writes by itself, in place of the event loop's transports."""
+"""Connections without TLS that the server accepts, reads and writes itself, without the event loop's transports."""

@@ -1,4 +1,4 @@
-# What the sockets take from csrc; each header says what its functions promise.
+# The C functions that the sockets use. Each header says what its functions promise.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t

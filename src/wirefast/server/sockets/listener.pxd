@@ -7,11 +7,11 @@ cdef class Listener(Watched):
     cdef object __weakref__
     cdef readonly object socket
     cdef object factory
-    # The address of all connections; None where each has its own.
+    # The server's address of all connections. None where each connection has its own.
     cdef object own
-    # Waits to accept again, after the system had no room.
+    # The timer that ends a rest. None while the listener does not rest.
     cdef object timer
-    # It had no room, and has not accepted all that waited since.
+    # Whether the system had no room, and connections that waited then still wait.
     cdef bint is_full
 
     cdef int rest(self) except -1

@@ -1,8 +1,9 @@
 # distutils: sources = csrc/poller.c csrc/stream.c
-"""``Listener``: accepts what waits at a listening socket, up to 32 connections a turn of the loop.
+"""``Listener``: accepts the connections that wait at a listening socket, up to 32 in a turn of the loop.
 
-Where the system has no room for another connection, as with too many open files, it rests for a second, again and again:
-the connections wait in the socket's queue. The log has one line when that begins, and one when none waits any more.
+When the system has no room for another connection (for example, too many files are open), the listener rests for a
+second and tries again, until there is room. The connections wait in the socket's queue. The log has one line when the
+rests begin, and one when no connection waits any more.
 """
 
 import errno
@@ -25,16 +26,16 @@ logger = logging.getLogger("uvicorn.error")
 cdef enum:
     ACCEPTS_PER_TURN = 32
 
-# Seconds of rest.
+# Seconds of a rest.
 cdef double REST = 1.0
-# What says that the system has no room, rather than that one connection has failed.
+# The errors of a system that has no room. Most other errors mean that one connection has failed.
 cdef frozenset NO_ROOM = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-# What says that nothing can ever be accepted here.
+# The errors of a socket that can never accept again.
 cdef frozenset BROKEN = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP, errno.EFAULT))
 
 
 cdef object shared_address(object socket):
-    """Return the address that all connections of a listener have; None where it listens on several."""
+    """Return the server's address of all connections of a listener; None for a listener on several addresses."""
     address = socket.getsockname()
     if socket.family in (sockets.AF_INET, sockets.AF_INET6) and address[0] in ("0.0.0.0", "::"):
         return None
@@ -62,9 +63,9 @@ def adopt(loop, socket, protocol):
     """Give a connected socket a transport, which owns the descriptor from then on.
 
     Args:
-        loop: whose poller watches it.
-        socket: of Python, connected; it is detached.
-        protocol: of asyncio.
+        loop: the event loop whose poller watches the socket.
+        socket: a connected socket of Python. The transport detaches it.
+        protocol: an asyncio protocol.
 
     Returns:
         the transport.
@@ -81,8 +82,8 @@ cdef class Listener(Watched):
     """A listening socket of the server.
 
     Args:
-        loop: whose poller watches it.
-        socket: bound and listening; it is closed with the listener.
+        loop: the event loop whose poller watches the socket.
+        socket: bound and listening. The listener closes it at its own end.
         factory: called without arguments; returns the protocol of a new connection.
     """
 
@@ -151,7 +152,7 @@ cdef class Listener(Watched):
                 logger.error("No connection is accepted any more: %s", os.strerror(-fd))
                 self.watch(0)
                 return 0
-            # Else one connection has failed while it waited.
+            # Any other error: one connection has failed while it waited.
         return 0
 
     cdef int rest(self) except -1:

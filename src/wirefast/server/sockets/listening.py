@@ -1,4 +1,4 @@
-"""What ``wirefast run`` listens on, with plain connections read and written by ourselves."""
+"""The sockets that ``wirefast run`` listens on, when the server itself reads and writes connections without TLS."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ logger = logging.getLogger("uvicorn.error")
 
 
 def can_serve(config: Any, loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether a server's connections are ours to read and write.
+    """Whether the server itself can read and write its connections.
 
     Args:
-        config: the server's; ``transport`` "loop", or TLS, leaves them to the loop.
-        loop: asyncio's own, that can watch a descriptor, or uvloop's.
+        config: the server's. With ``transport`` "loop", or with TLS, the loop reads and writes them.
+        loop: asyncio's own loop that can watch a descriptor, or uvloop's. No other loop can.
     """
     if getattr(config, "transport", "loop") != "sockets" or config.is_ssl:
         return False
@@ -39,7 +39,7 @@ class SocketServer:
     """Listening sockets, as an `asyncio.Server` shows them.
 
     Args:
-        sockets: bound, not yet listening or already; closed with the server.
+        sockets: bound sockets, which may listen already. The server closes them at its own end.
         factory: returns the protocol of a new connection.
         backlog: connections that may wait at each socket.
     """
@@ -59,7 +59,7 @@ class SocketServer:
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
-        """What it listens on; nothing once it is closed."""
+        """The sockets that the server listens on; empty once the server is closed."""
         return tuple(listener.socket for listener in self._listeners)
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
@@ -67,21 +67,21 @@ class SocketServer:
         return self._loop
 
     def is_serving(self) -> bool:
-        """Whether it accepts connections."""
+        """Whether the server accepts connections."""
         return bool(self._listeners)
 
     def close(self) -> None:
-        """Accept no more, and close the sockets; connections stay."""
+        """Close the listening sockets. Open connections stay open."""
         for listener in self._listeners:
             listener.close()
         self._listeners = []
 
     async def wait_closed(self) -> None:
-        """Return at once: what is closed is closed."""
+        """Return at once: `close` leaves nothing to wait for."""
 
 
 class Listening(uvicorn.Server):
-    """`uvicorn.Server` that accepts, reads and writes plain connections by itself where its Config says so."""
+    """A `uvicorn.Server` that accepts, reads and writes connections without TLS itself, where its Config says so."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the lifespan and listen."""
@@ -104,10 +104,10 @@ class Listening(uvicorn.Server):
 
 
 def bind(config: Any) -> list[socket.socket]:
-    """Make the sockets that a configuration names: of a descriptor, a Unix path, or a host and port.
+    """Make the sockets that a configuration names by a descriptor, a Unix path, or a host and a port.
 
     Raises:
-        OSError: with the address in its text.
+        OSError: a socket cannot be made; the text names the address.
     """
     if config.fd is not None:
         return [socket.socket(fileno=os.dup(config.fd))]
@@ -117,7 +117,7 @@ def bind(config: Any) -> list[socket.socket]:
 
 
 def bind_unix(path: str) -> socket.socket:
-    """Make a Unix socket at a path that anybody may connect to, or whom the one allowed that was there before."""
+    """Make a Unix socket at a path. The socket gets the permissions of the file that was there, else those for all."""
     mode = 0o666
     try:
         known = os.stat(path).st_mode
@@ -146,7 +146,7 @@ def bind_tcp(host: str | None, port: int) -> list[socket.socket]:
         try:
             one = socket.socket(family, kind, protocol)
         except OSError:
-            continue  # the system has no such family
+            continue  # the system does not have this address family
         try:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
@@ -156,7 +156,7 @@ def bind_tcp(host: str | None, port: int) -> list[socket.socket]:
             one.close()
             failure = OSError(exc.errno, f"cannot listen on {address!r}: {(exc.strerror or '').lower()}")
             if exc.errno == errno.EADDRNOTAVAIL:
-                continue  # a name may have addresses that are not this machine's
+                continue  # a host name may have addresses of other machines
             for other in made:
                 other.close()
             raise failure from None

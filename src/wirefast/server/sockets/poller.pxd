@@ -1,4 +1,4 @@
-# Who watches the sockets of one event loop, and what the loop watches in their place.
+# The poller watches all sockets of one event loop; the loop watches the poller's descriptor alone.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -14,27 +14,29 @@ cdef enum:
     READ_PER_TURN = 1048576
 
 
-# A descriptor of ours: a connection or a listening socket. Open from `join` to `leave`; the poller keeps it for as long.
+# A connection or a listening socket that the poller watches. The poller refers to it from `join` to `leave`.
 cdef class Watched:
     cdef Poller poller
-    # -1 once it is closed.
+    # The descriptor; -1 after `leave`.
     cdef int fd
-    # The place in the poller's table, and the number of this use of the place: an event counts only if it has both.
+    # The place in the poller's table, and the number of this use of the place. An event names both, and counts only
+    # while both are right.
     cdef uint32_t place
     cdef uint32_t use
-    # POLLER_READ and POLLER_WRITE, as the poller watches it now.
+    # The events that the poller watches for now: POLLER_READ and POLLER_WRITE.
     cdef unsigned wanted
-    # Waiting in Poller.late for its flush.
+    # Whether this object waits in Poller.late for its flush.
     cdef bint is_late
 
     cdef int join(self, Poller poller, int fd) except -1
-    # Take it from the poller; the descriptor is the caller's to close, after this.
+    # Leave the poller. The caller closes the descriptor afterwards.
     cdef int leave(self) except -1
     cdef int watch(self, unsigned wanted) except -1
 
-    # It is ready for what `ready` says. Returns the bytes it read. It raises what ends the process alone.
+    # The descriptor is ready for the events in `ready`. Returns the number of bytes that were read. Raises only
+    # exceptions that end the process.
     cdef Py_ssize_t on_ready(self, unsigned ready) except -1
-    # Write what was kept for the end of the turn.
+    # Write the bytes that were kept for the end of the turn.
     cdef int on_late(self) except -1
 
 
@@ -46,19 +48,19 @@ cdef class Poller:
     cdef int fd
     cdef object on_readable
 
-    # Who is watched, by place; None where a place is free.
+    # The watched objects by place. None where a place is free.
     cdef list places
     cdef list free
     cdef uint32_t uses
 
-    # What was ready at the last look, and how much of that is served. The rest is for the next turn, where its turn
-    # had no time for more.
+    # The events of the last `poller_wait`, and the number of those that are served. The next turn serves the rest: a
+    # turn ends its reading after READ_PER_TURN bytes.
     cdef poller_event* events
     cdef int at
     cdef int count
-    # Inside `turn`, before the tasks run.
+    # Whether `turn` reads now; False once it runs the tasks.
     cdef bint reading
-    # The bytes of the current read. The protocol that gets them copies those that it keeps.
+    # The bytes of the current read. A protocol copies the bytes that it keeps.
     cdef uint8_t* buffer
 
     # Connections that have something to write at the end of the turn, other than through the reactor.
@@ -71,5 +73,5 @@ cdef class Poller:
     cdef int serve(self) except -1
 
 
-# The poller of this loop; made when the first socket of the loop asks.
+# Return the poller of this loop. The first call for a loop makes it.
 cdef Poller poller_of(object loop)

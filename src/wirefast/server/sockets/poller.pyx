@@ -1,13 +1,13 @@
 # distutils: sources = csrc/poller.c
 """One poller for all sockets of an event loop, which the loop watches as a single descriptor.
 
-A turn: up to 64 sockets that are ready are read and parsed; the tasks that this woke are run; what those wrote is sent.
-Then the loop has its timers, its other descriptors and other tasks, and comes back for what is still ready: the poller
-is level-triggered, and so is the loop's look at it. A turn also ends its reading after 1 MiB; those that had to wait
-are the next turn's first.
+A turn has three steps. The poller reads and parses up to 64 sockets that are ready. It runs the tasks that got messages.
+It sends the bytes that these tasks wrote. Then the loop runs its timers, its other descriptors and its other tasks.
+The loop calls the poller again while a socket is still ready, because both watch the level and not the edge. A turn reads
+at most about 1 MiB; the next turn begins with the sockets that this one has not reached.
 
-A socket that is closed within a turn gets no event of that turn, and neither does another one that the system gave the
-same number: an event names a place in the poller's table and the use of that place.
+A socket that is closed within a turn gets no event of that turn. A new socket to which the system gave the same number
+gets none of its events either: an event names a place in the poller's table and the use of that place.
 """
 
 from weakref import WeakValueDictionary
@@ -23,7 +23,7 @@ from wirefast.server.sockets.csrc cimport (
 
 import os
 
-# id(loop) -> Poller. A poller holds its loop, so an id is not used again while its entry is there.
+# id(loop) -> Poller. A poller refers to its loop, so no other loop has this id while the entry is there.
 cdef object pollers = WeakValueDictionary()
 
 
@@ -85,7 +85,7 @@ cdef class Watched:
 
 
 cdef class Poller:
-    """Shared by the sockets of one event loop; made by ``poller_of``."""
+    """The poller that all sockets of one event loop share; ``poller_of`` makes it."""
 
     def __cinit__(self, loop):
         self.loop = loop
@@ -108,10 +108,10 @@ cdef class Poller:
             close(self.fd)
 
     def start(self):
-        """Have the loop watch; nothing where it does.
+        """Let the loop watch the poller, unless it does so already.
 
         Raises:
-            OSError: the system has no descriptor for it.
+            OSError: the system has no descriptor for the poller.
         """
         if self.fd < 0:
             self.fd = poller_open()
@@ -126,7 +126,7 @@ cdef class Poller:
                 raise
 
     def stop(self):
-        """Have the loop watch no longer: nothing is left to serve."""
+        """Take the poller from the loop: no socket is left."""
         if self.fd >= 0:
             if not self.loop.is_closed():
                 self.loop.remove_reader(self.fd)
@@ -134,9 +134,9 @@ cdef class Poller:
             self.fd = -1
 
     def turn(self):
-        """Read what is there, run the tasks that it woke, write what they sent."""
+        """Read the sockets that are ready, run the tasks that got messages, write what the tasks sent."""
         if self.reading:
-            # A task that runs the loop within the loop.
+            # A callback runs the loop within the loop.
             return
         self.reading = True
         self.reactor.hold()
@@ -180,7 +180,7 @@ cdef class Poller:
         return 0
 
     def flush(self):
-        """Write what was kept for the end of the turn."""
+        """Write the bytes that were kept for the end of the turn."""
         self.late_asked = False
         self.flush_late()
 
@@ -196,7 +196,7 @@ cdef class Poller:
                 one.is_late = False
                 one.on_late()
         finally:
-            # None where nothing was raised, which ends the process, or only this turn of it.
+            # Where a call raised, the others wait for another flush. The exception may end the loop's `run` alone.
             for one in late[at:]:
                 one.is_late = False
                 self.mark_late(one)

@@ -1,12 +1,12 @@
 # distutils: sources = csrc/poller.c csrc/stream.c
-"""``SocketTransport``: a connection that the poller reads and that writes at once, with asyncio's manners.
+"""``SocketTransport``: an asyncio transport over a socket that the poller reads and the transport writes.
 
-What a protocol sees is asyncio's contract: ``connection_lost`` comes once, from a callback of the loop, after which the
-descriptor is closed; an exception of a callback ends its connection and goes to the loop's exception handler;
-``write`` never blocks, and what the system does not take counts against the limits of the write buffer.
+The transport keeps asyncio's contract. The loop calls ``connection_lost`` once, and the transport closes the descriptor
+afterwards. An exception of a callback ends the connection and goes to the loop's exception handler. ``write`` never
+blocks; bytes that the system does not take count against the limits of the write buffer.
 
-Two things differ. All callbacks of a protocol run in the context that the poller was made in. And what ``write`` and
-``writelines`` were given in one turn of the loop leaves together, at its end, by one call of the system.
+Two things differ from asyncio's transports. All callbacks of a protocol run in the context in which the poller was made.
+All bytes that ``write`` and ``writelines`` get in one turn of the loop leave together at its end, in one system call.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ from wirefast.server.sockets.poller cimport READ_SIZE, Poller, Watched
 cdef object BufferedProtocol = asyncio.BufferedProtocol
 
 cdef enum:
-    # Unsent bytes above which the protocol is told to pause, and at which to go on, unless it chooses.
+    # The default limits: the protocol pauses its writing above HIGH unsent bytes, and goes on at LOW.
     HIGH = 65536
     LOW = 16384
-    # Pieces that are sent already and still stand in the list.
+    # The list may keep so many places of pieces that are sent.
     SENT_PIECES = 256
 
 
@@ -54,7 +54,7 @@ cdef object address_of(const stream_address* address):
 
 
 cdef class SocketTransport(Watched):
-    """A connection of the server's; see `asyncio.Transport`."""
+    """A connection of the server; see `asyncio.Transport`."""
 
     cdef int open(self, Poller poller, int fd, object own) except -1:
         self.high = HIGH
@@ -64,7 +64,7 @@ cdef class SocketTransport(Watched):
         return 0
 
     cdef int begin(self, object protocol) except -1:
-        """Tell the protocol of its connection, and read."""
+        """Call the protocol's connection_made, and begin to read."""
         self.hand_to(protocol)
         try:
             protocol.connection_made(self)
@@ -82,7 +82,7 @@ cdef class SocketTransport(Watched):
         return 0
 
     cdef int look(self, unsigned wanted) except -1:
-        """Watch for more; a connection that the system cannot watch ends."""
+        """Watch the socket. A connection that the system cannot watch ends."""
         try:
             self.watch(wanted)
         except OSError as exc:
@@ -94,7 +94,7 @@ cdef class SocketTransport(Watched):
             warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
 
     def __dealloc__(self):
-        # Not taken from the poller, which is gone, or whose process this one was forked from.
+        # `leave` is not called: the poller is gone, or belongs to the process from which this one was forked.
         if self.fd >= 0 and not self.lent:
             close(self.fd)
 
@@ -102,7 +102,7 @@ cdef class SocketTransport(Watched):
         state = "closed" if self.fd < 0 else "closing" if self.closing else "open"
         return f"<SocketTransport {state} fd={self.fd} unsent={self.kept}>"
 
-    # ---- What a protocol asks ----
+    # ---- Questions of a protocol ----
 
     def get_extra_info(self, name, default=None):
         """Return ``socket``, ``peername`` or ``sockname``; the default for any other name."""
@@ -117,19 +117,19 @@ cdef class SocketTransport(Watched):
         return default if found is None else found
 
     def get_protocol(self):
-        """Return the protocol that is told."""
+        """Return the protocol."""
         return self.protocol
 
     def set_protocol(self, protocol):
-        """Tell another protocol from now on."""
+        """Call another protocol from now on."""
         self.hand_to(protocol)
 
     def is_closing(self):
-        """Whether it is closed, or closes when all is written."""
+        """Whether the connection is closed, or closes as soon as all is written."""
         return self.closing
 
     def is_reading(self):
-        """Whether the protocol gets what comes."""
+        """Whether the protocol gets the bytes that come."""
         return not self.closing and not self.read_paused
 
     cdef object own_address(self):
@@ -147,13 +147,13 @@ cdef class SocketTransport(Watched):
     # ---- Reading ----
 
     def pause_reading(self):
-        """Give the protocol nothing until ``resume_reading``."""
+        """Read nothing for the protocol until ``resume_reading``."""
         if not self.closing and not self.read_paused:
             self.read_paused = True
             self.watch(self.wanted & ~POLLER_READ)
 
     def resume_reading(self):
-        """Give the protocol what comes."""
+        """Read again for the protocol."""
         if not self.closing and self.read_paused:
             self.read_paused = False
             if not self.ended:
@@ -181,7 +181,8 @@ cdef class SocketTransport(Watched):
     cdef int deliver(self, Py_ssize_t size) except -1:
         """Give the protocol the first bytes of the poller's buffer."""
         cdef const uint8_t* data = self.poller.buffer
-        # A reference of this call's own: the protocol may give the connection to another, and be gone.
+        # This call needs a reference of its own: the protocol may give the connection to another one, and then nothing
+        # else refers to it.
         cdef Flushable direct = self.direct
         try:
             if direct is not None:
@@ -197,7 +198,7 @@ cdef class SocketTransport(Watched):
         return 0
 
     cdef int fill(self, Py_ssize_t size) except -1:
-        """Give a protocol that brings its own buffer the first bytes of the poller's."""
+        """Copy the first bytes of the poller's buffer into the buffer of a `BufferedProtocol`."""
         cdef bytes data = PyBytes_FromStringAndSize(<const char*> self.poller.buffer, size)
         cdef Py_ssize_t at = 0
         cdef Py_ssize_t room
@@ -220,7 +221,7 @@ cdef class SocketTransport(Watched):
         except BaseException as exc:
             return self.fatal(exc, "Fatal error: protocol.eof_received() call failed.")
         if stays:
-            # The end is there to be read for ever.
+            # The poller would report the end again in every turn.
             self.watch(self.wanted & ~POLLER_READ)
         else:
             self.close()
@@ -236,14 +237,14 @@ cdef class SocketTransport(Watched):
 
         Raises:
             RuntimeError: ``write_eof`` was called.
-            TypeError: something else.
+            TypeError: the data is of another type.
         """
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
         self.keep(data if type(data) is bytes else bytes(data))
 
     def writelines(self, list_of_data):
-        """Send the members of an iterable, as ``write`` does."""
+        """Call ``write`` for each member of an iterable."""
         for data in list_of_data:
             self.write(data)
 
@@ -283,7 +284,7 @@ cdef class SocketTransport(Watched):
         return self.push()
 
     cdef int push(self) except -1:
-        """Give the system what it takes; keep the rest, and wait until it takes more."""
+        """Give the system as many bytes as it takes. Keep the rest until the system takes more."""
         cdef iovec pieces[STREAM_PIECES]
         cdef list pending = self.pending
         cdef size_t total, left
@@ -323,7 +324,7 @@ cdef class SocketTransport(Watched):
             break
         if self.first < stop:
             for at in range(sent, self.first):
-                pending[at] = None  # its memory goes now, the place in the list later
+                pending[at] = None  # frees the bytes now; the place in the list is removed later
             if self.first >= SENT_PIECES and self.first * 2 >= stop:
                 del pending[:self.first]
                 self.first = 0
@@ -333,7 +334,7 @@ cdef class SocketTransport(Watched):
         self.pending = None
         self.first = 0
         self.offset = 0
-        # May write again.
+        # The protocol may write in this call.
         self.resume_protocol()
         if self.pending is None and not self.over:
             self.watch(self.wanted & ~POLLER_WRITE)
@@ -344,7 +345,7 @@ cdef class SocketTransport(Watched):
         return 0
 
     def get_write_buffer_size(self):
-        """Return the bytes that are not sent."""
+        """Return the number of bytes that are not sent."""
         return self.kept
 
     def get_write_buffer_limits(self):
@@ -352,14 +353,14 @@ cdef class SocketTransport(Watched):
         return self.low, self.high
 
     def set_write_buffer_limits(self, high=None, low=None):
-        """Set the limits at which the protocol is told to pause writing, and to go on.
+        """Set the limits of the write buffer. The protocol pauses its writing above ``high`` and goes on at ``low``.
 
         Args:
-            high: bytes. Default: 65536, or four times ``low``.
-            low: bytes, at most ``high``. Default: a quarter of that.
+            high: bytes. Default: four times ``low`` where that is given, else 65536.
+            low: bytes, at most ``high``. Default: a quarter of ``high``.
 
         Raises:
-            ValueError: one is below 0, or ``low`` above ``high``.
+            ValueError: a limit is below 0, or ``low`` is above ``high``.
         """
         if high is None:
             high = HIGH if low is None else 4 * low
@@ -398,7 +399,7 @@ cdef class SocketTransport(Watched):
         return True
 
     def write_eof(self):
-        """End this side of the connection once all is written; the peer may go on."""
+        """End this side of the connection once all is written. The peer may still send."""
         if self.closing or self.half_closed:
             return
         self.half_closed = True
@@ -421,13 +422,13 @@ cdef class SocketTransport(Watched):
             self.on_late()
 
     def abort(self):
-        """Close the connection now; what the system does not take at once is lost."""
+        """Close the connection now. Bytes that the system does not take at once are lost."""
         if self.pending is not None:
             self.on_late()
         self.lose(None)
 
     def report(self, exc, message):
-        """Give the loop's exception handler what a callback of the protocol raised."""
+        """Give an exception of the protocol's callback to the loop's exception handler."""
         self.poller.loop.call_exception_handler(
             {"message": message, "exception": exc, "transport": self, "protocol": self.protocol}
         )
@@ -451,7 +452,7 @@ cdef class SocketTransport(Watched):
         return 0
 
     def end(self):
-        """Tell the protocol, and close the descriptor; the loop calls it once."""
+        """Call the protocol's connection_lost, and close the descriptor. The loop calls this method once."""
         error, self.error = self.error, None
         try:
             if self.protocol is not None:
