@@ -49,6 +49,7 @@ from wirefast.routes.inclusion import (
 )
 from wirefast.routes.inclusion import _iter_included_route_candidates as _iter_included_route_candidates
 from wirefast.routes.inclusion import iter_route_contexts as iter_route_contexts
+from wirefast.routes.missing_hub import telling_of_a_missing_hub
 from wirefast.routes.request_handler import get_request_handler as get_request_handler
 from wirefast.routes.request_handler import run_endpoint_function as run_endpoint_function
 from wirefast.routes.request_handler import serialize_response as serialize_response
@@ -257,7 +258,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             has_session = any(getattr(item.cls, "__name__", "") == "SessionMiddleware" for item in middleware)
             warn_of_open_origins(self._flat_routes(), self.admission, has_session)
             tell_of_the_wire(self._flat_routes())
-            await self.lifespan(scope, receive, send)
+            await self.lifespan(scope, receive, telling_of_a_missing_hub(self._flat_routes(), scope, send))
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         """Return the path of a named route.

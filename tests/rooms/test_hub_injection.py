@@ -76,6 +76,74 @@ def test_an_application_without_a_hub_says_so() -> None:
         client.post("/notify/1", json={"text": "x"})
 
 
+def told_at_the_start(app: App, caplog: pytest.LogCaptureFixture) -> list[str]:
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "wirefast"), TestClient(app):
+        pass
+    return [text for text in caplog.messages if "Hub" in text]
+
+
+def place(function: Any) -> str:
+    return f"{function.__qualname__}() in {__file__}, line {function.__code__.co_firstlineno}"
+
+
+def test_a_missing_hub_is_told_when_the_application_starts(caplog: pytest.LogCaptureFixture) -> None:
+    router = APIRouter()
+
+    async def with_hub(hub: Hub) -> None: ...
+
+    async def nested(one: Annotated[None, Depends(with_hub)]) -> None: ...
+
+    @router.websocket("/a")
+    async def first(websocket: WebSocket, hub: Hub) -> None: ...
+
+    @router.get("/b", dependencies=[Depends(nested)])
+    async def second() -> None: ...
+
+    def including(*, hub: Hub | None = None, **options: Any) -> App:
+        app = App(hub=hub, **options)
+        app.include_router(router, prefix="/api")
+        return app
+
+    begin = (
+        "A Hub is asked for, but the application has none, so that the calls fail; write App(hub=Hub()). Asked for by "
+    )
+    assert told_at_the_start(including(), caplog) == [f"{begin}{place(first)}; {place(with_hub)}"]
+    assert told_at_the_start(including(hub=Hub()), caplog) == []
+    assert told_at_the_start(App(), caplog) == []
+    (many,) = told_at_the_start(chat(None), caplog)
+    assert many.endswith(" and 1 more") and many.count("line ") == 3
+    outer = App()
+    outer.mount("/inner", including())
+    assert told_at_the_start(outer, caplog) == [f"{begin}{place(first)}; {place(with_hub)}"]
+    assert told_at_the_start(mounted(), caplog) == []
+
+
+def test_a_missing_hub_of_typed_messages_is_told_when_the_application_starts(caplog: pytest.LogCaptureFixture) -> None:
+    app = App()
+
+    async def with_hub(hub: Hub) -> None: ...
+
+    room = app.messages("/room", dependencies=[Depends(with_hub)])
+
+    @room.on("note")
+    async def noted(message: Note, hub: Hub) -> None: ...
+
+    (said,) = told_at_the_start(app, caplog)
+    assert said.endswith(f"Asked for by {place(noted)}; {place(with_hub)}")
+
+
+def test_a_hub_that_the_lifespan_makes_is_not_missing(caplog: pytest.LogCaptureFixture) -> None:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: App) -> AsyncIterator[None]:
+        async with Hub() as app.hub:
+            yield
+
+    app = chat(None, lifespan=lifespan)
+    assert told_at_the_start(app, caplog) == []
+    assert app.hub is not None
+
+
 def test_a_hub_cannot_be_declared_as_anything_else() -> None:
     from wirefast import Query
 

@@ -72,6 +72,33 @@ def test_a_mistake_is_told_where_it_stands(make: Any, path: str, endpoint: Any, 
     assert advice(lambda app: app.add_api_websocket_route(path, endpoint), make) == [line_of(endpoint) + said]
 
 
+def test_the_name_that_was_meant() -> None:
+    async def wrong(websocket: WebSocket, room: int, rome_id: int, id: str, other: str) -> None: ...
+
+    def said(path: str) -> str:
+        (text,) = advice(lambda app: app.websocket(path)(wrong))
+        return text.removeprefix(line_of(wrong))
+
+    not_taken = "the path '/{}' has a parameter that is not taken: "
+    assert said("/{room_id}") == (
+        not_taken.format("{room_id}") + "'room_id'; 'rome_id' is a query parameter; did you mean 'room_id'?"
+    )
+    assert (
+        said("/{rooms}") == not_taken.format("{rooms}") + "'rooms'; 'room' is a query parameter; did you mean 'rooms'?"
+    )
+    assert said("/{user_id}") == (
+        not_taken.format("{user_id}") + "'user_id'; 'id' is a query parameter; did you mean 'user_id'?"
+    )
+    assert said("/{zz}") == not_taken.format("{zz}") + "'zz'"
+
+
+def test_the_whole_name_of_a_word() -> None:
+    async def wrong(websocket: WebSocket, user: int, id: str) -> None: ...
+
+    (text,) = advice(lambda app: app.websocket("/{group}/{account_id}")(wrong))
+    assert text.endswith("'account_id', 'group'; 'id' is a query parameter; did you mean 'account_id'?")
+
+
 def test_one_endpoint_is_one_warning() -> None:
     def wrong(websocket): ...
 

@@ -6,6 +6,7 @@ the endpoint, so Python shows it once.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 import warnings
@@ -104,7 +105,17 @@ def _mistakes_of(path: str, endpoint: Callable[..., Any], dependant: Dependant) 
     missing = set(dependant_path_names(path)) - {field.alias for each in tree for field in each.path_params}
     if missing and not any(_reads_path(each.call) for each in tree):
         names = ", ".join(sorted(map(repr, missing)))
-        yield f"the path {path!r} has a parameter that is not taken: {names}"
+        queried = [field.name for each in tree for field in each.query_params]
+        near = [(name, found) for name in sorted(missing) if (found := _nearest(name, queried))]
+        hints = [f"{found!r} is a query parameter; did you mean {name!r}?" for name, found in near]
+        yield "; ".join([f"the path {path!r} has a parameter that is not taken: {names}", *hints])
+
+
+def _nearest(name: str, others: list[str]) -> str | None:
+    """Return the one that is spelled like a name, or is a word of the name, such as ``id`` of ``room_id``."""
+    near = difflib.get_close_matches(name, others, n=1)
+    words = [other for other in others if other in name.split("_") or name in other.split("_")]
+    return next(iter([*near, *words]), None)
 
 
 def dependant_path_names(path: str) -> list[str]:
