@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from scenes_app import Said, Say, make_app
 
 from wirefast.testing import ConnectionLost, Live, NotExpected, NotOnTheWire, Refused, TimedOut, live
-from wirefast.testing.matching import Message, Mismatch, match
+from wirefast.testing.matching import Message, Mismatch, described, match
 
 
 class Left(BaseModel):
@@ -71,17 +71,17 @@ def test_what_matches(wanted: Any, data: str | bytes, value: Any) -> None:
     [
         (str, b"x", "it is a binary message"),
         (bytes, "x", "it is a text message"),
-        ("a", "b", "it is not 'a'"),
-        ("5", "6", "it is not '5'"),
+        ("a", "b", "it is another value"),
+        ("5", "6", "it is another value"),
         (Said, '{"type":"said"}', "it is no Said: text: Field required"),
         (Said, '{"text":"hi"}', "it is no Said: type: the message has no such member"),
         (Said, "no JSON", "it is no Said: Invalid JSON"),
-        (Said(text="hi"), '{"type":"said","text":"you"}', "not Said(type='said', text='hi')"),
-        ({"a": 1}, '{"a":2}', "it is not {'a': 1}"),
-        (True, "1", "it is not True"),
-        (1, "true", "it is not 1"),
-        (IsPartialDict(text="you"), SAID, "it is not IsPartialDict"),
-        (lambda value: False, SAID, "the predicate at line"),
+        (Said(text="hi"), '{"type":"said","text":"you"}', "it is another value"),
+        ({"a": 1}, '{"a":2}', "it is another value"),
+        (True, "1", "it is another value"),
+        (1, "true", "it is another value"),
+        (IsPartialDict(text="you"), SAID, "it is another value"),
+        (lambda value: False, SAID, "it is not true of the message"),
     ],
 )
 def test_what_does_not_match(wanted: Any, data: str | bytes, why: str) -> None:
@@ -94,7 +94,7 @@ def test_messages_come_in_their_order() -> None:
         async with served.connect("/echo", name="ann") as ann:
             for text in ("1", "2", "3", "4"):
                 await ann.send(text)
-            with pytest.raises(NotExpected, match="ann expected '2', but it is not '2': '1'"):
+            with pytest.raises(NotExpected, match="ann expected '2', but it is another value: '1'"):
                 await ann.expect("2")
             await ann.expect("3", skip="2")
             await ann.send("5")
@@ -105,6 +105,19 @@ def test_messages_come_in_their_order() -> None:
             with pytest.raises(NotExpected, match="expected nothing, but a message came: '7'"):
                 await ann.expect_nothing()
             assert ann.unread == ["7"]
+
+    run(scene)
+
+
+def test_an_error_has_the_expectation_and_the_message_once() -> None:
+    async def scene(served: Live) -> None:
+        async with served.connect("/echo", name="ann") as ann:
+            for wanted in ("2", {"a": 1}, Said(text="other"), IsPartialDict(text="other"), lambda value: False):
+                await ann.send(SAID)
+                with pytest.raises(NotExpected) as caught:
+                    await ann.expect(wanted)
+                first = str(caught.value).splitlines()[0]
+                assert first.count(SAID) == 1 and first.count(described(wanted)) == 1, first
 
     run(scene)
 

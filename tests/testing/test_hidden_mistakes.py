@@ -149,7 +149,7 @@ def test_messages_in_another_order() -> None:
             await ann.send("quick")
             await ann.expect("slow")
 
-    with pytest.raises(NotExpected, match="expected 'slow', but it is not 'slow': 'quick'"):
+    with pytest.raises(NotExpected, match="expected 'slow', but it is another value: 'quick'"):
         on_the_wire(app_of(each_by_a_task), scene)
 
 
