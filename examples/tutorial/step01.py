@@ -5,7 +5,7 @@ from wirefast.responses import HTMLResponse
 
 app = App()
 PAGE = """<!doctype html>
-<title>Board</title>
+<title>Board</title><link rel="icon" href="data:,">
 <p id="said">nothing yet</p>
 <script>
   const socket = new WebSocket(`ws${location.protocol.slice(4)}//${location.host}/live`);

@@ -27,6 +27,14 @@ def test_the_page() -> None:
     assert re.findall(r"<script[^>]*>(.*?)</script>", page.text, re.DOTALL) == [""]
 
 
+def test_without_a_title_of_its_own() -> None:
+    app = App()
+    assert "<title>wirefast - Sockets</title>" in TestClient(app).get("/asyncapi").text
+    assert app.asyncapi()["info"]["title"] == "wirefast"
+    # FastAPI's document, key for key.
+    assert app.openapi()["info"]["title"] == "FastAPI"
+
+
 def test_its_files() -> None:
     client = TestClient(App())
     for path in FILES:

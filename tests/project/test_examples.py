@@ -34,6 +34,13 @@ def load(name: str) -> ModuleType:
     return module
 
 
+def test_pages_name_their_icon() -> None:
+    """Without one the browser asks for /favicon.ico, and the log of a first try has a 404."""
+    pages = [path for path in EXAMPLES.rglob("*.*") if "<title>" in path.read_text(encoding="utf-8", errors="ignore")]
+    assert len(pages) >= 3
+    assert [path.name for path in pages if 'rel="icon"' not in path.read_text(encoding="utf-8")] == []
+
+
 def test_echo() -> None:
     client = TestClient(load("echo").app)
     with client.websocket_connect("/text") as websocket:

@@ -9,6 +9,10 @@ from wirefast.documents.keeping import KeepsDocuments
 __all__ = ["AppSocketDocuments"]
 
 
+#: FastAPI's default for ``title``, which says nothing of an application of ours.
+_NO_TITLE = "FastAPI"
+
+
 class AppSocketDocuments(KeepsDocuments):
     """The part of `App` with the AsyncAPI document of its sockets."""
 
@@ -32,6 +36,11 @@ class AppSocketDocuments(KeepsDocuments):
         """
         return self._keep("asyncapi_schema", "_described_sockets", self._routes_versions, self._make_asyncapi)
 
+    @property
+    def asyncapi_title(self) -> str:
+        """The title of the document and its page: that of the application, "wirefast" where it has none."""
+        return "wirefast" if self.title == _NO_TITLE else self.title
+
     def has_asyncapi(self) -> bool:
         """Return whether the document is made and current."""
         return self._is_kept("asyncapi_schema", "_described_sockets", self._routes_versions)
@@ -40,7 +49,7 @@ class AppSocketDocuments(KeepsDocuments):
         from wirefast.documents.asyncapi.document import make_asyncapi  # loaded when it is first asked for
 
         return make_asyncapi(
-            info=self._info(),
+            info={**self._info(), "title": self.asyncapi_title},
             routes=self.router.routes if self.router.include_in_schema else [],
             tags=self.openapi_tags,
             servers=self.servers,

@@ -83,7 +83,7 @@ class _Served:
         place = html.escape(root + self.place)
         return HTMLResponse(
             _PAGE.format(
-                title=html.escape(self.app.title, quote=False),
+                title=html.escape(self.app.asyncapi_title, quote=False),
                 style=f"{place}/console.css",
                 script=f"{place}/page.js",
                 url=html.escape(root + self.app.asyncapi_url),
