@@ -53,6 +53,25 @@ FAILED = pytest.StashKey[bool]()
 COUNTED = live.is_counted()
 
 
+#: A warning is an error. But what a test declares need not make sense to a reader: no DeclarationWarning (named by its
+#: text, as the class is ours).
+WARNINGS = ["error", r"ignore:.*\(\) in .*, line [0-9]+:UserWarning"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Set defaults of plugins, which the settings in pyproject.toml cannot name where a plugin is missing."""
+    option = config.option
+    option.benchmark_disable = True
+    if getattr(option, "dist", None) == "no" and option.numprocesses:
+        option.dist = "loadfile"  # the tests of a file share servers, so they stay together
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in WARNINGS:
+        config.addinivalue_line("filterwarnings", line)
+
+
 def pytest_report_header() -> list[str]:
     lines = ["compiled objects are counted: each test has to free what it allocated"] if COUNTED else []
     if not ORACLE:
