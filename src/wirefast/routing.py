@@ -254,6 +254,8 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             for route in self._flat_routes():
                 if getattr(route, "unresolved", None) is not None:
                     route.resolve()  # type: ignore[attr-defined]
+                if hasattr(route, "advise_at_start"):
+                    route.advise_at_start()
             middleware = getattr(scope.get("app"), "user_middleware", ())
             has_session = any(getattr(item.cls, "__name__", "") == "SessionMiddleware" for item in middleware)
             warn_of_open_origins(self._flat_routes(), self.admission, has_session)

@@ -119,6 +119,15 @@ def test_a_word_that_is_neither(tmp_path: Path) -> None:
     assert ended.returncode == 2 and "'main'" in ended.stderr and ended.stderr.count("\n") == 1
 
 
+def test_a_word_that_is_the_name_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(APP)
+    ended = wirefast("main", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "wirefast: error: No such command 'main'; did you mean 'wirefast main.py'; see 'wirefast --help'\n"
+    )
+
+
 def test_version_has_what_a_report_needs() -> None:
     lines = wirefast("--version").stdout.splitlines()
     assert [line.partition(" ")[0] for line in lines] == ["wirefast", "compiled:", "event", "server:", "Python:"]

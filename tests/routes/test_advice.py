@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from wirefast import APIRouter, App, Depends, Header, Request, WebSocket
 from wirefast.exceptions import DeclarationWarning
+from wirefast.testclient import TestClient
 
 HERE = __file__
 
@@ -97,6 +98,32 @@ def test_the_whole_name_of_a_word() -> None:
 
     (text,) = advice(lambda app: app.websocket("/{group}/{account_id}")(wrong))
     assert text.endswith("'account_id', 'group'; 'id' is a query parameter; did you mean 'account_id'?")
+
+
+def test_the_name_that_a_handler_meant() -> None:
+    async def joined(websocket: WebSocket, room: int) -> None: ...
+
+    async def counted(websocket: WebSocket, limit: int = 1) -> None: ...
+
+    async def taken(websocket: WebSocket, room_id: int, room: int = 0) -> None: ...
+
+    def told(path: str, *handlers: Any) -> list[str]:
+        app = App()
+        messages = app.messages(path)
+        for handler in handlers:
+            messages.on_connect(handler)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            with TestClient(app):
+                pass
+        return [str(each.message) for each in caught if each.category is DeclarationWarning]
+
+    assert told("/rooms/{room_id}", joined) == [
+        line_of(joined) + "'room' is a query parameter; did you mean 'room_id'?"
+    ]
+    assert told("/rooms/{room_id}", counted) == []
+    assert told("/rooms/{room_id}", taken) == []
+    assert told("/rooms", joined) == []
 
 
 def test_one_endpoint_is_one_warning() -> None:

@@ -18,6 +18,8 @@ class Commands(click.Group):
         """Find the command; for a target it is ``dev``."""
         if args and self.get_command(ctx, args[0]) is None and is_target(args[0]):
             args = ["dev", *args]
+        elif args and self.get_command(ctx, args[0]) is None and os.path.isfile(f"{args[0]}.py"):
+            ctx.fail(f"No such command {args[0]!r}; did you mean 'wirefast {args[0]}.py'")
         return super().resolve_command(ctx, args)
 
 

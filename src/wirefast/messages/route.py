@@ -34,6 +34,7 @@ from wirefast.messages.errors import Explain
 from wirefast.messages.handlers import Declared, Handler, analyse
 from wirefast.messages.incoming import frame_target, json_target
 from wirefast.messages.measuring import measured
+from wirefast.routes.advice import advise_of_handlers
 from wirefast.routes.live_copy import OWN
 from wirefast.routes.websocket import APIWebSocketRoute
 from wirefast.routes.websocket_options import SocketOptions
@@ -142,6 +143,10 @@ class MessageRoute(APIWebSocketRoute):
 
     def _advise(self) -> None:
         """Warn of nothing: the handlers come later, and the registration of a handler reports its errors."""
+
+    def advise_at_start(self) -> None:
+        """Warn of parameters of handlers, when all handlers are there."""
+        advise_of_handlers(self.path_format, [(each.declared.call, each.dependant) for each in self.handlers])
 
     def _analyse(self) -> None:
         """Analyse the handlers; called again for each new handler, and for each include."""

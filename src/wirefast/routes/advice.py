@@ -20,6 +20,7 @@ from wirefast.dependencies.models import Dependant
 from wirefast.exceptions import DeclarationWarning
 
 __all__ = [
+    "advise_of_handlers",
     "advise_of_missing_parentheses",
     "advise_of_path",
     "advise_of_repetition",
@@ -102,13 +103,36 @@ def _mistakes_of(path: str, endpoint: Callable[..., Any], dependant: Dependant) 
                     f"{first.name!r} has no annotation, so it is a required query parameter; "
                     f"write {first.name}: WebSocket for the socket"
                 )
-    missing = set(dependant_path_names(path)) - {field.alias for each in tree for field in each.path_params}
+    missing = _not_taken(path, tree)
     if missing and not any(_reads_path(each.call) for each in tree):
         names = ", ".join(sorted(map(repr, missing)))
-        queried = [field.name for each in tree for field in each.query_params]
-        near = [(name, found) for name in sorted(missing) if (found := _nearest(name, queried))]
-        hints = [f"{found!r} is a query parameter; did you mean {name!r}?" for name, found in near]
-        yield "; ".join([f"the path {path!r} has a parameter that is not taken: {names}", *hints])
+        yield "; ".join([f"the path {path!r} has a parameter that is not taken: {names}", *_near_names(missing, tree)])
+
+
+def _not_taken(path: str, tree: list[Dependant]) -> set[str]:
+    return set(dependant_path_names(path)) - {field.alias for each in tree for field in each.path_params}
+
+
+def _near_names(missing: set[str], tree: list[Dependant]) -> list[str]:
+    """Return a text for each name of a path that is not taken and is like that of a query parameter."""
+    queried = [field.name for each in tree for field in each.query_params]
+    near = [(name, found) for name in sorted(missing) if (found := _nearest(name, queried))]
+    return [f"{found!r} is a query parameter; did you mean {name!r}?" for name, found in near]
+
+
+def advise_of_handlers(path: str, handlers: Iterable[tuple[Any, Dependant]]) -> None:
+    """Warn of handlers of typed messages with a query parameter that is named like a path parameter which none takes.
+
+    Args:
+        path: of the route.
+        handlers: each function with its Dependant.
+    """
+    trees = [(function, list(_tree(dependant))) for function, dependant in handlers]
+    missing = _not_taken(path, [each for _, tree in trees for each in tree])
+    for function, tree in trees:
+        hints = _near_names(missing, tree)
+        if hints and not any(_reads_path(each.call) for each in tree):
+            _advise(function, "; ".join(hints))
 
 
 def _nearest(name: str, others: list[str]) -> str | None:
