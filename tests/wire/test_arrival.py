@@ -156,6 +156,60 @@ def test_the_finest_level_has_all_lines(serve: Any, made: list[Any], traced: Non
     assert any("Upgrading to WebSocket" in record.getMessage() for record in server.records)
 
 
+@pytest.fixture
+def without_a_level() -> Iterator[logging.Logger]:
+    """uvicorn's loggers have no level of their own, as in a program that sets up only the root logger."""
+    loggers = [logging.getLogger(name) for name in ("uvicorn.error", "uvicorn")]
+    root = logging.getLogger()
+    levels = [logger.level for logger in (*loggers, root)]
+    for logger in loggers:
+        logger.setLevel(logging.NOTSET)
+    yield root
+    for logger, level in zip((*loggers, root), levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.mark.both_transports
+@pytest.mark.parametrize("first", [b"", PLAIN], ids=["upgrade", "request"])
+@pytest.mark.parametrize("level", [logging.WARNING, TRACE_LOG_LEVEL], ids=["warning", "trace"])
+def test_the_level_of_the_root_logger_counts(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, without_a_level: logging.Logger, level: int, first: bytes
+) -> None:
+    """A line that no logger writes costs nothing: nobody asks for the client's address or calls the logger."""
+    asked: list[int] = []
+    log = logging.Logger.log
+
+    def spy(self: logging.Logger, number: int, *args: Any, **options: Any) -> None:
+        if self.name == "uvicorn.error":
+            asked.append(number)
+        log(self, number, *args, **options)
+
+    without_a_level.setLevel(level)
+    server = serve(echo_and_http, log_level=None)
+    monkeypatch.setattr(logging.Logger, "log", spy)
+    with server.peer() as peer:
+        if first:
+            peer.send(first)
+            assert peer.response().status == 200
+        peer.send(request() + frame(TEXT, b"at once"))
+        assert peer.response().status == 101
+        assert peer.frame().data == b"at once"
+        peer.send(close_frame())
+        assert peer.frame().opcode == CLOSE
+    until(lambda: not connections(server))
+    lines = [
+        "HTTP connection made",
+        "Upgrading to WebSocket",
+        "WebSocket connection made",
+        "WebSocket connection lost",
+    ]
+    traced = [
+        record for record in server.records if record.levelno == TRACE_LOG_LEVEL and record.name == "uvicorn.error"
+    ]
+    assert [record.getMessage().partition(" - ")[2] for record in traced] == (lines if level == TRACE_LOG_LEVEL else [])
+    assert asked.count(TRACE_LOG_LEVEL) == len(traced)
+
+
 def test_a_refused_handshake_leaves_no_cycle(serve: Any) -> None:
     kept: list[weakref.ref[Any]] = []
 

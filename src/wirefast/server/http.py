@@ -128,7 +128,7 @@ class HttpProtocol(asyncio.Protocol):
         self.transport = transport
         self.server_state.connections.add(self)
         self.timer = self.loop.call_later(seconds, self.timed_out)
-        if self.logger.level <= TRACE:
+        if self.logger.isEnabledFor(TRACE):
             self.trace("HTTP connection made")
 
     def take_over(
@@ -156,7 +156,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.enter(LOST)
         self.server_state.connections.discard(self)
-        if self.logger.level <= TRACE:
+        if self.logger.isEnabledFor(TRACE):
             self.trace("HTTP connection lost")
         self.stop_body_timer()
         if self.look_timer is not None:
@@ -459,7 +459,7 @@ class HttpProtocol(asyncio.Protocol):
         """Hand the connection over to a WebSocket protocol, with the bytes that came behind the head."""
         if head.chunked or head.length > 0:
             raise Refused(400, "a WebSocket handshake has no body")
-        if self.logger.level <= TRACE:
+        if self.logger.isEnabledFor(TRACE):
             self.trace("Upgrading to WebSocket")
         ws_protocol_class: Any = self.config.ws_protocol_class
         ours = isinstance(ws_protocol_class, type) and issubclass(ws_protocol_class, WebSocketProtocol)

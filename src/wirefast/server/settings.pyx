@@ -61,7 +61,7 @@ cdef class Settings:
         self.asgi = {"version": config.asgi_version, "spec_version": "2.4"}
         self.reset_contextvars = getattr(config, "reset_contextvars", False)
         self.access_log = config.access_log
-        self.trace = self.logger.level <= TRACE
+        self.trace = self.logger.isEnabledFor(TRACE)
         self.default_headers = None
         self.default_lines = b""
 
