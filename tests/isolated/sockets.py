@@ -1,9 +1,10 @@
 """Real sockets that come and go, and sockets that stay: nothing is kept of the ones, nothing grows with the others.
 
-A server of ours in this process, the clients in another. Churn: clean ends, resets, half handshakes and connections
-that just break, one after the other. Soak: sockets that talk, answer pings, and are now and then replaced.
+A server of ours in this process, the clients in another; first over our own sockets, then over the loop's transports.
+Churn: clean ends, resets, half handshakes and connections that just break, one after the other. Soak: sockets that
+talk, answer pings, and are now and then replaced.
 
-In the test suite this is short. The long form, 100,000 connections and ten minutes::
+In the test suite this is short. The long form, 100,000 connections and ten minutes over each::
 
     WIREFAST_CHURN_COUNT=100000 WIREFAST_SOAK_SECONDS=600 python tests/isolated/sockets.py
 """
@@ -14,18 +15,19 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from leaks import SLACK, ours
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "wire"))
 
-import uvicorn
 import uvloop
 from peer import PING, PONG, TEXT, Frame, Peer, close_frame, frame, request
 
 from measures import descriptors, resident
 from wirefast import App, Depends, WebSocket
+from wirefast.server.config import Settings
+from wirefast.server.sockets.listening import Listening, SocketServer
 
 CHURN = int(os.environ.get("WIREFAST_CHURN_COUNT", "2000"))
 SOAK = float(os.environ.get("WIREFAST_SOAK_SECONDS", "5"))
@@ -53,27 +55,33 @@ def build() -> App:
 
 
 class Service:
-    """The server, and what it holds."""
+    """The server, and what it holds.
 
-    def __init__(self) -> None:
-        self.server = uvicorn.Server(
-            uvicorn.Config(
-                build(),
-                ws="wirefast.server:WebSocketProtocol",
-                http="wirefast.server:HttpProtocol",
-                port=0,
-                lifespan="off",
-                log_level="warning",
-                ws_ping_interval=1.0,
-                ws_ping_timeout=30.0,
-                ws_per_message_deflate=False,
-            )
+    Args:
+        transport: who reads and writes the connections, ``"sockets"`` or ``"loop"``.
+    """
+
+    def __init__(self, transport: Literal["sockets", "loop"]) -> None:
+        self.transport = transport
+        config = Settings(
+            build(),
+            ws="wirefast.server:WebSocketProtocol",
+            http="wirefast.server:HttpProtocol",
+            port=0,
+            lifespan="off",
+            log_level="warning",
+            ws_ping_interval=1.0,
+            ws_ping_timeout=30.0,
+            ws_per_message_deflate=False,
         )
+        config.transport = transport
+        self.server = Listening(config)
 
     async def __aenter__(self) -> "Service":
         self.serving = asyncio.ensure_future(self.server.serve())
         while not self.server.started:
             await asyncio.sleep(0.01)
+        assert isinstance(self.server.servers[0], SocketServer) == (self.transport == "sockets")
         self.port = self.server.servers[0].sockets[0].getsockname()[1]
         return self
 
@@ -111,7 +119,7 @@ async def churn(service: Service) -> None:
     assert not left, f"{dict(left)} wait for the garbage collector"
     assert len(descriptors()) == files, f"{len(descriptors()) - files} descriptors stayed open"
     assert grown < SLACK, f"{grown} KiB more after {CHURN:,} connections"
-    print(f"churn: {CHURN:,} connections, {grown:+} KiB")
+    print(f"{service.transport}, churn: {CHURN:,} connections, {grown:+} KiB")
 
 
 async def soak(service: Service) -> None:
@@ -138,13 +146,16 @@ async def soak(service: Service) -> None:
     assert memory_later - memory < SLACK, f"{memory_later - memory} KiB more while it soaked"
     assert not ours() - before, f"{dict(ours() - before)} stayed"
     assert len(descriptors()) == files
-    print(f"soak: {SOCKETS} sockets, {SOAK:g} s, {memory_later - memory:+} KiB from a third of the time to the end")
+    grown = f"{memory_later - memory:+} KiB from a third of the time to the end"
+    print(f"{service.transport}, soak: {SOCKETS} sockets, {SOAK:g} s, {grown}")
 
 
 async def main() -> None:
-    async with Service() as service:
-        await churn(service)
-        await soak(service)
+    transports: tuple[Literal["sockets", "loop"], ...] = ("sockets", "loop")
+    for transport in transports:
+        async with Service(transport) as service:
+            await churn(service)
+            await soak(service)
 
 
 # ---- The clients ----
