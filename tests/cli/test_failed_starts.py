@@ -195,3 +195,15 @@ def test_an_error_of_a_declaration_names_its_place(tmp_path: Path, program: str,
     assert ended.returncode == 1
     assert files_of(ended.stderr) == [str(file)] and f'"{file}", line {line}, in <module>' in ended.stderr
     assert ended.stderr.splitlines()[-len(notes) - 1 : -1] == [note.format(file=file) for note in notes]
+
+
+def test_each_reload_tells_its_failure(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(APP)
+    with running("main.py", "--workers", "2", "--port", "0", cwd=tmp_path) as server:
+        for _ in range(2):
+            server.wait_for("Application startup complete")
+        (tmp_path / "main.py").write_text(LIFESPAN)
+        for count in (1, 2):
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_for("did not start; keeping worker")
+            assert server.log.count("RuntimeError: no database") == count
