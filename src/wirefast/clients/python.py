@@ -121,7 +121,7 @@ def _class(channel: Channel, types: Types) -> str:
             "        Raises:",
             "            ReplyError: the server answered with an error.",
             "            TimeoutError: no answer in time.",
-            "            ConnectionLost: the connection was lost after the message was sent, or is closed for good.",
+            "            ConnectionLost: the connection was lost after the message was sent, or is closed permanently.",
             '        """',
             "        return await self._request(message, timeout)"
             + ("" if len(requests) > 1 else "  # type: ignore[no-any-return,unused-ignore]"),

@@ -1,4 +1,4 @@
-"""The Python client: one connection for each ``connect()``, which comes back by itself."""
+"""The Python client: one connection for each ``connect()``, which is made again when it is lost."""
 
 # region imports
 from __future__ import annotations
@@ -47,13 +47,13 @@ from wirefast.clients.runtime_parts import (
 
 
 class Socket(Generic[Sent, Heard]):
-    """One socket, which is connected again when its connection is lost. An asynchronous context manager.
+    """One socket, which connects again when its connection is lost. An asynchronous context manager.
 
     Args:
-        spec: what is known of the socket.
-        url: of the server: ``ws://``, ``wss://``, ``http://`` or ``https://``, with what stands before the addresses.
-        params: of the path.
-        query: of the query; None is left out.
+        spec: the declaration of the socket.
+        url: the server's URL (``ws://``, ``wss://``, ``http://`` or ``https://``), with the path before the addresses.
+        params: the parameters of the path.
+        query: the parameters of the query. A parameter with the value None is left out.
         options: see `Options`.
     """
 
@@ -83,18 +83,19 @@ class Socket(Generic[Sent, Heard]):
 
     @property
     def state(self) -> State:
-        """What the socket does now."""
+        """The state of the socket."""
         return self._change.state
 
     def on(self, event: str, listener: Callable[[Any], object]) -> Callable[[], None]:
-        """Call a function with each message of a tag, each ``"message"``, each ``"state"`` and what was ``"dropped"``.
+        """Call a function for each event of a kind.
 
         Args:
-            event: a tag, or one of these words.
+            event: a tag, for each message of that tag; ``"message"``, for each message; ``"state"``, for each change of
+                the state; or ``"dropped"``, for each dropped message.
             listener: the function.
 
         Returns:
-            A function that ends it.
+            A function that removes the listener.
         """
         listeners = self._listeners.setdefault(event, [])
         listeners.append(listener)
@@ -125,10 +126,10 @@ class Socket(Generic[Sent, Heard]):
             self._waiting = deque(item for item in self._waiting if item.ref != ref)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """End for good: nothing is sent any more, and there is no reconnect.
+        """Close: send nothing more, and do not connect again.
 
         Args:
-            code, reason: of the close frame.
+            code, reason: the code and the reason of the close frame.
         """
         connection = self._connection
         self._finish(code, reason)
@@ -140,7 +141,7 @@ class Socket(Generic[Sent, Heard]):
             await asyncio.gather(task, return_exceptions=True)
 
     def __aiter__(self) -> AsyncIterator[Heard]:
-        """Iterate over the messages from now on; a close for good by the server raises `ConnectionLost`."""
+        """Iterate over the messages from now on. Raise `ConnectionLost` when the server has closed permanently."""
         reader = Reader(lambda message: self._emit("dropped", Dropped(message, "unread")))
         if self._is_closed():
             reader.finish(self._ended)
@@ -157,7 +158,7 @@ class Socket(Generic[Sent, Heard]):
             return self._drop(item, "closed")
         if self._change.state == "open" and self._connection is not None and await self._write(self._connection, item):
             return "sent"
-        if self._is_closed():  # while that was tried
+        if self._is_closed():  # the socket may have been closed during the write
             return self._drop(item, "closed")
         if len(self._waiting) >= self._options.get("queue", 100):
             return self._drop(item, "queue full")
@@ -193,7 +194,7 @@ class Socket(Generic[Sent, Heard]):
                 code, reason, hint = of_status(exc)
             except (OSError, TimeoutError, asyncio.TimeoutError, WebSocketException) as exc:
                 code, reason = 1006, str(exc)
-            except Exception as exc:  # of the function that gives the token
+            except Exception as exc:  # raised by the function that returns the token
                 code, reason = 1006, f"no token: {exc!r}"
             else:
                 opened = time.monotonic()
@@ -214,7 +215,7 @@ class Socket(Generic[Sent, Heard]):
             if place == "header":
                 headers["Authorization"] = f"Bearer {value}"
             elif place == "subprotocol":
-                protocols = protocols or ["wirefast"]  # the token is never answered
+                protocols = protocols or ["wirefast"]  # a server never selects the token's subprotocol
                 protocols.append("bearer." + base64.urlsafe_b64encode(value.encode()).decode().rstrip("="))
             elif place == "message":
                 first = json.dumps({"type": "auth", "token": value})
@@ -230,7 +231,7 @@ class Socket(Generic[Sent, Heard]):
         return connection
 
     async def _serve(self, connection: ClientConnection) -> tuple[int, str]:
-        """Send what waits, then hear until the connection ends."""
+        """Send the waiting messages, then read messages until the connection ends."""
         self._connection = connection
         try:
             while self._waiting:
@@ -253,7 +254,7 @@ class Socket(Generic[Sent, Heard]):
             try:
                 message = json.loads(data)
             except ValueError:
-                pass  # text, which this socket sends beside JSON
+                pass  # plain text, which this socket sends besides JSON
         tag, ref = None, None
         if isinstance(message, dict):
             tag, ref = message.get(self._spec.tag or "type"), message.get("ref")
@@ -279,7 +280,7 @@ class Socket(Generic[Sent, Heard]):
             self._emit(str(tag), message)
 
     async def _lost(self, code: int, reason: str, hint: float | None) -> None:
-        """Go on after a connection has ended, or did not come: what was sent and not answered has failed."""
+        """Connect again after the end of a connection or a failed attempt. Requests that were sent have failed."""
         if self.state == "closed":
             return
         error = ConnectionLost("the connection was lost before the answer", code, reason)
@@ -295,7 +296,7 @@ class Socket(Generic[Sent, Heard]):
         await asyncio.sleep(delay)
 
     def _delay_after(self, code: int, reason: str, hint: float | None) -> float | None:
-        """Seconds until the next attempt; None for no other attempt."""
+        """Return the seconds until the next attempt; None for no other attempt."""
         options = self._options
         base, most = options.get("retry_base", 0.25), options.get("retry_max", 30.0)
         jitter = random.random() * min(most, base * 2 ** min(self._attempts, 30))
@@ -327,7 +328,7 @@ class Socket(Generic[Sent, Heard]):
         for listener in tuple(self._listeners.get(event, ())):
             try:
                 listener(value)
-            except Exception as exc:  # of the listener's own: reported, and no harm to the others
+            except Exception as exc:  # an error of the listener is reported, and the other listeners are called
                 context = {"message": f"a listener of {event!r} failed", "exception": exc}
                 asyncio.get_running_loop().call_exception_handler(context)
 

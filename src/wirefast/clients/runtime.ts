@@ -1,4 +1,4 @@
-/** One socket, which is connected again when its connection is lost. */
+/** One socket, which connects again when its connection is lost. */
 export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
   private readonly spec: ChannelSpec;
   private readonly options: Options<A>;
@@ -27,17 +27,18 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     signal?.addEventListener("abort", this.abort, { once: true });
     if (signal?.aborted) this.abort();
     else if (this.implementation()) void this.open();
-    else this.change = { state: "waiting" }; // on a server that renders pages: there is nothing to connect with
+    else this.change = { state: "waiting" }; // a server that renders pages has no WebSocket
   }
 
-  /** What the socket does now. */
+  /** The state of the socket. */
   get state(): State {
     return this.change.state;
   }
 
   /**
-   * Call a function with each message of a kind, by its tag; with each message, by `"message"`; with changes of the
-   * state; with what was dropped. Returns a function that ends it.
+   * Call a function for each event of a kind: a tag, for each message of that tag; `"message"`, for each message;
+   * `"state"`, for each change of the state; `"dropped"`, for each dropped message. Returns a function that removes the
+   * listener.
    */
   on(event: "state", listener: (change: StateChange) => void): () => void;
   on(event: "dropped", listener: (dropped: Dropped) => void): () => void;
@@ -58,8 +59,8 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
   /**
    * Send a message and wait for its answer.
    *
-   * Rejects with a `ReplyError` for an error of the server, a `TimeoutError`, a `ConnectionLost` where the connection
-   * was lost after the message was sent, or the reason of the signal.
+   * Rejects with a `ReplyError` for an error of the server, a `TimeoutError`, a `ConnectionLost` if the connection was
+   * lost after the message was sent, or the reason of the signal.
    */
   request<M extends Plain<Sent<A>>>(
     message: M,
@@ -94,7 +95,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     });
   }
 
-  /** End for good: nothing is sent any more, and there is no reconnect. Resolves when the connection has ended. */
+  /** Close: send nothing more, and do not connect again. Resolves when the connection has ended. */
   close(code = 1000, reason = ""): Promise<void> {
     if (this.state !== "closed") {
       const socket = this.socket;
@@ -109,7 +110,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     return this.ended;
   }
 
-  /** The messages from now on, until the socket is closed; fails where it was closed for good by the server. */
+  /** The messages from now on, until the socket is closed. Rejects if the server has closed it permanently. */
   [Symbol.asyncIterator](): AsyncIterator<Heard<A>> {
     const reader = new Reader((message) => this.emit("dropped", { message, why: "unread" }));
     if (this.state === "closed") reader.finish(this.failed);
@@ -134,7 +135,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
       try {
         listener(value);
       } catch (error) {
-        // A listener that fails is reported as an uncaught error, and the other listeners are called.
+        // The error of a listener is reported as an uncaught error, and the other listeners are called.
         queueMicrotask(() => {
           throw error;
         });
@@ -177,7 +178,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     try {
       const start = await this.prepare();
       if (this.state === "closed") return;
-      socket = start(); // its listeners are there before anything can happen to it
+      socket = start(); // its listeners are set below, before any event can come
     } catch (error) {
       if (error instanceof TypeError || error instanceof SyntaxError) return this.fail(error);
       return this.lost(1006, `no token: ${String(error)}`);
@@ -203,12 +204,12 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
       for (const item of this.waiting.splice(0)) this.put(item);
     };
     socket.onmessage = (event) => this.hear(event.data);
-    // A close follows, with the code; but not in Node 20, where no connection was made.
+    // A close event with the code follows. In Node 20 it does not follow if no connection was made.
     socket.onerror = () => void setTimeout(() => ended(1006, "the connection failed"), opened ? ERROR_TO_CLOSE : 0);
     socket.onclose = (event) => ended(event.code ?? 1006, event.reason ?? "");
   }
 
-  /** Ask for the token; return what begins a connection. */
+  /** Get the token. Return a function that begins a connection. */
   private async prepare(): Promise<() => SocketLike> {
     const { token, protocols = [], tokenIn = this.spec.token } = this.options;
     const value = typeof token === "function" ? await token() : token;
@@ -217,7 +218,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     let headers: Record<string, string> | undefined;
     let first: string | undefined;
     if (value !== undefined) {
-      // The token is never answered, and a browser wants one of its subprotocols to be.
+      // A server never selects the token's subprotocol, and a browser needs a selected one if it offers any.
       if (tokenIn === "subprotocol")
         offered.push(...(offered.length ? [] : ["wirefast"]), `bearer.${base64url(value)}`);
       else if (tokenIn === "message") first = JSON.stringify({ type: "auth", token: value });
@@ -268,7 +269,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
       try {
         message = JSON.parse(data);
       } catch {
-        // text, which this socket sends beside JSON
+        // plain text, which this socket sends besides JSON
       }
     }
     const isObject = typeof message === "object" && message !== null && !(message instanceof ArrayBuffer);
@@ -284,7 +285,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     if (tag !== undefined && !["message", "state", "dropped"].includes(String(tag))) this.emit(String(tag), message);
   }
 
-  /** A connection has ended, or did not come. What was sent and not answered has failed. */
+  /** Connect again after the end of a connection or a failed attempt. Requests that were sent have failed. */
   private lost(code: number, reason: string): void {
     if (this.state === "closed") return;
     const error = new ConnectionLost("the connection was lost before the answer", code, reason);
@@ -296,7 +297,7 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
     this.timer = setTimeout(() => void this.open(), delay);
   }
 
-  /** Milliseconds until the next attempt; undefined for no other attempt. */
+  /** The milliseconds until the next attempt; undefined for no other attempt. */
   private delayAfter(code: number, reason: string): number | undefined {
     const { base = 250, max = 30_000, attempts = Infinity } = this.options.retry ?? {};
     const jitter = Math.random() * Math.min(max, base * 2 ** Math.min(this.attempts, 30));
@@ -367,7 +368,7 @@ class Reader {
 
   private settle(wanted: { resolve(result: IteratorResult<any>): void; reject(error: unknown): void }): void {
     const error = this.error;
-    this.error = undefined; // is told once
+    this.error = undefined; // the error is told once
     if (error) wanted.reject(error);
     else wanted.resolve({ done: true, value: undefined });
   }
@@ -381,7 +382,7 @@ function base64url(text: string): string {
     .replace(/=+$/, "");
 }
 
-/** Connect to a socket by its address. It connects by itself, now and whenever the connection is lost. */
+/** Connect to a socket by its address. The socket connects at once, and again when its connection is lost. */
 export function connect<A extends Address>(
   address: A,
   ...options: {} extends Options<A> ? [options?: Options<A>] : [options: Options<A>]

@@ -1,4 +1,4 @@
-"""The parts of the Python client that stand before the socket: models, errors, options, and the forms on the wire."""
+"""The parts of the Python client that its socket uses: models, errors, options, and the forms on the wire."""
 
 # region imports
 from __future__ import annotations
@@ -20,12 +20,12 @@ from websockets.exceptions import InvalidStatus
 
 
 class Model(BaseModel):
-    """A message, or a part of one. Members that are always the same need not be given."""
+    """A message, or a part of one. A member with only one possible value need not be given."""
 
     model_config = ConfigDict(populate_by_name=True, protected_namespaces=())
 
     def model_post_init(self, context: Any) -> None:
-        # What is not set is left to the server's defaults, except for tags.
+        # Members that are not set are not sent, so the server's defaults apply. Tags are always sent.
         for name, field in type(self).model_fields.items():
             if get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1:
                 self.model_fields_set.add(name)
@@ -44,12 +44,12 @@ Outcome = Literal["sent", "queued", "dropped"]
 
 
 class StateChange(NamedTuple):
-    """What a socket does now: ``waiting`` is before the next attempt, ``closed`` is the end.
+    """The state of a socket: ``waiting`` is before the next attempt, ``closed`` is the end.
 
     Attributes:
         state: the state.
-        code: the close code (RFC 6455, section 7.4) where a connection has ended; 1006 where it broke.
-        reason: its text.
+        code: the close code (RFC 6455, section 7.4) after the end of a connection; 1006 without a close frame.
+        reason: the close reason.
         delay: seconds until the next attempt, while ``waiting``.
     """
 
@@ -60,7 +60,13 @@ class StateChange(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """A message that was not sent, or one that came and was thrown away before the application read it."""
+    """A message that was not sent, or one that the application did not get.
+
+    Attributes:
+        message: the message.
+        why: ``queue full`` and ``closed``: the message was not sent. ``unread``: an iterator had too many unread
+            messages, and this was the oldest. ``unknown``: the message is of no declared type.
+    """
 
     message: Any
     why: Literal["queue full", "closed", "unread", "unknown"]
@@ -71,7 +77,7 @@ class ReplyError(Exception):
 
     Attributes:
         reply: the error as the server sent it.
-        code: its code.
+        code: the error's code.
     """
 
     def __init__(self, reply: dict[str, Any]) -> None:
@@ -84,11 +90,11 @@ class ReplyError(Exception):
 
 
 class ConnectionLost(Exception):
-    """The connection was lost, or closed for good, before there was an answer.
+    """The connection was lost, or closed permanently, before the answer.
 
     Attributes:
         code: the close code.
-        reason: its text.
+        reason: the close reason.
     """
 
     def __init__(self, message: str, code: int = 1006, reason: str = "") -> None:
@@ -98,21 +104,22 @@ class ConnectionLost(Exception):
 
 
 class Options(TypedDict, total=False):
-    """What ``connect()`` takes besides the parameters of a socket.
+    """The options of ``connect()``, besides the parameters of a socket.
 
     Attributes:
-        token: a token, or a function that gives a fresh one before each connection.
-        token_in: where it goes. Default: as the server declares it.
-        headers: of the handshake.
+        token: a token, or a function that returns a fresh token before each connection.
+        token_in: the place of the token. Default: the place that the server declares.
+        headers: headers of the handshake.
         protocols: subprotocols that are offered (RFC 6455, section 1.9).
-        queue: messages that wait while there is no connection; more are dropped. Default: 100.
+        queue: the most messages that wait while there is no connection. More are dropped. Default: 100.
         timeout: seconds that a request waits for its answer. Default: 10.
-        retry_base, retry_max: seconds: attempt n waits at random up to ``base * 2 ** n``, at most ``max``. Default:
-            0.25 and 30.
-        attempts: in a row without a connection, after which the socket is closed. Default: no limit.
-        stable: a connection that was open for so many seconds makes the waits begin anew. Default: 5.
+        retry_base, retry_max: seconds. Before attempt n the socket waits a random time up to ``base * 2 ** n``, at most
+            ``max``. Default: 0.25 and 30.
+        attempts: after so many failed attempts in a row the socket is closed. Default: no limit.
+        stable: after a connection that was open for so many seconds, n begins at 0 again. Default: 5.
         open_timeout: seconds that one attempt may take. Default: 10.
-        reconnect: whether to come back after a close: True, False, or seconds to wait; None for the default.
+        reconnect: a function that says whether to connect again after a close: True, False, or seconds to wait; None
+            for the default.
     """
 
     token: str | Callable[[], str | Awaitable[str]]
@@ -130,14 +137,14 @@ class Options(TypedDict, total=False):
 
 
 class ChannelSpec(NamedTuple):
-    """What the client knows of one socket.
+    """The declaration of one socket.
 
     Attributes:
         address: the path, with parameters in braces.
-        tag: the member that tells messages apart, empty for none.
-        hears: the types that the server sends, a union.
-        token: where a token goes; another word is a parameter of the query.
-        text: whether text that comes is not JSON.
+        tag: the member that names the type of a message; empty for none.
+        hears: a union of the types that the server sends.
+        token: the place of a token. Another word than those of `TokenPlace` is a parameter of the query.
+        text: whether the server's text frames are plain text and no JSON.
         slashes: parameters that may have slashes.
     """
 
@@ -160,12 +167,12 @@ class Pending(NamedTuple):
     sent: list[bool]
 
 
-#: What the client does after a close: never again, or later. 4401 asks for a fresh token.
+#: After these close codes the client never connects again, or does so later. After 4401 it gets a fresh token.
 NEVER = frozenset({1000, 1002, 1003, 1007, 1008, 1009, 1010})
 LATER = frozenset({4408, 4425, 4429})
-#: Messages that an iterator keeps for a slow reader.
+#: The most unread messages that an iterator keeps.
 UNREAD = 1000
-#: A token that was refused so often in a row is not asked for again.
+#: After so many refused tokens in a row the client asks for no other token.
 REFUSALS = 3
 
 
@@ -196,7 +203,7 @@ class Reader:
     async def __anext__(self) -> Any:
         while not self._unread:
             if self._over:
-                error, self._error = self._error, None  # is told once
+                error, self._error = self._error, None  # the error is raised once
                 if error is not None:
                     raise error
                 raise StopAsyncIteration
@@ -206,7 +213,7 @@ class Reader:
 
 
 def encoded(message: Any, ref: int | None = None) -> str | bytes:
-    """Return a message as a frame: bytes and strings as they are, all else as JSON."""
+    """Return the payload of a message: bytes and strings unchanged, other values as JSON."""
     if isinstance(message, (bytes, str)):
         if ref is not None:
             raise TypeError("only messages that are objects can be requests")
@@ -248,7 +255,7 @@ def _text(value: Any) -> str:
 
 
 def of_status(exc: InvalidStatus) -> tuple[int, str, float | None]:
-    """Return a refused handshake as a close: the status in the codes' words, its text, seconds to wait."""
+    """Return a refused handshake as a close: a close code for the status, a reason, and the seconds to wait."""
     status, body = exc.response.status_code, exc.response.body or b""
     reason = f"HTTP {status} {bytes(body).decode(errors='replace')[:500]}".strip()
     after = exc.response.headers.get("Retry-After", "")

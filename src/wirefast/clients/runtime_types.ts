@@ -1,12 +1,12 @@
-// The client: one connection for each `connect()`, which comes back by itself.
+// The client: one connection for each `connect()`, which is made again when it is lost.
 
 /** The addresses of the sockets, for `connect()`. */
 export type Address = keyof Channels;
 
-/** What the client may send to a socket. */
+/** The messages that the client may send to a socket. */
 export type Sent<A extends Address> = Channels[A]["sends"];
 
-/** What the client hears from a socket. */
+/** The messages that a socket sends to the client. */
 export type Heard<A extends Address> = Channels[A]["hears"];
 
 type Replies<A extends Address> = Channels[A]["replies"];
@@ -19,7 +19,7 @@ type WithTag<A extends Address, M, T> = M extends { [key in Channels[A]["tag"]]?
   : never;
 type Plain<M> = M extends { ref?: unknown } ? Omit<M, "ref"> : M;
 
-/** What a request is answered with: the reply that its handler declares. */
+/** The answer to a request: the reply that its handler declares. */
 export type Answer<A extends Address, M> =
   TagOf<A, M> extends keyof Replies<A>
     ? Replies<A>[TagOf<A, M>]
@@ -27,26 +27,26 @@ export type Answer<A extends Address, M> =
       ? Replies<A>[""]
       : unknown;
 
-/** What a socket does: `waiting` is before the next attempt, `closed` is the end. */
+/** The state of a socket: `waiting` is before the next attempt, `closed` is the end. */
 export type State = "connecting" | "open" | "waiting" | "closed";
 
 /** A change of the state. */
 export interface StateChange {
   state: State;
-  /** The close code (RFC 6455, section 7.4), where a connection has ended; 1006 where it broke. */
+  /** The close code (RFC 6455, section 7.4) after the end of a connection; 1006 without a close frame. */
   code?: number;
   reason?: string;
   /** Milliseconds until the next attempt, while `waiting`. */
   delay?: number;
 }
 
-/** A message that was not sent, or one that came and was thrown away before the application read it. */
+/** A message that was not sent, or one that was the oldest of too many unread messages. */
 export interface Dropped {
   message: unknown;
   why: "queue full" | "closed" | "unread";
 }
 
-/** The part of the standard's WebSocket that is used; `ws` of Node has it too. */
+/** The part of the standard's WebSocket that the client uses. Node's `ws` has it too. */
 export interface SocketLike {
   binaryType: string;
   readyState: number;
@@ -59,41 +59,41 @@ export interface SocketLike {
   close(code?: number, reason?: string): void;
 }
 
-/** Where a token is put: browsers cannot set headers. */
+/** The place of a token. Browsers cannot set headers. */
 export type TokenPlace = "subprotocol" | "message" | "header" | { query: string };
 
 export interface Retry {
-  /** Milliseconds: attempt n waits at random up to `base * 2 ** n`. Default: 250. */
+  /** Milliseconds. Before attempt n the socket waits a random time up to `base * 2 ** n`. Default: 250. */
   base?: number;
   /** The longest wait in milliseconds. Default: 30000. */
   max?: number;
-  /** Attempts in a row without a connection, after which it is `closed`. Default: no limit. */
+  /** After so many failed attempts in a row the socket is `closed`. Default: no limit. */
   attempts?: number;
-  /** A connection that was open for so many milliseconds makes the waits begin anew. Default: 5000. */
+  /** After a connection that was open for so many milliseconds, n begins at 0 again. Default: 5000. */
   stable?: number;
   /** Milliseconds that one attempt may take. Default: 10000. */
   timeout?: number;
 }
 
 export type Options<A extends Address> = {
-  /** Of the server, `ws://`, `wss://`, `http://` or `https://`, with the path in front of the addresses. Default: the page's own server. */
+  /** The server's URL (`ws://`, `wss://`, `http://` or `https://`), with the path before the addresses. Default: the page's own server. */
   url?: string | URL;
-  /** Called before each connection, so that it can be a fresh token; or the token itself. */
+  /** A token, or a function that returns a fresh token before each connection. */
   token?: string | (() => string | Promise<string>);
-  /** Default: as the server declares it. */
+  /** The place of the token. Default: the place that the server declares. */
   tokenIn?: TokenPlace;
   /** Subprotocols that are offered (RFC 6455, section 1.9). */
   protocols?: string[];
-  /** Ends the connection when it is aborted. */
+  /** The abort of this signal closes the socket. */
   signal?: AbortSignal;
-  /** Messages that wait while there is no connection; more are dropped. Default: 100. */
+  /** The most messages that wait while there is no connection. More are dropped. Default: 100. */
   queue?: number;
   /** Milliseconds that a request waits for its answer. Default: 10000. */
   timeout?: number;
   retry?: Retry;
-  /** Whether to come back after a close: true, false, or milliseconds to wait; undefined for the default. */
+  /** Whether to connect again after a close: true, false, or milliseconds to wait; undefined for the default. */
   reconnect?: (code: number, reason: string) => boolean | number | undefined;
-  /** Another implementation. Default: the one of the environment. */
+  /** Another implementation of WebSocket. Default: the environment's. */
   WebSocket?: new (url: string, protocols?: any, options?: any) => SocketLike;
 } & Given<"params", Channels[A]["params"]> &
   Given<"query", Channels[A]["query"]>;
@@ -112,12 +112,12 @@ export class ReplyError extends Error {
   }
 }
 
-/** There was no answer in time. */
+/** The answer did not come in time. */
 export class TimeoutError extends Error {
   override name = "TimeoutError";
 }
 
-/** The connection was lost, or closed for good, before there was an answer. */
+/** The connection was lost, or closed permanently, before the answer. */
 export class ConnectionLost extends Error {
   override name = "ConnectionLost";
   constructor(
@@ -140,12 +140,12 @@ interface Waiting {
   ref?: number;
 }
 
-/** What the client does after a close: never again, later, or at once with a fresh token. */
+/** After these close codes the client never connects again, or does so later. */
 const NEVER = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);
 const LATER = new Set([4408, 4425, 4429]);
-/** Milliseconds after an error within which an open connection tells its close code. */
+/** The milliseconds after an error in which the close event of an open connection has to come. */
 const ERROR_TO_CLOSE = 1000;
-/** Messages that an iterator keeps for a slow reader. */
+/** The most unread messages that an iterator keeps. */
 const UNREAD = 1000;
-/** A token that was refused so often in a row is not asked for again. */
+/** After so many refused tokens in a row the client asks for no other token. */
 const REFUSALS = 3;
