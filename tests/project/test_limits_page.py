@@ -120,7 +120,7 @@ def test_figures(row: Row) -> None:
     [
         ("64 KiB (`UNREAD_QUEUE`)", "UNREAD_QUEUE", "connection"),
         ("1 MiB of unread messages", "UNREAD_HIGH", "connection"),
-        ("1 MiB and one message of unsent ones", "UNSENT_MAX", "outgoing"),
+        ("1 MiB and one message of unsent bytes", "UNSENT_MAX", "outgoing"),
     ],
 )
 def test_figures_in_passing(words: str, name: str, file: str) -> None:
