@@ -158,7 +158,8 @@ def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, oauth_
         raise AssertionError
     if not callable(depends.dependency):
         error = TypeError(f"{depends.dependency!r} is not a callable object")
-        raise _without_parentheses(error, depends, f"Depends() of the parameter {name!r} of {describe(parent.call)}")
+        _note_parentheses(error, depends, f"Depends() of the parameter {name!r} of {describe(parent.call)}")
+        raise error
     if depends.scope == "function" and is_generator_kind(parent.call) and computed_scope(parent) == "request":
         parent_name = getattr(parent.call, "__name__", "<unnamed_callable>")
         raise DependencyScopeError(
@@ -177,12 +178,12 @@ def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, oauth_
     )
 
 
-def _without_parentheses(error: BaseException, depends: params.Depends, where: str) -> BaseException:
+def _note_parentheses(error: BaseException, depends: params.Depends, where: str) -> None:
     """Say under the error of a dependency that was called where it is declared that the function itself is wanted."""
     given: Any = depends.dependency
     if inspect.iscoroutine(given):
         given.close()  # otherwise Python warns that it was never awaited
-    return note(error, f"{where} takes the function itself: leave out the parentheses behind it.")
+    note(error, f"{where} takes the function itself: leave out the parentheses behind it.")
 
 
 def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> Dependant:
@@ -198,8 +199,10 @@ def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> De
     if not callable(depends.dependency):
         error = AssertionError("A parameter-less dependency must have a callable dependency")
         if depends.dependency is None:
-            raise note(error, "Depends() in a list of dependencies takes a function.")
-        raise _without_parentheses(error, depends, "Depends() in a list of dependencies")
+            note(error, "Depends() in a list of dependencies takes a function.")
+        else:
+            _note_parentheses(error, depends, "Depends() in a list of dependencies")
+        raise error
     return get_dependant(
         path=path,
         call=depends.dependency,
