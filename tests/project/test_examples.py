@@ -36,7 +36,11 @@ def load(name: str) -> ModuleType:
 
 def test_pages_name_their_icon() -> None:
     """Without one the browser asks for /favicon.ico, and the log of a first try has a 404."""
-    pages = [path for path in EXAMPLES.rglob("*.*") if "<title>" in path.read_text(encoding="utf-8", errors="ignore")]
+    pages = [
+        path
+        for path in EXAMPLES.rglob("*.*")
+        if path.is_file() and "<title>" in path.read_text(encoding="utf-8", errors="ignore")
+    ]
     assert len(pages) >= 3
     assert [path.name for path in pages if 'rel="icon"' not in path.read_text(encoding="utf-8")] == []
 

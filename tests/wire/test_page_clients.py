@@ -11,7 +11,7 @@ import time
 import types
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,14 +131,23 @@ class Both:
         except BaseException as exc:
             self.failed.append(exc)
         finally:
+            self.loop.run_until_complete(self._end_what_is_left())
             self.loop.close()
+
+    async def _end_what_is_left(self) -> None:
+        """The client's own tasks, which would keep its connection open."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.get_running_loop().shutdown_asyncgens()
 
     def shown(self) -> tuple[list[Any], list[Any]]:
         assert not self.failed, self.failed
         return self.page.evaluate("shown"), self.python
 
     def end(self) -> None:
-        if self.thread.is_alive():
+        with suppress(RuntimeError):  # the client has ended, and its loop with it
             self.loop.call_soon_threadsafe(self.task.cancel)
         self.thread.join(PATIENCE)
         self.page.close()
