@@ -32,6 +32,10 @@ cdef class Channel:
     cdef object next_event(self, EventKind* kind)
     # protocol: an asyncio.Future done when next_event has something to give. Cancelling it loses nothing.
     cdef object wait(self)
+    # protocol: whether a message has come that the application has not received yet.
+    cdef bint has_unread(self) noexcept
+    # protocol: whether the peer does not take what it is sent.
+    cdef bint is_stalled(self) noexcept
     # protocol: whether the handshake is accepted and neither side is known to have closed.
     cdef bint is_open(self) noexcept
     # protocol: answer the handshake with 101. ValueError for a subprotocol or header that no server may

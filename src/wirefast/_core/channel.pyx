@@ -29,6 +29,12 @@ cdef class Channel:
     cdef object wait(self):
         raise NotImplementedError
 
+    cdef bint has_unread(self) noexcept:
+        return False
+
+    cdef bint is_stalled(self) noexcept:
+        return False
+
     cdef bint is_open(self) noexcept:
         return False
 

@@ -56,6 +56,16 @@ cdef class MessageReader:
             return self.counted(event)
         return event
 
+    async def pace(self):
+        """Wait for the time of the next message, where a limit delays messages."""
+        cdef double wait
+        if self.websocket.meter.allowance is None:
+            return
+        wait = self.websocket.meter.must_wait()
+        while wait > 0.0 and self.websocket.application == CONNECTED:
+            await asyncio.sleep(min(wait, 1.0))
+            wait = self.websocket.meter.must_wait()
+
     cdef object counted(self, bytes event):
         """Count a message where messages are counted. Return the message, or None where a limit drops it."""
         cdef WebSocketCore websocket = self.websocket

@@ -108,8 +108,12 @@ cdef class MessageSession(MessageReader):
                 pending = self.dispatch(data, kind)
                 data = None
                 if pending is not None:
+                    if websocket.meter is not None:
+                        websocket.meter.begun()
                     await pending
                     pending = None
+                    if websocket.meter is not None:
+                        websocket.meter.done()
         except BaseException as exc:
             failure = exc
         self.idle = self.watching = False
@@ -140,16 +144,6 @@ cdef class MessageSession(MessageReader):
     cdef bint is_its_end(self, object failure) except -1:
         """Whether an exception says that this socket has ended, not another socket that a handler used."""
         return isinstance(failure, WebSocketDisconnect) and not is_anothers(failure, mark_of(self.websocket.scope))
-
-    async def pace(self):
-        """Wait for the time of the next message, where a limit delays messages."""
-        cdef double wait
-        if self.websocket.meter.allowance is None:
-            return
-        wait = self.websocket.meter.must_wait()
-        while wait > 0.0 and self.websocket.application == CONNECTED:
-            await asyncio.sleep(min(wait, 1.0))
-            wait = self.websocket.meter.must_wait()
 
     async def stop_running(self, failure):
         """Cancel the running handlers, except those that may finish after a disconnect, and wait for all.
@@ -465,6 +459,8 @@ cdef class MessageSession(MessageReader):
             self.task = asyncio.current_task()
         task = asyncio.create_task(self.process(handler, message, ref, None, False))
         self.running[task] = handler.cancels
+        if self.websocket.meter is not None and self.table.stream is None:
+            self.websocket.meter.begun()
         task.add_done_callback(self.finished)
         return self.make_room() if len(self.running) >= self.most_in_flight() else None
 
@@ -486,6 +482,8 @@ cdef class MessageSession(MessageReader):
     def finished(self, task):
         """Note that a concurrent handler has ended."""
         self.running.pop(task, None)
+        if self.websocket.meter is not None and self.table.stream is None:
+            self.websocket.meter.done()
         if self.freed is not None and not self.freed.done():
             self.freed.set_result(None)
         if not task.cancelled() and task.exception() is not None:

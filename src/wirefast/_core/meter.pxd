@@ -1,5 +1,6 @@
 # The limits of one socket that are counted for each message, and the limits of its time.
 
+from wirefast._core.channel cimport Channel
 from wirefast._core.deadlines cimport Deadline
 
 cdef enum Excess:      # what happens to a message beyond a rate
@@ -43,11 +44,18 @@ cdef class Meter(Deadline):
     cdef double accepted_at      # on the loop's clock; 0 until then
     cdef double ends_at          # of the lifetime
     cdef bint spoke              # a message has come
+    cdef Channel channel         # None over another server's ASGI callables
+    cdef int handled             # messages that typed handlers are at work on: the client waits, and is not idle
+    cdef double rested           # when the last of them was done, or an unread message was found
     cdef public bint evicted     # another socket of its user took its place before it was accepted
     cdef object expiry           # an Expiry, or None
 
     cdef int finish(self) except -1
     cdef int take(self, Py_ssize_t size) except -1
+    cdef int begun(self) noexcept
+    cdef int done(self) noexcept
+    cdef bint is_awaited(self) noexcept
+    cdef double quiet(self) noexcept
     cdef double must_wait(self)
     cdef int accepted(self) except -1
     cdef int plan(self, double now) except -1

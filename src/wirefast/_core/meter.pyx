@@ -105,6 +105,29 @@ cdef class Meter(Deadline):
 
     # ---- Times ----
 
+    cdef int begun(self) noexcept:
+        """A handler has begun with a message and waits for something: until done(), the client is not idle."""
+        self.handled += 1
+        return 0
+
+    cdef int done(self) noexcept:
+        self.handled -= 1
+        self.rested = monotonic()
+        return 0
+
+    cdef bint is_awaited(self) noexcept:
+        """Whether the client waits for the application: a message is handled, or was not received yet.
+
+        A client that takes no answers does not wait for one.
+        """
+        if self.channel is None:
+            return self.handled > 0
+        return (self.handled > 0 or self.channel.has_unread()) and not self.channel.is_stalled()
+
+    cdef double quiet(self) noexcept:
+        """Seconds since the client was last known to be active."""
+        return monotonic() - max(self.last, self.rested)
+
     cdef int accepted(self) except -1:
         """Start the times of the socket, which is accepted."""
         cdef Allowance allowance = self.allowance
@@ -125,14 +148,13 @@ cdef class Meter(Deadline):
     cdef int plan(self, double now) except -1:
         """Set the deadline to the first time at which a limit may be reached."""
         cdef Allowance allowance = self.allowance
-        cdef double when = 1e300, quiet
+        cdef double when = 1e300
         if allowance.lifetime:
             when = self.ends_at
         if allowance.first_message and not self.spoke:
-            when = min(when, self.accepted_at + allowance.first_message)
+            when = min(when, now - self.quiet() + allowance.first_message)
         if allowance.idle:
-            quiet = monotonic() - self.last
-            when = min(when, now - quiet + allowance.idle)
+            when = min(when, now - self.quiet() + allowance.idle)
         if when < 1e300:
             self.wheel.schedule_at(self, when, now)
         return 0
@@ -145,11 +167,13 @@ cdef class Meter(Deadline):
         if websocket is None or not websocket.connected:
             return 0
         now = self.wheel.now()
+        if self.is_awaited():
+            self.rested = monotonic()
         if allowance.lifetime and now >= self.ends_at:
             kind, code, reason = "lifetime", close.SERVICE_RESTART, close.LIFETIME_OVER
-        elif allowance.first_message and not self.spoke and now >= self.accepted_at + allowance.first_message:
+        elif allowance.first_message and not self.spoke and self.quiet() >= allowance.first_message:
             kind, code, reason = "first_message", close.TIMED_OUT, close.NO_FIRST_MESSAGE
-        elif allowance.idle and monotonic() - self.last >= allowance.idle:
+        elif allowance.idle and self.quiet() >= allowance.idle:
             kind, code, reason = "idle", close.TIMED_OUT, close.IDLE
         else:
             return self.plan(now)
@@ -196,7 +220,7 @@ cdef class Meter(Deadline):
 
     cdef int finish(self) except -1:
         cdef Expiry expiry = self.expiry
-        self.websocket = None
+        self.websocket = self.channel = None
         if self.wheel is not None:
             self.wheel.cancel(self)
         if expiry is not None:

@@ -95,7 +95,9 @@ cdef int give_meter(WebSocketCore websocket, Meter meter) except -1:
     websocket.meter = meter
     # The shortcuts need not call receive() and send() of this class.
     websocket.patched = False
-    return websocket.find_channel()
+    websocket.find_channel()
+    meter.channel = websocket.channel
+    return 0
 
 
 def meter_of(WebSocketCore websocket not None, bint create):

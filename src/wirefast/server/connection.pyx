@@ -148,6 +148,12 @@ cdef class Connection(Outgoing):
             self.more_waiters.append(future)
         return future
 
+    cdef bint has_unread(self) noexcept:
+        return self.ring_count > 0
+
+    cdef bint is_stalled(self) noexcept:
+        return self.write_paused
+
     cdef bint is_open(self) noexcept:
         return self.state == OPEN and self.failing is None
 

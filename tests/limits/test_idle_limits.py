@@ -1,0 +1,94 @@
+"""A client that waits for the application is neither idle nor silent."""
+
+import asyncio
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel
+
+from ways import OURS
+from wirefast import App, Limits, WebSocket
+from wirefast.testing import Live
+
+
+class Ask(BaseModel):
+    type: Literal["ask"]
+
+
+class Answer(BaseModel):
+    type: Literal["answer"] = "answer"
+
+
+@pytest.mark.parametrize("concurrent", [False, True])
+async def test_while_a_message_is_handled(live: Live, concurrent: bool) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    limits = Limits(idle=300)
+    app = App(limits=limits)
+    room = app.messages("/")
+
+    @room.on(concurrent=concurrent)
+    async def answer(message: Ask) -> Answer:
+        begun.set()
+        await may_end.wait()
+        return Answer()
+
+    await live.start(app)
+    async with live.connect("/") as peer:
+        for _ in range(2):
+            begun.clear(), may_end.clear()
+            await peer.send(Ask(type="ask"))
+            await begun.wait()
+            await live.clock.advance(1000)
+            may_end.set()
+            await peer.expect(Answer)
+            await live.clock.advance(280)
+        await live.clock.advance(30)
+        await peer.expect_close(4408, "no message for too long")
+    assert limits.refused == {"idle": 1}
+
+
+@pytest.mark.parametrize("live", OURS, indirect=True)
+@pytest.mark.parametrize("bounds", [Limits(idle=300), Limits(first_message=300)])
+async def test_while_a_message_waits_to_be_received(live: Live, bounds: Limits) -> None:
+    may_read = asyncio.Event()
+    app = App(limits=bounds)
+
+    @app.websocket("/")
+    async def works_first(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await may_read.wait()
+        async for text in websocket.iter_text():
+            await websocket.send_text(text)
+
+    await live.start(app)
+    async with live.connect("/") as peer, live.connect("/") as silent:
+        await peer.send("x")
+        await live.clock.advance(310)
+        await silent.expect_close(4408)
+        await live.clock.advance(1000)
+        may_read.set()
+        await peer.expect("x")
+
+
+@pytest.mark.live(ws_ping_interval=None)
+@pytest.mark.parametrize("live", OURS, indirect=True)
+async def test_a_client_that_takes_no_answers_is_idle(live: Live) -> None:
+    limits = Limits(idle=300)
+    app = App(limits=limits)
+    sent = 0
+
+    @app.websocket("/")
+    async def talks(websocket: WebSocket) -> None:
+        nonlocal sent
+        await websocket.accept()
+        while True:
+            await websocket.send_bytes(bytes(65536))
+            sent += 1
+
+    await live.start(app)
+    async with live.connect("/") as peer:
+        peer.stall()
+        await peer.send("unread")
+        await live.until(lambda: sent > 2)
+        await live.clock.advance(310)
+        await live.until(lambda: limits.refused == {"idle": 1})
