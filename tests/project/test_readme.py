@@ -17,7 +17,7 @@ def test_the_two_commands_come_first() -> None:
             "sh",
             "python3 -m venv .venv && .venv/bin/pip install '.[server]' && .venv/bin/wirefast run examples/chat.py\n",
         ),
-        ("sh", "python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/pytest -n 2\n"),
+        ("sh", "python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/pytest -n 3\n"),
     ]
 
 
