@@ -133,7 +133,7 @@ class App(
         max_body_size: bytes of an HTTP body; None (default) for no limit.
         form_limits: ``max_fields`` and ``max_files`` (1000 each by default), ``max_part_size`` (bytes, 1 MiB).
         root_path: deprecated as in FastAPI; set it on the server.
-        title, summary, description, version, terms_of_service, contact, license_info: of the API, for OpenAPI.
+        title, summary, description, version, terms_of_service, contact, license_info: facts about the API, for OpenAPI.
         openapi_url, openapi_tags, openapi_external_docs, servers, root_path_in_servers, webhooks: the same.
         docs_url, redoc_url, swagger_ui_oauth2_redirect_url, swagger_ui_init_oauth, swagger_ui_parameters: the same.
         responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: the same, for all operations.
@@ -151,7 +151,7 @@ class App(
         limits: of WebSockets: how many sockets, handshakes and messages, and how long; see ``Limits``. Default: only
             the bounds of the server.
         secret_parameters: names of query parameters that logs and spans do not show, on any server. The process has one
-            list. Default: ``wirefast._core.secrets.NAMES``, ``token``, ``ticket`` and the like.
+            list. Default: ``wirefast._core.secrets.NAMES``, such as ``token`` and ``ticket``.
         origins: the web pages that may open WebSockets; others get 403. Exact origins (``"https://app.example.com"``),
             ``"https://*.example.com"`` for all hosts below one, ``"null"``, ``"*"`` for every page, or functions from
             the origin, and the connection, to a bool; see ``wirefast.limits.origins.OriginPolicy``. Programs send no

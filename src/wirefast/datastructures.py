@@ -37,7 +37,7 @@ class UploadFile(StarletteUploadFile):
         file: the open file, spooled in memory up to a size.
         filename: name given by the client, not to be trusted as a path.
         size: bytes, if known.
-        headers: of the form part.
+        headers: the headers of the form part.
         content_type: media type given by the client.
     """
 

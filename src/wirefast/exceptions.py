@@ -78,8 +78,8 @@ class Refuse(HTTPException):
         code: the close code of a socket (RFC 6455, section 7.4; 4000 to 4999 are free for applications): after
             ``accept()``, and before it under ``App(explain_rejections="close")`` and on a server that cannot answer a
             handshake with a response. Default: 1008.
-        headers: of the HTTP answer. A 401 without ``WWW-Authenticate`` gets ``WWW-Authenticate: Bearer``: RFC 9110,
-            section 15.5.2, requires the header.
+        headers: the headers of the HTTP answer. A 401 without ``WWW-Authenticate`` gets ``WWW-Authenticate: Bearer``:
+            RFC 9110, section 15.5.2, requires the header.
 
     Raises:
         ValueError: a status that refuses nothing, or a code that no close frame may have.

@@ -17,7 +17,7 @@ def tell_of_the_wire(routes: Iterable[BaseRoute]) -> None:
     """Log how sockets get the compiled wire, where uvicorn runs this lifespan and serves sockets by its own protocol.
 
     Args:
-        routes: of the application; without a socket among them nothing is logged.
+        routes: the routes of the application; without a socket among them nothing is logged.
     """
     # uvicorn imports both modules by their names, as its settings say: one runs a lifespan, the other serves sockets.
     if "uvicorn.lifespan.on" not in sys.modules or "wirefast.server.protocol" in sys.modules:

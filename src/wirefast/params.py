@@ -76,7 +76,7 @@ class FieldOptions(TypedDict, total=False):
         gt, ge, lt, le: bounds: greater than, at least, less than, at most.
         multiple_of: the value is a whole multiple of this.
         allow_inf_nan: whether a float may be infinite or NaN.
-        max_digits, decimal_places: of a ``Decimal``.
+        max_digits, decimal_places: the bounds of a ``Decimal``.
         min_length, max_length: in characters of a string or items of a collection.
         pattern: regular expression a string must contain a match of.
         strict: accept only values of the exact type.

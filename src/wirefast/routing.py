@@ -112,7 +112,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         form_limits: ``max_fields``, ``max_files``, ``max_part_size`` of forms.
         origins: the web pages that may open its WebSockets; see `App`. Default: as set on the router or application
             that includes this router. wirefast only.
-        limits: of its WebSockets; see ``Limits``. wirefast only.
+        limits: the limits of its WebSockets; see ``Limits``. wirefast only.
 
     Raises:
         AssertionError: a prefix that breaks the rule above.
@@ -276,7 +276,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         Args:
             path: below the prefix.
             methods: HTTP methods; None for a socket.
-            endpoint: of the new route.
+            endpoint: the endpoint of the new route.
         """
         whole = self.prefix + path
         # An include puts its prefix before an empty path. A path of an HTTP operation may be that of a callback or a
@@ -322,8 +322,8 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
 
         Args:
             path: below the router's prefix; ``"/"`` for all that it has.
-            directory: of the files.
-            fallback: what is sent where there is no such file: ``"index.html"`` to browsers that navigate,
+            directory: the directory of the files.
+            fallback: the response if there is no such file: ``"index.html"`` to browsers that navigate,
                 ``"404.html"`` with status 404, ``"auto"`` for the one of these that exists, None for a plain 404.
             check_dir: whether the directory must exist now; ``"auto"``: unless ``FASTAPI_ENV`` is ``development``.
 
@@ -371,10 +371,10 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             router: the other router.
             prefix: put before its own prefix; starts with ``/``, does not end with it.
             dependencies: run before the router's own.
-            default_response_class: of its HTTP operations, where it has none. Default: JSON.
-            max_body_size, form_limits: of its HTTP operations, where it has none; see `APIRouter`.
-            origins: of its WebSockets, where it has none; see `App`. wirefast only.
-            limits: of its WebSockets, beside its own; see ``Limits``. wirefast only.
+            default_response_class: the default response class of its HTTP operations, where it has none. Default: JSON.
+            max_body_size, form_limits: the limits of its HTTP operations, where it has none; see `APIRouter`.
+            origins: the origins of its WebSockets, where it has none; see `App`. wirefast only.
+            limits: the limits of its WebSockets, beside its own; see ``Limits``. wirefast only.
             tags, responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: for OpenAPI.
 
         Raises:

@@ -117,7 +117,7 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
 
     @property
     def buffered(self) -> Buffered:
-        """What waits for this socket: ``messages``, ``bytes``, ``age`` of the oldest in seconds. wirefast only.
+        """The messages that wait: ``messages``, ``bytes``, ``age`` of the oldest in seconds. wirefast only.
 
         Messages wait here while the transport holds more than 64 KiB; on another server, while its ``send`` has not
         taken them. ``dropped`` counts the messages that policies have dropped.

@@ -95,7 +95,14 @@ def test_errors_of_declarations_are_raised(path: Path) -> None:
 
 
 #: Words that say less than the name of the thing, and turns of speech that a reader of plain English does not know.
-RIDDLES = re.compile(r"\b(whoever|somebody|nobody|hears? of|heard of|lets? go of|letting go of|all the same)\b", re.I)
+RIDDLES = re.compile(
+    r"\b(whoever|somebody|nobody|anybody|everybody|hears? of|heard of|lets? go of|letting go of|all the same"
+    r"|gives? way|gave way|and the like|anew|afresh|told of|out of patience"
+    r"|what (is left|is said|is sent|comes|came|waits))\b",
+    re.I,
+)
+#: The description of an argument that leaves its noun out: ``scope: of the connection``.
+NOUNLESS = re.compile(r"^ {4,}\w+(?:, \w+)*: (?:of|whose|that|which) [a-z`].*", re.M)
 PAGES = sorted(path for path in ROOT.glob("docs/**/*.md")) + [
     ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")
 ]
@@ -110,8 +117,23 @@ def riddles(text: str) -> list[str]:
 def test_reader_of_riddles() -> None:
     assert riddles('Nobody hears of it: see "/ws/nobody".') == ["Nobody", "hears of"]
     assert riddles("# Whoever asks\n# lets go of it; heard often, go off") == ["Whoever", "lets go of"]
+    assert riddles("What came is told of, not what it says") == ["What came", "told of"]
 
 
 @pytest.mark.parametrize("path", [*SOURCE, *PAGES], ids=label)
 def test_sentences_are_plain(path: Path) -> None:
     assert not riddles(path.read_text(encoding="utf-8")), "name who does what: see 'Words' in CONTRIBUTING.md"
+
+
+def nounless(text: str) -> list[str]:
+    return [found.strip() for found in NOUNLESS.findall(text)]
+
+
+def test_reader_of_arguments() -> None:
+    text = "    Args:\n        scope: of the connection.\n        code, reason: the two.\n        of: a name.\n"
+    assert nounless(text) == ["scope: of the connection."]
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCE if path.suffix in (".py", ".pyx")], ids=label)
+def test_descriptions_of_arguments_have_a_noun(path: Path) -> None:
+    assert not nounless(path.read_text(encoding="utf-8")), "write 'scope: the scope of the connection'"

@@ -11,7 +11,7 @@ def dumped(dump: Callable[..., Any], **options: Any) -> Any:
 
     Args:
         dump: ``model_dump`` of a model, or ``dump_python`` with its value.
-        options: of both.
+        options: the options of both.
     """
     try:
         return dump(mode="json", **options)

@@ -16,7 +16,7 @@ def refusal_of_errors(channel: Any, errors: list[Any]) -> str:
     """Return the reason as JSON text. A server of ours also gets the list, for its response.
 
     Args:
-        channel: of the connection.
+        channel: the channel of the connection.
         errors: pydantic's, as FastAPI's ``WebSocketRequestValidationError`` has them, with the client's input.
     """
     public = [_public(error) for error in errors]

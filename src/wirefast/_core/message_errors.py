@@ -53,7 +53,7 @@ class InvalidMessage(_OwnWebSocketException, ValueError):
     Attributes:
         reason: ``"malformed"`` (no JSON, or no object where an object is required), ``"unknown_type"`` (no tag, or a
             tag that no model has), or ``"invalid"``.
-        errors: of an invalid message at most 20 errors, each with type, place (``loc``) and text (``msg``); None
+        errors: for an invalid message, at most 20 errors, each with type, place (``loc``) and text (``msg``); None
             otherwise.
         ref: the message's own ``ref`` as JSON; None for a message without one.
     """
@@ -85,9 +85,9 @@ class Disconnect(NamedTuple):
     """How a socket ended, for ``on_disconnect``.
 
     Attributes:
-        code: of the close frame (RFC 6455, section 7.4): the peer's, or that of a ``WebSocketException`` or another
-            close of ours; 1000 where a handler closed the socket, 1006 where the connection broke, 1011 after an
-            error, 1001 where the server stops.
+        code: the code of the close frame (RFC 6455, section 7.4): the peer's, or that of a ``WebSocketException`` or
+            another close of ours; 1000 where a handler closed the socket, 1006 where the connection broke, 1011 after
+            an error, 1001 where the server stops.
         reason: the text of the close frame; empty for none.
     """
 
@@ -127,7 +127,7 @@ def cause_of(exc: Exception, handlers: Handlers, mark: object) -> Exception:
     Args:
         exc: what a handler, a dependency or a validator raised.
         handlers: those of the application; a handler for groups comes first.
-        mark: of the connection; the disconnect of another connection is an error.
+        mark: the mark of the connection; the disconnect of another connection is an error.
     """
     if not hasattr(exc, "exceptions") or handler_for(exc, handlers) is not None:
         return exc

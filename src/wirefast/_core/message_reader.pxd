@@ -13,7 +13,7 @@ cdef class MessageReader:
     cdef bint idle
     cdef bint watching
     cdef bint interrupted        # the reader cancelled the task, and the cancellation is not settled yet
-    cdef int too_many            # messages that a limit dropped and that the client has to be told of
+    cdef int too_many            # messages that a limit dropped, and whose error the client has not got yet
     cdef bint told               # the channel calls noticed() at its end
     # Over ASGI; both None before the first use.
     cdef object reading          # the task that reads ahead

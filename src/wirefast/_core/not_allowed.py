@@ -13,7 +13,7 @@ class MethodNotAllowed:
     """405 with every method of the path in ``Allow`` (RFC 9110, 15.5.6), where several routes share it.
 
     Args:
-        methods: of the routes of the path, in the order of declaration.
+        methods: the methods of the routes of the path, in the order of declaration.
     """
 
     def __init__(self, methods: Iterable[str]) -> None:

@@ -199,7 +199,7 @@ cdef class Lender:
         return await self.left(exchange.take_request_exits(), exc)
 
     async def left(self, exits, exc):
-        """End what was entered, with an exception or without one. Returns whether the exception was swallowed."""
+        """Run the exits of all generators, with an exception or without. Return whether an exit handled it."""
         if exits is None:
             return False
         if exc is not None:

@@ -41,7 +41,7 @@ cdef class Outbox:
     cdef object entries
     cdef object droppables
     cdef dict latest
-    # What waits in all, what of it is from plain sends, and what of it may be dropped.
+    # The number and the bytes of all waiting messages, of those from plain sends, and of those that may be dropped.
     cdef readonly Py_ssize_t count
     cdef readonly Py_ssize_t size
     cdef Py_ssize_t ordinary_count

@@ -53,7 +53,7 @@ def unanswered(scope: Mapping[str, Any]) -> str:
     """Return a text that names the endpoint that ended without an answer, and what it should have called.
 
     Args:
-        scope: of the connection, after the end of the application.
+        scope: the scope of the connection, after the end of the application.
     """
     endpoint = scope.get("endpoint")
     who = "The application" if endpoint is None else describe(endpoint)
@@ -78,7 +78,7 @@ def note_declaration(exc: BaseException, function: Any, path: str) -> None:
     Args:
         exc: the error of the declaration.
         function: the endpoint or handler; one of ours is not named.
-        path: of the route.
+        path: the path of the route.
     """
     if not any(text.startswith(_DECLARED) for text in getattr(exc, "__notes__", ())):
         ours = str(getattr(function, "__module__", "")).partition(".")[0] == "wirefast"
@@ -91,7 +91,7 @@ def note_plain_function(exc: BaseException, returned: object, scope: Mapping[str
     Args:
         exc: what ended a connection, in the frame that called the endpoint.
         returned: what the endpoint returned; None where it was not called.
-        scope: of the connection.
+        scope: the scope of the connection.
     """
     frames = exc.__traceback__
     if frames is None or frames.tb_next is not None or hasattr(returned, "__await__") or "endpoint" not in scope:

@@ -61,7 +61,7 @@ class FromScope:
         """Return the object that a scope holds.
 
         Args:
-            scope: of the connection.
+            scope: the scope of the connection.
             asker: the function with the parameter, for the error.
 
         Raises:

@@ -10,7 +10,7 @@ cdef class Shared:
 
 
 cdef class Frame:
-    """The solving of one connection: the values so far, the errors so far, and what has to be exited."""
+    """The solving of one connection: the values so far, the errors so far, and the generators that have to end."""
     cdef Plan plan
     cdef PlanCache plans         # where the plan is from; None: a single plan, without overrides
     cdef readonly object connection
@@ -37,7 +37,7 @@ cdef class Frame:
     cdef list function_exits
     # There is no anyio scope around the connection, so the first generator need not look for one.
     cdef bint unscoped
-    # Its generators live for one message and are left in any case: the event loop hears nothing of them.
+    # The frame's generators live for one message and always end with it, so the event loop does not register them.
     cdef bint brief
     # The anyio scope that shields clean-up, where a scope encloses the connection (see dependencies.planning).
     cdef public object cleanup_scope

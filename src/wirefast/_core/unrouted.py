@@ -23,8 +23,8 @@ def missing_route(scope: Mapping[str, Any]) -> str | None:
     """Return why no route took a connection, for the log; None where a route took it, or where that is unknown.
 
     Args:
-        scope: of a handshake that the application closed without a code of its own. Routers of Starlette and of
-            wirefast store themselves and the chosen endpoint in the scope.
+        scope: the scope of a handshake that the application closed without a code of its own. Routers of Starlette and
+            of wirefast store themselves and the chosen endpoint in the scope.
     """
     endpoint = scope.get("endpoint")
     source = scope.get("router") if endpoint is None else endpoint

@@ -7,7 +7,7 @@ cdef enum:             # the option of a ReceiveCall or SendCall
     AS_JSON = 16
     WRONG_MODE = 32
 
-cdef enum:             # its phase: what it waits for
+cdef enum:             # the phase of a call: the awaitable that it waits for
     CHECKED            # receive() or send(), which check the state
     MESSAGE            # the ASGI receive callable
     EVENT              # the channel

@@ -32,7 +32,7 @@ def is_anothers(exc, mark):
     Args:
         exc: a disconnect, or an exception that blames a peer. An exception that a program raises itself is about no
             connection.
-        mark: of the served connection; None without one, and then the result is False.
+        mark: the mark of the served connection; None without one, and then the result is False.
     """
     if mark is None:
         return False

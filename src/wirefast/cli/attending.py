@@ -89,7 +89,7 @@ class Joined:
     """The parts beside the server of a worker: it connects to the supervisor's service.
 
     Args:
-        path: of the control socket.
+        path: the path of the control socket.
         index: the number of the worker.
     """
 
@@ -120,7 +120,7 @@ class ControlThread:
     """The service of a supervisor, in a thread with a loop of its own.
 
     Args:
-        directory: of the run.
+        directory: the directory of the run.
         port: host and port for metrics; None for none.
         drain: called when a command asks for the end.
     """

@@ -53,7 +53,7 @@ def read_document(name: str, option: str) -> dict[str, Any]:
     """Return the document in a JSON file.
 
     Args:
-        name: of the file.
+        name: the name of the file.
         option: the name of the option, for errors.
 
     Raises:

@@ -25,7 +25,7 @@ class RelayProcess:
     """The relay and its listening socket, which outlives it.
 
     Args:
-        path: of the socket, in a private directory.
+        path: the path of the socket, in a private directory.
     """
 
     def __init__(self, path: Path) -> None:

@@ -87,7 +87,7 @@ def why_no_chain(certificate: bytes, key: bytes, named: bool, encrypted: bool, k
 
     Args:
         certificate: the content of --ssl-certfile.
-        key: that of --ssl-keyfile.
+        key: the content of --ssl-keyfile.
         named: whether --ssl-keyfile was given.
         encrypted: whether OpenSSL wanted the pass phrase.
         known: what OpenSSL said.

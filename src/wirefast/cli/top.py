@@ -1,4 +1,4 @@
-"""``wirefast top``, ``status``, ``kick`` and ``drain``: what they ask of a running service's local socket."""
+"""``wirefast top``, ``status``, ``kick`` and ``drain``: clients of a running service's local socket."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def table(status: dict[str, Any], before: dict[str, Any] | None = None, width: i
     """Render a status as text.
 
     Args:
-        status: of the service.
+        status: the status of the service.
         before: the one of a look before, for rates.
         width: columns of the terminal.
     """

@@ -1,4 +1,4 @@
-"""``wirefast --version``: what a report of a problem has to say."""
+"""``wirefast --version``: the facts that a report of a problem needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def version() -> str:
 
 
 def version_lines() -> str:
-    """Return the version, what is compiled, the event loop, the server and Python, a line each."""
+    """Return the version, the compiled modules, the event loop, the server and Python, a line each."""
     return "\n".join(
         [
             f"wirefast {version()}",
@@ -30,7 +30,7 @@ def version_lines() -> str:
 
 
 def _compiled() -> str:
-    """Return which modules there are as machine code: those of wirefast and of the packages beside it."""
+    """Return the number of wirefast's compiled modules, and the versions of two compiled packages that it uses."""
     root = Path(__file__).parents[1]
     endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
     modules = sum(path.name.endswith(endings) for path in root.rglob("*.*"))

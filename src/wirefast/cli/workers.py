@@ -62,11 +62,11 @@ class Worker:
 
     Args:
         config: the server's.
-        sockets: that it accepts from; the supervisor keeps them too.
+        sockets: the listening sockets of the worker; the supervisor keeps them too.
         index: its place among the workers.
         load: shared memory, two numbers for each place: open sockets, and turns of the loop.
         cpu: the only core that it may run on; None for all.
-        directory: of the service's sockets; None where there is none.
+        directory: the directory of the service's sockets; None where there is none.
         told: shared memory, the checksum of the last failure of a start that a worker has logged.
     """
 
@@ -98,7 +98,7 @@ class Worker:
         self.ends: float | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give the process what it needs: not the supervisor's side."""
+        """Give the process only the objects that it needs, without the supervisor's side."""
         names = ("config", "index", "load", "cpu", "directory", "told", "theirs")
         return {name: self.__dict__[name] for name in names}
 
@@ -176,7 +176,7 @@ class Worker:
         self.tell(word)
         self.ends = time.monotonic() + seconds
         if not self.ready and self.process.is_alive():
-            self.process.terminate()  # it may be importing, and hears nothing
+            self.process.terminate()  # during the import the process does not read the supervisor's words
 
     def kill(self) -> None:
         """End the process now."""
@@ -460,5 +460,5 @@ class Supervisor:
         logger.info("Received SIGTTOU, decreasing number of processes.")
         worker = self.workers.pop(max(self.workers))
         if self.balanced:
-            self.share_out(time.monotonic())  # nothing more for it; it takes what waits before it ends
+            self.share_out(time.monotonic())  # the worker gets no new connections, and accepts those that wait
         self.retire(worker, RETIRE)

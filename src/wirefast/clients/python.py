@@ -115,7 +115,7 @@ def _class(channel: Channel, types: Types) -> str:
             '        """Send a message and wait for its answer.',
             "",
             "        Args:",
-            "            message: what is sent.",
+            "            message: the message.",
             "            timeout: seconds. Default: that of the options.",
             "",
             "        Raises:",

@@ -100,7 +100,7 @@ class Reading:
     """The parts of a document that a client needs.
 
     Attributes:
-        title, version: of the application.
+        title, version: the title and version of the application.
         channels: the channels with an address; each address once.
         models: a JSON Schema for each name of the program; references have the form ``#/models/NAME``.
     """

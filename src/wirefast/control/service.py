@@ -51,7 +51,7 @@ class Service:
     """All workers of one service.
 
     Args:
-        path: of the socket to listen on.
+        path: the path of the socket to listen on.
         drain: called when a command asks for the end of the service.
         agent: the only worker, where it lives in this process.
     """
@@ -104,7 +104,7 @@ class Service:
 
         Args:
             do: the word of the question.
-            arguments: of the question.
+            arguments: the arguments of the question.
             line: the connection of the question.
 
         Raises:

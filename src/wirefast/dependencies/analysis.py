@@ -107,9 +107,9 @@ def get_dependant(
     """Analyse a callable and, recursively, what it depends on. FastAPI's ``get_dependant``.
 
     Args:
-        path: of the route; the names in its braces are path parameters.
+        path: the path of the route; the names in its braces are path parameters.
         call: the callable.
-        name: of the parameter with the dependency, if there is one.
+        name: the name of the parameter with the dependency, if there is one.
         own_oauth_scopes, parent_oauth_scopes: the scopes of its own declaration, and of those above it.
         use_cache: see `params.Depends`.
         scope: when the dependency ends, if it yields; see `params.Depends`.
@@ -191,7 +191,7 @@ def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> De
 
     Args:
         depends: the entry. Its ``use_cache`` is not read, as in FastAPI.
-        path: of the route; the names in its braces are path parameters.
+        path: the path of the route; the names in its braces are path parameters.
 
     Raises:
         AssertionError: the entry names no callable.
@@ -218,7 +218,7 @@ def get_endpoint_dependant(
     """Return the Dependant of an endpoint with its route's ``dependencies`` in front.
 
     Args:
-        path, call, dependencies: of the route.
+        path, call, dependencies: the path, call and dependencies of the route.
         has_messages: whether dependencies may have the scope ``"message"``.
 
     Returns:

@@ -178,7 +178,7 @@ def body_field(fields: list[ModelField], name: str, embed: bool) -> ModelField |
 
     Args:
         fields: the body fields of the operation.
-        name: of the operation; the model of an embedded body is named ``Body_{name}``.
+        name: the name of the operation; the model of an embedded body is named ``Body_{name}``.
         embed: whether there is a key for each field.
     """
     if not fields:

@@ -130,7 +130,7 @@ def create_model_field(
     """Build a ModelField. FastAPI's ``create_model_field``.
 
     Args:
-        name: of the parameter.
+        name: the name of the parameter.
         type_: the type that pydantic validates.
         default: where there is no ``field_info``.
         field_info: the declaration, a `params.Param` or `params.Body`.

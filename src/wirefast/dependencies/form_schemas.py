@@ -27,7 +27,7 @@ def body_model(name: str, members: dict[str, Any], config: Any = None) -> type[B
     """Return the model of a whole body.
 
     Args:
-        name: of the model.
+        name: the name of the model.
         members: annotation and ``FieldInfo`` of each field.
         config: pydantic's.
     """
@@ -44,8 +44,8 @@ def flat_form_model(fields: Sequence[ModelField], name: str) -> type[BaseModel]:
     """Return the model of a whole form, only for its schema; it validates nothing.
 
     Args:
-        fields: of the form; at least one holds a model.
-        name: of the model.
+        fields: the fields of the form; at least one holds a model.
+        name: the name of the model.
     """
     members: dict[str, Any] = {}
     for index, field in enumerate(fields):

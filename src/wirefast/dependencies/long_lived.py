@@ -26,7 +26,7 @@ class NamingPlanner:
     Each is logged once for an application, when a route with it is first used, so connections cost nothing more.
 
     Args:
-        path: of the route, for the log.
+        path: the path of the route, for the log.
         provider: the application, which has ``warn_long_lived``; or None.
         wanted: the setting of the route; None: that of the application.
     """

@@ -162,7 +162,7 @@ def make_message_plan(
         message: the type of the handler's messages; None without messages.
         parameter: the name of the parameter that gets the message.
         dependant: the handler's.
-        overrides: of dependencies.
+        overrides: the overrides of dependencies.
     """
     planner = _MessagePlanner(handshake, message, parameter, overrides or {})
     return planner.plan(dependant, _empty_response, BackgroundTasks)

@@ -28,8 +28,8 @@ def divide(
     """Return the endpoint's Dependant with replacements of its message-scoped dependencies.
 
     Args:
-        dependant: of the endpoint; returned unchanged without such dependencies.
-        path: of the route, for errors.
+        dependant: the dependant of the endpoint; returned unchanged without such dependencies.
+        path: the path of the route, for errors.
         provider: its ``dependency_overrides`` apply, or None.
         invalid: makes the exception for parameters that are not valid.
 

@@ -146,8 +146,8 @@ def replies_of(annotation: Any, options: Mapping[str, Any]) -> Replies:
     """Return the writer of the values of a return annotation; None: any value.
 
     Args:
-        annotation: of one reply.
-        options: of pydantic's ``to_json``: by_alias, include, exclude, exclude_none and so on.
+        annotation: the annotation of one reply.
+        options: the options of pydantic's ``to_json``: by_alias, include, exclude, exclude_none and so on.
     """
     given = {"by_alias": True, **options}
     models = [] if annotation is None else [leaf for leaf in leaves(annotation) if is_model(leaf)]

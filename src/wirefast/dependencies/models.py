@@ -203,7 +203,7 @@ def endpoint_context(dependant: Dependant, method: str, scope: Mapping[str, Any]
     Args:
         dependant: the endpoint's.
         method: the word before the path: an HTTP method, or ``"WS"``.
-        scope: of the connection; its ``root_path`` is put before the path.
+        scope: the scope of the connection; its ``root_path`` is put before the path.
     """
     # Reading the source takes longer than all other steps of an invalid request.
     context = EndpointContext(**_source_of(_ByIdentity(dependant.call)))

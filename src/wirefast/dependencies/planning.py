@@ -66,8 +66,8 @@ def make_plan(
     Args:
         dependant: the endpoint's Dependant.
         overrides: ``{original callable: replacement}``; None or empty for none.
-        connection: which special parameters can be filled.
-        read_body: from the fields of a node and ``embed_body_fields`` to a coroutine function
+        connection: the kind of connection, which decides about the special parameters.
+        read_body: a function of a node's fields and ``embed_body_fields`` that returns a coroutine function
             (body) -> (values, errors), for HTTP; None on a WebSocket, which has no body.
         embed_body_fields: whether the body is an object with a key for each field.
         from_connection: read parameters from the attributes of the connection object in place of its scope.

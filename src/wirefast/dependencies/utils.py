@@ -170,7 +170,7 @@ def _get_body_field(*, body_params: list[ModelField], name: str, embed_body_fiel
 
     Args:
         body_params: the fields of the body.
-        name: of the operation; the model of an embedded body is named ``Body_{name}``.
+        name: the name of the operation; the model of an embedded body is named ``Body_{name}``.
         embed_body_fields: whether the body is an object with a key for each field.
     """
     return body_field(body_params, name, embed_body_fields)

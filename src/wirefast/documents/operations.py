@@ -77,7 +77,7 @@ class PathWriter:
     """Writes the paths of one document, and collects the components of their references.
 
     Args:
-        schemas: of every field of the routes that will be written.
+        schemas: the schemas of every field of the routes that will be written.
         operation_ids: the used ids; a second operation of one id is a warning.
 
     Attributes:

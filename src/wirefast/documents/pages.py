@@ -47,7 +47,7 @@ def get_swagger_ui_html(
 
     Args:
         openapi_url: the address of the document.
-        title: of the page.
+        title: the title of the page.
         swagger_js_url, swagger_css_url, swagger_favicon_url: the addresses of these files. Default: public CDNs.
         oauth2_redirect_url: the path that authorization servers send a browser back to; None for none.
         init_oauth: the options of Swagger UI's ``initOAuth``, such as ``clientId``.
@@ -69,7 +69,7 @@ def get_redoc_html(
 
     Args:
         openapi_url: where the page loads the document from.
-        title: of the page.
+        title: the title of the page.
         redoc_js_url, redoc_favicon_url: where the browser loads these from. Default: public CDNs.
         with_google_fonts: whether the page loads ReDoc's fonts from Google. Default True.
     """
@@ -160,7 +160,7 @@ def with_link(page: HTMLResponse, url: str, text: str) -> HTMLResponse:
 
     Args:
         page: one of this module.
-        url, text: of the link.
+        url, text: the URL and text of the link.
     """
     link = f'<nav><a href="{html.escape(url)}">{html.escape(text, quote=False)}</a></nav>'
     return HTMLResponse(bytes(page.body).decode("utf-8").replace("<body>\n", f"<body>\n{link}\n", 1))

@@ -84,7 +84,7 @@ class Gates:
         on.
 
         Args:
-            route: of any kind.
+            route: a route of any kind.
         """
         admission = getattr(route, "admission", NOTHING_SET).inside(self._around)
         hands_on = _decides_itself(route)

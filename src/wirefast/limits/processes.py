@@ -66,7 +66,7 @@ class Share:
         self.number = number
         self.key = key
         self.began = began
-        self.process = ""  # the name under which Redis was told; empty: it was not
+        self.process = ""  # the process's name in Redis; empty while the socket is not in Redis
         self.ledger: Ledger | None = None
         self.lease: Lease | None = None
         self.evicted = False
@@ -81,7 +81,7 @@ class SharedCounts:
     """What the `Limits` of one hub share: a connection, the name of this process, its sockets.
 
     Args:
-        hub: which starts and stops it.
+        hub: the hub, which starts and stops the counts.
     """
 
     def __init__(self, hub: Hub) -> None:
@@ -104,7 +104,7 @@ class SharedCounts:
 
     @classmethod
     def of(cls, hub: Any) -> SharedCounts:
-        """Return what is shared through a hub, made for its first `Limits`.
+        """Return the counts that processes share through a hub. The first `Limits` of the hub makes them.
 
         Raises:
             TypeError: no hub.
@@ -173,7 +173,7 @@ class SharedCounts:
         self._leaving.clear()
 
     def lost(self, names: list[str]) -> None:
-        """Come back with everything where this process may not have heard which of its sockets gave way."""
+        """Register all sockets again if this process may have missed the eviction of one of them."""
         if self._room(self._listener) in names:
             self._lose("the hub's connection was lost")
 
@@ -191,7 +191,7 @@ class SharedCounts:
             await _finish(commands.open())
             await _finish(self._broker.subscribed(self._room(self._listener)))
             if not self._broker.connected:
-                raise LinkError("the hub is not connected")  # and would not hear which sockets give way
+                raise LinkError("the hub is not connected")  # so this process would miss evictions
             self._epoch += 1
             process = f"{self._listener}.{self._epoch}"
             answers = [commands.call("SCRIPT", "LOAD", script) for script in scripts.SCRIPTS]
@@ -290,7 +290,7 @@ class SharedCounts:
         """Return the name of a key.
 
         Args:
-            parts: of it, without colons.
+            parts: the parts of the name, without colons.
         """
         return self._prefix + ":".join(parts)
 
@@ -304,16 +304,16 @@ class SharedCounts:
         return float(wait) / 1e6
 
     def share(self, key: str) -> Share:
-        """Return a socket of a user for the others to count, which Redis was not told of yet."""
+        """Return a socket of a user that is not in Redis yet. The other processes will count it."""
         self._last += 1
         share = self._shares[self._last] = Share(self, self._last, key, asyncio.get_running_loop().time())
         return share
 
     async def claim(self, share: Share, limit: int, evicts_oldest: bool) -> tuple[bool, int]:
-        """Have a socket counted.
+        """Count a socket in Redis.
 
         Returns:
-            Whether it is, and how many others gave way to it.
+            Whether the socket is counted, and the number of sockets that were evicted for it.
 
         Raises:
             Away: Redis does not answer.
@@ -375,7 +375,7 @@ class SharedCounts:
 
     @staticmethod
     def _room(listener: str) -> str:
-        """Return the broker's name for what is said to a process: longer than a room's name may be."""
+        """Return the broker's channel for messages to a process. The name is longer than a room's name may be."""
         return f"{'limits':.<{MAX_NAME}}{listener}"
 
     def _heard(self, payload: bytes) -> None:

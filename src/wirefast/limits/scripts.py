@@ -9,7 +9,7 @@ from __future__ import annotations
 
 __all__ = ["CLAIM", "REGISTER", "RELEASE", "SCRIPTS", "TAKE", "TOUCH"]
 
-# What has come is a single time for each key, as in _core.ledger.AddressRate: when its bucket is full again.
+# Each key has a single time as its value, as in _core.ledger.AddressRate: the time at which its bucket is full again.
 # KEYS: the address. ARGV: microseconds between two, and that one may be early. Returns 0, or microseconds to wait.
 TAKE = """
 local time = redis.call('TIME')
@@ -22,9 +22,10 @@ redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - 
 return 0
 """
 
-# KEYS: the user's sockets. ARGV: what liveness keys begin with, what channels begin with, process, number, limit,
-# whether the oldest give way, seconds that the key lives. Returns what came of it (1: counted, 0: refused, -1: this
-# process is not alive), and how many gave way. Those are told in the same step, so that each is told once.
+# KEYS: the user's sockets. ARGV: the prefix of liveness keys, the prefix of channels, process, number, limit, whether
+# the oldest sockets are evicted, seconds that the key lives. Returns the outcome (1: counted, 0: refused, -1: this
+# process is not alive), and the number of evicted sockets. The same step publishes each eviction, so each is published
+# once.
 CLAIM = """
 if redis.call('EXISTS', ARGV[1] .. ARGV[3]) == 0 then return {-1, 0} end
 local limit, evicted = tonumber(ARGV[5]), 0

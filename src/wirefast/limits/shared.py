@@ -25,9 +25,9 @@ class SharedLimits:
     """What one `Limits` counts with others.
 
     Args:
-        hub: which joins the processes.
-        name: what the same Limits has in every process, and no other.
-        limits: which it is for.
+        hub: the hub that joins the processes.
+        name: the name of these Limits in every process. No other Limits have it.
+        limits: the Limits.
         user: a plain function that names the user of a WebSocket; None where a dependency does, or nothing.
 
     Raises:
@@ -89,11 +89,11 @@ class SharedLimits:
         """Count a socket as one of a user's.
 
         Args:
-            lease: of the socket.
+            lease: the lease of the socket.
             user: a str or an int; a socket with the user None is not counted.
 
         Raises:
-            Refuse: the user has as many as may be, and the oldest do not give way.
+            Refuse: the user has as many sockets as allowed, and the oldest are not evicted.
             TypeError: a user of another type.
         """
         if self._per_user is None or user is None or not lease.may_claim(self.ledger):

@@ -31,7 +31,7 @@ class LimitedApp:
 
     Args:
         app: the application.
-        limits: of its sockets.
+        limits: the limits of its sockets.
     """
 
     def __init__(self, app: ASGIApp, limits: RouteLimits) -> None:

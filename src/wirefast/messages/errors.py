@@ -31,8 +31,8 @@ class Explain:
     """Makes the code and the errors of a reply from pydantic's error.
 
     Args:
-        types: of all messages. The names of their members may stand in the place of an error; other keys of the message
-            are the client's and are hidden.
+        types: the types of all messages. The names of their members may stand in the place of an error; other keys of
+            the message are the client's and are hidden.
         include_input: whether each error holds what the client sent there.
     """
 

@@ -112,7 +112,7 @@ def analyse(declared: Declared, path: str, dependencies: Sequence[params.Depends
     if dependant.body_params:
         raise FastAPIError(
             f"{declared.place} has two parameters that could be the message: "
-            f"{found.parameter!r} and {dependant.body_params[0].name!r}. Mark the others with Query() and the like."
+            f"{found.parameter!r} and {dependant.body_params[0].name!r}. Mark the others, for example by Query()."
             if found.parameter
             else f"{declared.place} gets no message, so its parameter {dependant.body_params[0].name!r} has no source."
         )

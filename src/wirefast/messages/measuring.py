@@ -20,7 +20,7 @@ def measured(handler: Handler, path: str) -> Handler:
     """Return a handler with timed calls; the handler itself where metrics are off.
 
     Args:
-        handler: of messages.
+        handler: a handler of messages.
         path: the declared path of its route.
     """
     if not counters.is_on():

@@ -25,7 +25,7 @@ class Metric(NamedTuple):
         labels: their names.
         text: its meaning.
         unit: for the board, as Grafana names it.
-        group: of the board.
+        group: the group of the board.
         merge: how a gauge is made of the numbers of several workers.
     """
 

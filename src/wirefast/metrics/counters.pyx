@@ -78,7 +78,7 @@ cdef class Family:
     Args:
         name: as Prometheus shows it.
         labels: names of the labels.
-        bounds: of a histogram; None for a counter.
+        bounds: the bounds of a histogram; None for a counter.
     """
 
     def __init__(self, str name not None, labels=(), bounds=None):

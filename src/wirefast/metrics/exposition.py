@@ -21,7 +21,7 @@ def render(snapshot: Snapshot, accept: str | None = None) -> tuple[bytes, str]:
     """Render the numbers of a service.
 
     Args:
-        snapshot: of all its workers.
+        snapshot: the snapshot of all its workers.
         accept: the request's Accept header, which chooses between OpenMetrics and Prometheus's text.
 
     Returns:

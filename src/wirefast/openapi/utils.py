@@ -66,7 +66,7 @@ def get_openapi(
     """Make the OpenAPI document of some routes.
 
     Args:
-        title, version, summary, description, terms_of_service, contact, license_info: of the API.
+        title, version, summary, description, terms_of_service, contact, license_info: facts about the API.
         openapi_version: the version of OpenAPI in the document. Default ``"3.1.0"``, the real version.
         routes: usually ``app.routes``.
         webhooks: usually ``app.webhooks.routes``.

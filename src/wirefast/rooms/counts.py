@@ -52,7 +52,7 @@ def busiest_rooms(number: int) -> list[dict[str, Any]]:
     """Return the rooms with the most members: names and numbers of members.
 
     Args:
-        number: of rooms, at most.
+        number: the most rooms.
     """
     found = [(len(room.members), name) for hub in list(_hubs) for name, room in list(hub._rooms.items())]
     found.sort(key=lambda one: (-one[0], one[1]))

@@ -22,7 +22,7 @@ class Failures:
     """Logs the exceptions of one hook, which may be called very often.
 
     Args:
-        name: of the hook, for the log.
+        name: the name of the hook, for the log.
     """
 
     def __init__(self, name: str) -> None:

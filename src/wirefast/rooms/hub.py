@@ -68,7 +68,7 @@ class Hub(Roster, FromScope):
     report that.
 
     Args:
-        url: of the broker that joins the hubs of several processes, e.g. ``redis://localhost:6379/0`` or
+        url: the URL of the broker that joins the hubs of several processes, e.g. ``redis://localhost:6379/0`` or
             ``nats://localhost:4222``. Default: none.
         policy: what happens to a message for a member that reads too slowly: a name, a ``Policy``, or a function from a
             room's name to a policy, which is called when the first member joins. Default: ``"close"``.

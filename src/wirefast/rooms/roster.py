@@ -50,7 +50,7 @@ class Membership:
 
     Args:
         roster: the hub.
-        names: of the rooms.
+        names: the names of the rooms.
         websocket: the socket that joins.
     """
 

@@ -29,7 +29,7 @@ def run_in(loop: asyncio.AbstractEventLoop, call: Callable[[], Awaitable[int]], 
     """Call a coroutine function in the loop and wait for the result.
 
     Args:
-        loop: of another thread.
+        loop: the loop of another thread.
         call: the function, which is not called after the timeout.
         timeout: seconds; None waits for ever.
 

@@ -25,7 +25,7 @@ def adopt(route: Any) -> Includable | None:
     """Return a route in the form that can be included.
 
     Args:
-        route: of wirefast, FastAPI or Starlette.
+        route: a route of wirefast, FastAPI or Starlette.
 
     Returns:
         The route itself where it is wirefast's, otherwise a route in its place; None for an unknown kind, which an

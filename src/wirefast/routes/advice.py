@@ -64,7 +64,7 @@ def advise_of_path(path: str, endpoint: Any) -> None:
 
     Args:
         path: the whole path.
-        endpoint: of the route.
+        endpoint: the endpoint of the route.
     """
     if not path.startswith("/"):
         _advise(endpoint, f"the path {path!r} matches no request; begin it with a slash: {'/' + path!r}")
@@ -124,7 +124,7 @@ def advise_of_handlers(path: str, handlers: Iterable[tuple[Any, Dependant]]) -> 
     """Warn of handlers of typed messages with a query parameter that is named like a path parameter which none takes.
 
     Args:
-        path: of the route.
+        path: the path of the route.
         handlers: each function with its Dependant.
     """
     trees = [(function, list(_tree(dependant))) for function, dependant in handlers]
@@ -165,7 +165,7 @@ def advise_of_repetition(routes: Iterable[BaseRoute], path: str, methods: Iterab
         routes: the earlier routes.
         path: the whole path.
         methods: HTTP methods; None for a socket.
-        endpoint: of the new route.
+        endpoint: the endpoint of the new route.
     """
     for route in routes:
         if getattr(route, "path", None) != path or not hasattr(route, "endpoint"):

@@ -65,7 +65,7 @@ class APIRoute(routing.Route, AnalysedRoute):
         endpoint: a coroutine function, a function (run in a thread) or a generator function (a stream).
         response_model: the type that validates and serialises the result. Default: the return annotation; None for
             none.
-        status_code: of the response. Default: that of the response class, mostly 200.
+        status_code: the status code of the response. Default: that of the response class, mostly 200.
         dependencies: run before those of the signature, for their effect.
         name: for ``url_path_for``. Default: the endpoint's name.
         methods: HTTP methods. Default: ``["GET"]``.

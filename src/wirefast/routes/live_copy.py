@@ -1,8 +1,8 @@
 """A route under an include: a copy with its own path that shares all other attributes with the declared route.
 
-What an include changes (the path, the dependencies, what follows from them) belongs to the copy. Attributes that a
-program sets on the declared route later are visible on the copy, and a method of a subclass that sets an attribute of
-``self`` sets it on the declared route: a counter counts on both.
+The attributes that an include changes (the path, the dependencies, and those derived from them) belong to the copy.
+Attributes that a program sets on the declared route later are visible on the copy. A method of a subclass that sets an
+attribute of ``self`` sets it on the declared route, so a counter counts on both.
 """
 
 from __future__ import annotations
@@ -95,10 +95,10 @@ def _class_of_copies(kind: Any, base: Any, deep: bool) -> Any:
 
 
 def live_copy(route: Route) -> Route:
-    """Return a copy of a route, which may get another path and what follows from it.
+    """Return a copy of a route, which may get another path and the attributes derived from it.
 
     Args:
-        route: of a class in `OWN` or of a subclass of one.
+        route: a route of a class in `OWN` or of a subclass of one.
     """
     kind: Any = type(route)
     base = next(each for each in kind.__mro__ if each in OWN)
@@ -119,8 +119,8 @@ def deep_copy(route: Any, memo: dict[int, Any]) -> Any:
     """Return an independent route, for ``copy.deepcopy``: analysed again, since its application cannot be copied.
 
     Args:
-        route: of a class with ``_analyse``.
-        memo: of ``copy.deepcopy``.
+        route: a route of a class with ``_analyse``.
+        memo: the memo of ``copy.deepcopy``.
     """
     made = object.__new__(type(route))
     memo[id(route)] = made

@@ -22,9 +22,9 @@ def telling_of_a_missing_hub(routes: Iterable[Any], scope: Scope, send: Send) ->
     """Return a ``send`` for a lifespan that logs, when the application has started, which functions lack a hub.
 
     Args:
-        routes: of the application.
-        scope: of the lifespan. A hub in it is one of an application around this one.
-        send: of the lifespan.
+        routes: the routes of the application.
+        scope: the scope of the lifespan. A hub in it is one of an application around this one.
+        send: the send of the lifespan.
     """
 
     async def telling(message: Message) -> None:

@@ -99,7 +99,7 @@ def get_request_handler(
     The arguments are those of `APIRoute` and the results of its analysis.
 
     Args:
-        dependant: of the endpoint.
+        dependant: the dependant of the endpoint.
         body_field: not read; the body fields are those of ``dependant``.
         response_field: validates and serialises the result; None for none.
         embed_body_fields: whether the body is an object of its fields.
@@ -322,7 +322,7 @@ class _SolvedByHook:
     Args:
         solve: the tool's function, with the arguments of the route.
         endpoint: takes the values as one mapping.
-        errors: of the operation.
+        errors: the errors of the operation.
     """
 
     def __init__(self, solve: Callable[..., Any], endpoint: Any, errors: _Errors) -> None:

@@ -37,8 +37,8 @@ class StreamedAnswer:
     Args:
         kind: ``"sse"`` for events, ``"jsonl"`` for a JSON document a line, ``"raw"`` for what ``response_class`` takes.
         asynchronous: whether the endpoint is an asynchronous generator; a plain generator runs in worker threads.
-        response_class: of a raw stream.
-        status_code: of the response, unless a dependency sets one.
+        response_class: the response class of a raw stream.
+        status_code: the status code of the response, unless a dependency sets one.
         to_json: ``(item, request) -> bytes``, which validates; None where the items have no declared type.
     """
 

@@ -165,7 +165,7 @@ def _give(owner: type[Any], name: str, shown: str) -> None:
 
     Args:
         owner: the class, which may inherit the method.
-        name: of the method.
+        name: the name of the method.
         shown: the name of the class in Python's errors about the arguments, as FastAPI's errors have it.
     """
     method: FunctionType = getattr(owner, name)

@@ -68,8 +68,8 @@ class WebSocketOptions:
         origins: the web pages that may connect; see ``App``. Default: as the router is set. On every server.
         warn_long_lived: whether the log names, once, each dependency with ``yield`` that lasts as long as the socket.
             Default: as ``App(warn_long_lived=...)``. On every server.
-        limits: of this route, beside those of the routers and the application around it; see ``Limits``. On every
-            server.
+        limits: the limits of this route, beside those of the routers and the application around it; see ``Limits``. On
+            every server.
         tags: in documents, behind those of the routers above. Default: none.
         summary: in documents. Default: the route's name in words.
         description: in documents, CommonMark. Default: the docstring of the endpoint, up to a form feed.

@@ -13,7 +13,7 @@ class APIKeyBase(SecurityBase):
 
     Args:
         location: query, header or cookie.
-        name: of the query parameter, header or cookie.
+        name: the name of the query parameter, header or cookie.
         scheme_name: name in documentation; the name of the class by default.
         description: for documentation.
         auto_error: refuse with 401 when the key is missing or empty (default), or result in ``None``.

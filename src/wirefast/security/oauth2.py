@@ -31,9 +31,9 @@ class OAuth2PasswordRequestForm:
 
     Args:
         grant_type: ``password``, or None where the client left it out.
-        username, password: of the resource owner.
+        username, password: the username and password of the resource owner.
         scope: the requested scopes, separated by white space.
-        client_id, client_secret: of the client, where it sends them in the form; else None.
+        client_id, client_secret: the credentials of the client, if it sends them in the form; else None.
 
     ``scope`` arrives as one string and is split at white space into ``scopes``. ``grant_type`` may be missing; see
     `OAuth2PasswordRequestFormStrict`.

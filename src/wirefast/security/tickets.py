@@ -77,7 +77,7 @@ class Tickets(SecurityBase):
         ttl: seconds that a ticket is valid. Default: 30.
         store: the hub that connects the processes, by its broker or by the relay of one machine's workers. Default:
             only tickets of this process.
-        name: of the query parameter; logs do not show ``ticket``. Default: ``ticket``.
+        name: the name of the query parameter; logs do not show ``ticket``. Default: ``ticket``.
         scheme_name: name in documentation; the name of the class by default.
         description: for documentation.
         auto_error: refuse a connection without a valid ticket with 401, on an accepted socket with 4401 (default), or
@@ -124,7 +124,7 @@ class Tickets(SecurityBase):
 
         Args:
             subject: such as the name of a user; at most 1,024 characters.
-            scopes: of the ticket; at most 64.
+            scopes: the scopes of the ticket; at most 64.
 
         Returns:
             The ticket, 62 characters that a URL may contain.

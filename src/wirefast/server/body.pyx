@@ -29,7 +29,7 @@ cdef class BodyReader:
     """Reads the body of one request, in pieces of any size.
 
     Args:
-        head: of the request; it has the length of the body.
+        head: the head of the request; it has the length of the body.
     """
 
     def __init__(self, Head head not None):

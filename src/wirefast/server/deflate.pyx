@@ -11,7 +11,7 @@ and a final block takes as little as two bytes, so a short message may hold only
 An idle socket frees both streams. A new stream over the same window inflates the next received message. The next sent
 message is compressed without earlier messages, which every agreement allows (RFC 7692, section 7.1.1).
 
-zlib-ng compresses to the same size in two thirds of zlib's time, but a stream of zlib-ng takes 170 KiB, whatever its
+zlib-ng compresses to the same size in two thirds of zlib's time, but a stream of zlib-ng takes 170 KiB for every
 window.
 """
 

@@ -71,7 +71,7 @@ def refuse_newcomers(config: Any) -> None:
 
 
 def retry_window(sockets: int) -> int:
-    """Milliseconds within which the clients of so many sockets are told to reconnect, each at a random time."""
+    """Milliseconds within which the clients of so many sockets have to reconnect, each at a random time."""
     return min(MOST_WINDOW, max(LEAST_WINDOW, sockets * WINDOW_EACH))
 
 

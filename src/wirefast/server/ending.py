@@ -21,8 +21,8 @@ logger = logging.getLogger("uvicorn.error")
 def end_in_time(config: Any) -> None:
     """Bound the end of a process that serves with a loaded configuration of uvicorn.
 
-    Where the configuration has ``is_new_failure``, the failure of a start that another worker has logged is not logged
-    once more.
+    If the configuration has ``is_new_failure``, a failed start is not logged if another worker has logged the same
+    failure.
 
     When a stop takes too long, uvicorn cancels the handlers and goes on at once. The server then waits for the end of
     the lifespan, so the cancelled tasks are awaited there.

@@ -32,7 +32,7 @@ cdef class FrameStream(Flushable):
     cdef bint in_frame
     # The connection failed, but its frames can still be read: they are skipped until the close frame.
     cdef bint skipping
-    # The stream is not read any more: a close frame came, or frames cannot be told apart any more.
+    # The stream is not read any more: a close frame came, or the beginning of the next frame is unknown.
     cdef bint ended
     cdef uint8_t stash_size
     cdef uint8_t stash[FRAME_HEADER_MAX]

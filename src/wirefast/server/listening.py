@@ -76,7 +76,7 @@ def one_more(config: Any, port: int, *, joins: bool = True) -> socket.socket:
 
     Args:
         config: see `balanced_sockets`.
-        port: of the address.
+        port: the port of the address.
         joins: whether the group exists. The first socket takes the address alone; otherwise another service of the same
             user that starts at the same time would join the group.
 

@@ -28,7 +28,7 @@ def claim(path: str, backlog: int) -> tuple[socket.socket, tuple[int, int]]:
     the same time take turns: the directory is locked meanwhile.
 
     Args:
-        path: of the socket.
+        path: the path of the socket.
         backlog: connections that may wait.
 
     Returns:
@@ -64,7 +64,7 @@ def release(path: str, identity: tuple[int, int]) -> None:
     """Remove the socket of a server that ends, unless another server has the path now.
 
     Args:
-        path: of the socket.
+        path: the path of the socket.
         identity: the result of `claim`.
     """
     try:

@@ -24,7 +24,8 @@ class _NoLoop:
         return False
 
 
-# What a task is told has happened. It asks a future of asyncio's own for its result directly, and any other by name.
+# The future that a task gets as the one that has ended. A task reads the result of asyncio's own Future directly, and
+# looks up the method of any other.
 cdef object done = Future(loop=_NoLoop())
 done.set_result(None)
 

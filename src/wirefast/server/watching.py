@@ -76,7 +76,7 @@ class LoopWatch:
                 stack = describe(sys._current_frames().get(self.thread_id))
                 logger.warning(
                     "The event loop has stood still for %.1f s, and every socket of this process with it. "
-                    "Await what waits, or run it in a thread. It is in:\n%s",
+                    "Await the call that waits, or run it in a thread. It is in:\n%s",
                     now - last,
                     stack,
                 )

@@ -39,7 +39,7 @@ class _Signal:
 
     Attributes:
         name: as it stands in the names of variables.
-        kind: of its provider, in small letters.
+        kind: the kind of its provider, in small letters.
         register: the method of a provider that adds an exporter's component.
     """
 
@@ -210,7 +210,7 @@ def _each_owned(owned: tuple[Any, ...], method: str) -> None:
 
 
 def _flush() -> None:
-    """Send what waits. This may take as long as the exporter's timeout."""
+    """Send the waiting records. This may take as long as the exporter's timeout."""
     _each_owned(tuple(_owned), "force_flush")
 
 
@@ -226,7 +226,7 @@ atexit.register(_shutdown)
 
 
 async def lifespan(*, config: dict[str, Any], app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run the lifespan of an application: add exporters before its start, and send what waits before its end is
+    """Run the lifespan of an application. Add exporters before its start, and send waiting records before its end is
     reported.
 
     An invalid configuration is one line in the log, and the service starts without telemetry.

@@ -27,10 +27,10 @@ class SocketSpans:
     """Records one socket.
 
     Args:
-        exchange: of the connection; its span is that of the handshake.
+        exchange: the exchange of the connection; its span is that of the handshake.
         tracer: makes the spans of messages.
-        share: of the messages that are recorded, 0 to 1.
-        receive, send: of the connection.
+        share: the share of the messages that are recorded, 0 to 1.
+        receive, send: ASGI's functions of the connection.
     """
 
     def __init__(self, exchange: Any, tracer: Any, share: float, receive: Receive, send: Send) -> None:

@@ -75,8 +75,8 @@ def write_socket(
     Args:
         socket: the described socket.
         payloads: writes its messages.
-        schemas: of the parameters of all sockets.
-        security: of the document; schemes that the socket needs are added.
+        schemas: the schemas of the parameters of all sockets.
+        security: the security of the document; schemes that the socket needs are added.
     """
     writer = _Writer(socket, payloads)
     operations = {operation.suffix: writer.operation(operation) for operation in socket.operations.found}

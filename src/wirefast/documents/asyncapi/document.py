@@ -38,7 +38,7 @@ def make_asyncapi(
     Args:
         info: OpenAPI's Info object.
         routes: the routes; their sockets become channels, included routers are walked, other routes are ignored.
-        tags, external_docs: of the document.
+        tags, external_docs: the tags and external docs of the document.
         servers: OpenAPI's Server objects; those without an absolute address are left out, since AsyncAPI's servers have
             a host.
     """

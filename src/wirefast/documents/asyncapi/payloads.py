@@ -37,7 +37,7 @@ class Payloads:
     """Writes the messages of one document.
 
     Args:
-        schemas: of each type, by the type and its mode.
+        schemas: the schemas of each type, by the type and its mode.
         definitions: the models that these refer to, by name. The one of errors is added when it is used.
     """
 

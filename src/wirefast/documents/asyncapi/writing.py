@@ -41,7 +41,7 @@ def writing_of(options: Mapping[str, Any]) -> Writing:
     """Return the writing of a handler's options.
 
     Args:
-        options: of pydantic's serializer, those that were given.
+        options: the options of pydantic's serializer, those that were given.
     """
     return Writing(
         by_alias=options.get("by_alias") is not False,
@@ -112,7 +112,8 @@ def narrowed(schema: dict[str, Any], annotation: Any, writing: Writing, definiti
     """Return the schema of a model with only the written members.
 
     Args:
-        schema: of an object; the schema of another type, whose items may be left out, becomes that of any value.
+        schema: the schema of an object; the schema of another type, whose items may be left out, becomes that of any
+            value.
         annotation: its type.
         writing: the options.
         definitions: the schemas of references by name.

@@ -40,7 +40,7 @@ class Comparison:
         Args:
             where: the name of the schema's place, for the sentences.
             old, new: the schemas.
-            direction: of the messages.
+            direction: the direction of the messages.
         """
         self._seen.clear()
         yield from dict.fromkeys(self._compare(where, old, new, direction, 0))
@@ -191,7 +191,7 @@ def tags_of(document: Mapping[str, Any], schema: Any, tag: str) -> list[Any]:
 
     Args:
         document: the document with the schemas of references.
-        schema: of an object.
+        schema: a schema of an object.
         tag: the member.
     """
     found = _whole(document, schema)

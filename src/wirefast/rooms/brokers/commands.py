@@ -31,7 +31,7 @@ class RedisCommands:
         ended: resolved with the reason when the connection is lost.
 
     Args:
-        connection: of redis-py, not connected.
+        connection: a connection of redis-py, not connected.
     """
 
     def __init__(self, connection: Any) -> None:

@@ -16,7 +16,7 @@ ROOMS_IN_A_NOTICE = 200
 MAX_NOTICE = 262144
 #: Seconds between two notices of one hub, and between two times that a hub handles the notices of others.
 NOTICES_EVERY = 1.0
-#: How many rooms are told of a gap in one turn of the event loop.
+#: The most rooms whose gap is reported in one turn of the event loop.
 ROOMS_IN_A_TURN = 100
 
 
@@ -41,7 +41,7 @@ def read_notice(notice: bytes) -> tuple[str, float, list[str] | None]:
 
 
 class Owed:
-    """The rooms of notices, which are told of a gap: some in each turn of the event loop.
+    """The rooms of notices. Their gaps are reported, for some rooms in each turn of the event loop.
 
     Every client of the broker that may publish can send notices, each for every room. So the first notice is handled at
     once, and the notices of the next ``NOTICES_EVERY`` seconds are handled together.

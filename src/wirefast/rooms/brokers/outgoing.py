@@ -29,8 +29,8 @@ class OutgoingQueue:
     """The payloads of one broker that its links have not sent yet.
 
     Args:
-        name: of the broker, in log lines.
-        identity: of the hub, in its notices.
+        name: the name of the broker, in log lines.
+        identity: the identity of the hub, in its notices.
         max_payloads: how many may be queued.
         max_bytes: how many bytes may be queued.
     """

@@ -4,8 +4,8 @@ One task compares both for the rooms in ``changed``. The task sends one change a
 each answer belongs to a known change. A room that is no longer wanted stays subscribed for a short time
 (``lingering``), since people reload pages.
 
-``missed`` has the rooms whose members must be told of a gap: all rooms that were wanted when a link failed, or before
-the next link was ready. The members are told when the subscription is confirmed.
+``missed`` has the rooms whose gap has to be reported: all rooms that were wanted when a link failed, or before
+the next link was ready. The gap is reported when the subscription is confirmed.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class Subscriptions:
             logger.exception("A payload of room %r was not delivered", room)
 
     def tell(self, rooms: list[str]) -> None:
-        """Tell some rooms of a gap."""
+        """Report a gap of some rooms."""
         if rooms and self.gap is not None:
             try:
                 self.gap(rooms)
@@ -203,11 +203,11 @@ class Subscriptions:
                 logger.exception("A gap of %d rooms was not told", len(rooms))
 
     def tell_wanted(self, rooms: list[str]) -> None:
-        """Tell some rooms of a gap, except those that will be told of one anyway."""
+        """Report a gap of some rooms, except those whose gap will be reported anyway."""
         self.tell([room for room in rooms if room in self.wanted and room not in self.missed])
 
     def overrun(self, room: str) -> None:
-        """Tell a room of a gap, since the broker's client has dropped its messages and may drop more."""
+        """Report a gap of a room, because the broker's client has dropped its messages and may drop more."""
         if room in self.wanted:
             self._overrun.add(room)
             if self._overrun_timer is None:

@@ -48,8 +48,8 @@ class Limits:
     linger: float = 1.0
 
     def delay(self, attempt: int) -> float:
-        """Return the seconds before an attempt (0, 1, …): doubled each time up to the longest, and from half of that to
-        all of it.
+        """Return the seconds before an attempt (0, 1, …): a random time between half a delay and the whole delay, which
+        doubles with each attempt up to the longest.
 
         The jitter spreads the reconnections of many processes.
         """
