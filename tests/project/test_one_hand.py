@@ -97,7 +97,7 @@ def test_errors_of_declarations_are_raised(path: Path) -> None:
 #: Words that say less than the name of the thing, and turns of speech that a reader of plain English does not know.
 RIDDLES = re.compile(
     r"\b(whoever|somebody|nobody|anybody|everybody|hears? of|heard of|lets? go of|letting go of|all the same"
-    r"|gives? way|gave way|and the like|anew|afresh|told of|out of patience"
+    r"|without a word|gives? way|gave way|and the like|anew|afresh|told (of|apart)|out of patience"
     r"|what (is left|is said|is sent|comes|came|waits))\b",
     re.I,
 )
@@ -117,7 +117,7 @@ def riddles(text: str) -> list[str]:
 def test_reader_of_riddles() -> None:
     assert riddles('Nobody hears of it: see "/ws/nobody".') == ["Nobody", "hears of"]
     assert riddles("# Whoever asks\n# lets go of it; heard often, go off") == ["Whoever", "lets go of"]
-    assert riddles("What came is told of, not what it says") == ["What came", "told of"]
+    assert riddles("What came is told of, and cannot be told apart") == ["What came", "told of", "told apart"]
 
 
 @pytest.mark.parametrize("path", [*SOURCE, *PAGES], ids=label)

@@ -331,7 +331,7 @@ cdef class Connection(Outgoing):
         self.flush_all()
         self.resume_reading()
         # A close with unread input makes the kernel send a reset, which can overtake our close frame. So the connection
-        # waits for the peer's close frame, or for its end of file where frames cannot be told apart any more.
+        # waits for the peer's close frame, or for its end of file if the beginning of the next frame is unknown.
         if self.state != LOST:
             try:
                 if not self.transport.is_closing():
