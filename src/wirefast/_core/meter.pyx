@@ -106,7 +106,7 @@ cdef class Meter(Deadline):
     # ---- Times ----
 
     cdef int begun(self) noexcept:
-        """A handler has begun with a message and waits for something: until done(), the client is not idle."""
+        """Note that a handler works on a message and waits. The client is not idle until done()."""
         self.handled += 1
         return 0
 
