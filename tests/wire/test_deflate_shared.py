@@ -6,6 +6,7 @@ import asyncio
 import gc
 import random
 import tracemalloc
+import types
 import zlib
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from wirefast import App, WebSocket
 from wirefast.rooms import Hub, Policy
-from wirefast.server import deflate
+from wirefast.server import deflate, reactor
 from wirefast.testing import Live
 
 pytestmark = pytest.mark.asyncio
@@ -85,6 +86,76 @@ async def test_idle_sockets_give_their_memory_back() -> None:
             await peer.send_frame(TEXT, again, rsv=RSV1)
             await peer.expect(LONG)
             await peer.close()
+
+
+class Loop:
+    """An event loop whose time stands still, and which keeps what it is to call."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.soon: list[Any] = []
+        self.timers: list[Any] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_soon(self, *call: Any) -> None:
+        self.soon.append(call)
+
+    def call_at(self, when: float, callback: Any) -> object:
+        self.timers.append((when, callback))
+        return callback
+
+
+async def test_sockets_are_freed_some_a_turn_and_the_system_gets_memory_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[str] = []
+
+    class Thread:
+        def __init__(self, target: Any, name: str, daemon: bool) -> None:
+            assert target is reactor.trim_memory and daemon
+            self.name = name
+
+        def start(self) -> None:
+            threads.append(self.name)
+
+    monkeypatch.setattr(reactor, "threading", types.SimpleNamespace(Thread=Thread))
+    loop = Loop()
+    made = reactor.Reactor(loop)  # type: ignore[arg-type]
+
+    def release(count: int) -> None:
+        """Free so many sockets at once, turn by turn."""
+        idle = [deflate.Deflate() for _ in range(count)]
+        made.release(idle, count)
+        left = count
+        while loop.soon:
+            ((callback, idle, total),) = loop.soon
+            left -= 64
+            assert total == count and len(idle) == left
+            loop.soon.clear()
+            callback(idle, total)
+        assert 0 < left <= 64
+
+    release(63)
+    assert loop.timers == []  # too few to be worth it
+    release(200)
+    ((when, trim),) = loop.timers
+    assert when == loop.now  # the first time at once
+    release(64)
+    assert len(loop.timers) == 1  # one is enough
+    trim()
+    assert threads == ["wirefast-trim"]
+    loop.now += 20
+    release(64)
+    assert [when for when, _ in loop.timers] == [1000, 1060]
+    loop.now = 1060
+    loop.timers[1][1]()
+    loop.now = 5000
+    release(64)
+    assert [when for when, _ in loop.timers] == [1000, 1060, 5000]
+    assert threads == ["wirefast-trim"] * 2
+    reactor.trim_memory()
 
 
 async def test_a_socket_in_use_keeps_its_context(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ cdef enum:
     FINAL_BLOCKS = 16
     FINAL_BLOCK_BYTES = 1024
     # zlib gets so many bytes behind a final block at a time, since it copies the bytes that it leaves. The window may
-    # grow by the second number before its oldest bytes are dropped.
+    # grow by as many bytes before its oldest bytes are dropped.
     PIECE = 4096
 
 # One element of the header: an extension or a parameter, and then the separator. Every alternative starts with a
