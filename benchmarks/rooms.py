@@ -2,6 +2,9 @@
 
 ``python -m benchmarks.rooms fanout`` (and ``slow``, ``joins``). The server is this process; another one holds the
 clients, reads what they get and answers with how late it was. CPU is that of this process, user and system.
+
+``fanout`` has all its servers at once, each with members of its own: one over our own sockets, one over the loop's
+transports, FastAPI's. Each round is of all ways, in an order by chance, and each ratio is of one round.
 """
 
 from __future__ import annotations
@@ -12,14 +15,16 @@ import gc
 import json
 import multiprocessing
 import os
+import random
 import re
+import resource
 import selectors
 import socket
 import statistics
 import struct
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import fastapi
 import uvicorn
@@ -27,6 +32,8 @@ import uvloop
 
 from wirefast import App, WebSocket
 from wirefast.rooms import Hub, Policy
+from wirefast.server.config import Settings
+from wirefast.server.sockets.listening import Listening, SocketServer
 
 REQUEST = (
     b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -58,10 +65,23 @@ def connect(port: int, rcvbuf: int = 0) -> socket.socket:
     return sock
 
 
-def clients(port: int, healthy: int, silent: int, dead: int, pipe: Any) -> None:
+class Stream:
+    """What a client gets: the same frame, again and again."""
+
+    def __init__(self, frame: bytes) -> None:
+        self.frames = frame * (2 + 262144 // len(frame))
+        self.length = len(frame)
+        self.at = 0
+
+    def take(self, data: bytes) -> None:
+        assert data == self.frames[self.at : self.at + len(data)], "a client got something else"
+        self.at = (self.at + len(data)) % self.length
+
+
+def clients(port: int, healthy: int, silent: int, dead: int, frame: bytes, pipe: Any) -> None:
     """Open them, say so; read until told otherwise; answer with the delays of the messages that hold a time (``AT``).
 
-    The dead ones are reset when the word is given.
+    The dead ones are reset when the word is given. Where there is a frame, the healthy ones get nothing else.
     """
     chosen = selectors.DefaultSelector()
     doomed = [connect(port) for _ in range(dead)]
@@ -69,7 +89,7 @@ def clients(port: int, healthy: int, silent: int, dead: int, pipe: Any) -> None:
     for _ in range(healthy):
         sock = connect(port)
         sock.setblocking(False)
-        chosen.register(sock, selectors.EVENT_READ)
+        chosen.register(sock, selectors.EVENT_READ, Stream(frame) if frame else None)
     chosen.register(pipe, selectors.EVENT_READ)
     pipe.send("open")
     delays: list[float] = []
@@ -92,15 +112,18 @@ def clients(port: int, healthy: int, silent: int, dead: int, pipe: Any) -> None:
             else:
                 data = key.fileobj.recv(262144)  # type: ignore[union-attr]
                 bytes_read += len(data)
+                if key.data is not None:
+                    key.data.take(data)
+                    continue
                 now = time.monotonic()
                 delays.extend(now - int(at, 16) / 1e9 for at in AT.findall(data))
 
 
 class Clients:
-    def __init__(self, port: int, healthy: int, silent: int = 0, dead: int = 0) -> None:
+    def __init__(self, port: int, healthy: int, silent: int = 0, dead: int = 0, frame: bytes = b"") -> None:
         self.pipe, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.get_context("spawn").Process(
-            target=clients, args=(port, healthy, silent, dead, theirs)
+            target=clients, args=(port, healthy, silent, dead, frame, theirs)
         )
         self.process.start()
 
@@ -118,13 +141,17 @@ class Clients:
 
 
 async def served(
-    app: Any, script: Callable[[uvicorn.Server, int], Awaitable[None]], sndbuf: int = 0, **settings: Any
+    app: Any,
+    script: Callable[[uvicorn.Server, int], Awaitable[None]],
+    sndbuf: int = 0,
+    transport: Literal["sockets", "loop"] = "sockets",
+    **settings: Any,
 ) -> None:
     """Run a script beside a server, with the server and its port."""
     settings = {"ws": "wirefast.server:WebSocketProtocol", "http": "wirefast.server:HttpProtocol"} | settings
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="error", ws_ping_interval=None, timeout_graceful_shutdown=5, **settings)
-    )
+    config = Settings(app, log_level="error", ws_ping_interval=None, timeout_graceful_shutdown=5, **settings)
+    config.transport = transport
+    server = Listening(config)
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         if sndbuf:  # its connections inherit it
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf)
@@ -152,80 +179,122 @@ def application(hub: Hub, sockets: list[Any]) -> App:
     return app
 
 
-async def cpu_of(work: Callable[[], Awaitable[None]], read: Callable[[], Awaitable[int]], rounds: int) -> float:
-    """Seconds of CPU for some rounds, until the clients have got everything."""
-    gc.collect()
-    before = time.process_time()
-    for _ in range(rounds):
-        await work()
-        await asyncio.sleep(0)
-    spent = time.process_time() - before
-    await read()
-    return spent
+def cpu() -> tuple[float, float]:
+    """Return the seconds of this process, user and system."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime, used.ru_stime
 
 
-async def fanout(members: int, rounds: int) -> None:
-    """CPU for each receiver of a JSON message of 128 bytes: bare writes, a hub, FastAPI's loop."""
+def spread(values: list[float]) -> str:
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+class Way:
+    """One way to send a message to all members of a server: its CPU for each receiver, and a check of what came."""
+
+    def __init__(self, name: str, crowd: Clients, members: int, frame: bytes, send: Callable[[], Awaitable[None]]):
+        self.name, self.crowd, self.members, self.frame, self.send = name, crowd, members, frame, send
+        self.user: list[float] = []
+        self.system: list[float] = []
+        self.both: list[float] = []
+
+    async def round(self, messages: int) -> None:
+        """Send so many messages; return once every client has them.
+
+        Raises:
+            AssertionError: a client got more, or something else.
+        """
+        before = await self.crowd.answer("count")
+        gc.collect()
+        user, system = cpu()
+        for _ in range(messages):
+            await self.send()
+            await asyncio.sleep(0)
+        user, system = (after - at for after, at in zip(cpu(), (user, system), strict=True))
+        expected = before[0] + messages * self.members * len(self.frame)
+        while (got := (await self.crowd.answer("count"))[0]) < expected:
+            await asyncio.sleep(0.02)
+        assert got == expected
+        each = 1e6 / messages / self.members
+        self.user.append(user * each)
+        self.system.append(system * each)
+        self.both.append((user + system) * each)
+
+
+async def fanout(members: int, messages: int, rounds: int = 25) -> None:
+    """CPU for each receiver of a JSON message of 126 bytes: bare writes, a hub, FastAPI's loop."""
     message = {"text": "x" * 115}
     text = json.dumps(message, separators=(",", ":")).encode()
     frame = bytes([0x81, 126, 0, len(text)]) + text
     assert len(text) == 126
-    results: dict[str, list[float]] = {"transport.write": [], "hub.publish": [], "FastAPI's loop": []}
+    ways: list[Way] = []
 
-    async def everything_read(crowd: Clients, expected: list[int], more: int) -> int:
-        expected[0] += more
-        while (await crowd.answer("count"))[0] < expected[0]:
-            await asyncio.sleep(0.02)
-        return expected[0]
-
-    async def measure(port: int, ways: dict[str, Callable[[], Awaitable[None]]]) -> None:
-        crowd = Clients(port, members)
+    async def crowd_of(port: int, count: Callable[[], int]) -> Clients:
+        crowd = Clients(port, members, frame=frame)
         await crowd.answer()
-        await asyncio.sleep(0.5)
-        expected = [0]
-        for number in range(12):
-            for name, work in ways.items():
-                spent = await cpu_of(
-                    work, lambda: everything_read(crowd, expected, rounds * members * len(frame)), rounds
-                )
-                if number:
-                    results[name].append(spent / rounds / members * 1e6)
-        crowd.stop()
+        while count() < members:
+            await asyncio.sleep(0.01)
+        return crowd
 
-    sockets: list[Any] = []
-    hub = Hub()
+    async def ours(transport: Literal["sockets", "loop"], script: Callable[[], Awaitable[None]]) -> None:
+        hub, sockets = Hub(), list[Any]()
 
-    async def bare() -> None:
-        for websocket in sockets:
-            websocket._send.channel.transport.write(frame)
+        async def bare() -> None:
+            for websocket in sockets:
+                websocket._send.channel.transport.write(frame)
 
-    async def publish() -> None:
-        assert await hub.publish("room", message) == members
+        async def publish() -> None:
+            assert await hub.publish("room", message) == members
 
-    await served(
-        application(hub, sockets), lambda _, port: measure(port, {"transport.write": bare, "hub.publish": publish})
-    )
+        async def beside(server: uvicorn.Server, port: int) -> None:
+            assert isinstance(server.servers[0], SocketServer) == (transport == "sockets")
+            crowd = await crowd_of(port, lambda: hub.count("room"))
+            ways.append(Way(f"transport.write, {transport}", crowd, members, frame, bare))
+            ways.append(Way(f"hub.publish, {transport}", crowd, members, frame, publish))
+            await script()
+            crowd.stop()
 
-    theirs: list[Any] = []
-    app = fastapi.FastAPI()
+        await served(application(hub, sockets), beside, transport=transport)
 
-    async def member(websocket: fastapi.WebSocket) -> None:
-        await websocket.accept()
-        theirs.append(websocket)
-        async for _ in websocket.iter_text():
-            pass
+    async def theirs() -> None:
+        sockets = list[Any]()
+        app = fastapi.FastAPI()
 
-    app.add_api_websocket_route("/", member)
+        async def member(websocket: fastapi.WebSocket) -> None:
+            await websocket.accept()
+            sockets.append(websocket)
+            async for _ in websocket.iter_text():
+                pass
 
-    async def loop() -> None:
-        for websocket in theirs:
-            await websocket.send_json(message)
+        app.add_api_websocket_route("/", member)
 
-    await served(app, lambda _, port: measure(port, {"FastAPI's loop": loop}), ws="auto", http="auto")
-    floor = statistics.median(results["transport.write"])
-    for name, values in results.items():
-        found = statistics.median(values)
-        print(f"{name:16} {found:6.2f} us CPU a receiver, {found / floor:5.2f} times transport.write")
+        async def loop() -> None:
+            for websocket in sockets:
+                await websocket.send_json(message)
+
+        async def beside(_: uvicorn.Server, port: int) -> None:
+            crowd = await crowd_of(port, lambda: len(sockets))
+            ways.append(Way("FastAPI's loop", crowd, members, frame, loop))
+            await measure()
+            crowd.stop()
+
+        await served(app, beside, transport="loop", ws="auto", http="auto", ws_per_message_deflate=False)
+
+    async def measure() -> None:
+        chance = random.Random(1)
+        for _ in range(rounds + 1):
+            for way in chance.sample(ways, len(ways)):
+                await way.round(messages)
+
+    await ours("loop", lambda: ours("sockets", theirs))
+    floor = ways[0]
+    print(f"us of CPU a receiver, median of {rounds} rounds of {messages} messages to {members} (quartiles)")
+    for way in ways:
+        del way.user[0], way.system[0], way.both[0]  # the first round warms
+        ratios = [mine / bare for mine, bare in zip(way.both, floor.both, strict=True)]
+        parts = f"user {statistics.median(way.user):.2f}, system {statistics.median(way.system):.2f}"
+        print(f"{way.name:25} {spread(way.both):22} {parts:26} times {floor.name}: {spread(ratios)}")
 
 
 async def slow(members: int, rounds: int) -> None:
