@@ -1,4 +1,4 @@
-"""The whole board: with the page beside it, whose client comes back by itself."""
+"""The whole board: also serves the page, whose client reconnects."""
 
 import hmac
 import os
@@ -12,7 +12,7 @@ from wirefast.responses import HTMLResponse
 from wirefast.rooms import Hub, Room
 from wirefast.security import APIKeyHeader
 
-# A browser shows a page nothing of a refused handshake, so a refusal is told as a close: 4401.
+# A browser hides a refused handshake from its page, so the server accepts and closes with 4401.
 app = App(
     hub=Hub(),
     explain_rejections="close",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from wirefast import App, Cookie, Depends, Refuse, Response, WebSocket
 from wirefast.rooms import Hub, Room
 
-# A browser shows a page nothing of a refused handshake, so a refusal is told as a close: 4401.
+# A browser hides a refused handshake from its page, so the server accepts and closes with 4401.
 app = App(hub=Hub(), explain_rejections="close")
 Sensor = Literal["load", "memory", "door"]
 

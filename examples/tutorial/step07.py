@@ -10,7 +10,7 @@ from wirefast import App, Cookie, Depends, Limits, Rate, Refuse, Response, Secur
 from wirefast.rooms import Hub, Room
 from wirefast.security import APIKeyHeader
 
-# A browser shows a page nothing of a refused handshake, so a refusal is told as a close: 4401.
+# A browser hides a refused handshake from its page, so the server accepts and closes with 4401.
 app = App(
     hub=Hub(),
     explain_rejections="close",

@@ -1,4 +1,4 @@
-"""A client that comes back by itself: ``python examples/tutorial/watch.py ws://127.0.0.1:8000 ada lovelace``."""
+"""A client that reconnects: ``python examples/tutorial/watch.py ws://127.0.0.1:8000 ada lovelace``."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 
 def log_in(url: str, name: str, password: str) -> str:
-    """The cookie of a login."""
+    """Return the cookie of a login."""
     body = json.dumps({"name": name, "password": password}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url.replace("ws", "http", 1) + "/login", body, headers)
@@ -21,7 +21,7 @@ def log_in(url: str, name: str, password: str) -> str:
 
 
 async def watch(url: str, cookie: str, sensor: str) -> AsyncIterator[dict[str, Any]]:
-    """The readings of a sensor, over as many connections as it takes."""
+    """Yield the readings of a sensor, over as many connections as needed."""
     # Used in a loop, connect() tries again after growing delays.
     async for socket in connect(f"{url}/live", additional_headers={"Cookie": cookie}):
         try:

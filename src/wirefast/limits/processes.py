@@ -1,8 +1,8 @@
 """This process among those that share counts through a hub's Redis: whether it counts there, and which sockets it has.
 
-While Redis answers, `SharedCounts.up` is true and Redis decides. When it is lost or slow, each process decides by its
-own counts, and says so once. After that this process comes back under a new name with all of its sockets: what an
-earlier name may have left, also by commands that arrive late, ends with the liveness key of that name.
+While Redis answers, `SharedCounts.up` is true and Redis decides. When Redis is lost or slow, each process decides by
+its own counts, and logs that once. After that this process registers all its sockets under a new name. Entries of an
+earlier name, even those of commands that arrive late, end with the liveness key of that name.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RENEW_SECONDS = 5.0
 KEY_SECONDS = 3600
 #: Sockets of one command that registers or releases.
 BATCH = 500
-#: Seconds before the first and at most before another attempt to come back, and that an attempt may take.
+#: Seconds before the first attempt to connect again, the most before another, and the most of an attempt.
 FIRST_DELAY, LONGEST_DELAY, OPEN_WITHIN = 0.1, 5.0, 5.0
 #: Beats in which the keys of all users are touched, well within KEY_SECONDS.
 TOUCH_BEATS = 240
@@ -224,7 +224,7 @@ class SharedCounts:
             raise LinkError("this process was forgotten")
 
     async def _keep(self) -> None:
-        """Say that this process is alive, and come back when Redis was lost."""
+        """Renew the liveness key of this process. After a loss of Redis, register all sockets again."""
         loop = asyncio.get_running_loop()
         while True:
             commands = self._commands
