@@ -83,15 +83,15 @@ def fuzz_command() -> click.Command:
             ),
             click.Option(["--route"], multiple=True, metavar="PATH", help="Only this route, as declared; repeatable."),
             click.Option(["--header"], multiple=True, metavar="NAME:VALUE", help="A header of every handshake."),
-            click.Option(["--token"], help="Sent as `Authorization: Bearer`."),
-            click.Option(["--seed"], type=int, help="Of the random choices, to see a run again."),
+            click.Option(["--token"], help="A token, sent as `Authorization: Bearer`."),
+            click.Option(["--seed"], type=int, help="The seed of the random choices, to repeat a run."),
             click.Option(["--app-dir"], default="", help="Look for TARGET in this directory. Default: this one."),
             click.Option(["--factory"], is_flag=True, help="TARGET is a function that returns the application."),
         ],
         help=(
             "Send typed and broken messages to every WebSocket route of TARGET, which is named as for `run`, in this "
             "process. Exit code 1: an exception that the application did not handle, a socket that does not answer, or "
-            "something that was left behind, with the smallest example."
+            "a task or another object that is left behind. The output has the smallest example."
         ),
         short_help="Look for messages that break an application.",
     )

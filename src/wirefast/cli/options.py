@@ -21,7 +21,7 @@ LIMITS = (
     ("messages", float, "Messages of one WebSocket a second; then close 1008."),
     ("bytes", float, "Bytes of messages of one WebSocket a second; then close 1008."),
     ("message_bytes", int, "Bytes of one message of a WebSocket; then close 1009."),
-    ("first_message", float, "Seconds in which a WebSocket has to say something; then close 4408."),
+    ("first_message", float, "Seconds in which a WebSocket has to send its first message; then close 4408."),
     ("idle", float, "Seconds without a message from the client of a WebSocket; then close 4408."),
     ("lifetime", float, "Seconds that a WebSocket may last; then close 1012."),
 )
@@ -86,7 +86,7 @@ def own_options() -> list[click.Parameter]:
         click.Option(
             ["--ready", "ready_path"],
             metavar="PATH",
-            help="Answer this path with 200 where new sockets are welcome, else 503. Default with --health: /readyz.",
+            help="Answer this path with 200 while new sockets are accepted, else 503. Default with --health: /readyz.",
         ),
         click.Option(
             ["--metrics-port"],
@@ -124,7 +124,7 @@ def own_options() -> list[click.Parameter]:
             type=float,
             default=WATCH_LOOP,
             show_default=True,
-            help="Log the stack of what blocks the event loop for so many seconds; 0 for not.",
+            help="Log the stack of code that blocks the event loop for so many seconds; 0 turns this off.",
         ),
         click.Option(["--pin"], is_flag=True, help="Keep each worker on a core of its own (Linux)."),
         click.Option(
