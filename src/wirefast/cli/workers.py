@@ -36,7 +36,15 @@ from wirefast.cli.relaying import RelayProcess
 from wirefast.control.paths import CONTROL, ROOMS, remove
 from wirefast.rooms.workers import ROOMS_VARIABLE
 from wirefast.server.ending import END_WITHIN
-from wirefast.server.listening import Shares, balanced_sockets, choose_by_shares, one_more, queue_length, waits
+from wirefast.server.listening import (
+    Shares,
+    balanced_sockets,
+    choose_by_shares,
+    one_more,
+    queue_length,
+    reset_waiting,
+    waits,
+)
 from wirefast.server.serving import Server
 
 __all__ = ["Supervisor", "Worker"]
@@ -49,6 +57,10 @@ ASK_EVERY = 0.5
 START_PATIENCE = 3.0
 #: The same while the service starts, when most of its workers may be as slow.
 FIRST_PATIENCE = 15.0
+#: Seconds until the next try where a worker cannot start while others serve.
+RETRY_EVERY = 5.0
+#: Seconds for which a worker waits for the lock of the last failure: another may have been killed while it held it.
+LOCK_PATIENCE = 1.0
 #: Seconds without a turn of its loop after which a worker gets no more connections.
 STUCK_AFTER = 1.0
 #: How the supervisor's words reach a worker.
@@ -121,9 +133,12 @@ class Worker:
     def is_new_failure(self, text: str) -> bool:
         """Whether no worker has logged this failure of its start; the caller logs it."""
         checksum = zlib.crc32(text.encode())
-        with self.told.get_lock():
-            is_new = bool(self.told.value != checksum)
-            self.told.value = checksum
+        lock, told = self.told.get_lock(), self.told.get_obj()
+        has_lock = lock.acquire(timeout=LOCK_PATIENCE)
+        is_new = bool(told.value != checksum)
+        told.value = checksum
+        if has_lock:
+            lock.release()
         return is_new
 
     def report(self, open_sockets: int) -> None:
@@ -217,7 +232,9 @@ class Supervisor:
         metrics: host and port for metrics; None for none.
 
     Attributes:
-        failed: whether a worker could not start, so that none would.
+        failed: whether the service ends because a worker could not start.
+        has_started: whether all workers have been ready at one time.
+        vacant: places whose worker could not start, and when to try again.
     """
 
     def __init__(
@@ -235,7 +252,8 @@ class Supervisor:
             if self.directory is None
             else ControlThread(self.directory, metrics, lambda: self.signals.append(signal.SIGTERM))
         )
-        self.failed = False
+        self.failed = self.has_started = False
+        self.vacant: dict[int, float] = {}
         self.cpus = sorted(os.sched_getaffinity(0)) if pin and hasattr(os, "sched_getaffinity") else []
         balanced = balanced_sockets(config)
         self.balanced = balanced is not None
@@ -254,7 +272,6 @@ class Supervisor:
         self.coming: Worker | None = None
         self.signals: deque[int] = deque()
         self.stopping = False
-        self.all_ready = False
 
     # ---- Workers ----
 
@@ -265,6 +282,11 @@ class Supervisor:
         worker = Worker(self.config, sockets, index, self.load, cpu, self.directory, self.told)
         worker.start()
         return worker
+
+    def make_later(self, index: int) -> Worker:
+        """Make and start a worker after the start of the service: its failure is told, also where it is known."""
+        self.told.get_obj().value = 0  # without the lock, which a killed worker may hold
+        return self.make(index)
 
     @property
     def seconds_to_end(self) -> float:
@@ -324,31 +346,43 @@ class Supervisor:
             return
         for index, worker in list(self.workers.items()):
             if not worker.look(now, patience):
-                self.replace(index, worker)
+                self.replace(index, worker, now)
             if self.stopping:
                 return
+        for index in [index for index, when in self.vacant.items() if now >= when]:
+            del self.vacant[index]
+            self.workers[index] = self.make_later(index)
         self.roll(now, patience)
+        self.has_started = self.has_started or all(worker.ready for worker in self.workers.values())
         if self.balanced:
             self.share_out(now)
+            for index in self.vacant:
+                reset_waiting(self.sockets[index])
 
-    def replace(self, index: int, worker: Worker) -> None:
-        """Start a worker in the place of one that died."""
+    def replace(self, index: int, worker: Worker, now: float) -> None:
+        """Start a worker in the place of one that died; end the service where none can start."""
         worker.kill()
-        refused = worker.process.exitcode == REFUSED and not any(each.ready for each in self.workers.values())
-        if worker.process.exitcode == NOT_STARTED or refused:
+        self.load[2 * index] = 0
+        could_not_start = not worker.ready and worker.process.exitcode in (REFUSED, NOT_STARTED)
+        others_serve = self.has_started and any(each.ready for each in self.workers.values())
+        if could_not_start and not others_serve:
             # The application is broken, and would be in the next worker too.
             logger.error("Child process [%s] failed to start, stopping the parent process.", worker.pid)
             self.failed = True
             del self.workers[index]
             self.stop()
-            return
-        logger.info("Child process [%s] died", worker.pid)
-        self.load[2 * index] = 0
-        if self.coming is not None and self.coming.index == index:
+        elif self.coming is not None and self.coming.index == index:
+            logger.info("Child process [%s] died", worker.pid)
             self.workers[index], self.coming = self.coming, None
+        elif could_not_start:
+            del self.workers[index]
+            self.vacant[index] = now + RETRY_EVERY
+            if self.balanced:
+                self.share_out(now)  # no more connections for it
+            logger.error("Child process [%s] failed to start; the next try is in %g s.", worker.pid, RETRY_EVERY)
         else:
-            self.told.value = 0
-            self.workers[index] = self.make(index)
+            logger.info("Child process [%s] died", worker.pid)
+            self.workers[index] = self.make_later(index)
 
     # ---- Rolling reload ----
 
@@ -358,8 +392,7 @@ class Supervisor:
             if self.to_roll and not self.leaving:
                 index = self.to_roll.popleft()
                 if index in self.workers:
-                    self.told.value = 0
-                    self.coming = self.make(index)
+                    self.coming = self.make_later(index)
             return
         coming = self.coming
         if not coming.look(now, patience):
@@ -378,7 +411,6 @@ class Supervisor:
 
     def share_out(self, now: float) -> None:
         """Tell the kernel which workers lack connections."""
-        self.all_ready = self.all_ready or all(worker.ready for worker in self.workers.values())
         counts: list[int | None] = []
         for index, listener in enumerate(self.sockets):
             worker = self.workers.get(index)
@@ -392,7 +424,7 @@ class Supervisor:
     def takes(self, worker: Worker, now: float) -> bool:
         """Whether connections may wait for a worker: it runs, or has begun to start a moment ago."""
         if not worker.ready:
-            return now - worker.started < (START_PATIENCE if self.all_ready else FIRST_PATIENCE)
+            return now - worker.started < (START_PATIENCE if self.has_started else FIRST_PATIENCE)
         turns = self.load[2 * worker.index + 1]
         before, since = self.turns.get(worker.index, (-1, now))
         if turns != before:
@@ -437,11 +469,13 @@ class Supervisor:
         for worker in self.leaving:
             worker.tell(STOP)
         self.workers.clear()
+        self.vacant.clear()
         self.coming = None
 
     def add(self) -> None:
         """Start one worker more."""
-        index = next(place for place in range(len(self.workers) + 1) if place not in self.workers)
+        taken = self.workers.keys() | self.vacant.keys()
+        index = next(place for place in range(len(taken) + 1) if place not in taken)
         if 2 * index + 1 >= len(self.load):
             logger.info("Received SIGTTIN, but there are as many workers as the parent has room for.")
             return
@@ -450,15 +484,23 @@ class Supervisor:
             self.sockets.append(one_more(self.config, self.sockets[0].getsockname()[1]))
             self.sockets[-1].listen(self.config.backlog)
         self.load[2 * index] = 0
-        self.workers[index] = self.make(index)
+        self.workers[index] = self.make_later(index)
 
     def remove(self) -> None:
-        """End one worker."""
+        """End one worker, or try no more to start one."""
+        if self.vacant:
+            logger.info("Received SIGTTOU, decreasing number of processes.")
+            self.vacant.popitem()
+            return
         if len(self.workers) <= 1:
             logger.info("Received SIGTTOU, but there is one worker only.")
             return
         logger.info("Received SIGTTOU, decreasing number of processes.")
-        worker = self.workers.pop(max(self.workers))
+        index = max(self.workers)
+        worker = self.workers.pop(index)
+        if self.coming is not None and self.coming.index == index:
+            self.retire(self.coming, RETIRE)
+            self.coming = None
         if self.balanced:
             self.share_out(time.monotonic())  # the worker gets no new connections, and accepts those that wait
         self.retire(worker, RETIRE)

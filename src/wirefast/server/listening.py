@@ -22,7 +22,7 @@ from typing import Any
 
 from uvicorn._ansi import style
 
-__all__ = ["LISTENERS_MAX", "Shares", "balanced_sockets", "choose_by_shares", "queue_length", "waits"]
+__all__ = ["LISTENERS_MAX", "Shares", "balanced_sockets", "choose_by_shares", "queue_length", "reset_waiting", "waits"]
 
 #: The most workers: each needs two of the 4096 instructions of a program.
 LISTENERS_MAX = 1024
@@ -147,6 +147,18 @@ def queue_length(listener: socket.socket) -> int:
     except (AttributeError, OSError):
         return 0
     return int(struct.unpack_from("=I", told, 24)[0])  # tcpi_unacked: of a listening socket, its queue
+
+
+def reset_waiting(listener: socket.socket) -> None:
+    """Reset the connections that wait to be accepted, so that their clients connect again, to another worker."""
+    listener.setblocking(False)
+    while True:
+        try:
+            waiting, _ = listener.accept()
+        except OSError:
+            return
+        waiting.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        waiting.close()
 
 
 def waits(shares: Sequence[float]) -> bool:
