@@ -133,8 +133,34 @@ def test_workers_tell_one_failure_of_the_lifespan_once(tmp_path: Path) -> None:
         server.wait_for("no database")
         assert server.process.wait(TIMEOUT) == 3
     assert server.log.count("RuntimeError: no database") == 1
+    assert files_of(server.log) == [str(tmp_path / "main.py")]
     assert server.log.count("Traceback") == 1
     assert "Application startup failed. Exiting." in server.log
+
+
+def test_a_lifespan_that_fails_has_the_frames_of_the_application(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(LIFESPAN.replace("raise RuntimeError", "import json; json.loads"))
+    ended = wirefast("run", "main.py", "--port", "0", cwd=tmp_path)
+    assert ended.returncode == 3
+    files = files_of(ended.stderr)
+    assert files[0] == str(tmp_path / "main.py") and Path(files[-1]).name == "decoder.py"
+
+
+def test_a_lifespan_may_say_why_it_failed(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "async def app(scope, receive, send):\n"
+        "    await receive()\n"
+        "    await send({'type': 'lifespan.startup.failed', 'message': 'no licence'})\n"
+    )
+    ended = wirefast("run", "main.py", "--port", "0", cwd=tmp_path)
+    assert ended.returncode == 3 and "ERROR:    no licence\n" in ended.stderr
+
+
+def test_an_application_that_ends_its_process_was_loaded(tmp_path: Path) -> None:
+    ends = "import asyncio, sys; asyncio.get_running_loop().call_soon(sys.exit, 1)"
+    (tmp_path / "main.py").write_text(LIFESPAN.replace('raise RuntimeError("no database")', ends))
+    ended = wirefast("run", "main.py", "--port", "0", cwd=tmp_path)
+    assert ended.returncode == 1 and "did not load" not in ended.stderr
 
 
 def test_workers_tell_different_failures(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ _DECLARED = "Declared "
 
 #: Packages whose frames lead to the user's code, and are the same in every traceback.
 _CARRIERS = frozenset({"wirefast", "starlette", "uvicorn"})
-#: The same for the import of the application's module.
-_IMPORTERS = _CARRIERS | {"importlib"}
+#: The same for the import of the application's module and the start of its lifespan.
+_IMPORTERS = _CARRIERS | {"contextlib", "fastapi", "importlib"}
 
 
 def place_of(function: Any) -> tuple[str, int]:
@@ -115,7 +115,7 @@ def for_readers(exc: BaseException) -> tuple[type[BaseException], BaseException,
 
 
 def for_importers(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
-    """Return ``exc_info`` of a failed import, with the application's frames alone.
+    """Return ``exc_info`` of a failed import or start of a lifespan, without the frames above the application's.
 
     The frames below the application's last one stay, unless the error is one of a declaration, which names its place.
 

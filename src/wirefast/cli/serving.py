@@ -118,7 +118,7 @@ def serve(config: Any, *, pin: bool = False, control: bool = True, metrics: tupl
             raise
         raise lost_address(config) from None
     except SystemExit as exc:
-        if exc.code == REFUSED:  # a factory has raised, and the log has its traceback
+        if exc.code == REFUSED and not config.loaded:  # a factory has raised, and the log has its traceback
             raise CommandError("the application did not load, see above", REFUSED) from None
         # uvicorn has logged the address. Its exit code means something else here.
         if config.should_reload or config.workers > 1 or server.lost_address:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import threading
 import time
+import traceback
 from typing import Any
+
+from wirefast._core.places import for_importers
 
 __all__ = ["END_WITHIN", "end_in_time"]
 
@@ -21,8 +25,8 @@ logger = logging.getLogger("uvicorn.error")
 def end_in_time(config: Any) -> None:
     """Bound the end of a process that serves with a loaded configuration of uvicorn.
 
-    If the configuration has ``is_new_failure``, a failed start is not logged if another worker has logged the same
-    failure.
+    The traceback of a lifespan that fails at its start is logged without the frames above the application's. If the
+    configuration has ``is_new_failure``, a failed start is not logged if another worker has logged the same failure.
 
     When a stop takes too long, uvicorn cancels the handlers and goes on at once. The server then waits for the end of
     the lifespan, so the cancelled tasks are awaited there.
@@ -42,10 +46,10 @@ def end_in_time(config: Any) -> None:
             self.loop_end = asyncio.ensure_future(bound_the_loops_end())
 
         async def send(self, message: Any) -> None:
-            is_new = getattr(config, "is_new_failure", None)
-            if message["type"] == "lifespan.startup.failed" and is_new is not None:
-                text = message.get("message") or ""
-                message = {**message, "message": text if is_new(text) else ""}
+            if message["type"] == "lifespan.startup.failed":
+                is_new = getattr(config, "is_new_failure", None)
+                text = without_frames_above(message.get("message") or "")
+                message = {**message, "message": text if is_new is None or is_new(text) else ""}
             await super().send(message)
 
         async def shutdown(self) -> None:
@@ -60,6 +64,14 @@ def end_in_time(config: Any) -> None:
                 )
 
     config.lifespan_class, config.http_protocol_class = Ending, first_connection
+
+
+def without_frames_above(text: str) -> str:
+    """Return the text of a failure, without the frames above the application's where it is a traceback."""
+    exc = sys.exception() if sys.version_info >= (3, 11) else sys.exc_info()[1]
+    if exc is None or text != "".join(traceback.format_exception(type(exc), exc, exc.__traceback__)):
+        return text
+    return "".join(traceback.format_exception(*for_importers(exc)))
 
 
 async def clean_up(tasks: set[asyncio.Task[Any]]) -> None:
