@@ -15,7 +15,8 @@ import pytest
 
 from processes import once_up, running
 from wirefast.cli.errors import NOT_STARTED, REFUSED
-from wirefast.cli.workers import RETRY_EVERY, Supervisor, Worker
+from wirefast.cli.worker import Worker
+from wirefast.cli.workers import RETRY_EVERY, Supervisor
 
 APP = """\
 from wirefast import App
@@ -184,7 +185,7 @@ def test_a_failure_is_told_once_for_each_start() -> None:
 
 
 def test_a_worker_that_was_killed_while_it_told_its_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wirefast.cli.workers.LOCK_PATIENCE", 0.01)
+    monkeypatch.setattr("wirefast.cli.worker.LOCK_PATIENCE", 0.01)
     parent = Parent(1)
     assert parent.told.get_lock().acquire()
     parent.tick(signal.SIGTTIN)

@@ -88,7 +88,7 @@ PRIVATE = (
     Private(
         "uvicorn.server.Server", ("_captured_signals",), "0.54.0", "server.serving", "a signal that ends a drain",
     ),
-    Private("uvicorn._subprocess", ("get_subprocess",), "0.54.0", "cli.workers", "its workers"),
+    Private("uvicorn._subprocess", ("get_subprocess",), "0.54.0", "cli.worker", "its workers"),
     Private(
         "uvicorn._ansi", ("style",), "0.54.0", "server.listening, server.config", "the line that names the address"
     ),
