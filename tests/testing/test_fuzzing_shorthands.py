@@ -66,9 +66,10 @@ def test_what_is_sound_stays_whole(app: App) -> None:
     assert report.unopened == [] and len(report.connections) == 2
 
 
-@pytest.mark.parametrize(("app", "path"), [(shop(50), "/orders/{shop_id}"), (ticking(50), "/ticks/{count}")])
+@pytest.mark.parametrize(("app", "path"), [(shop(5), "/orders/{shop_id}"), (ticking(50), "/ticks/{count}")])
 def test_what_they_raise_is_found(app: App, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wirefast.testing.fuzzing.SHRINK_SECONDS", 1.0)
     with pytest.raises(Broken, match="LookupError: not so many") as found:
-        fuzz(app, examples=100, seed=1)
+        # The examples of a seed differ between versions of Python. Half as many miss the order with one seed in 32.
+        fuzz(app, examples=600, seed=1)
     assert found.value.path == path
