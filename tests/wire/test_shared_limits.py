@@ -243,13 +243,22 @@ async def test_an_eviction_that_was_not_heard_is_made_up_for(redis: RedisProcess
         assert second and await one.counts._commands.call("PING")  # type: ignore[union-attr]
         assert not first.closes
         one.hub._services = heard
-        one.hub._lost([one.counts._room(one.counts._listener)])
-        assert not one.counts.up
+        await one.counts._commands.call("CLIENT", "KILL", "TYPE", "PUBSUB")  # type: ignore[union-attr]
+        await until(lambda: one.counts._epoch == two.counts._epoch == 2)
         await one.back()
+        await two.back()
         third = await two.connect()
         assert third
         await until(lambda: first.closes and second.closes)
         assert (first.closes, second.closes, third.closes) == ([4409], [4409], [])
+
+
+@in_loop
+async def test_what_other_hubs_lost_is_no_eviction(redis: RedisProcess) -> None:
+    """Another hub reports that it lost messages: Redis itself publishes evictions, over a link that has not ended."""
+    async with sides(1, redis.url, per_user=1, user=by_query, evict="oldest", name=name()) as (side,):
+        side.hub._lost([side.counts._room(side.counts._listener)])
+        assert side.counts.up and side.counts._epoch == 1
 
 
 @in_loop

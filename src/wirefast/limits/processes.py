@@ -101,6 +101,7 @@ class SharedCounts:
         self._leaving: list[tuple[str, str]] = []
         self._touched = 0
         self._lost_at = 0.0
+        self._joined_over = 0.0  # when the hub's link was ready that hears of evictions
 
     @classmethod
     def of(cls, hub: Any) -> SharedCounts:
@@ -173,8 +174,13 @@ class SharedCounts:
         self._leaving.clear()
 
     def lost(self, names: list[str]) -> None:
-        """Register all sockets again if this process may have missed the eviction of one of them."""
-        if self._room(self._listener) in names:
+        """Register all sockets again if this process may have missed the eviction of one of them.
+
+        Another hub reports its own losses too. Redis publishes the evictions, so those losses have none.
+        """
+        if self._room(self._listener) not in names:
+            return
+        if not self._broker.connected or self._broker.ready_at != self._joined_over:
             self._lose("the hub's connection was lost")
 
     async def _join(self) -> None:
@@ -192,6 +198,7 @@ class SharedCounts:
             await _finish(self._broker.subscribed(self._room(self._listener)))
             if not self._broker.connected:
                 raise LinkError("the hub is not connected")  # so this process would miss evictions
+            link = self._broker.ready_at
             self._epoch += 1
             process = f"{self._listener}.{self._epoch}"
             answers = [commands.call("SCRIPT", "LOAD", script) for script in scripts.SCRIPTS]
@@ -200,7 +207,7 @@ class SharedCounts:
                 answers.append(commands.call("DEL", self._alive(before)))
             for answer in answers:
                 await _answered(answer)
-            self._process, self._commands = process, commands
+            self._process, self._commands, self._joined_over = process, commands, link
             while behind := [one for one in self._shares.values() if one.process != process]:
                 for first in range(0, len(behind), BATCH):
                     await self._register(behind[first : first + BATCH], process)

@@ -105,6 +105,11 @@ class SupervisedBroker(Broker):
         return self._link is not None and not self.subscriptions.missed
 
     @property
+    def ready_at(self) -> float:
+        """The loop's time at which the present link was ready, or the last one."""
+        return self._ready_at
+
+    @property
     def lag(self) -> float:
         return self.outgoing.lag
 
