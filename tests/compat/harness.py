@@ -242,10 +242,10 @@ def _record(trace: Trace, run: Any, scope: dict[str, Any] | None) -> Result:
 
 
 def _warnings(caught: Sequence[warnings.WarningMessage]) -> list[Event]:
-    """One event each, but for those of coroutines that were never awaited, which come whenever one is collected, and
-    for wirefast's advice about declarations, which FastAPI does not give."""
+    """One event each, but for those of coroutines that were never awaited and of resources, which come whenever one is
+    collected, and for wirefast's advice about declarations, which FastAPI does not give."""
     names = [item.category.__name__ for item in caught if "was never awaited" not in str(item.message)]
-    return [("warning", name) for name in names if name != "DeclarationWarning"]
+    return [("warning", name) for name in names if name not in ("DeclarationWarning", "ResourceWarning")]
 
 
 async def _connect(app: Any, scope: dict[str, Any], connection: Handshake, trace: Trace) -> Any:

@@ -133,7 +133,7 @@ def test_accepting_goes_on_after_the_descriptors_ran_out(tmp_path: Path, loop: s
     """
     (tmp_path / "service.py").write_text(SERVICE)
     backlog = "1" if loop == "asyncio" else "100"
-    arguments = ("--port", "0", "--loop", loop, "--transport", "loop", "--backlog", backlog)
+    arguments = ("--port", "0", "--loop", loop, "--transport", "loop", "--backlog", backlog, "--no-control")
     with running("service", *arguments, cwd=tmp_path) as server:
         pid = server.process.pid
         with ExitStack() as stack:

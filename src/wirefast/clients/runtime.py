@@ -90,8 +90,8 @@ class Socket(Generic[Sent, Heard]):
         """Call a function for each event of a kind.
 
         Args:
-            event: a tag, for each message of that tag; ``"message"``, for each message; ``"state"``, for each change of
-                the state; or ``"dropped"``, for each dropped message.
+            event: a tag, for each message of that tag; or the word message, state or dropped: for each message, each
+                change of the state, each dropped message.
             listener: the function.
 
         Returns:
