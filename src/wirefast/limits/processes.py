@@ -101,7 +101,7 @@ class SharedCounts:
         self._leaving: list[tuple[str, str]] = []
         self._touched = 0
         self._lost_at = 0.0
-        self._joined_over = 0.0  # when the hub's link was ready that hears of evictions
+        self._joined_over = 0.0  # when the hub's link was ready that brings evictions
 
     @classmethod
     def of(cls, hub: Any) -> SharedCounts:
