@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel
+from starlette.routing import BaseRoute
 
 from processes import running
 from wirefast import APIRouter, App, Depends, Request, WebSocket
@@ -131,6 +132,29 @@ def test_a_missing_hub_of_typed_messages_is_told_when_the_application_starts(cap
 
     (said,) = told_at_the_start(app, caplog)
     assert said.endswith(f"Asked for by {place(noted)}; {place(with_hub)}")
+
+
+def test_a_hub_of_a_dependency_that_is_replaced_is_not_missing(caplog: pytest.LogCaptureFixture) -> None:
+    async def with_hub(hub: Hub) -> None: ...
+
+    app, inner = App(), App()
+    for each in (app, inner):
+        each.get("/", dependencies=[Depends(with_hub)])(lambda: None)
+        each.messages("/room", dependencies=[Depends(with_hub)])
+    app.mount("/inner", inner)
+    app.dependency_overrides[with_hub] = lambda: None
+    assert len(told_at_the_start(app, caplog)) == 1  # of the inner application, which replaces nothing
+    inner.dependency_overrides[with_hub] = lambda: None
+    assert told_at_the_start(app, caplog) == []
+
+
+def test_routes_of_others_may_have_handlers(caplog: pytest.LogCaptureFixture) -> None:
+    class Other(BaseRoute):
+        handlers = ("of its own",)
+
+    app = App()
+    app.router.routes.append(Other())
+    assert told_at_the_start(app, caplog) == []
 
 
 def test_a_hub_that_the_lifespan_makes_is_not_missing(caplog: pytest.LogCaptureFixture) -> None:

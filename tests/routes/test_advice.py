@@ -107,11 +107,18 @@ def test_the_name_that_a_handler_meant() -> None:
 
     async def taken(websocket: WebSocket, room_id: int, room: int = 0) -> None: ...
 
-    def told(path: str, *handlers: Any) -> list[str]:
+    async def taken_before(room_id: int) -> None: ...
+
+    async def by_hand(websocket: WebSocket) -> None:
+        print(websocket.path_params["room_id"])
+
+    def told(path: str, *handlers: Any, before: Any = None, end: Any = None) -> list[str]:
         app = App()
-        messages = app.messages(path)
+        messages = app.messages(path, dependencies=[Depends(before)] if before else [])
         for handler in handlers:
             messages.on_connect(handler)
+        if end:
+            messages.on_disconnect(end)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             with TestClient(app):
@@ -124,6 +131,9 @@ def test_the_name_that_a_handler_meant() -> None:
     assert told("/rooms/{room_id}", counted) == []
     assert told("/rooms/{room_id}", taken) == []
     assert told("/rooms", joined) == []
+    assert told("/rooms/{room_id}", joined, before=taken_before) == []
+    assert told("/rooms/{room_id}", joined, before=by_hand) == []
+    assert told("/rooms/{room_id}", joined, end=by_hand) == []
 
 
 def test_one_endpoint_is_one_warning() -> None:

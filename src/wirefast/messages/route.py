@@ -146,7 +146,8 @@ class MessageRoute(APIWebSocketRoute):
 
     def advise_at_start(self) -> None:
         """Warn of parameters of handlers, when all handlers are there."""
-        advise_of_handlers(self.path_format, [(each.declared.call, each.dependant) for each in self.handlers])
+        handlers = [(each.declared.call, each.dependant) for each in self.handlers]
+        advise_of_handlers(self.path_format, self.dependant.dependencies, handlers)
 
     def _analyse(self) -> None:
         """Analyse the handlers; called again for each new handler, and for each include."""

@@ -120,18 +120,20 @@ def _near_names(missing: set[str], tree: list[Dependant]) -> list[str]:
     return [f"{found!r} is a query parameter; did you mean {name!r}?" for name, found in near]
 
 
-def advise_of_handlers(path: str, handlers: Iterable[tuple[Any, Dependant]]) -> None:
+def advise_of_handlers(path: str, before: Iterable[Dependant], handlers: Iterable[tuple[Any, Dependant]]) -> None:
     """Warn of handlers of typed messages with a query parameter that is named like a path parameter which none takes.
 
     Args:
         path: the path of the route.
+        before: the dependencies of the route.
         handlers: each function with its Dependant.
     """
     trees = [(function, list(_tree(dependant))) for function, dependant in handlers]
-    missing = _not_taken(path, [each for _, tree in trees for each in tree])
+    whole = [each for one in before for each in _tree(one)] + [each for _, tree in trees for each in tree]
+    missing = _not_taken(path, whole)
     for function, tree in trees:
         hints = _near_names(missing, tree)
-        if hints and not any(_reads_path(each.call) for each in tree):
+        if hints and not any(_reads_path(each.call) for each in whole):
             _advise(function, "; ".join(hints))
 
 

@@ -3,7 +3,7 @@ connection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from starlette.types import Message, Scope, Send
@@ -31,7 +31,8 @@ def telling_of_a_missing_hub(routes: Iterable[Any], scope: Scope, send: Send) ->
         await send(message)
         # Not before the start: the lifespan of the application may assign its hub.
         if message["type"] == "lifespan.startup.complete" and lacks(scope.get("app")) and scope.get(HUB) is None:
-            _tell(list(dict.fromkeys(_asking(routes))))
+            overrides = getattr(scope["app"], "dependency_overrides", {})
+            _tell(list(dict.fromkeys(_asking(routes, overrides))))
 
     return telling
 
@@ -52,27 +53,34 @@ def _tell(found: list[str]) -> None:
         )
 
 
-def _asking(routes: Iterable[Any]) -> Iterator[str]:
-    """Yield the functions of routes, and of mounted applications, that ask for a hub, as text."""
+def _asking(routes: Iterable[Any], overrides: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield the functions of routes, and of mounted applications, that ask for a hub, as text.
+
+    Args:
+        routes: the routes of an application.
+        overrides: the dependencies that the application replaces; theirs are not asked.
+    """
     for route in routes:
         mounted: Any = None if hasattr(route, "endpoint") else getattr(route, "app", None)
         if lacks(mounted) and hasattr(getattr(mounted, "router", None), "_flat_routes"):
-            yield from _asking(mounted.router._flat_routes())
+            yield from _asking(mounted.router._flat_routes(), mounted.dependency_overrides)
+        dependant: Any = getattr(route, "dependant", None)
+        if not hasattr(dependant, "from_scope"):
+            continue
         handlers = getattr(route, "handlers", ())
         for handler in handlers:
-            yield from _asking_below(handler.dependant, handler.declared.call)
+            yield from _asking_below(handler.dependant, handler.declared.call, overrides)
         # The values of messages are collected by a function of ours, whose dependencies alone are the application's.
-        dependant: Any = getattr(route, "dependant", None)
-        if hasattr(dependant, "from_scope"):
-            if handlers:
-                for child in dependant.dependencies:
-                    yield from _asking_below(child, child.call)
-            else:
-                yield from _asking_below(dependant, dependant.call)
+        for child in dependant.dependencies if handlers else ():
+            yield from _asking_below(child, child.call, overrides)
+        if not handlers:
+            yield from _asking_below(dependant, dependant.call, overrides)
 
 
-def _asking_below(dependant: Any, call: Any) -> Iterator[str]:
+def _asking_below(dependant: Any, call: Any, overrides: Mapping[Any, Any]) -> Iterator[str]:
+    if overrides and call in overrides:
+        return
     if any(needed.scope_key == HUB for needed in dependant.from_scope.values()):
         yield describe(call)
     for child in dependant.dependencies:
-        yield from _asking_below(child, child.call)
+        yield from _asking_below(child, child.call, overrides)
