@@ -92,3 +92,31 @@ async def test_a_client_that_takes_no_answers_is_idle(live: Live) -> None:
         await live.until(lambda: sent > 2)
         await live.clock.advance(310)
         await live.until(lambda: limits.refused == {"idle": 1})
+
+
+@pytest.mark.live(ws_ping_interval=None)
+@pytest.mark.parametrize("live", OURS, indirect=True)
+async def test_a_client_that_takes_its_answers_slowly_is_not_idle(live: Live) -> None:
+    limits = Limits(idle=300)
+    app = App(limits=limits)
+    room = app.messages("/")
+    begun = asyncio.Event()
+
+    @room.on
+    async def answer(message: Ask) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    await live.start(app)
+    async with live.connect("/") as peer:
+        await peer.send(Ask(type="ask"))
+        await begun.wait()
+        for _ in range(3):
+            # When the time is over, the client has said nothing for long, and sends wait.
+            peer.stall()
+            await live.clock.advance(200)
+            assert limits.refused == {}
+            peer.resume()
+        peer.stall()
+        await live.clock.advance(310)
+        await live.until(lambda: limits.refused == {"idle": 1})

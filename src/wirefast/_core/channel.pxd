@@ -34,8 +34,8 @@ cdef class Channel:
     cdef object wait(self)
     # protocol: whether a message has come that the application has not received yet.
     cdef bint has_unread(self) noexcept
-    # protocol: whether the peer does not take what it is sent.
-    cdef bint is_stalled(self) noexcept
+    # protocol: until when the peer is known to have taken what it was sent, on the monotonic clock: now, unless sends wait.
+    cdef double taken_until(self) noexcept
     # protocol: whether the handshake is accepted and neither side is known to have closed.
     cdef bint is_open(self) noexcept
     # protocol: answer the handshake with 101. ValueError for a subprotocol or header that no server may

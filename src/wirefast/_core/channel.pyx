@@ -13,6 +13,7 @@ from cpython.exc cimport PyErr_Clear
 from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_FromObject
 
 from wirefast._core.close cimport CLOSE_NORMAL
+from wirefast._core.instant cimport monotonic
 
 from operator import index
 
@@ -32,8 +33,8 @@ cdef class Channel:
     cdef bint has_unread(self) noexcept:
         return False
 
-    cdef bint is_stalled(self) noexcept:
-        return False
+    cdef double taken_until(self) noexcept:
+        return monotonic()
 
     cdef bint is_open(self) noexcept:
         return False

@@ -46,7 +46,7 @@ cdef class Meter(Deadline):
     cdef bint spoke              # a message has come
     cdef Channel channel         # None over another server's ASGI callables
     cdef int handled             # messages that typed handlers are at work on: the client waits, and is not idle
-    cdef double rested           # when the last of them was done, or an unread message was found
+    cdef double rested           # until when the client is known to have waited for the application
     cdef public bint evicted     # another socket of its user took its place before it was accepted
     cdef object expiry           # an Expiry, or None
 
@@ -54,7 +54,7 @@ cdef class Meter(Deadline):
     cdef int take(self, Py_ssize_t size) except -1
     cdef int begun(self) noexcept
     cdef int done(self) noexcept
-    cdef bint is_awaited(self) noexcept
+    cdef double awaited_until(self) noexcept
     cdef double quiet(self) noexcept
     cdef double must_wait(self)
     cdef int accepted(self) except -1

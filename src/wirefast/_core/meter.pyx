@@ -115,14 +115,15 @@ cdef class Meter(Deadline):
         self.rested = monotonic()
         return 0
 
-    cdef bint is_awaited(self) noexcept:
-        """Whether the client waits for the application: a message is handled, or was not received yet.
+    cdef double awaited_until(self) noexcept:
+        """Until when the client has waited for the application: now, if a message is handled or was not received yet; 0 if
+        not.
 
-        A client that takes no answers does not wait for one.
+        A client that does not take what it is sent does not wait for more.
         """
         if self.channel is None:
-            return self.handled > 0
-        return (self.handled > 0 or self.channel.has_unread()) and not self.channel.is_stalled()
+            return monotonic() if self.handled > 0 else 0.0
+        return self.channel.taken_until() if self.handled > 0 or self.channel.has_unread() else 0.0
 
     cdef double quiet(self) noexcept:
         """Seconds since the client was last known to be active."""
@@ -167,8 +168,7 @@ cdef class Meter(Deadline):
         if websocket is None or not websocket.connected:
             return 0
         now = self.wheel.now()
-        if self.is_awaited():
-            self.rested = monotonic()
+        self.rested = max(self.rested, self.awaited_until())
         if allowance.lifetime and now >= self.ends_at:
             kind, code, reason = "lifetime", close.SERVICE_RESTART, close.LIFETIME_OVER
         elif allowance.first_message and not self.spoke and self.quiet() >= allowance.first_message:

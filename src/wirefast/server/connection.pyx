@@ -17,11 +17,12 @@ from wirefast._core.close cimport (
     CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_INVALID_DATA, CLOSE_NO_CODE, CLOSE_POLICY_VIOLATION, CLOSE_PROTOCOL_ERROR,
     CLOSE_TOO_BIG,
 )
+from wirefast._core.instant cimport monotonic
 from wirefast.server.csrc cimport (
     FRAME_CLOSE, FRAME_PING, FRAME_PONG, frame_close_code_ok, utf8_valid,
 )
 from wirefast.server.frames cimport PACKED
-from wirefast.server.outgoing cimport CLOSED, CLOSING, LOST, OPEN, make_frame
+from wirefast.server.outgoing cimport CLOSED, CLOSING, LOST, OPEN, TAKEN_UNITS, make_frame
 from wirefast.server.waiter cimport make_waiter
 
 from wirefast._core import close
@@ -151,8 +152,8 @@ cdef class Connection(Outgoing):
     cdef bint has_unread(self) noexcept:
         return self.ring_count > 0
 
-    cdef bint is_stalled(self) noexcept:
-        return self.write_paused
+    cdef double taken_until(self) noexcept:
+        return <double> self.taken_at / TAKEN_UNITS if self.write_paused else monotonic()
 
     cdef bint is_open(self) noexcept:
         return self.state == OPEN and self.failing is None

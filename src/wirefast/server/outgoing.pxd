@@ -1,6 +1,7 @@
 # The writing half of one connection: messages become frames, which the transport gets; and the transport's state.
 
 from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t
 
 from wirefast.server.deflate cimport Deflate
 from wirefast.server.frames cimport FrameStream
@@ -26,6 +27,11 @@ cpdef enum WireState:
     LOST = 4
 
 
+cdef enum:
+    # The units of Outgoing.taken_at in a second.
+    TAKEN_UNITS = 10
+
+
 cdef bytes make_frame(unsigned opcode, unsigned rsv, const char* data, size_t size)
 
 
@@ -47,6 +53,8 @@ cdef class Outgoing(FrameStream):
     cdef list out
     cdef size_t out_size
     cdef bint write_paused
+    # When the peer had last taken enough for sends to go on. The field fills a gap between others.
+    cdef uint32_t taken_at
     cdef bytes late_pong
     cdef list drainers
     cdef unsigned sends

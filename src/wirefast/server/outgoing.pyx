@@ -14,11 +14,12 @@ from functools import partial
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.pyport cimport PY_SSIZE_T_MAX
-from libc.stdint cimport SIZE_MAX, uint8_t
+from libc.stdint cimport SIZE_MAX, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from wirefast._core.channel cimport EventKind
 from wirefast._core.close cimport CLOSE_POLICY_VIOLATION, CLOSE_TRY_AGAIN_LATER
+from wirefast._core.instant cimport monotonic
 from wirefast._core.outbox cimport CLOSING as TOO_SLOW, GONE, SENT, WAIT, Outbox, Policy
 from wirefast.server.csrc cimport FRAME_HEADER_MAX, FRAME_RSV1, frame_build
 from wirefast.server.deflate cimport deflate_alone
@@ -234,6 +235,7 @@ cdef class Outgoing(FrameStream):
     def resume_writing(self):
         """Let sends go on: the transport's write buffer is below its low-water mark."""
         self.write_paused = False
+        self.taken_at = <uint32_t> (monotonic() * TAKEN_UNITS)
         if self.stalled:
             # The transport has sent the bytes that the keepalive saw. Later bytes do not matter.
             self.stalled = SIZE_MAX
