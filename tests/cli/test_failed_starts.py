@@ -115,16 +115,25 @@ def test_the_reloader_says_that_it_waits(tmp_path: Path, program: str, said: str
     assert server.log.count(AWAITED) == 1
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_a_factory_that_raises(tmp_path: Path, workers: int) -> None:
-    (tmp_path / "main.py").write_text("def make():\n    raise RuntimeError('no settings')\n")
+@pytest.mark.parametrize(
+    ("workers", "raised"), [(1, "RuntimeError"), (3, "RuntimeError"), (1, "TypeError"), (2, "TypeError")]
+)
+def test_a_factory_that_raises(tmp_path: Path, workers: int, raised: str) -> None:
+    (tmp_path / "main.py").write_text(f"def make():\n    raise {raised}('no settings')\n")
     with running("main:make", "--factory", "--workers", str(workers), "--port", "0", cwd=tmp_path) as server:
         server.wait_for("no settings")
         assert server.process.wait(TIMEOUT) == (1 if workers == 1 else 3)
-    assert server.log.count("RuntimeError: no settings") == 1
+    assert server.log.count(f"{raised}: no settings") == 1
     assert files_of(server.log) == [str(tmp_path / "main.py")]
     assert AWAITED not in server.log
     assert (server.lines[-1] == "wirefast: error: the application did not load, see above") == (workers == 1)
+
+
+def test_a_factory_that_takes_arguments(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("def make(settings): ...\n")
+    ended = wirefast("run", "main:make", "--factory", "--port", "0", cwd=tmp_path)
+    assert ended.returncode == 3 and "missing 1 required positional argument: 'settings'" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_workers_tell_one_failure_of_the_lifespan_once(tmp_path: Path) -> None:

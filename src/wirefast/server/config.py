@@ -8,7 +8,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import uvicorn
 from uvicorn._ansi import style
@@ -96,6 +96,10 @@ class Settings(uvicorn.Config):
             self.loaded_app = with_request_ids(self.loaded_app)
 
 
+class FactoryRaised(Exception):
+    """A factory has raised a TypeError, its cause: uvicorn would log that without its traceback."""
+
+
 class Config(Settings):
     """Settings for a process that does nothing but serve, as ``wirefast run`` makes it.
 
@@ -106,6 +110,22 @@ class Config(Settings):
 
     counts: bool = False
     is_new_failure: Callable[[str], bool] | None = None
+
+    def load_app(self) -> Any:
+        """Import the application, or the factory that makes it, as uvicorn does."""
+        made = super().load_app()
+        if not self.factory:
+            return made
+
+        def make() -> Any:
+            try:
+                return made()
+            except TypeError as exc:
+                if exc.__traceback__ is None or exc.__traceback__.tb_next is None:
+                    raise  # the call itself has failed: it is no factory, or takes arguments
+                raise FactoryRaised from exc
+
+        return make
 
     def say_what_is_awaited(self) -> None:
         """Log, under ``--reload``, what starts an application that did not start."""
@@ -126,7 +146,8 @@ class Config(Settings):
         except SystemExit:  # uvicorn has logged why
             self.say_what_is_awaited()
             raise
-        except Exception as exc:
+        except Exception as raised:
+            exc = raised.__cause__ if isinstance(raised, FactoryRaised) and raised.__cause__ else raised
             shown = for_importers(exc)
             is_new = self.is_new_failure is None or self.is_new_failure("".join(traceback.format_exception(*shown)))
             logger.error(
