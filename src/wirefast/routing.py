@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import traceback
 from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 from threading import Lock
@@ -251,16 +252,26 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
                 raise AssertionError
             if "router" not in scope:
                 scope["router"] = self
-            for route in self._flat_routes():
-                if getattr(route, "unresolved", None) is not None:
-                    route.resolve()  # type: ignore[attr-defined]
-                if hasattr(route, "advise_at_start"):
-                    route.advise_at_start()
+            try:
+                self._check_routes()
+            except Exception:
+                # The server would take another exception than this message for an application without a lifespan.
+                await receive()
+                await send({"type": "lifespan.startup.failed", "message": traceback.format_exc()})
+                raise
             middleware = getattr(scope.get("app"), "user_middleware", ())
             has_session = any(getattr(item.cls, "__name__", "") == "SessionMiddleware" for item in middleware)
             warn_of_open_origins(self._flat_routes(), self.admission, has_session)
             tell_of_the_wire(self._flat_routes())
             await self.lifespan(scope, receive, telling_of_a_missing_hub(self._flat_routes(), scope, send))
+
+    def _check_routes(self) -> None:
+        """Analyse what could not be analysed when it was declared, and warn of mistakes that show now."""
+        for route in self._flat_routes():
+            if getattr(route, "unresolved", None) is not None:
+                route.resolve()  # type: ignore[attr-defined]
+            if hasattr(route, "advise_at_start"):
+                route.advise_at_start()
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         """Return the path of a named route.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Callable
 from functools import partial, wraps
@@ -134,6 +135,29 @@ def test_the_name_that_a_handler_meant() -> None:
     assert told("/rooms/{room_id}", joined, before=taken_before) == []
     assert told("/rooms/{room_id}", joined, before=by_hand) == []
     assert told("/rooms/{room_id}", joined, end=by_hand) == []
+
+
+def test_a_warning_that_is_an_error_ends_the_start() -> None:
+    """A server would take an exception alone for an application without a lifespan, and serve."""
+    app = App()
+
+    @app.messages("/rooms/{room_id}").on_connect
+    async def joined(websocket: WebSocket, room: int) -> None: ...
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DeclarationWarning):
+            asyncio.run(app({"type": "lifespan", "state": {}}, receive, send))
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert "did you mean 'room_id'?" in sent[0]["message"]
 
 
 def test_one_endpoint_is_one_warning() -> None:
