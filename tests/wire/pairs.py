@@ -127,6 +127,8 @@ def run(case: Callable[[Ends], Awaitable[None]], loop_name: str, own: bool) -> N
         finally:
             ends.stop()
             await asyncio.sleep(0.01)
+            # The last loop stays with its reactor, and would keep the errors with all that they name.
+            asyncio.get_running_loop().set_exception_handler(None)
 
     try:
         loop.run_until_complete(main())
