@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel
 
-from ways import OURS
+from ways import FOREIGN, OURS
 from wirefast import App, Limits, WebSocket
 from wirefast.testing import Live
 
@@ -118,5 +118,30 @@ async def test_a_client_that_takes_its_answers_slowly_is_not_idle(live: Live) ->
             assert limits.refused == {}
             peer.resume()
         peer.stall()
+        await live.clock.advance(310)
+        await live.until(lambda: limits.refused == {"idle": 1})
+
+
+@pytest.mark.live(ws_ping_interval=None)
+@pytest.mark.parametrize("live", [FOREIGN], indirect=True)
+@pytest.mark.parametrize("as_message", [False, True])
+async def test_a_client_that_takes_no_answers_of_another_server_is_idle(live: Live, as_message: bool) -> None:
+    limits = Limits(idle=300)
+    app = App(limits=limits)
+    room = app.messages("/")
+    begun = asyncio.Event()
+
+    @room.on
+    async def answer(message: Ask, websocket: WebSocket) -> None:
+        begun.set()
+        if as_message:
+            await websocket.send({"type": "websocket.send", "text": "taken never"})
+        await websocket.send_text("taken never")
+
+    await live.start(app)
+    async with live.connect("/") as peer:
+        peer.stall()
+        await peer.send(Ask(type="ask"))
+        await begun.wait()
         await live.clock.advance(310)
         await live.until(lambda: limits.refused == {"idle": 1})

@@ -28,6 +28,8 @@ cdef class AsgiSocket:
     cdef Meter meter
 
     # Note the channel where the two callables are wirefast's own and unwrapped.
+    # An ASGI send that may wait, and tells the meter of it where there is one.
+    cdef object noted(self, object sending)
     cdef int find_channel(self) except -1
     # The exception of the send that failed because the peer has left, made of what the server raised; and the exception
     # of later sends.

@@ -11,6 +11,7 @@ from cpython.object cimport PyObject_GenericSetAttr
 from wirefast._core.channel cimport AsgiReceive, AsgiSend, Channel
 from wirefast._core.close cimport CLOSE_ABNORMAL
 from wirefast._core.drive cimport begin
+from wirefast._core.meter cimport Meter
 from wirefast._core.whose cimport mark_of
 
 import asyncio
@@ -45,6 +46,15 @@ cdef object current_task():
         return asyncio.current_task()
     except RuntimeError:
         return None
+
+
+async def _noted(Meter meter, sending):
+    """Wait for a send, of which the meter knows."""
+    meter.sends()
+    try:
+        await sending
+    finally:
+        meter.sent()
 
 
 cdef class AsgiSocket:
@@ -183,7 +193,7 @@ cdef class AsgiSocket:
             try:
                 sending = begin(self.send_callable(message), &done)
                 if not done:
-                    await sending
+                    await self.noted(sending)
             except OSError as exc:
                 if kind == "websocket.close":
                     raise self.own(WebSocketDisconnect(code=CLOSE_ABNORMAL))
@@ -220,6 +230,9 @@ cdef class AsgiSocket:
             if self.is_lost_elsewhere():
                 raise self.lost_before()
             raise WebSocketDisconnected('Cannot call "send" once a close message has been sent.')
+
+    cdef object noted(self, object sending):
+        return sending if self.meter is None else _noted(self.meter, sending)
 
     cdef object lost(self, object exc):
         cdef object disconnect = WebSocketDisconnect(code=CLOSE_ABNORMAL)

@@ -47,6 +47,8 @@ cdef class Meter(Deadline):
     cdef Channel channel         # None over another server's ASGI callables
     cdef int handled             # messages that typed handlers are at work on: the client waits, and is not idle
     cdef double rested           # until when the client is known to have waited for the application
+    cdef int sending             # ASGI sends that wait, where `channel` is None
+    cdef double taken            # when the last of them ended
     cdef public bint evicted     # another socket of its user took its place before it was accepted
     cdef object expiry           # an Expiry, or None
 
@@ -54,6 +56,8 @@ cdef class Meter(Deadline):
     cdef int take(self, Py_ssize_t size) except -1
     cdef int begun(self) noexcept
     cdef int done(self) noexcept
+    cdef int sends(self) noexcept
+    cdef int sent(self) noexcept
     cdef double awaited_until(self) noexcept
     cdef double quiet(self) noexcept
     cdef double must_wait(self)

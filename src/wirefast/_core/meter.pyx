@@ -115,6 +115,16 @@ cdef class Meter(Deadline):
         self.rested = monotonic()
         return 0
 
+    cdef int sends(self) noexcept:
+        """Note that an ASGI send waits, perhaps for the client, until sent()."""
+        self.sending += 1
+        return 0
+
+    cdef int sent(self) noexcept:
+        self.sending -= 1
+        self.taken = monotonic()
+        return 0
+
     cdef double awaited_until(self) noexcept:
         """Until when the client has waited for the application: now, if a message is handled or was not received yet; 0 if
         not.
@@ -122,7 +132,7 @@ cdef class Meter(Deadline):
         A client that does not take what it is sent does not wait for more.
         """
         if self.channel is None:
-            return monotonic() if self.handled > 0 else 0.0
+            return 0.0 if self.handled == 0 else self.taken if self.sending > 0 else monotonic()
         return self.channel.taken_until() if self.handled > 0 or self.channel.has_unread() else 0.0
 
     cdef double quiet(self) noexcept:

@@ -296,7 +296,8 @@ cdef class SendCall(CompiledCoroutine):
         self.phase = WRITTEN
         try:
             if websocket.channel is None:
-                return self.wait_for(PyObject_CallOneArg(websocket.send_callable, self.message()))
+                sending = PyObject_CallOneArg(websocket.send_callable, self.message())
+                return self.wait_for(websocket.noted(sending))
             return self.write(websocket.channel)
         except OSError as exc:
             raise websocket.lost(exc)
