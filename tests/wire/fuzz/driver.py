@@ -146,7 +146,8 @@ def main(one: Callable[[random.Random], bytes], check: Callable[[random.Random, 
         try:
             outcome = check(rng, data)
         except BaseException:
-            print(f"seed {seed}, input {sum(seen.values())}: {data!r}")
+            # The seed comes last: tools/fuzz.py shows only the end of a long report.
+            print(f"{data!r}\nis input {sum(seen.values())} of seed {seed}")
             raise
         slowest = max(slowest, time.process_time() - began)
         seen[outcome] = seen.get(outcome, 0) + 1
