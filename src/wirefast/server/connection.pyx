@@ -315,7 +315,9 @@ cdef class Connection(Outgoing):
         if self.fault_logged or code == CLOSE_POLICY_VIOLATION or code == CLOSE_INTERNAL_ERROR:
             return 0
         self.fault_logged = True
-        self.settings.logger.warning("%s - WebSocket closed with %d: %s", self.peer(), code, reason)
+        self.settings.logger.warning(
+            "%s - WebSocket closed with %d: %s", self.peer(), code, reason, extra=self.told()
+        )
         return 0
 
     cdef int fail(self, int code, str reason) except -1:

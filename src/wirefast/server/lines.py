@@ -12,7 +12,7 @@ from urllib.parse import quote
 from wirefast.server.reasons import shown
 from wirefast.server.request_ids import KEY, current
 
-__all__ = ["JsonFormatter", "json_logging", "log_end", "own_logging"]
+__all__ = ["JsonFormatter", "json_logging", "log_end", "members_of", "own_logging"]
 
 #: The attributes of every record, which a line of JSON has under other names or leaves out.
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
@@ -66,6 +66,22 @@ def log_end(
         values += (request_id,)
     # uvicorn's own formatter of this logger accepts only the five values of a request.
     logging.getLogger("uvicorn.error").info(text, *values, extra=told)
+
+
+def members_of(scope: dict[str, Any] | None, peer: str) -> dict[str, Any]:
+    """Return the client, the path and the id of a connection, for a log line as JSON.
+
+    Args:
+        scope: the connection's scope, if there is one.
+        peer: address and port of the other side of the connection. A trusted proxy may have named another client.
+    """
+    if scope is None:
+        return {"client": peer}
+    client = scope["client"]
+    told = {"client": "{}:{}".format(*client) if client else peer, "path": quote(scope["path"])}
+    if KEY in scope:
+        told["request_id"] = scope[KEY]
+    return told
 
 
 class JsonFormatter(logging.Formatter):

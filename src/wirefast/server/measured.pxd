@@ -27,7 +27,8 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
     cdef uint64_t bytes_out
     # loop.time() of the accept; 0 before it, and after the end is counted.
     cdef double opened_at
-    # The scope, for texts about the socket. The application refers to it for as long, so it costs no memory.
+    # The scope, for texts about the socket, until both the connection and the application have ended. The application
+    # refers to it for as long, so it costs no memory.
     cdef LazyScope about
     cdef RouteTotals totals
 

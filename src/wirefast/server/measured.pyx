@@ -16,12 +16,12 @@ from wirefast._core.outbox cimport QUEUED, Policy
 from wirefast.metrics.counters cimport SERIES_MAX, Counter, Histogram
 from wirefast.server.connection cimport Connection
 from wirefast.server.lazy_scope cimport LazyScope
-from wirefast.server.outgoing cimport OPEN, Outgoing
+from wirefast.server.outgoing cimport LOST, OPEN, Outgoing
 from wirefast.server.protocol cimport WebSocketProtocol
 
 from wirefast.metrics import counters
 from wirefast.metrics.catalogue import FAMILIES, code_label
-from wirefast.server.lines import log_end
+from wirefast.server.lines import log_end, members_of
 from wirefast.server.request_ids import KEY, as_header
 
 cdef object closes = FAMILIES["wirefast_closes_total"]
@@ -105,6 +105,8 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
 
     cdef int refuse(self, int status, list lines, bytes body) except -1:
         handshakes.of(outcome_of(status)).add()
+        if self.app_runs:
+            self.about = self.scope
         return WebSocketProtocol.refuse(self, status, lines, body)
 
     # ---- Messages ----
@@ -168,8 +170,18 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
     cdef int lost(self) except -1:
         Connection.lost(self)
         self.count_end()
-        self.about = None
+        if not self.app_runs:
+            self.about = None
         return 0
+
+    cdef int app_ended(self, object exc, object result, bint cancelled) except -1:
+        WebSocketProtocol.app_ended(self, exc, result, cancelled)
+        if self.state == LOST:
+            self.about = None
+        return 0
+
+    cdef dict told(self):
+        return members_of(self.scope if self.about is None else self.about, self.peer())
 
     # ---- An open socket ----
 

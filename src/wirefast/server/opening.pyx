@@ -22,7 +22,9 @@ from wirefast.server.responses cimport header_line, header_pairs, response
 from wirefast._core.secrets import hide_query
 from wirefast._core.unicode import utf8
 from wirefast._core import unrouted
+from wirefast.server.lines import members_of
 from wirefast.server.reasons import as_members, close_line, denial_line
+from wirefast.server.request_ids import KEY
 
 # The headers of a 101 response that only the server may send.
 cdef frozenset reserved_names = frozenset((
@@ -243,5 +245,11 @@ cdef class Opening(Connection):
             if scope["query_string"]:
                 path = f"{path}?{hide_query(scope['query_string'].decode('ascii'))}"
             peer = "%s:%d" % client if client else ""
-            logger.info('%s - "WebSocket %s" %s', peer, path, outcome, extra=as_members(peer, path, outcome))
+            extra = as_members(peer, path, outcome)
+            if KEY in scope:
+                extra["request_id"] = scope[KEY]
+            logger.info('%s - "WebSocket %s" %s', peer, path, outcome, extra=extra)
         return 0
+
+    cdef dict told(self):
+        return members_of(self.scope, self.peer())

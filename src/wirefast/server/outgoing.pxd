@@ -47,6 +47,8 @@ cdef class Outgoing(FrameStream):
     cdef tuple failing
     # Whether data_received runs now. It flushes at its end.
     cdef bint in_read
+    # Whether the application serves this connection. The field fills a gap between others.
+    cdef bint app_runs
 
     # The frames of the next flush. While the transport's buffer is over its high-water mark (`write_paused`), only control
     # frames are here: data frames wait in the outbox, and the latest pong in `late_pong`, since it answers all pings.
@@ -85,6 +87,8 @@ cdef class Outgoing(FrameStream):
     # Calls of the transport that may raise: its peer's address, for the log; whether it is closing or lost; its end at
     # once. `broken` ends a connection whose transport raised.
     cdef str peer(self)
+    # The connection's members of a log line as JSON: its client and, where they are known, its path and its id.
+    cdef dict told(self)
     cdef bint is_gone(self) except -1
     cdef int abort(self) except -1
     cdef int broken(self, object exc) except -1

@@ -145,7 +145,9 @@ cdef class Outgoing(FrameStream):
                 return True
         except Exception as exc:
             # A network error never makes this call raise, so the error is logged. A traceback would not help.
-            self.settings.logger.error("Writing to a WebSocket failed", exc_info=(type(exc), exc, None))
+            self.settings.logger.error(
+                "Writing to a WebSocket failed", exc_info=(type(exc), exc, None), extra=self.told()
+            )
             self.broken(exc)
             return False
         # A write failed. Do not write again; the next send raises.
@@ -202,7 +204,10 @@ cdef class Outgoing(FrameStream):
     cdef int overflow(self) except -1:
         self.settings.overflows += 1
         self.settings.logger.warning(
-            "%s - WebSocket closed: %d bytes unsent", self.peer(), self.unsent() + <size_t> self.outbox.size
+            "%s - WebSocket closed: %d bytes unsent",
+            self.peer(),
+            self.unsent() + <size_t> self.outbox.size,
+            extra=self.told(),
         )
         return self.fail(CLOSE_POLICY_VIOLATION, close.TOO_MANY_UNSENT)
 
@@ -291,6 +296,9 @@ cdef class Outgoing(FrameStream):
             return "unknown"
         return "%s:%d" % address[:2] if isinstance(address, tuple) else "unix"
 
+    cdef dict told(self):
+        return {"client": self.peer()}
+
     cdef bint is_gone(self) except -1:
         """Whether the transport is closing or lost."""
         try:
@@ -310,7 +318,9 @@ cdef class Outgoing(FrameStream):
             return 0
         if not isinstance(exc, (OSError, RuntimeError)):
             # The error is a mistake in a program, and no failure of a connection.
-            self.settings.logger.error("%s - The transport of a WebSocket failed", self.peer(), exc_info=exc)
+            self.settings.logger.error(
+                "%s - The transport of a WebSocket failed", self.peer(), exc_info=exc, extra=self.told()
+            )
         self.lost()
         try:
             self.abort()

@@ -263,7 +263,7 @@ cdef class WebSocketProtocol(Opening):
             if self.settings.invalid:
                 raise Refused(500, "Internal Server Error")
             if self.settings.full():
-                self.settings.logger.warning("Exceeded concurrency limit.")
+                self.settings.logger.warning("Exceeded concurrency limit.", extra=self.told())
                 raise Refused(503, "Service Unavailable")
         except Refused as exc:
             return self.refuse_request(exc)
@@ -277,6 +277,7 @@ cdef class WebSocketProtocol(Opening):
 
     cdef int start_app(self) except -1:
         cdef object loop = self.reactor.loop
+        self.app_runs = True
         try:
             if self.settings.rewrite is not None:
                 finish(self.settings.rewrite(self.scope, None, None))
@@ -317,14 +318,19 @@ cdef class WebSocketProtocol(Opening):
         # Close code and reason. The core sets this attribute on an exception that the peer's data caused.
         cdef tuple peers_fault = getattr(cause, "wirefast_close", None)
         cdef bint failed = cause is not None and not self.is_its_clients(cause)
+        self.app_runs = False
         if failed:
             peers_fault = None
         if peers_fault is not None and self.failing is None:
             self.log_fault(peers_fault[0], peers_fault[1])
         if failed:
-            self.settings.logger.error("Exception in ASGI application\n", exc_info=for_readers(exc))
+            self.settings.logger.error(
+                "Exception in ASGI application\n", exc_info=for_readers(exc), extra=self.told()
+            )
         elif result is not None:
-            self.settings.logger.error("ASGI callable should return None, but returned '%s'.", result)
+            self.settings.logger.error(
+                "ASGI callable should return None, but returned '%s'.", result, extra=self.told()
+            )
             failed = True
         if self.state == CONNECTING:
             if self.denial_status:
@@ -332,7 +338,9 @@ cdef class WebSocketProtocol(Opening):
             else:
                 if exc is None and not cancelled:
                     self.settings.logger.error(
-                        "ASGI callable returned without completing handshake. %s", unanswered(self.scope)
+                        "ASGI callable returned without completing handshake. %s",
+                        unanswered(self.scope),
+                        extra=self.told(),
                     )
                 self.log_response(failed_line(exc, cancelled))
                 self.refuse_text(500, "Internal Server Error")
