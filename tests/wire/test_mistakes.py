@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 import warnings
@@ -171,3 +172,41 @@ def test_a_coroutine_that_nobody_awaits_is_named(serve: Any) -> None:
         ("coroutine 'WebSocket.receive_json' was never awaited", 4),
     ]
     assert {each.filename for each in caught if each.category is RuntimeWarning} == {__file__}
+
+
+def test_a_message_that_was_not_awaited_and_is_sent_is_told_once(serve: Any) -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept()
+        text = websocket.receive_text()
+        await websocket.send_text(text)  # type: ignore[arg-type]
+
+    @app.websocket("/own")
+    async def own(websocket: WebSocket) -> None:
+        async def find_name() -> str:
+            return "ada"
+
+        await websocket.accept()
+        name = find_name()
+        try:
+            await websocket.send_text(name)  # type: ignore[arg-type]
+        finally:
+            name.close()
+
+    server = serve(app)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for path in ("/", "/own"):
+            with server.opened(path) as peer:
+                assert peer.frame().code == 1011
+        server.stop()
+        gc.collect()
+    # The line of Python's own warning would be where the traceback was freed.
+    assert [str(each.message) for each in caught if each.category is RuntimeWarning] == []
+    failed = [record for record in server.records if record.exc_info]
+    text = "".join("".join(traceback.format_exception(*record.exc_info)) for record in failed)
+    said = "TypeError: send_text() takes a str, not coroutine; await is missing: "
+    assert f"{said}`await websocket.receive_text()`" in text and f"{said}`await find_name()`" in text
+    assert f'File "{__file__}", line {echo.__code__.co_firstlineno + 4}, in echo' in text

@@ -17,6 +17,7 @@ from wirefast._core.instant cimport monotonic
 
 from operator import index
 
+from wirefast._core.coroutine import kind_of, missing_await
 from wirefast._core.error_list import refusal_of_errors
 from wirefast._core.unicode import well_formed
 
@@ -82,12 +83,11 @@ cdef object repaired(object text, bint in_event):
     PyErr_Clear()
     if isinstance(text, str):
         return well_formed(text)
-    kind = type(text).__name__
+    kind = kind_of(text)
     if in_event:
         raise TypeError(f'"text" of websocket.send takes a str, not {kind}')
-    raise TypeError(
-        f"send_text() takes a str, not {kind}; use {'send_bytes' if PyObject_CheckBuffer(text) else 'send_json'}()"
-    )
+    advice = missing_await(text) or f"use {'send_bytes' if PyObject_CheckBuffer(text) else 'send_json'}()"
+    raise TypeError(f"send_text() takes a str, not {kind}; {advice}")
 
 
 @cython.final

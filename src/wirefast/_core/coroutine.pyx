@@ -306,6 +306,24 @@ cdef class CompiledCoroutine:
             never_awaited(self.name)
 
 
+def kind_of(value):
+    """Return the name of a value's type, for errors; ``coroutine`` for one of ours too."""
+    return "coroutine" if isinstance(value, CompiledCoroutine) else type(value).__name__
+
+
+def missing_await(value):
+    """Return what to write where a value that was sent is a coroutine; None for any other value.
+
+    A coroutine of ours ends here without its warning, whose line would be where the traceback is freed.
+    """
+    if isinstance(value, CompiledCoroutine):
+        value.close()
+        return f"await is missing: `await websocket.{value.__name__}()`"
+    if PyCoro_CheckExact(value):
+        return f"await is missing: `await {value.__name__}()`"
+    return None
+
+
 cdef object exception_of(object kind, object value, object traceback):
     """Return the exception that the three arguments of throw() stand for."""
     if isinstance(kind, BaseException):

@@ -16,6 +16,7 @@ from decimal import Decimal
 import orjson
 from pydantic import BaseModel
 
+from wirefast._core.coroutine import kind_of, missing_await
 from wirefast._core.dumping import dumped
 from wirefast._core.unicode import utf8
 
@@ -48,7 +49,8 @@ def default(value):
         return _decimal(value)
     if isinstance(value, (set, frozenset, deque, tuple)):
         return list(value)
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    cdef object advice = missing_await(value)
+    raise TypeError(f"Object of type {kind_of(value)} is not JSON serializable" + (f"; {advice}" if advice else ""))
 
 
 def _decimal(value):

@@ -21,6 +21,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from wirefast._core import close as ends  # the class below has a method close()
 from wirefast._core.asgi_socket import WebSocketDisconnected
+from wirefast._core.coroutine import kind_of, missing_await
 from wirefast._core.errors import UnexpectedFrame, blame_peer
 from wirefast._core.unicode import utf8
 
@@ -341,8 +342,8 @@ cdef class SendCall(CompiledCoroutine):
                 data = json.encode(data)
             elif type(data) is not bytes:
                 if not PyObject_CheckBuffer(data):
-                    advice = "send_text" if isinstance(data, str) else "send_json"
-                    raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use {advice}()")
+                    advice = missing_await(data) or f"use {'send_text' if isinstance(data, str) else 'send_json'}()"
+                    raise TypeError(f"send_bytes() takes bytes, not {kind_of(data)}; {advice}")
                 data = bytes(memoryview(data))
             channel.send_frame(<EventKind> (self.option & FRAME), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         drained = channel.drain()
