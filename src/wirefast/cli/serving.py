@@ -96,6 +96,7 @@ def serve(config: Any, *, pin: bool = False, control: bool = True, metrics: tupl
     from uvicorn.supervisors import ChangeReload  # the command's packages, when it runs
 
     from wirefast.cli.attending import Alone  # the command's packages, when it runs
+    from wirefast.cli.hangup import attending_hangups
     from wirefast.cli.workers import Supervisor
     from wirefast.server.serving import Server
     from wirefast.server.unix import release
@@ -104,14 +105,16 @@ def serve(config: Any, *, pin: bool = False, control: bool = True, metrics: tupl
     server.attendants = [Alone(metrics, control=control)]
     try:
         if config.should_reload:
-            ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
+            with attending_hangups():
+                ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
             return 0
         if config.workers > 1:
             supervisor = Supervisor(config, pin=pin, control=control, metrics=metrics)
             supervisor.run()
             return NOT_STARTED if supervisor.failed else 0
         server.owns_sockets = config.uds is not None
-        server.run([config.bind_socket()] if server.owns_sockets else None)
+        with attending_hangups():
+            server.run([config.bind_socket()] if server.owns_sockets else None)
         return 0 if server.started else NOT_STARTED
     except OSError as exc:
         if exc.errno != errno.EADDRINUSE:
