@@ -6,10 +6,11 @@ import gc
 import sys
 import traceback
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from peer import request
+from peer import TEXT, close_frame, frame, request
+from pydantic import BaseModel
 
 from wirefast import App, WebSocket
 from wirefast._core.places import describe
@@ -174,6 +175,36 @@ def test_a_coroutine_that_nobody_awaits_is_named(serve: Any) -> None:
     assert {each.filename for each in caught if each.category is RuntimeWarning} == {__file__}
 
 
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda ws: ws.send_text(ws.receive_text()), "send_text() takes a str, not coroutine; {}receive_text()`"),
+        (lambda ws: ws.send_bytes(ws.receive_bytes()), "send_bytes() takes bytes, not coroutine; {}receive_bytes()`"),
+        (
+            lambda ws: ws.send_json({"said": ws.receive_json()}),
+            "Object of type coroutine is not JSON serializable; {}receive_json()`",
+        ),
+    ],
+)
+def test_each_send_says_which_await_is_missing(serve: Any, call: Any, text: str) -> None:
+    app = App()
+    said = []
+
+    @app.websocket("/")
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept()
+        try:
+            await call(websocket)
+        except TypeError as exc:
+            said.append(str(exc))
+
+    server = serve(app)
+    with server.opened("/") as peer:
+        assert peer.frame().code == 1000
+    server.stop()
+    assert said == [text.format("await is missing: `await websocket.")]
+
+
 def test_a_message_that_was_not_awaited_and_is_sent_is_told_once(serve: Any) -> None:
     app = App()
 
@@ -210,3 +241,52 @@ def test_a_message_that_was_not_awaited_and_is_sent_is_told_once(serve: Any) -> 
     said = "TypeError: send_text() takes a str, not coroutine; await is missing: "
     assert f"{said}`await websocket.receive_text()`" in text and f"{said}`await find_name()`" in text
     assert f'File "{__file__}", line {echo.__code__.co_firstlineno + 4}, in echo' in text
+
+
+class Say(BaseModel):
+    type: Literal["say"] = "say"
+    text: str = ""
+
+
+class Said(BaseModel):
+    type: Literal["said"] = "said"
+    text: str
+
+
+def test_a_handler_of_messages_that_fails_is_named(serve: Any, caplog: Any) -> None:
+    app = App()
+    chat = app.messages("/chat/{room}", sends=Said)
+
+    @chat.on
+    async def say(message: Say) -> Said:
+        return {"m": message.text}  # type: ignore[return-value]
+
+    @chat.on("spread")
+    async def spread(text: str) -> None:
+        raise ValueError("of the handler")
+
+    @app.websocket_listener("/listener")
+    async def listener(message: Say) -> Said:
+        return {"m": 1}  # type: ignore[return-value]
+
+    @chat.on_disconnect
+    async def left() -> None:
+        raise ValueError("of the end")
+
+    server = serve(app)
+    for path, sent in (("/chat/7", "say"), ("/chat/7", "spread"), ("/listener", "say")):
+        with server.opened(path) as peer:
+            peer.send(frame(TEXT, b'{"type": "%s", "text": "a"}' % sent.encode()))
+            assert b'"internal"' in peer.frame().data
+            peer.send(close_frame(1000))
+            peer.frame()
+    server.stop()
+    failed = {record.getMessage(): record for record in caplog.records if record.name == "wirefast.messages"}
+    assert failed.keys() == {
+        f"A message handler failed: {describe(say)}, path '/chat/7'",
+        f"A message handler failed: {describe(spread)}, path '/chat/7'",
+        f"A message handler failed: {describe(listener)}, path '/listener'",
+        f"{describe(left)} failed",
+    }
+    begins = {record.exc_info[2].tb_frame.f_code for record in failed.values() if record.exc_info}
+    assert {left.__code__, spread.__code__} < begins and len(begins) == 3, "the third is pydantic's"

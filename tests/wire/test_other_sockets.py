@@ -254,4 +254,5 @@ def test_the_disconnect_of_another_socket_in_typed_messages(
     told = peer.frame()
     assert told.code == 1011 if where == "stream" else b'"internal"' in told.data
     failed = [record for record in caplog.records if record.exc_info]
-    assert [record.getMessage() for record in failed] == ["A message handler failed"]
+    (text,) = [record.getMessage() for record in failed]
+    assert text.startswith("A message handler failed: ") and text.endswith(", path '/alive'")

@@ -15,6 +15,7 @@ from wirefast._core import close
 from wirefast._core.foreign import is_async_callable
 from wirefast._core.groups import caused_by_client, only_cause
 from wirefast._core.handlers import Handlers, handler_for
+from wirefast._core.places import describe, for_readers
 from wirefast._core.whose import is_anothers
 from wirefast.exceptions import WebSocketException as _OwnWebSocketException
 
@@ -112,8 +113,7 @@ def refused_handshake(failure: BaseException) -> BaseException:
 
 
 def log_failure(failure: BaseException, call: Any) -> None:
-    name = getattr(call, "__qualname__", repr(call))
-    logger.error("%s failed", name, exc_info=(type(failure), failure, failure.__traceback__))
+    logger.error("%s failed", describe(call), exc_info=for_readers(failure))
 
 
 def log_unwritten(failure: BaseException) -> None:
@@ -142,7 +142,7 @@ def cause_of(exc: Exception, handlers: Handlers, mark: object) -> Exception:
 
 
 async def answer_of(
-    exc: Exception, websocket: Any, handlers: Handlers, defaults: frozenset[Any]
+    exc: Exception, websocket: Any, handlers: Handlers, defaults: frozenset[Any], call: Any
 ) -> dict[str, Any] | None:
     """Return the error that a client gets for an exception; None where an exception handler has handled it.
 
@@ -151,6 +151,7 @@ async def answer_of(
         websocket: for exception handlers.
         handlers: those of the application, by class and by HTTP status; the handler of the nearest class is called.
         defaults: the handlers that every application has, which are not called.
+        call: the message handler, for the log; None where the exception came before the message had one.
     """
     handler = handler_for(exc, handlers)
     if handler is not None and handler not in defaults:
@@ -178,7 +179,8 @@ async def answer_of(
         return _told(exc)
     if isinstance(exc, HTTPException):
         return {"code": "http", "status": exc.status_code, "detail": exc.detail}
-    logger.error("A message handler failed", exc_info=(type(exc), exc, exc.__traceback__))
+    who = "reading a message" if call is None else describe(call)
+    logger.error("A message handler failed: %s, path %r", who, websocket.scope["path"], exc_info=for_readers(exc))
     exc.__traceback__ = None
     return INTERNAL
 

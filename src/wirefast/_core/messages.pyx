@@ -185,7 +185,7 @@ cdef class MessageSession(MessageReader):
         except InvalidMessage as exc:
             return self.refuse(exc.reason, ref, exc.errors)
         except Exception as exc:
-            return self.mishap(exc, ref)
+            return self.mishap(exc, None if target is None else target.handler, ref)
         self.invalid_in_row = 0
         return self.call(target.handler, message, ref)
 
@@ -212,7 +212,7 @@ cdef class MessageSession(MessageReader):
                     return self.reply(handler, value, ref)
         except Exception as exc:
             self.slots[self.table.given] = None
-            return self.mishap(exc, ref)
+            return self.mishap(exc, handler, ref)
         return self.start(handler, message, ref, value)
 
     cdef object start(self, MessageHandler handler, object message, bytes ref, object started):
@@ -341,7 +341,7 @@ cdef class MessageSession(MessageReader):
             log_failure(failure, handler.call)
             raise cancelled
         elif isinstance(failure, Exception):
-            await self.mishap(failure, ref)
+            await self.mishap(failure, handler, ref)
         else:
             raise failure
 
@@ -420,14 +420,19 @@ cdef class MessageSession(MessageReader):
                 self.interrupted = True
                 self.task.cancel()
 
-    async def mishap(self, exc, bytes ref):
-        """Answer an exception of a handler, a dependency or a validator. Raises an exception that ends the socket."""
+    async def mishap(self, exc, MessageHandler handler, bytes ref):
+        """Answer an exception of a handler, a dependency or a validator. Raises an exception that ends the socket.
+
+        `handler` is None where the exception came before the kind of the message was known.
+        """
         cdef object scope = self.websocket.scope
         cdef tuple handlers = scope.get(HANDLERS_KEY, NO_HANDLERS)
         exc = cause_of(exc, handlers, mark_of(scope))
         if isinstance(exc, WebSocketException) or self.is_its_end(exc):
             raise exc
-        error = await answer_of(exc, self.websocket, handlers, self.table.default_handlers)
+        error = await answer_of(
+            exc, self.websocket, handlers, self.table.default_handlers, None if handler is None else handler.call
+        )
         if error is None:
             return
         try:

@@ -133,6 +133,7 @@ def _spread(call: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any
     def spread(message_: Any, **values: Any) -> Any:
         return call(**{name: getattr(message_, name) for name in names}, **values)
 
+    setattr(spread, STANDS_FOR, call)
     return spread
 
 
