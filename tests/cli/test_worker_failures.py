@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import signal
 import socket
@@ -35,6 +36,7 @@ class Process:
         self.index, self.ready = index, ready
         self.pid = self.started = 0
         self.exitcode: int | None = None
+        self.hangs = False
         self.words: list[bytes] = []
 
     @property
@@ -42,7 +44,7 @@ class Process:
         return self
 
     def look(self, now: float, patience: float) -> bool:
-        return self.exitcode is None
+        return self.exitcode is None and not self.hangs
 
     def kill(self) -> None: ...
 
@@ -64,6 +66,7 @@ class Parent(Supervisor):
         self.to_roll, self.signals = deque(), deque()
         self.coming: Any = None
         self.vacant = {}
+        self.thread: Any = SimpleNamespace(service=SimpleNamespace(deaths=0))
         self.failed = self.has_started = self.balanced = self.stopping = False
 
     def make(self, index: int) -> Any:
@@ -140,6 +143,40 @@ def test_an_old_worker_dies_in_a_reload_that_fails() -> None:
     coming.exitcode = NOT_STARTED
     parent.tick()
     assert set(parent.workers) == {1} and parent.workers[1].ready and not parent.stopping
+
+
+@pytest.mark.parametrize(
+    ("exitcode", "how"),
+    [
+        (-signal.SIGKILL, "SIGKILL"),
+        (-signal.SIGSEGV, "SIGSEGV"),
+        (-63, "signal 63"),
+        (1, "exit code 1"),
+        (0, "exit code 0"),
+        (None, "killed, as it did not answer in the time of --timeout-worker-healthcheck"),
+    ],
+)
+def test_a_death_is_a_warning_with_its_cause(caplog: pytest.LogCaptureFixture, exitcode: int | None, how: str) -> None:
+    parent = Parent(2)
+    parent.tick()
+    with caplog.at_level(logging.WARNING, "uvicorn.error"):
+        parent.workers[0].exitcode, parent.workers[0].hangs = exitcode, exitcode is None
+        parent.tick()
+        assert [record.getMessage() for record in caplog.records] == [f"Child process [0] died: {how}"]
+    assert parent.thread.service.deaths == 1
+    parent.tick(signal.SIGTTOU)
+    assert parent.thread.service.deaths == 1
+
+
+def test_a_death_in_a_reload_is_a_warning_too(caplog: pytest.LogCaptureFixture) -> None:
+    parent = Parent(2)
+    parent.tick()
+    parent.tick(signal.SIGHUP)
+    parent.workers[0].exitcode = -signal.SIGKILL
+    with caplog.at_level(logging.WARNING, "uvicorn.error"):
+        parent.tick()
+    assert [record.getMessage() for record in caplog.records] == ["Child process [0] died: SIGKILL"]
+    assert parent.thread.service.deaths == 1
 
 
 @pytest.mark.parametrize("ready", [True, False])

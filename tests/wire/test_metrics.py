@@ -190,8 +190,9 @@ def test_one_answer_for_all_workers_also_after_one_has_died(
         status = json.loads(wirefast("status", "--json").stdout)
         victim = max(status["workers"], key=lambda worker: worker["sockets"])
         os.kill(victim["pid"], signal.SIGKILL)
-        server.wait_for("died")
+        server.wait_for(r"WARNING: .*Child process \[\d+\] died: SIGKILL")
         samples = until(metrics, lambda found: found.get(("wirefast_sockets_open", "/echo/{name}"), 0) < 30)
+        assert samples["wirefast_worker_deaths_total",] == 1
         # What it had counted at the last scrape is kept: a counter that went back would look like millions of messages.
         assert samples["wirefast_messages_total", "in", "/echo/{name}"] == 30
         assert samples["wirefast_handshakes_total", "accepted"] == 30

@@ -56,6 +56,18 @@ STUCK_AFTER = 1.0
 logger = logging.getLogger("uvicorn.error")
 
 
+def how_it_died(exitcode: int | None) -> str:
+    """Return the signal or the exit code of an ended process; None is the code of one that runs, but does not answer."""
+    if exitcode is None:
+        return "killed, as it did not answer in the time of --timeout-worker-healthcheck"
+    if exitcode >= 0:
+        return f"exit code {exitcode}"
+    try:
+        return signal.Signals(-exitcode).name
+    except ValueError:  # a real-time signal
+        return f"signal {-exitcode}"
+
+
 class Supervisor:
     """The parent of the workers (`uvicorn.supervisors.Multiprocess`, with other ends).
 
@@ -195,6 +207,7 @@ class Supervisor:
 
     def replace(self, index: int, worker: Worker, now: float) -> None:
         """Start a worker in the place of one that died; end the service where none can start."""
+        how = how_it_died(worker.process.exitcode)
         worker.kill()
         self.load[2 * index] = 0
         could_not_start = not worker.ready and worker.process.exitcode in (REFUSED, NOT_STARTED)
@@ -206,7 +219,7 @@ class Supervisor:
             del self.workers[index]
             self.stop()
         elif self.coming is not None and self.coming.index == index:
-            logger.info("Child process [%s] died", worker.pid)
+            self.note_death(worker.pid, how)
             self.workers[index], self.coming = self.coming, None
         elif could_not_start:
             del self.workers[index]
@@ -215,8 +228,14 @@ class Supervisor:
                 self.share_out(now)  # no more connections for it
             logger.error("Child process [%s] failed to start; the next try is in %g s.", worker.pid, RETRY_EVERY)
         else:
-            logger.info("Child process [%s] died", worker.pid)
+            self.note_death(worker.pid, how)
             self.workers[index] = self.make_later(index)
+
+    def note_death(self, pid: int | None, how: str) -> None:
+        """Log and count the death of a worker that was not to end."""
+        if self.thread is not None:
+            self.thread.service.deaths += 1
+        logger.warning("Child process [%s] died: %s", pid, how)
 
     # ---- Rolling reload ----
 

@@ -143,6 +143,7 @@ class Service:
         snapshots = [member.last for member in self.members.values()]
         total = merged([self.past, *snapshots])
         total["wirefast_workers"] = {"": len(answers)}
+        total["wirefast_worker_deaths_total"] = {"": self.deaths}
         return total
 
     async def status(self) -> dict[str, Any]:

@@ -143,6 +143,9 @@ METRICS = (
     ),
     Metric("wirefast_resident_memory_bytes", "gauge", ("worker",), "Resident memory.", "bytes", "Process", "max"),
     Metric("wirefast_workers", "gauge", (), "Worker processes that answer.", "short", "Process"),
+    Metric(
+        "wirefast_worker_deaths_total", "counter", (), "Worker processes that ended unasked, or hung.", "ops", "Process"
+    ),
 )
 
 BY_NAME = {metric.name: metric for metric in METRICS}
