@@ -57,7 +57,7 @@ logger = logging.getLogger("uvicorn.error")
 
 
 def how_it_died(exitcode: int | None) -> str:
-    """Return the signal or the exit code of an ended process; None is the code of one that runs, but does not answer."""
+    """Return the signal or the exit code of an ended process. The code of a process that does not answer is None."""
     if exitcode is None:
         return "killed, as it did not answer in the time of --timeout-worker-healthcheck"
     if exitcode >= 0:
