@@ -303,3 +303,57 @@ def test_the_number_of_workers_may_come_from_the_environment(
     with caplog.at_level(logging.WARNING):
         asyncio.run(scenario())
     assert bool(caplog.records) is warned
+
+
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize(("value", "warned"), [("3", True), ("1", False)])
+def test_a_hub_that_was_never_started_tells_of_other_workers_once(
+    value: str, warned: bool, local: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", value)
+
+    async def scenario() -> None:
+        hub = Hub(local=local)
+        for _ in range(2):
+            await hub.publish("room", "x")
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert [record.getMessage() for record in caplog.records] == (
+        [
+            "This hub was never started, so each of the 3 workers has rooms of its own; "
+            "write App(hub=hub), or use `async with hub`"
+        ]
+        if warned and local
+        else []
+    )
+
+
+def test_a_hub_that_is_used_after_its_end_tells_nothing_of_workers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "2")
+
+    async def scenario() -> None:
+        hub = Hub()
+        async with hub:
+            pass
+        await hub.publish("room", "x")
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    (record,) = caplog.records
+    assert "has no broker" in record.getMessage()
+
+
+def test_each_worker_tells_of_a_hub_that_was_never_started(tmp_path: Path) -> None:
+    (tmp_path / "served.py").write_text(
+        "from wirefast import App\nfrom wirefast.rooms import Hub\n\nhub = Hub()\napp = App()\n\n\n"
+        "@app.on_event('startup')\nasync def publish():\n    await hub.publish('room', 'x')\n"
+    )
+    with running("served.py", "--workers", "2", "--port", "0", cwd=tmp_path) as server:
+        for _ in range(2):
+            server.wait_for("Application startup complete")
+        server.end()
+        said = [line for line in server.lines if "This hub was never started" in line]
+    assert len(said) == 2, server.log

@@ -60,8 +60,8 @@ class Hub(Roster, FromScope):
     """The rooms that sockets join and that messages are published to.
 
     With ``App(hub=hub)`` the lifespan starts and stops the hub, and endpoints and dependencies get the hub by the
-    annotation; elsewhere ``async with hub`` starts and stops it. A hub without a URL reaches the other workers of
-    ``wirefast run --workers N``. Elsewhere it reaches only its own process, and need not be started.
+    annotation; elsewhere ``async with hub`` starts and stops it. A started hub without a URL reaches the other workers
+    of ``wirefast run --workers N``. Elsewhere it reaches only its own process, and need not be started.
 
     Each message reaches a member at most once, and the messages of one publisher to one room arrive in order. A member
     that reads too slowly, or a process that loses its broker, may miss messages; policies, counters and ``on_gap``
@@ -139,7 +139,7 @@ class Hub(Roster, FromScope):
             raise RuntimeError("this hub runs already")
         self._loop = None if not self._members else self._loop
         self._bind(starting=True)
-        self._running = True
+        self._running = self._has_run = True
         url = self._url
         if url is None and self._local:
             url = relay_url()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -19,9 +20,12 @@ from wirefast._core.websocket import WebSocketCore
 from wirefast.rooms.brokers.base import Broker, Deliver, Gap, make_broker
 from wirefast.rooms.counts import note_hub
 from wirefast.rooms.models import Name, Names, OpenRoom, Stats, TooManyRooms, check_names
+from wirefast.rooms.workers import worker_count
 
 if TYPE_CHECKING:
     from wirefast.websockets import WebSocket as OwnWebSocket
+
+logger = logging.getLogger("wirefast.rooms")
 
 #: Seconds that join() waits for the broker's confirmation, so that the socket misses no later message.
 JOIN_PATIENCE = 5.0
@@ -91,12 +95,17 @@ class Membership:
     def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
         if self._new:
             text = "hub.join() was never awaited, so nothing joined: `await hub.join(...)`, or `async with` it"
-            warn(text, RuntimeWarning, stacklevel=2, source=self)
+            # A source makes Python ask for tracemalloc, which would know no more than the line.
+            warn(text, RuntimeWarning, stacklevel=2)
 
 
 class Roster:
     """The part of a hub that knows its members; see ``Hub``."""
 
+    #: Whether the hub has been started, for hubs that are used after their end too.
+    _has_run = False
+    #: Whether the hub is meant for the other workers of this machine.
+    _local = True
     #: Passes traces between processes, where an application with telemetry has started the hub.
     _traces: Any = None
 
@@ -133,10 +142,22 @@ class Roster:
                 )
             if self._url is not None and not starting:
                 raise RuntimeError("this hub is not started: give it to App(hub=hub), or use `async with hub`")
+            if not starting and not self._has_run:
+                self._tell_of_other_workers()
             self._members.clear()
             self._rooms.clear()
             self._loop = loop
         return loop
+
+    def _tell_of_other_workers(self) -> None:
+        """Warn, at the first use of a hub that nothing has started, of the workers that it does not reach."""
+        workers = worker_count() if self._local else 1
+        if workers > 1:
+            logger.warning(
+                "This hub was never started, so each of the %d workers has rooms of its own; "
+                "write App(hub=hub), or use `async with hub`",
+                workers,
+            )
 
     async def _begin(self, url: str | None, deliver: Deliver, gap: Gap) -> None:
         """Start the broker of a URL, and the parts of the hub; what was started is stopped where one fails."""
