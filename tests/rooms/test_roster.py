@@ -107,7 +107,7 @@ async def test_a_forgotten_await_is_told(member_of: Any) -> None:
     hub, socket = Hub(), await member_of()
     with pytest.warns(RuntimeWarning, match=r"^hub\.join\(\) was never awaited, so nothing joined") as warned:
         hub.join("room", socket.websocket)
-    assert [each.filename for each in warned] == [__file__]
+    assert [(each.filename, each.source) for each in warned] == [(__file__, None)]
     assert hub.count("room") == 0
     # Any warning is an error here, so these are silent.
     await hub.join("room", socket.websocket)
