@@ -58,7 +58,7 @@ async function talk(url: string): Promise<void> {
   await room.close();
   expect("after close", [room.state, (await messages.next()).done, room.send({ type: "say", text: "x" })], ["closed", true, "dropped"]);
   const lost = await failure(room.request({ type: "say", text: "x" }));
-  expect("request after close", lost instanceof ConnectionLost, true);
+  expect("request after close", [lost instanceof ConnectionLost, lost.message], [true, "the socket is closed (1000)"]);
 }
 
 async function ends(url: string): Promise<void> {
@@ -101,7 +101,10 @@ async function tokens(url: string): Promise<void> {
     await told.close();
   }
   const never = connect("/private", { url, token: () => "old", retry: { base: 1 } });
+  const unanswered = failure(never.request({ type: "hello", name: "x" }));
   expect("refused", (await until(never, "closed")).code, 4401);
+  const { code, message } = await unanswered;
+  expect("why", [code, /^the .* \(4401(: .*)?\)$/.test(message)], [4401, true]);
 }
 
 async function tickets(url: string): Promise<void> {

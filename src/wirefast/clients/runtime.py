@@ -117,7 +117,9 @@ class Socket(Generic[Sent, Heard]):
         self._pending[ref] = Pending(future, [])
         try:
             if await self._put(Waiting(encoded(message, ref), message, ref)) == "dropped":
-                raise ConnectionLost("the socket is closed" if self.state == "closed" else "the queue is full")
+                if self._is_closed():
+                    raise ConnectionLost("the socket is closed", self._change.code, self._change.reason)
+                raise ConnectionLost("the queue is full")
             return await asyncio.wait_for(future, seconds)
         except asyncio.TimeoutError:
             raise TimeoutError(f"no answer within {seconds} s") from None

@@ -90,7 +90,12 @@ export class Socket<A extends Address> implements AsyncIterable<Heard<A>> {
       };
       this.pending.set(ref, { resolve: succeed, reject: fail, sent: false });
       if (this.put({ message: { ...(message as any), ref }, ref }) === "dropped") {
-        fail(new ConnectionLost(this.state === "closed" ? "the socket is closed" : "the queue is full"));
+        const { state, code, reason } = this.change;
+        fail(
+          state === "closed"
+            ? new ConnectionLost("the socket is closed", code, reason)
+            : new ConnectionLost("the queue is full"),
+        );
       }
     });
   }

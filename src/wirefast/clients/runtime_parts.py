@@ -93,13 +93,14 @@ class ConnectionLost(Exception):
     """The connection was lost, or closed permanently, before the answer.
 
     Attributes:
-        code: the close code.
+        code: the close code; 1006 without a close frame.
         reason: the close reason.
     """
 
-    def __init__(self, message: str, code: int = 1006, reason: str = "") -> None:
-        super().__init__(message)
-        self.code = code
+    def __init__(self, message: str, code: int | None = None, reason: str = "") -> None:
+        end = "" if code is None else f" ({code}: {reason})" if reason else f" ({code})"
+        super().__init__(message + end)
+        self.code = 1006 if code is None else code
         self.reason = reason
 
 

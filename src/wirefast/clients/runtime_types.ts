@@ -120,12 +120,14 @@ export class TimeoutError extends Error {
 /** The connection was lost, or closed permanently, before the answer. */
 export class ConnectionLost extends Error {
   override name = "ConnectionLost";
+  readonly code: number;
   constructor(
     message: string,
-    readonly code = 1006,
+    code?: number,
     readonly reason = "",
   ) {
-    super(message);
+    super(code === undefined ? message : `${message} (${code}${reason && `: ${reason}`})`);
+    this.code = code ?? 1006;
   }
 }
 
