@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from wirefast import App, WebSocket
 from wirefast._core.places import describe
+from wirefast.rooms import Hub
 
 
 def test_an_endpoint_that_does_not_answer_is_named(serve: Any) -> None:
@@ -290,3 +291,46 @@ def test_a_handler_of_messages_that_fails_is_named(serve: Any, caplog: Any) -> N
     }
     begins = {record.exc_info[2].tb_frame.f_code for record in failed.values() if record.exc_info}
     assert {left.__code__, spread.__code__} < begins and len(begins) == 3, "the third is pydantic's"
+
+
+def test_a_failed_request_begins_in_the_application(serve: Any) -> None:
+    app = App()
+
+    @app.get("/raises")
+    async def raises() -> None:
+        raise ValueError("of the endpoint")
+
+    @app.get("/returns")
+    async def returns() -> int:
+        return "x"  # type: ignore[return-value]
+
+    server = serve(app)
+    for path in ("/raises", "/returns"):
+        with server.peer() as peer:
+            peer.send(b"GET %s HTTP/1.1\r\nhost: x\r\n\r\n" % path.encode())
+            assert peer.response().status == 500
+    server.stop()
+    raised, returned = (record.exc_info for record in server.records if record.exc_info)
+    assert raised[2].tb_frame.f_code is raises.__code__
+    assert returned[2] is None
+    text = "".join(traceback.format_exception(*returned))
+    assert f'File "{__file__}", line {returns.__code__.co_firstlineno}, in ' in text and text.endswith("GET /returns\n")
+
+
+@pytest.mark.filterwarnings("ignore:.*coroutine function:wirefast.exceptions.DeclarationWarning")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have notes from 3.11 on")
+def test_who_asks_for_a_hub_that_is_not_there_is_named(serve: Any) -> None:
+    app = App()
+
+    @app.websocket("/{name}")
+    def room(websocket: WebSocket, hub: Hub) -> None: ...
+
+    server = serve(app)
+    with server.peer() as peer:
+        assert peer.send(request("/ada")).response().status == 500
+    server.stop()
+    (failed,) = [record.exc_info for record in server.records if record.exc_info]
+    assert "".join(traceback.format_exception(*failed)) == (
+        f"RuntimeError: {room.__qualname__} asks for a Hub, but the application has none; "
+        f"give it one: App(hub=Hub())\nDeclared by {describe(room)} for the path '/ada'.\n"
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 __all__ = [
     "STANDS_FOR",
+    "begin_in_application",
     "describe",
     "for_importers",
     "for_readers",
@@ -17,12 +19,16 @@ __all__ = [
     "note_plain_function",
     "place_of",
     "unanswered",
+    "without_carriers",
 ]
 
 #: The attribute of a function of ours with the function of the application that it stands for.
 STANDS_FOR = "_wirefast_stands_for"
 #: How the line under the traceback of a declaration error begins.
 _DECLARED = "Declared "
+
+#: What uvicorn logs for a request whose application has raised.
+_FAILED = "Exception in ASGI application\n"
 
 #: Packages whose frames lead to the user's code, and are the same in every traceback.
 _CARRIERS = frozenset({"wirefast", "starlette", "uvicorn"})
@@ -80,7 +86,7 @@ def note_declaration(exc: BaseException, function: Any, path: str) -> None:
         function: the endpoint or handler; one of ours is not named.
         path: the path of the route.
     """
-    if not any(text.startswith(_DECLARED) for text in getattr(exc, "__notes__", ())):
+    if not _is_declared(exc):
         ours = str(getattr(function, "__module__", "")).partition(".")[0] == "wirefast"
         note(exc, f"{_DECLARED}{'' if ours else f'by {describe(function)} '}for the path {path!r}.")
 
@@ -104,14 +110,31 @@ def note_plain_function(exc: BaseException, returned: object, scope: Mapping[str
 def for_readers(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
     """Return ``exc_info`` for a log, without the frames of the frameworks before the application's first one.
 
+    An exception that has only frames of the frameworks, and itself names the function of the application, gets none.
+
     Args:
         exc: stays as it is, with its whole traceback.
     """
     frames = exc.__traceback__
     while frames is not None and _package_of(frames) in _CARRIERS:
         frames = frames.tb_next
-    # A failure within the frameworks has no frame of the application, and needs all of theirs.
-    return type(exc), exc, frames or exc.__traceback__
+    if frames is None and not _names_its_place(exc):
+        frames = exc.__traceback__  # a failure within the frameworks needs all of their frames
+    return type(exc), exc, frames
+
+
+def without_carriers(record: logging.LogRecord) -> bool:
+    """Filter: begin the traceback of a failed request in the application, as that of a socket does."""
+    if record.exc_info and record.exc_info[1] is not None and record.msg == _FAILED:
+        record.exc_info = for_readers(record.exc_info[1])
+    return True
+
+
+def begin_in_application() -> None:
+    """Give uvicorn's logger `without_carriers`, before a filter that reads the traceback."""
+    filters = logging.getLogger("uvicorn.error").filters
+    if without_carriers not in filters:
+        filters.insert(0, without_carriers)
 
 
 def for_importers(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
@@ -127,9 +150,18 @@ def for_importers(exc: BaseException) -> tuple[type[BaseException], BaseExceptio
         frames = frames.tb_next
     if frames is None and not isinstance(exc, SyntaxError):  # a failure within the frameworks
         frames = exc.__traceback__
-    elif any(text.startswith(_DECLARED) for text in getattr(exc, "__notes__", ())):
+    elif _is_declared(exc):
         frames = _to_last_of_application(frames)
     return type(exc), exc, frames
+
+
+def _is_declared(exc: BaseException) -> bool:
+    return any(text.startswith(_DECLARED) for text in getattr(exc, "__notes__", ()))
+
+
+def _names_its_place(exc: BaseException) -> bool:
+    """Whether the text of an exception has file and line of the application's function."""
+    return _is_declared(exc) or bool(getattr(exc, "endpoint_file", None))
 
 
 def _to_last_of_application(frames: TracebackType | None) -> TracebackType | None:

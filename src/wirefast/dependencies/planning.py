@@ -20,6 +20,7 @@ from starlette.background import BackgroundTasks as StarletteBackgroundTasks
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from wirefast._core.places import note_declaration
 from wirefast._core.plan import BodyOp, CallOp, EnterOp, FieldOp, Plan, ReadOp, ScopesOp
 from wirefast._core.scope import FromScope
 from wirefast._core.solver import Frame
@@ -330,7 +331,11 @@ class _Planner:
 def _read_scope(
     kind: type[FromScope], call: Callable[..., Any] | None, connection: HTTPConnection
 ) -> tuple[Any, list[Any]]:
-    return kind.find(connection.scope, getattr(call, "__qualname__", repr(call))), []
+    try:
+        return kind.find(connection.scope, getattr(call, "__qualname__", repr(call))), []
+    except RuntimeError as exc:
+        note_declaration(exc, call, connection.scope["path"])
+        raise
 
 
 async def _absent_body(fields: list[ModelField], embed: bool, body: Any) -> tuple[dict[str, Any], list[Any]]:

@@ -6,9 +6,11 @@ import logging
 import uvicorn.logging
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from wirefast._core.places import begin_in_application
 from wirefast._core.secrets import hide_in_logs
 from wirefast.server.bounds import LONG as _LONG, check
 
+begin_in_application()
 hide_in_logs()
 
 cdef int TRACE = uvicorn.logging.TRACE_LOG_LEVEL
