@@ -283,8 +283,63 @@ def test_who_refuses_everybody_is_named() -> None:
 
     report = fuzz(app, examples=5)
     assert report.unopened == ["/secret"]
-    assert "/secret has refused every handshake: give headers=, token= or acting=" in str(report)
+    assert "/secret has refused every handshake: give headers=, token=, query= or acting=" in str(report)
     assert fuzz(app, examples=5, acting={refuse: None}).unopened == []
+
+
+TOKEN_IN_QUERY = """
+from wirefast import App, WebSocket, WebSocketException
+
+app = App()
+
+async def opened(websocket: WebSocket, token: str | None = None):
+    if token != "s&cret":
+        raise WebSocketException(1008)
+    await websocket.accept()
+    async for _ in websocket.iter_text():
+        pass
+
+app.add_api_websocket_route("/one", opened)
+app.add_api_websocket_route("/two", opened)
+
+@app.websocket("/open")
+async def anybody(websocket: WebSocket):
+    await websocket.accept()
+"""
+
+
+def test_the_command_opens_by_the_query(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "token_in_query.py").write_text(TOKEN_IN_QUERY)
+    command = ["fuzz", str(tmp_path / "token_in_query.py"), "--seconds", "0.3", "--seed", "1"]
+    both = ["--route", "/one", "--route", "/two"]
+    assert main([*command, *both]) == 3
+    told = capsys.readouterr()
+    for path in ("/one", "/two"):
+        assert f"{path} has refused every handshake: give --header, --token or --query\n" in told.out
+    assert told.err == "wirefast: error: every handshake was refused, so no message was sent\n"
+    assert main(command) == 0  # one route was opened
+    assert "refused every handshake" in capsys.readouterr().out
+    assert main([*command, *both, "--query", "token=s&cret"]) == 0
+    assert "refused every handshake" not in capsys.readouterr().out
+    assert main([*command, "--query", "token"]) == 2
+    assert "--query 'token' has no equals sign; write name=value" in capsys.readouterr().err
+
+
+def test_parameters_of_the_query_are_in_the_example() -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def endpoint(websocket: WebSocket, token: str, number: int = 0) -> None:
+        await websocket.accept()
+        if token == "s&cret":
+            raise LookupError("found")
+
+    with pytest.raises(Broken) as broken:
+        fuzz(app, examples=50, seed=1, query={"token": "s&cret"})
+    assert "connect('/?token=s%26cret')" in broken.value.code
 
 
 def test_what_is_no_target_is_refused() -> None:

@@ -11,10 +11,10 @@ from wirefast.extras import how_to_install
 if TYPE_CHECKING:
     import click
 
-__all__ = ["BROKEN", "fuzz", "fuzz_command"]
+__all__ = ["BROKEN", "UNOPENED", "fuzz", "fuzz_command"]
 
-#: The exit code of a run that found an error.
-BROKEN = 1
+#: The exit codes of a run that found an error, and of a run in which every route refused every handshake.
+BROKEN, UNOPENED = 1, 3
 
 
 def fuzz(
@@ -23,6 +23,7 @@ def fuzz(
     route: tuple[str, ...] = (),
     header: tuple[str, ...] = (),
     token: str | None = None,
+    query: tuple[str, ...] = (),
     seed: int | None = None,
     app_dir: str = "",
     factory: bool = False,
@@ -35,16 +36,21 @@ def fuzz(
         route: paths as they were declared; all by default.
         header: ``Name:Value`` lines of every handshake.
         token: a token, sent as ``Authorization: Bearer``.
+        query: ``name=value`` parameters of every handshake's query.
         seed: the seed of the first round.
         app_dir: the directory of modules; the working directory when empty.
         factory: whether the target is a function that returns the application.
 
     Raises:
-        CommandError: something is wrong with the command line or the application, or Hypothesis is not installed.
+        CommandError: something is wrong with the command line or the application, Hypothesis is not installed, or no
+            socket was opened.
     """
     for line in header:
         if ":" not in line:
             raise CommandError(f"--header {line!r} has no colon; write Name:Value")
+    for pair in query:
+        if "=" not in pair:
+            raise CommandError(f"--query {pair!r} has no equals sign; write name=value")
     found = find_target(target, app_dir)
     application: Any = found.load()
     if factory:
@@ -58,14 +64,19 @@ def fuzz(
         text = f"`fuzz` needs {exc.name}; install the testing extra: {how_to_install('testing')}"
         raise CommandError(text, REFUSED) from None
     headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in header)]
+    pairs = [(name, value) for name, _, value in (pair.partition("=") for pair in query)]
     try:
-        report = run(application, seconds=seconds, routes=route or None, headers=headers, token=token, seed=seed)
+        report = run(
+            application, seconds=seconds, routes=route or None, headers=headers, token=token, query=pairs, seed=seed
+        )
     except Broken as exc:
         print(exc)
         return BROKEN
     except ValueError as exc:
         raise CommandError(str(exc)) from None
-    print(report)
+    print(report.text("--header, --token or --query"))
+    if set(report.unopened) == set(report.connections):
+        raise CommandError("every handshake was refused, so no message was sent", UNOPENED)
     return 0
 
 
@@ -84,6 +95,9 @@ def fuzz_command() -> click.Command:
             click.Option(["--route"], multiple=True, metavar="PATH", help="Only this route, as declared; repeatable."),
             click.Option(["--header"], multiple=True, metavar="NAME:VALUE", help="A header of every handshake."),
             click.Option(["--token"], help="A token, sent as `Authorization: Bearer`."),
+            click.Option(
+                ["--query"], multiple=True, metavar="NAME=VALUE", help="A parameter of every handshake's query."
+            ),
             click.Option(["--seed"], type=int, help="The seed of the random choices, to repeat a run."),
             click.Option(["--app-dir"], default="", help="Look for TARGET in this directory. Default: this one."),
             click.Option(["--factory"], is_flag=True, help="TARGET is a function that returns the application."),
@@ -91,7 +105,8 @@ def fuzz_command() -> click.Command:
         help=(
             "Send typed and broken messages to every WebSocket route of TARGET, which is named as for `run`, in this "
             "process. Exit code 1: an exception that the application did not handle, a socket that does not answer, or "
-            "a task or another object that is left behind. The output has the smallest example."
+            "a task or another object that is left behind. The output has the smallest example. Exit code 3: every "
+            "route refused every handshake."
         ),
         short_help="Look for messages that break an application.",
     )

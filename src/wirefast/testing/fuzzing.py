@@ -124,6 +124,14 @@ class FuzzReport:
     ended: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def __str__(self) -> str:
+        return self.text("headers=, token=, query= or acting=")
+
+    def text(self, remedies: str) -> str:
+        """Return the report as lines of text.
+
+        Args:
+            remedies: the names of what opens a socket that refuses every handshake.
+        """
         count = sum(self.connections.values())
         lines = [f"{count} connections in {self.seconds:.1f} s with the seed {self.seed}, nothing broke"]
         for path in sorted(self.connections):
@@ -131,7 +139,7 @@ class FuzzReport:
             refused, ended = _counted(self.refused, path), _counted(self.ended, path)
             lines.append(line + (f"; refused {refused}" if refused else "") + (f"; closed {ended}" if ended else ""))
         for path in self.unopened:
-            lines.append(f"  {path} has refused every handshake: give headers=, token= or acting=")
+            lines.append(f"  {path} has refused every handshake: give {remedies}")
         return "\n".join(lines)
 
     @property
@@ -155,6 +163,7 @@ def fuzz(
     routes: Sequence[str] | None = None,
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     token: str | None = None,
+    query: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     acting: Acting | None = None,
     seed: int | None = None,
     answer_within: float = ANSWER_WITHIN,
@@ -173,6 +182,7 @@ def fuzz(
         routes: paths as they were declared. Default: all.
         headers: the headers of every handshake.
         token: a token, sent as ``Authorization: Bearer``.
+        query: parameters of every handshake's query, such as a token that is read there.
         acting: dependencies and their values, as for ``live.client``.
         seed: the seed of the first round, to repeat a run.
         answer_within: real seconds in which a socket has to answer a ping. A slower handler is a hang.
@@ -198,7 +208,7 @@ def fuzz(
         runner.run(served.start())
         lines = pairs_of(headers)
         given = {name.lower() for name, _ in lines} | ({"authorization"} if token is not None else set())
-        targets = targets_of(served.app, given=given)
+        targets = targets_of(served.app, given=given, query=pairs_of(query))
         if routes is not None:
             unknown = set(routes) - {target.path for target in targets}
             if unknown:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -118,24 +118,27 @@ class Target:
     typed: bool = False
 
 
-def targets_of(app: Any, prefix: str = "", given: Collection[str] = ()) -> list[Target]:
+def targets_of(
+    app: Any, prefix: str = "", given: Collection[str] = (), query: Sequence[tuple[str, str]] = ()
+) -> list[Target]:
     """Return every WebSocket route of an application, also those of routers and of mounted applications.
 
     Args:
         app: anything with ``routes``.
         prefix: the prefix of every path.
         given: names of headers that every handshake has already, in small letters.
+        query: parameters that the query of every handshake has, in place of values of the strategy.
     """
     found = []
     for route in shown_routes(getattr(app, "routes", ())):
         if isinstance(route, Mount):
-            found += targets_of(route.app, prefix + route.path, given)
+            found += targets_of(route.app, prefix + route.path, given, query)
         elif isinstance(route, WebSocketRoute):
-            found.append(_target(route, prefix, given))
+            found.append(_target(route, prefix, given, query))
     return found
 
 
-def _target(route: Any, prefix: str, given: Collection[str]) -> Target:
+def _target(route: Any, prefix: str, given: Collection[str], query: Sequence[tuple[str, str]]) -> Target:
     accepted = list(_accepted(route))
     plain = st.tuples(st.just(TEXT), st.text(max_size=60).map(_utf8)) | st.tuples(
         st.just(BINARY), st.binary(max_size=60)
@@ -150,7 +153,12 @@ def _target(route: Any, prefix: str, given: Collection[str]) -> Target:
     messages = st.one_of(kinds)
     whole = messages.map(lambda sent: message(*sent))
     steps = st.one_of(whole, whole, whole, whole, split(messages), awry(messages))
-    return Target(prefix + route.path, _handshakes(route, prefix, given), steps, bool(accepted))
+    handshakes = _handshakes(route, prefix, given, {name for name, _ in query})
+    if query:
+        handshakes = handshakes.map(
+            lambda opened: replace(opened, path=f"{opened.path}{'&' if '?' in opened.path else '?'}{urlencode(query)}")
+        )
+    return Target(prefix + route.path, handshakes, steps, bool(accepted))
 
 
 def _accepted(route: Any) -> Iterator[SearchStrategy[Any]]:
@@ -179,7 +187,9 @@ def _values(message: Any, tag: str, tags: Any) -> Iterator[SearchStrategy[Any]]:
         yield values
 
 
-def _handshakes(route: Any, prefix: str, given: Collection[str]) -> SearchStrategy[Handshake]:
+def _handshakes(
+    route: Any, prefix: str, given: Collection[str], in_query: Collection[str]
+) -> SearchStrategy[Handshake]:
     fields: dict[str, dict[str, SearchStrategy[Any]]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
     dependant = getattr(route, "dependant", None)
     if isinstance(dependant, Dependant):  # another framework's dependant has other fields
@@ -191,6 +201,8 @@ def _handshakes(route: Any, prefix: str, given: Collection[str]) -> SearchStrate
             fields[place][name] = _parameter(field) if required else st.none() | _parameter(field)
     for name in [name for name in fields["header"] if name.lower() in given]:
         del fields["header"][name]
+    for name in in_query:
+        fields["query"].pop(name, None)
     if "cookie" in given:
         fields["cookie"].clear()
     template = prefix + getattr(route, "path_format", re.sub(r":\w+}", "}", route.path))
