@@ -232,6 +232,20 @@ def test_an_error_of_a_declaration_names_its_place(tmp_path: Path, program: str,
     assert ended.stderr.splitlines()[-len(notes) - 1 : -1] == [note.format(file=file) for note in notes]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions get notes in Python 3.11")
+def test_a_form_without_its_package_is_told_once_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "main.py"
+    file.write_text(
+        "import sys\nfrom wirefast import App, Form\n\n"
+        "sys.modules['python_multipart'] = sys.modules['multipart'] = None\n"
+        "app = App()\n\n\n@app.post('/')\nasync def root(name: str = Form()): ...\n"
+    )
+    ended = wirefast("run", "main.py", "--port", "0", cwd=tmp_path)
+    assert ended.returncode == 1 and files_of(ended.stderr) == [str(file)]
+    assert ended.stderr.count("pip install python-multipart") == 1
+    assert f"Declared by root() in {file}, line 8 for the path '/'." in ended.stderr.splitlines()
+
+
 def test_each_reload_tells_its_failure(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(APP)
     with running("main.py", "--workers", "2", "--port", "0", cwd=tmp_path) as server:

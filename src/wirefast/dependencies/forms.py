@@ -15,7 +15,6 @@ from wirefast.dependencies import shapes
 from wirefast.dependencies.fields import ModelField, model_fields, read_names
 from wirefast.dependencies.groups import multidict_extras, multidict_value
 from wirefast.dependencies.markers import is_marker
-from wirefast.logger import logger
 
 _REQUIRED = 'Form data requires "python-multipart" to be installed. '
 multipart_not_installed_error = (
@@ -50,7 +49,6 @@ def require_multipart() -> None:
             return
         except ImportError:
             advice = multipart_incorrect_install_error
-    logger.error(advice)
     raise RuntimeError(advice)
 
 

@@ -50,7 +50,7 @@ class AnalysedRoute(Includable):
             self.unresolved = exc
             self.dependant = Dependant(call=self.endpoint, path=self.path_format)
             self.app = self._resolve_and_serve
-        except (AssertionError, FastAPIError, TypeError, ValueError) as exc:
+        except (AssertionError, FastAPIError, RuntimeError, TypeError, ValueError) as exc:
             note_declaration(exc, self.endpoint, self.path_format)
             raise
 
