@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import shutil
 import socket
 import struct
 import sys
@@ -43,6 +45,18 @@ def test_pages_name_their_icon() -> None:
     ]
     assert len(pages) >= 3
     assert [path.name for path in pages if 'rel="icon"' not in path.read_text(encoding="utf-8")] == []
+
+
+def test_the_files_that_the_page_on_testing_names_are_enough(tmp_path: Path) -> None:
+    page = (EXAMPLES.parent / "docs" / "testing.md").read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if line.startswith("from chat import app")]
+    for name in re.findall(r"examples/([\w.]+)", line):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    spec = importlib.util.spec_from_file_location("copied_chat", tmp_path / "chat.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert TestClient(module.app).get("/").status_code == 200
 
 
 def test_echo() -> None:
