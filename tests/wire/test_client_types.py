@@ -19,6 +19,7 @@ from node_tools import compile_typescript, node, run, tool
 from pydantic import TypeAdapter
 
 from processes import TIMEOUT, running, wirefast
+from wirefast import App, WebSocket
 from wirefast.clients.python import TAKEN as PYTHON
 from wirefast.clients.python import make_python
 from wirefast.clients.typescript import TAKEN as TYPESCRIPT
@@ -142,6 +143,28 @@ def test_typescript_there_and_back(folder: Path, url: str) -> None:
 def test_texts_end_nothing(client: Any) -> None:
     assert not hasattr(client, "hacked")
     json.dumps(app.asyncapi(), allow_nan=False)
+
+
+def test_the_client_names_parameters_that_options_have_renamed() -> None:
+    named = App()
+
+    @named.websocket("/a/{url}/{rest}/{class}")
+    async def first(websocket: WebSocket, token: str | None = None) -> None: ...
+
+    @named.websocket("/b")
+    async def second(websocket: WebSocket, token: str | None = None, plain: str = "") -> None: ...
+
+    for shown in (named, App(routes=named.routes[-2:-1])):
+        (connect,) = [
+            found
+            for found in ast.parse(make_python(shown.asyncapi())).body
+            if isinstance(found, ast.FunctionDef) and found.name == "connect" and not found.decorator_list
+        ]
+        hints = [line.strip() for line in str(ast.get_docstring(connect)).splitlines() if " because " in line]
+        assert hints == [
+            "``url_`` is a parameter of the path, because ``url`` is another argument.",
+            "``token_`` is a parameter of the query, because ``token`` is another argument.",
+        ]
 
 
 def test_no_model_takes_a_name_of_the_runtime() -> None:

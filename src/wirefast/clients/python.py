@@ -216,6 +216,12 @@ def _connect(channels: list[Channel], types: Types) -> str:
         "        address: of the socket.",
         "        url: of the server, ``ws://``, ``wss://``, ``http://`` or ``https://``.",
         "        **options: the parameters of the path and of the query, and `Options`.",
+        *dict.fromkeys(
+            f"            ``{argument}`` is a parameter of the {place}, because ``{option}`` is another argument."
+            for channel in channels
+            for argument, (place, _) in _named_arguments(channel).items()
+            if (option := argument.rstrip("_")) != argument and option in _KEYWORDS
+        ),
         '    """',
     ]
     if len(channels) == 1:
@@ -248,10 +254,12 @@ def _connect(channels: list[Channel], types: Types) -> str:
 
 
 #: The keywords of ``connect()`` beside a socket's own.
-_OPTIONS = frozenset(
+_KEYWORDS = frozenset(
     "address url token token_in headers protocols queue timeout retry_base retry_max attempts stable open_timeout "
-    "reconnect options values rest kind spec named params query".split()
+    "reconnect".split()
 )
+#: The names that no argument of a socket may have: those keywords, and the variables of ``connect()``.
+_TAKEN_ARGUMENTS = _KEYWORDS | frozenset("options values rest kind spec named params query".split())
 
 
 def _named_arguments(channel: Channel) -> dict[str, tuple[str, str]]:
@@ -262,7 +270,7 @@ def _named_arguments(channel: Channel) -> dict[str, tuple[str, str]]:
             argument = re.sub(r"\W", "_", name, flags=re.ASCII)
             if not argument or argument[0].isdigit():
                 argument = f"_{argument}"
-            while argument in _OPTIONS or argument in found or keyword.iskeyword(argument):
+            while argument in _TAKEN_ARGUMENTS or argument in found or keyword.iskeyword(argument):
                 argument += "_"
             found[argument] = (place, name)
     return found
