@@ -77,7 +77,11 @@ def test_talking(client: Any, url: str) -> None:
             for text in ("one", "two"):
                 await room.send(client.Say(text=text))
             assert [(await anext(messages)).text for _ in range(2)] == ["one", "two"]
-            assert [message.text for message in heard] == ["one", "two"]
+            assert await room.request(client.Ask(number=4)) == client.Answer(number=4)
+            later = aiter(room)  # it has no earlier message, and the answer is in no iterator
+            await room.send(client.Say(text="three"))
+            assert [(await anext(each)).text for each in (later, messages)] == ["three", "three"]
+            assert [message.text for message in heard] == ["one", "two", "three"]
         assert room.state == "closed"
         with pytest.raises(StopAsyncIteration):
             await anext(messages)
