@@ -43,6 +43,11 @@ async def waits(websocket: WebSocket):
     print("waits", flush=True)
     await asyncio.Event().wait()
 
+@app.websocket("/deaf")
+async def deaf(websocket: WebSocket):
+    await websocket.accept()
+    await asyncio.Event().wait()
+
 @app.get("/http")
 async def http():
     return {"here": True}
@@ -122,6 +127,29 @@ def test_who_comes_while_it_drains_is_told_to_come_later(opened: Callable[..., P
         assert first.frame().data == b"re: slow"
         retry_of(first.frame())
         server.process.send_signal(signal.SIGTERM)  # the handler of /waits would take the whole of its time
+        server.end(0)
+
+
+def test_the_metrics_port_answers_probes_while_handlers_are_waited_for(
+    opened: Callable[..., Peer], tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The port of the service listens until the sockets are closed, the metrics port until the end."""
+    monkeypatch.setenv("WIREFAST_RUN_DIR", str(short_path / "run"))
+    with service(tmp_path, "--health", "/healthz", "--metrics-port", "0") as (server, port):
+        found = re.search(r"Metrics on http://127\.0\.0\.1:(\d+)", server.log)
+        assert found is not None
+        deaf = opened(port, "/deaf")
+        server.process.send_signal(signal.SIGTERM)
+        assert deaf.frame().opcode == CLOSE
+        deaf.sock.close()
+        server.wait_for("Waiting for background tasks to complete")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=20.0 * SLOWER)
+        for path, status in (("/readyz", 503), ("/healthz", 200)):
+            with Peer(("127.0.0.1", int(found[1])), timeout=20.0 * SLOWER) as probe:
+                probe.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+                assert probe.response().status == status
+        server.process.send_signal(signal.SIGTERM)  # the handler would take the whole of its time
         server.end(0)
 
 

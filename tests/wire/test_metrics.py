@@ -299,6 +299,24 @@ scrape_configs:
 """
 
 
+@pytest.mark.parametrize(
+    ("more", "answers"),
+    [
+        ([], {"/healthz": 404, "/readyz": 404}),
+        (["--ready", "/up"], {"/up": 200, "/healthz": 404, "/readyz": 404}),
+        (["--health", "/healthz"], {"/healthz": 200, "/readyz": 200}),
+    ],
+    ids=["neither", "ready", "health"],
+)
+def test_the_options_that_turn_probes_on(
+    run_dir: Path, tmp_path: Path, more: list[str], answers: dict[str, int]
+) -> None:
+    """The application of this service has a check, which turns no probe on."""
+    with service(tmp_path, *more) as (_, port, metrics):
+        assert {path: fetch(port, path)[0] for path in answers} == answers
+        assert {fetch(metrics, path)[0] for path in ("/healthz", "/readyz")} == {200}
+
+
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="Debian's package prometheus is not installed")
 def test_prometheus_scrapes_it(opened: Callable[..., Peer], run_dir: Path, tmp_path: Path) -> None:
     with service(tmp_path, "--workers", "2") as (_, port, metrics):
