@@ -27,9 +27,9 @@ cdef class AsgiSocket:
     # The limits and the expiry of this socket; None where it has none. The code that made the object calls its end().
     cdef Meter meter
 
-    # Note the channel where the two callables are wirefast's own and unwrapped.
-    # An ASGI send that may wait, and tells the meter of it where there is one.
+    # An ASGI send that waits; it tells the meter, where there is one.
     cdef object noted(self, object sending)
+    # Note the channel where the two callables are wirefast's own and unwrapped.
     cdef int find_channel(self) except -1
     # The exception of the send that failed because the peer has left, made of what the server raised; and the exception
     # of later sends.

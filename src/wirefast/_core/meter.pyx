@@ -122,7 +122,7 @@ cdef class Meter(Deadline):
 
     cdef int sent(self) noexcept:
         self.sending -= 1
-        self.taken = monotonic()
+        self.has_sent = True
         return 0
 
     cdef double awaited_until(self) noexcept:
@@ -131,6 +131,10 @@ cdef class Meter(Deadline):
 
         A client that does not take what it is sent does not wait for more.
         """
+        if self.has_sent:
+            # Sends do not read the clock: the next check stands for their time.
+            self.has_sent = False
+            self.taken = monotonic()
         if self.channel is None:
             return 0.0 if self.handled == 0 else self.taken if self.sending > 0 else monotonic()
         return self.channel.taken_until() if self.handled > 0 or self.channel.has_unread() else 0.0

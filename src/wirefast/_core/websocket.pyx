@@ -298,15 +298,23 @@ cdef class SendCall(CompiledCoroutine):
         try:
             if websocket.channel is None:
                 sending = PyObject_CallOneArg(websocket.send_callable, self.message())
-                return self.wait_for(websocket.noted(sending))
+                if websocket.meter is not None:
+                    websocket.meter.sends()
+                    self.phase = NOTED
+                return self.wait_for(sending)
             return self.write(websocket.channel)
         except OSError as exc:
             raise websocket.lost(exc)
 
     cdef object resume(self, object value):
+        if self.phase == NOTED:
+            (<WebSocketCore> self.owner).meter.sent()
         return None
 
     cdef object failed(self, object exc):
+        if self.phase == NOTED:
+            (<WebSocketCore> self.owner).meter.sent()
+            self.phase = WRITTEN
         if self.phase == WRITTEN and isinstance(exc, OSError):
             disconnect = (<WebSocketCore> self.owner).lost(exc)
             disconnect.__context__ = exc
