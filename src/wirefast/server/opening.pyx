@@ -24,7 +24,7 @@ from wirefast._core.unicode import utf8
 from wirefast._core import unrouted
 from wirefast.server.lines import members_of
 from wirefast.server.reasons import as_members, close_line, denial_line
-from wirefast.server.request_ids import KEY
+from wirefast.server import request_ids
 
 # The headers of a 101 response that only the server may send.
 cdef frozenset reserved_names = frozenset((
@@ -246,8 +246,8 @@ cdef class Opening(Connection):
                 path = f"{path}?{hide_query(scope['query_string'].decode('ascii'))}"
             peer = "%s:%d" % client if client else ""
             extra = as_members(peer, path, outcome)
-            if KEY in scope:
-                extra["request_id"] = scope[KEY]
+            if request_ids.KEY in scope:
+                extra["request_id"] = scope[request_ids.KEY]
             logger.info('%s - "WebSocket %s" %s', peer, path, outcome, extra=extra)
         return 0
 
