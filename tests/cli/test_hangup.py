@@ -1,11 +1,10 @@
-"""SIGHUP without workers: a warning, or the end with the terminal."""
+"""SIGHUP without workers: the end in order, also with the terminal."""
 
 from __future__ import annotations
 
 import os
 import pty
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from processes import TIMEOUT, ServerProcess, environment, once_up, running
-from wirefast.cli.hangup import attending_hangups
+from processes import TIMEOUT, environment, running
+from wirefast.cli.hangup import ending_on_hangup
 
 APP = """\
 from wirefast import App
@@ -32,24 +31,44 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def is_served(server: ServerProcess, port: int) -> bool:
-    once_up(lambda: socket.create_connection(("127.0.0.1", port), TIMEOUT)).close()
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=TIMEOUT) as answer:
-        return bool(answer.read() == b'"here"')
-
-
 @pytest.mark.parametrize("more", [[], ["--reload"]], ids=["alone", "reload"])
-def test_a_hangup_without_workers_is_a_warning(tmp_path: Path, more: list[str]) -> None:
+def test_a_hangup_without_workers_ends_in_order(tmp_path: Path, more: list[str]) -> None:
+    """However often the signal comes: systemd and shells send one more."""
     (tmp_path / "main.py").write_text(APP)
     with running("main.py", "--port", "0", *more, cwd=tmp_path) as server:
-        port = server.wait_for_port()
-        if more:  # the parent logs its address first
-            server.wait_for("Application startup complete")
-        for _ in range(2):
+        server.wait_for_port()
+        server.wait_for("Application startup complete") if more else None  # the parent logs its address first
+        for _ in range(3):
             server.process.send_signal(signal.SIGHUP)
-            server.wait_for("WARNING: .*SIGHUP reloads the workers of --workers; without them it does nothing")
-        assert is_served(server, port)
-        assert server.end() == (0 if more else -signal.SIGTERM)
+        assert server.process.wait(TIMEOUT) == 0
+        server.end()
+        assert "Application shutdown complete" in server.log
+        assert more or "SIGHUP ends this service: without --workers there are no workers to reload" in server.log
+
+
+def test_a_hangup_after_the_end_began_does_not_hurry(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(APP)
+    with running("main.py", "--port", "0", cwd=tmp_path) as server:
+        server.wait_for_port()
+        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGHUP)
+        assert server.process.wait(TIMEOUT) == -signal.SIGTERM
+        server.end()
+        assert "Application shutdown complete" in server.log
+
+
+def test_workers_leave_the_signal_of_a_terminal_to_their_parent(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(APP)
+    with running("main.py", "--port", "0", "--workers", "2", cwd=tmp_path) as server:
+        port = server.wait_for_port()
+        for _ in range(2):
+            pid = int(server.wait_for(r"Started server process \[(\d+)\]")[1])
+            server.wait_for("Application startup complete")
+            os.kill(pid, signal.SIGHUP)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=TIMEOUT) as answer:
+            assert answer.read() == b'"here"'
+        assert server.end() == 0
+        assert "died" not in server.log
 
 
 def test_a_closed_terminal_ends_the_process_in_order(tmp_path: Path) -> None:
@@ -76,8 +95,8 @@ def test_a_closed_terminal_ends_the_process_in_order(tmp_path: Path) -> None:
                     break
             os.close(ours)
             rest = process.stderr.read()
-            assert "Application shutdown complete" in rest and "SIGHUP" not in rest
-            assert process.wait() == -signal.SIGTERM
+            assert "Application shutdown complete" in rest
+            assert process.wait() == 0
         finally:
             guard.cancel()
             process.kill()
@@ -88,10 +107,10 @@ def test_a_handler_of_the_program_stays() -> None:
     try:
         for kept in (signal.SIG_IGN, lambda number, frame: None):
             signal.signal(signal.SIGHUP, kept)
-            with attending_hangups():
+            with ending_on_hangup(lambda: None):
                 assert signal.getsignal(signal.SIGHUP) is kept
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        with attending_hangups():
+        with ending_on_hangup(lambda: None):
             assert callable(signal.getsignal(signal.SIGHUP))
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
     finally:

@@ -58,7 +58,9 @@ class Parent(Supervisor):
     """A supervisor of such workers, all of which serve."""
 
     def __init__(self, workers: int) -> None:
-        self.config = SimpleNamespace(timeout_graceful_shutdown=None, timeout_worker_healthcheck=5)
+        self.config = SimpleNamespace(
+            timeout_graceful_shutdown=None, timeout_worker_healthcheck=5, limit_max_requests=None
+        )
         self.told = multiprocessing.get_context("spawn").Value("q", 0)
         self.workers: dict[int, Any] = {index: Process(index, ready=True) for index in range(workers)}
         self.load = [0] * 64
@@ -166,6 +168,17 @@ def test_a_death_is_a_warning_with_its_cause(caplog: pytest.LogCaptureFixture, e
     assert parent.thread.service.deaths == 1
     parent.tick(signal.SIGTTOU)
     assert parent.thread.service.deaths == 1
+
+
+def test_a_worker_that_has_served_its_requests_has_not_died(caplog: pytest.LogCaptureFixture) -> None:
+    parent = Parent(2)
+    parent.config.limit_max_requests = 100
+    parent.tick()
+    with caplog.at_level(logging.INFO, "uvicorn.error"):
+        parent.workers[0].exitcode = 0
+        parent.tick()
+    assert "Child process [0] ended after the requests that it was to serve" in caplog.messages
+    assert parent.thread.service.deaths == 0
 
 
 def test_a_death_in_a_reload_is_a_warning_too(caplog: pytest.LogCaptureFixture) -> None:

@@ -31,9 +31,9 @@ _DECLARED = "Declared "
 _FAILED = "Exception in ASGI application\n"
 
 #: Packages whose frames lead to the user's code, and are the same in every traceback.
-_CARRIERS = frozenset({"wirefast", "starlette", "uvicorn"})
+_CARRIERS = frozenset({"anyio", "contextlib", "starlette", "uvicorn", "wirefast"})
 #: The same for the import of the application's module and the start of its lifespan.
-_IMPORTERS = _CARRIERS | {"contextlib", "fastapi", "importlib"}
+_IMPORTERS = _CARRIERS | {"fastapi", "importlib"}
 
 
 def place_of(function: Any) -> tuple[str, int]:
@@ -125,7 +125,7 @@ def for_readers(exc: BaseException) -> tuple[type[BaseException], BaseException,
 
 def without_carriers(record: logging.LogRecord) -> bool:
     """Filter: begin the traceback of a failed request in the application, as that of a socket does."""
-    if record.exc_info and record.exc_info[1] is not None and record.msg == _FAILED:
+    if isinstance(record.exc_info, tuple) and record.exc_info[1] is not None and record.msg == _FAILED:
         record.exc_info = for_readers(record.exc_info[1])
     return True
 
@@ -156,7 +156,7 @@ def for_importers(exc: BaseException) -> tuple[type[BaseException], BaseExceptio
 
 
 def _is_declared(exc: BaseException) -> bool:
-    return any(text.startswith(_DECLARED) for text in getattr(exc, "__notes__", ()))
+    return any(str(text).startswith(_DECLARED) for text in getattr(exc, "__notes__", None) or ())
 
 
 def _names_its_place(exc: BaseException) -> bool:

@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,7 @@ def serve(config: Any, *, pin: bool = False, control: bool = True, metrics: tupl
     from uvicorn.supervisors import ChangeReload  # the command's packages, when it runs
 
     from wirefast.cli.attending import Alone  # the command's packages, when it runs
-    from wirefast.cli.hangup import attending_hangups
+    from wirefast.cli.hangup import ending_on_hangup, run_child
     from wirefast.cli.workers import Supervisor
     from wirefast.server.serving import Server
     from wirefast.server.unix import release
@@ -105,15 +106,16 @@ def serve(config: Any, *, pin: bool = False, control: bool = True, metrics: tupl
     server.attendants = [Alone(metrics, control=control)]
     try:
         if config.should_reload:
-            with attending_hangups():
-                ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
+            reloader = ChangeReload(config, target=partial(run_child, server), sockets=[config.bind_socket()])
+            with ending_on_hangup(reloader.should_exit.set):
+                reloader.run()
             return 0
         if config.workers > 1:
             supervisor = Supervisor(config, pin=pin, control=control, metrics=metrics)
             supervisor.run()
             return NOT_STARTED if supervisor.failed else 0
         server.owns_sockets = config.uds is not None
-        with attending_hangups():
+        with ending_on_hangup(server.hang_up):
             server.run([config.bind_socket()] if server.owns_sockets else None)
         return 0 if server.started else NOT_STARTED
     except OSError as exc:

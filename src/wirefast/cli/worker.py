@@ -15,6 +15,7 @@ from typing import Any
 from uvicorn._subprocess import get_subprocess
 
 from wirefast.cli.attending import Joined
+from wirefast.cli.hangup import leave_hangups_to_parent
 from wirefast.control.paths import CONTROL, ROOMS
 from wirefast.rooms.workers import ROOMS_VARIABLE
 from wirefast.server.serving import Server
@@ -82,6 +83,7 @@ class Worker:
             os.sched_setaffinity(0, {self.cpu})
         if self.told is not None:
             self.config.is_new_failure = self.is_new_failure
+        leave_hangups_to_parent()
         server = Server(self.config)
         server.report = self.report
         if self.directory is not None:

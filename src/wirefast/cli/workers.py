@@ -207,10 +207,11 @@ class Supervisor:
 
     def replace(self, index: int, worker: Worker, now: float) -> None:
         """Start a worker in the place of one that died; end the service where none can start."""
-        how = how_it_died(worker.process.exitcode)
+        code = worker.process.exitcode
+        how = how_it_died(code)
         worker.kill()
         self.load[2 * index] = 0
-        could_not_start = not worker.ready and worker.process.exitcode in (REFUSED, NOT_STARTED)
+        could_not_start = not worker.ready and code in (REFUSED, NOT_STARTED)
         others_serve = self.has_started and any(each.ready for each in self.workers.values())
         if could_not_start and not others_serve:
             # The application is broken, and would be in the next worker too.
@@ -219,7 +220,7 @@ class Supervisor:
             del self.workers[index]
             self.stop()
         elif self.coming is not None and self.coming.index == index:
-            self.note_death(worker.pid, how)
+            self.note_death(worker.pid, how, code)
             self.workers[index], self.coming = self.coming, None
         elif could_not_start:
             del self.workers[index]
@@ -228,11 +229,14 @@ class Supervisor:
                 self.share_out(now)  # no more connections for it
             logger.error("Child process [%s] failed to start; the next try is in %g s.", worker.pid, RETRY_EVERY)
         else:
-            self.note_death(worker.pid, how)
+            self.note_death(worker.pid, how, code)
             self.workers[index] = self.make_later(index)
 
-    def note_death(self, pid: int | None, how: str) -> None:
-        """Log and count the death of a worker that was not to end."""
+    def note_death(self, pid: int | None, how: str, code: int | None = None) -> None:
+        """Log and count the death of a worker that was not to end; one may end after ``--limit-max-requests``."""
+        if code == 0 and self.config.limit_max_requests is not None:
+            logger.info("Child process [%s] ended after the requests that it was to serve", pid)
+            return
         if self.thread is not None:
             self.thread.service.deaths += 1
         logger.warning("Child process [%s] died: %s", pid, how)

@@ -53,6 +53,8 @@ class Server(Listening):
     #: Whether the process that keeps the sockets ends too, so that no other process serves the connections in their
     #: queues.
     ends_for_all = False
+    #: Whether SIGHUP ends the process.
+    hung_up = False
     #: Called ten times a second with the number of open connections.
     report: Callable[[int], None] | None = None
 
@@ -64,6 +66,11 @@ class Server(Listening):
         """
         self.ends_for_all = for_all
         self.should_exit = True
+
+    def hang_up(self) -> None:
+        """Drain and end, as on SIGTERM, at SIGHUP; a second time does nothing."""
+        if not self.should_exit:
+            self.hung_up = self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle a signal. The same signal a second time ends the process at once."""
@@ -146,6 +153,8 @@ class Server(Listening):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain the sockets, then shut down as uvicorn does."""
+        if self.hung_up:
+            logger.warning("SIGHUP ends this service: without --workers there are no workers to reload")
         if self._watch is not None:
             self._watch.stop()
         loop = asyncio.get_running_loop()
