@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -62,9 +63,9 @@ def test_workers_leave_the_signal_of_a_terminal_to_their_parent(tmp_path: Path) 
     with running("main.py", "--port", "0", "--workers", "2", cwd=tmp_path) as server:
         port = server.wait_for_port()
         for _ in range(2):
-            pid = int(server.wait_for(r"Started server process \[(\d+)\]")[1])
             server.wait_for("Application startup complete")
-            os.kill(pid, signal.SIGHUP)
+        for pid in re.findall(r"Started server process \[(\d+)\]", server.log):
+            os.kill(int(pid), signal.SIGHUP)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=TIMEOUT) as answer:
             assert answer.read() == b'"here"'
         assert server.end() == 0
