@@ -1,7 +1,7 @@
 """A client that waits for the application is neither idle nor silent."""
 
 import asyncio
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
@@ -96,6 +96,28 @@ async def test_a_client_that_takes_no_answers_is_idle(live: Live) -> None:
 
 @pytest.mark.live(ws_ping_interval=None)
 @pytest.mark.parametrize("live", OURS, indirect=True)
+async def test_a_client_whose_sends_have_just_begun_to_wait_is_not_idle(live: Live) -> None:
+    limits = Limits(idle=300)
+    app = App(limits=limits)
+    room = app.messages("/")
+
+    @room.on
+    async def answer(message: Ask) -> None:
+        await asyncio.Event().wait()
+
+    await live.start(app)
+    async with live.connect("/") as peer:
+        await peer.send(Ask(type="ask"))
+        await live.clock.advance(290)
+        peer.stall()  # from now on sends wait
+        await live.clock.advance(200)
+        assert limits.refused == {}
+        await live.clock.advance(310)
+        await live.until(lambda: limits.refused == {"idle": 1})
+
+
+@pytest.mark.live(ws_ping_interval=None)
+@pytest.mark.parametrize("live", OURS, indirect=True)
 async def test_a_client_that_takes_its_answers_slowly_is_not_idle(live: Live) -> None:
     limits = Limits(idle=300)
     app = App(limits=limits)
@@ -145,3 +167,49 @@ async def test_a_client_that_takes_no_answers_of_another_server_is_idle(live: Li
         await begun.wait()
         await live.clock.advance(310)
         await live.until(lambda: limits.refused == {"idle": 1})
+
+
+class Blocking:
+    """Never ends the send of one text."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def sending(message: Any) -> None:
+            if message.get("text") == "block":
+                await asyncio.Event().wait()
+            await send(message)
+
+        await self.app(scope, receive, sending)
+
+
+@pytest.mark.live(ws_ping_interval=None)
+@pytest.mark.parametrize("live", [FOREIGN], indirect=True)
+@pytest.mark.parametrize("how", ["cancel", "close"])
+async def test_a_send_that_was_given_up_waits_no_more(live: Live, how: str) -> None:
+    limits = Limits(idle=300)
+    app = App(limits=limits)
+    app.add_middleware(Blocking)
+    room = app.messages("/")
+    begun = asyncio.Event()
+
+    @room.on
+    async def answer(message: Ask, websocket: WebSocket) -> None:
+        sending: Any = websocket.send_text("block")
+        if how == "close":
+            sending.send(None)
+            sending.close()
+        else:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(sending, 0.001)
+        begun.set()
+        await asyncio.Event().wait()
+
+    await live.start(app)
+    async with live.connect("/") as peer:
+        await peer.send(Ask(type="ask"))
+        await begun.wait()
+        for _ in range(3):
+            await live.clock.advance(310)
+        assert limits.refused == {}

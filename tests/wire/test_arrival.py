@@ -175,7 +175,7 @@ def without_a_level() -> Iterator[logging.Logger]:
 def test_the_level_of_the_root_logger_counts(
     serve: Any, monkeypatch: pytest.MonkeyPatch, without_a_level: logging.Logger, level: int, first: bytes
 ) -> None:
-    """A line that no logger writes costs nothing: nobody asks for the client's address or calls the logger."""
+    """For a line that no logger writes the server neither asks for the client's address nor calls the logger."""
     asked: list[int] = []
     log = logging.Logger.log
 

@@ -6,6 +6,7 @@ import gc
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from wirefast import App, WebSocket
 from wirefast._core.places import describe
+from wirefast.responses import StreamingResponse
 from wirefast.rooms import Hub
 
 
@@ -315,6 +317,33 @@ def test_a_failed_request_begins_in_the_application(serve: Any) -> None:
     assert returned[2] is None
     text = "".join(traceback.format_exception(*returned))
     assert f'File "{__file__}", line {returns.__code__.co_firstlineno}, in ' in text and text.endswith("GET /returns\n")
+
+
+def test_a_failed_thread_or_stream_begins_in_the_application(serve: Any) -> None:
+    """Frames of anyio and contextlib lead to them."""
+    app = App()
+
+    @app.get("/thread")
+    def in_a_thread() -> None:
+        raise ValueError("of the thread")
+
+    def parts() -> Iterator[bytes]:
+        yield b"x"
+        raise ValueError("of the stream")
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(parts())
+
+    server = serve(app)
+    for path in ("/thread", "/stream"):
+        with server.peer() as peer:
+            peer.send(b"GET %s HTTP/1.1\r\nhost: x\r\n\r\n" % path.encode())
+            peer.response()
+            peer.ended()
+    server.stop()
+    begins = [record.exc_info[2].tb_frame.f_code for record in server.records if record.exc_info]
+    assert begins == [in_a_thread.__code__, parts.__code__]
 
 
 @pytest.mark.filterwarnings("ignore:.*coroutine function:wirefast.exceptions.DeclarationWarning")

@@ -12,7 +12,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from wirefast._core cimport json
 from wirefast._core.asgi_socket cimport CONNECTED, CONNECTING, DISCONNECTED, AsgiSocket
 from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, Channel, EventKind, repaired, utf8_of
-from wirefast._core.coroutine cimport mark_coroutine_function, register
+from wirefast._core.coroutine cimport SUSPENDED, mark_coroutine_function, register
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -298,10 +298,11 @@ cdef class SendCall(CompiledCoroutine):
         try:
             if websocket.channel is None:
                 sending = PyObject_CallOneArg(websocket.send_callable, self.message())
+                self.wait_for(sending)
                 if websocket.meter is not None:
                     websocket.meter.sends()
                     self.phase = NOTED
-                return self.wait_for(sending)
+                return None
             return self.write(websocket.channel)
         except OSError as exc:
             raise websocket.lost(exc)
@@ -320,6 +321,12 @@ cdef class SendCall(CompiledCoroutine):
             disconnect.__context__ = exc
             raise disconnect
         raise exc
+
+    def close(self):
+        """End the call where it waits; see CompiledCoroutine. The meter counts the send no more."""
+        if self.phase == NOTED and self.stage == SUSPENDED:
+            (<WebSocketCore> self.owner).meter.sent()
+        CompiledCoroutine.close(self)
 
     cdef dict message(self):
         """Return what to send, as an ASGI message."""

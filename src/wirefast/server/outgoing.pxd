@@ -55,7 +55,7 @@ cdef class Outgoing(FrameStream):
     cdef list out
     cdef size_t out_size
     cdef bint write_paused
-    # When the peer had last taken enough for sends to go on. The field fills a gap between others.
+    # Until when the peer is known to have taken enough for sends to go on. The field fills a gap between others.
     cdef uint32_t taken_at
     cdef bytes late_pong
     cdef list drainers

@@ -236,6 +236,7 @@ cdef class Outgoing(FrameStream):
     def pause_writing(self):
         """Stop sends: the transport's write buffer is over its high-water mark."""
         self.write_paused = True
+        self.taken_at = <uint32_t> (monotonic() * TAKEN_UNITS)
 
     def resume_writing(self):
         """Let sends go on: the transport's write buffer is below its low-water mark."""
