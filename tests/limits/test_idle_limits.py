@@ -1,13 +1,15 @@
 """A client that waits for the application is neither idle nor silent."""
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
 
 from ways import FOREIGN, OURS
-from wirefast import App, Limits, WebSocket
+from wirefast import App, Limits, Rate, WebSocket, WebSocketDisconnect
 from wirefast.testing import Live
 
 
@@ -45,6 +47,95 @@ async def test_while_a_message_is_handled(live: Live, concurrent: bool) -> None:
         await live.clock.advance(30)
         await peer.expect_close(4408, "no message for too long")
     assert limits.refused == {"idle": 1}
+
+
+RECEIVES: dict[str, Callable[[WebSocket], Awaitable[Any]]] = {
+    "text": lambda websocket: websocket.receive_text(),
+    "JSON": lambda websocket: websocket.receive_json(),
+    "message": lambda websocket: websocket.receive(),
+    "typed": lambda websocket: websocket.receive_message(Ask),
+}
+
+
+@pytest.mark.parametrize("on_excess", ["close", "delay"])
+@pytest.mark.parametrize("receive", RECEIVES.values(), ids=RECEIVES)
+async def test_while_an_endpoint_works_on_a_message(
+    live: Live, receive: Callable[[WebSocket], Awaitable[Any]], on_excess: Any
+) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    limits = Limits(idle=300, messages=Rate(10, per=10), on_excess=on_excess)
+    app = App(limits=limits)
+
+    @app.websocket("/")
+    async def works(websocket: WebSocket) -> None:
+        await websocket.accept()
+        with contextlib.suppress(WebSocketDisconnect):
+            while (await receive(websocket)) is not None and websocket.connected:
+                begun.set()
+                await may_end.wait()
+                await websocket.send_text("done")
+
+    await live.start(app)
+    async with live.connect("/") as peer:
+        for worked in (100, 1000):
+            begun.clear(), may_end.clear()
+            await peer.send(Ask(type="ask"))
+            await begun.wait()
+            await live.clock.advance(worked)
+            may_end.set()
+            await peer.expect("done")
+            await live.clock.advance(280)
+        await live.clock.advance(30)
+        await peer.expect_close(4408, "no message for too long")
+    assert limits.refused == {"idle": 1}
+
+
+async def test_an_endpoint_that_looks_for_messages_now_and_then_is_not_at_work(live: Live) -> None:
+    limits = Limits(idle=300)
+    app = App(limits=limits)
+
+    @app.websocket("/")
+    async def plays(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while websocket.connected:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(websocket.receive_text(), 0.5)
+            await websocket.send_text("a picture")
+            await asyncio.sleep(60)
+
+    await live.start(app)
+    async with live.connect("/") as peer:
+        await peer.send("left")
+        await live.clock.advance(280)
+        assert limits.refused == {}
+        await live.clock.advance(200)
+    assert limits.refused == {"idle": 1}
+
+
+@pytest.mark.live(ws_ping_interval=None)
+@pytest.mark.parametrize("live", OURS, indirect=True)
+async def test_an_endpoint_that_receives_no_more_is_at_work(live: Live) -> None:
+    limits = Limits(idle=300)
+    app = App(limits=limits)
+
+    @app.websocket("/")
+    async def pushes(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.receive_text()
+        while True:
+            await websocket.send_bytes(bytes(65536))
+            await asyncio.sleep(10)
+
+    await live.start(app)
+    async with live.connect("/") as peer:
+        await peer.send("subscribe")
+        for _ in range(5):
+            await live.clock.advance(200)
+            await peer.expect(bytes(65536))
+        assert limits.refused == {}
+        peer.stall()
+        await live.clock.advance(1000)
+        await live.until(lambda: limits.refused == {"idle": 1})
 
 
 @pytest.mark.parametrize("live", OURS, indirect=True)

@@ -46,6 +46,7 @@ cdef class Meter(Deadline):
     cdef bint spoke              # a message has come
     cdef Channel channel         # None over another server's ASGI callables
     cdef int handled             # messages that typed handlers are at work on: the client waits, and is not idle
+    cdef bint at_work            # an endpoint has received a message, and has not asked for another since
     cdef double rested           # until when the client is known to have waited for the application
     cdef int sending             # ASGI sends that wait, where `channel` is None
     cdef double taken            # when the end of one of them was noticed
@@ -57,6 +58,7 @@ cdef class Meter(Deadline):
     cdef int take(self, Py_ssize_t size) except -1
     cdef int begun(self) noexcept
     cdef int done(self) noexcept
+    cdef int asks(self) noexcept
     cdef int sends(self) noexcept
     cdef int sent(self) noexcept
     cdef double awaited_until(self) noexcept

@@ -115,6 +115,13 @@ cdef class Meter(Deadline):
         self.rested = monotonic()
         return 0
 
+    cdef int asks(self) noexcept:
+        """Note that an endpoint which was at work on a message asks for the next one: from now on the client may be idle."""
+        self.at_work = False
+        if self.allowance.idle:
+            self.rested = monotonic()
+        return 0
+
     cdef int sends(self) noexcept:
         """Note that an ASGI send waits, perhaps for the client, until sent()."""
         self.sending += 1
@@ -126,8 +133,8 @@ cdef class Meter(Deadline):
         return 0
 
     cdef double awaited_until(self) noexcept:
-        """Until when the client has waited for the application: now, if a message is handled or was not received yet; 0 if
-        not.
+        """Until when the client has waited for the application: now, if a handler or an endpoint is at work on a message
+        or a message was not received yet; 0 if not.
 
         A client that does not take what it is sent does not wait for more.
         """
@@ -135,9 +142,11 @@ cdef class Meter(Deadline):
             # Sends do not read the clock: the next check stands for their time.
             self.has_sent = False
             self.taken = monotonic()
+        if self.handled == 0 and not self.at_work and (self.channel is None or not self.channel.has_unread()):
+            return 0.0
         if self.channel is None:
-            return 0.0 if self.handled == 0 else self.taken if self.sending > 0 else monotonic()
-        return self.channel.taken_until() if self.handled > 0 or self.channel.has_unread() else 0.0
+            return self.taken if self.sending > 0 else monotonic()
+        return self.channel.taken_until()
 
     cdef double quiet(self) noexcept:
         """Seconds since the client was last known to be active."""

@@ -134,6 +134,8 @@ async def counted(WebSocketCore self):
     cdef object message, refusal, payload
     cdef int verdict
     cdef double wait
+    if self.meter.at_work:
+        self.meter.asks()
     while True:
         wait = self.meter.must_wait()
         while wait > 0.0 and self.application == CONNECTED:
@@ -145,6 +147,7 @@ async def counted(WebSocketCore self):
         payload = message.get("text")
         verdict = self.meter.take(size_of(message.get("bytes") if payload is None else payload))
         if verdict == PASSES:
+            self.meter.at_work = True
             return message
         if drops(self, verdict):
             continue
@@ -172,6 +175,8 @@ cdef class MeteredReceive(CompiledCoroutine):
         if websocket.meter.allowance.on_excess == DELAY:
             wait = websocket.meter.must_wait()
             if wait > 0.0:
+                if websocket.meter.at_work:
+                    websocket.meter.asks()
                 self.phase = PACED
                 return self.wait_for(asyncio.sleep(min(wait, LONGEST_PAUSE)))
         if websocket.channel is not None:
@@ -179,6 +184,8 @@ cdef class MeteredReceive(CompiledCoroutine):
         if websocket.peer_gone:
             self.phase = PLAIN
             return self.wait_for(websocket._receive_last())
+        if websocket.meter.at_work:
+            websocket.meter.asks()
         self.phase = MESSAGE
         return self.wait_for(PyObject_CallNoArgs(websocket.receive_callable))
 
@@ -194,6 +201,7 @@ cdef class MeteredReceive(CompiledCoroutine):
                     verdict = websocket.meter.take(PyUnicode_GET_LENGTH(payload))
                     if verdict != PASSES:
                         return self.refuse(websocket, verdict)
+                    websocket.meter.at_work = True
                     return decode(payload) if self.option & AS_JSON else payload
             return self.take_message(websocket, value)
         if self.phase == EVENT:
@@ -213,12 +221,15 @@ cdef class MeteredReceive(CompiledCoroutine):
         while True:
             event = websocket.channel.next_event(&kind)
             if kind == NOTHING:
+                if websocket.meter.at_work:
+                    websocket.meter.asks()
                 self.phase = EVENT
                 return self.wait_for(websocket.channel.wait())
             if kind == CLOSED:
                 raise websocket.closed(event)
             verdict = websocket.meter.take(PyBytes_GET_SIZE(event))
             if verdict == PASSES:
+                websocket.meter.at_work = True
                 break
             if not drops(websocket, verdict):
                 raise exceeded(websocket, verdict)
@@ -241,6 +252,7 @@ cdef class MeteredReceive(CompiledCoroutine):
         verdict = websocket.meter.take(size_of((<dict> message).get("bytes") if value is None else value))
         if verdict != PASSES:
             return self.refuse(websocket, verdict)
+        websocket.meter.at_work = True
         if not text:
             value = (<dict> message).get("bytes")
         if value is None:

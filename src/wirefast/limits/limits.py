@@ -54,9 +54,9 @@ class Limits:
         message_bytes: how many bytes one message may have; a larger one closes the socket with 1009.
         first_message: seconds from accept to the first message; after them close 4408.
         idle: seconds without a message from the client; after them close 4408. A client that waits for the application
-            is not idle: a handler of typed messages is at work, or, under Wirefast's server, a message was not received
-            yet. A client that takes nothing of what it is sent for so long is idle too, under another server after at
-            most twice the time.
+            is not idle: a handler of typed messages is at work; an endpoint has received a message and has not called
+            receive again; or, under Wirefast's server, a message was not received yet. A client that takes nothing of
+            what it is sent for so long is idle too, under another server after at most twice the time.
         lifetime: seconds from accept; after them close 1012. Each socket ends up to a tenth earlier, so that not all
             clients reconnect at once.
         rooms: how many rooms of a hub one socket may be in, where that is less than the hub allows.
