@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
@@ -277,8 +278,9 @@ class Blocking:
 
 @pytest.mark.live(ws_ping_interval=None)
 @pytest.mark.parametrize("live", [FOREIGN], indirect=True)
-@pytest.mark.parametrize("how", ["cancel", "close"])
-async def test_a_send_that_was_given_up_waits_no_more(live: Live, how: str) -> None:
+@pytest.mark.parametrize("how", ["cancel", "close", "drop", "collect"])
+@pytest.mark.parametrize("as_message", [False, True])
+async def test_a_send_that_was_given_up_waits_no_more(live: Live, how: str, as_message: bool) -> None:
     limits = Limits(idle=300)
     app = App(limits=limits)
     app.add_middleware(Blocking)
@@ -287,13 +289,21 @@ async def test_a_send_that_was_given_up_waits_no_more(live: Live, how: str) -> N
 
     @room.on
     async def answer(message: Ask, websocket: WebSocket) -> None:
-        sending: Any = websocket.send_text("block")
-        if how == "close":
-            sending.send(None)
-            sending.close()
-        else:
+        block = {"type": "websocket.send", "text": "block"}
+        sending: Any = websocket.send(block) if as_message else websocket.send_text("block")
+        if how == "cancel":
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(sending, 0.001)
+        else:
+            sending.send(None)
+        if how == "close":
+            sending.close()
+        if how == "collect":
+            circle = [sending]
+            circle.append(circle)
+            del circle
+        del sending
+        gc.collect()
         begun.set()
         await asyncio.Event().wait()
 

@@ -12,7 +12,6 @@ cdef enum:             # the phase of a call: the awaitable that it waits for
     MESSAGE            # the ASGI receive callable
     EVENT              # the channel
     WRITTEN            # the ASGI send callable, or the channel's drain
-    NOTED              # the ASGI send callable, while a meter knows that the send waits
 
 
 cdef class WebSocketCore(AsgiSocket):

@@ -12,7 +12,8 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from wirefast._core cimport json
 from wirefast._core.asgi_socket cimport CONNECTED, CONNECTING, DISCONNECTED, AsgiSocket
 from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, Channel, EventKind, repaired, utf8_of
-from wirefast._core.coroutine cimport SUSPENDED, mark_coroutine_function, register
+from wirefast._core.coroutine cimport mark_coroutine_function, register
+from wirefast._core.drive cimport begin
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -289,6 +290,8 @@ cdef class SendCall(CompiledCoroutine):
 
     cdef object start(self):
         cdef WebSocketCore websocket = <WebSocketCore> self.owner
+        cdef object sending
+        cdef bint done
         if self.option & WRONG_MODE:
             raise RuntimeError('The "mode" argument should be "text" or "binary".')
         if websocket.application != CONNECTED or websocket.patched:
@@ -298,35 +301,25 @@ cdef class SendCall(CompiledCoroutine):
         try:
             if websocket.channel is None:
                 sending = PyObject_CallOneArg(websocket.send_callable, self.message())
-                self.wait_for(sending)
                 if websocket.meter is not None:
-                    websocket.meter.sends()
-                    self.phase = NOTED
-                return None
+                    sending = begin(sending, &done)
+                    if done:
+                        return None
+                    sending = websocket.noted(sending)
+                return self.wait_for(sending)
             return self.write(websocket.channel)
         except OSError as exc:
             raise websocket.lost(exc)
 
     cdef object resume(self, object value):
-        if self.phase == NOTED:
-            (<WebSocketCore> self.owner).meter.sent()
         return None
 
     cdef object failed(self, object exc):
-        if self.phase == NOTED:
-            (<WebSocketCore> self.owner).meter.sent()
-            self.phase = WRITTEN
         if self.phase == WRITTEN and isinstance(exc, OSError):
             disconnect = (<WebSocketCore> self.owner).lost(exc)
             disconnect.__context__ = exc
             raise disconnect
         raise exc
-
-    def close(self):
-        """End the call where it waits; see CompiledCoroutine. The meter counts the send no more."""
-        if self.phase == NOTED and self.stage == SUSPENDED:
-            (<WebSocketCore> self.owner).meter.sent()
-        CompiledCoroutine.close(self)
 
     cdef dict message(self):
         """Return what to send, as an ASGI message."""
