@@ -13,7 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
+
+import pytest
 
 from slower import SLOWER
 
@@ -26,6 +29,12 @@ def environment() -> dict[str, str]:
     """The environment without settings that would change what uvicorn or Python does."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("UVICORN_", "WEB_CONCURRENCY"))}
     return kept | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def under_gunicorn(workers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process look like one of gunicorn's workers, whose number is a text of the environment."""
+    monkeypatch.setenv("WEB_CONCURRENCY", workers)
+    monkeypatch.setitem(sys.modules, "gunicorn.arbiter", ModuleType("gunicorn.arbiter"))
 
 
 def foreign() -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
-from processes import running
+from processes import running, under_gunicorn
 from wirefast import APIRouter, App, Depends, Request, WebSocket
 from wirefast.rooms import Hub
 from wirefast.testclient import TestClient
@@ -294,7 +294,7 @@ def test_a_hub_of_one_process_under_several_workers_warns_once(workers: str, tmp
 def test_the_number_of_workers_may_come_from_the_environment(
     value: str, warned: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("WEB_CONCURRENCY", value)
+    under_gunicorn(value, monkeypatch)
 
     async def scenario() -> None:
         async with Hub():
@@ -305,12 +305,31 @@ def test_the_number_of_workers_may_come_from_the_environment(
     assert bool(caplog.records) is warned
 
 
+@pytest.mark.parametrize("starts", [True, False])
+def test_a_process_that_is_no_worker_has_no_other_workers(
+    starts: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+
+    async def scenario() -> None:
+        hub = Hub()
+        if starts:
+            async with hub:
+                pass
+        else:
+            await hub.publish("room", "x")
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("local", [True, False])
 @pytest.mark.parametrize(("value", "warned"), [("3", True), ("1", False)])
 def test_a_hub_that_was_never_started_tells_of_other_workers_once(
     value: str, warned: bool, local: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("WEB_CONCURRENCY", value)
+    under_gunicorn(value, monkeypatch)
 
     async def scenario() -> None:
         hub = Hub(local=local)
@@ -332,7 +351,7 @@ def test_a_hub_that_was_never_started_tells_of_other_workers_once(
 def test_a_hub_that_is_used_after_its_end_tells_nothing_of_workers(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("WEB_CONCURRENCY", "2")
+    under_gunicorn("2", monkeypatch)
 
     async def scenario() -> None:
         hub = Hub()

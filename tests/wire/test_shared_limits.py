@@ -12,6 +12,7 @@ from broker_servers import LocalProcess, RedisProcess, proxy_to, until
 from redis.asyncio import Redis
 from sharing import Side, Socket, by_dependency, by_query, in_loop, members, sides
 
+from processes import under_gunicorn
 from wirefast import Limits, Rate
 from wirefast.limits import processes
 from wirefast.rooms import Hub
@@ -354,7 +355,7 @@ async def test_several_workers_without_redis(how: str, monkeypatch: pytest.Monke
     relay = LocalProcess(short_path)
     try:
         if how == "workers":
-            monkeypatch.setenv("WEB_CONCURRENCY", "2")
+            under_gunicorn("2", monkeypatch)
         else:
             monkeypatch.setenv("WIREFAST_ROOMS", str(relay.path))
         with pytest.raises(RuntimeError, match="counts over several workers by Redis alone, and this hub has none"):

@@ -18,12 +18,19 @@ def _process() -> Any:
 
 
 def worker_count() -> int:
-    """Return the number of workers, at least 1: uvicorn's, or ``WEB_CONCURRENCY`` of the environment."""
+    """Return the number of workers of which this process is one, at least 1; 1 in a process that is no worker.
+
+    uvicorn's workers know their number. gunicorn's know it if ``WEB_CONCURRENCY`` of the environment says it. Any other
+    process has that variable by inheritance alone: a test, a command, a server that was told another number.
+    """
     # uvicorn starts each worker with its Config, which the process object keeps.
     config = getattr(_process(), "_kwargs", {}).get("config")
     workers = getattr(config, "workers", None)
-    if workers is None:
+    # gunicorn's workers are forks of the process that runs its arbiter.
+    if workers is None and "gunicorn.arbiter" in sys.modules:
         workers = os.environ.get("WEB_CONCURRENCY", "")
+    if workers is None:
+        return 1
     try:
         return max(1, int(workers))
     except ValueError:
