@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any
+from types import CodeType, TracebackType
+from typing import Any, TypeVar
 
 __all__ = [
     "STANDS_FOR",
@@ -14,6 +13,7 @@ __all__ = [
     "describe",
     "for_importers",
     "for_readers",
+    "innermost",
     "note",
     "note_declaration",
     "note_plain_function",
@@ -24,6 +24,8 @@ __all__ = [
 
 #: The attribute of a function of ours with the function of the application that it stands for.
 STANDS_FOR = "_wirefast_stands_for"
+#: Wrappers around a function that are looked through: a chain of them may be a circle.
+_MOST_WRAPPERS = 100
 #: How the line under the traceback of a declaration error begins.
 _DECLARED = "Declared "
 
@@ -35,24 +37,49 @@ _CARRIERS = frozenset({"anyio", "contextlib", "starlette", "uvicorn", "wirefast"
 #: The same for the import of the application's module and the start of its lifespan.
 _IMPORTERS = _CARRIERS | {"fastapi", "importlib"}
 
+_Kind = TypeVar("_Kind")
+
 
 def place_of(function: Any) -> tuple[str, int]:
     """Return file and line of a function (of the wrapped one), a class or an object's call; line 0 where unknown."""
-    function = getattr(function, STANDS_FOR, function)
-    function = inspect.unwrap(function) if callable(function) else function
-    for found in (function, getattr(function, "func", None), vars(type(function)).get("__call__")):
-        code = getattr(found, "__code__", None)
+    function = innermost(_stood_for(function))
+    for found in (function, _read(function, "func", object), vars(type(function)).get("__call__")):
+        code = _read(found, "__code__", CodeType)
         if code is not None:
             return code.co_filename, code.co_firstlineno
-    return getattr(function, "__module__", None) or "unknown", 0
+    return _read(function, "__module__", str) or "unknown", 0
 
 
 def describe(function: Any) -> str:
     """Return a function as text: ``room() in main.py, line 12``."""
     file, line = place_of(function)
-    function = getattr(function, STANDS_FOR, function)
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    function = _stood_for(function)
+    name = _read(function, "__qualname__", str) or type(function).__qualname__
     return f"{name}() in {file}, line {line}"
+
+
+def innermost(function: Any) -> Any:
+    """Return the function that others wrap (``__wrapped__``), as far as the wrappers lead to one."""
+    for _ in range(_MOST_WRAPPERS):
+        inner = _read(function, "__wrapped__", object)
+        if inner is None:
+            break
+        function = inner
+    return function
+
+
+def _stood_for(function: Any) -> Any:
+    return _read(function, STANDS_FOR, object) or function
+
+
+def _read(thing: Any, name: str, kind: type[_Kind]) -> _Kind | None:
+    """Return an attribute of any object; None where there is none of this type, or where reading raises, as proxies
+    do."""
+    try:
+        value = getattr(thing, name, None)
+    except Exception:
+        return None
+    return value if isinstance(value, kind) else None
 
 
 def unanswered(scope: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Literal
 
+from wirefast._core.places import innermost
 from wirefast._core.scope import FromScope
 from wirefast.concurrency import DependencyConcurrency
 from wirefast.dependencies.fields import ModelField
@@ -178,12 +179,12 @@ def cache_key(dependant: Dependant) -> tuple[Any, tuple[str, ...], str]:
 def place_of(declared: Any) -> str:
     """Return the name of a function or class with its file and line, for errors."""
     name = getattr(declared, "__qualname__", None) or getattr(declared, "__name__", None) or repr(declared)
-    code = getattr(inspect.unwrap(declared), "__code__", None) if callable(declared) else None
+    code = getattr(innermost(declared), "__code__", None) if callable(declared) else None
     if code is not None:
         return f"{name} ({code.co_filename}:{code.co_firstlineno})"
     try:
         return f"{name} ({inspect.getsourcefile(declared)}:{inspect.getsourcelines(declared)[1]})"
-    except (OSError, TypeError):
+    except (OSError, TypeError, ValueError):
         return name
 
 
