@@ -27,10 +27,11 @@ print(json.dumps([middle - start, end - middle, sorted(set(sys.modules) - before
 
 
 #: What an import leaves for the first that asks: pydantic models, schemes of which an application uses one or two, what
-#: makes documents and their pages.
+#: makes documents and their pages, what connects processes.
 LATER = """
     wirefast.clients wirefast.control wirefast.documents.asyncapi.document wirefast.documents.openapi
-    wirefast.openapi.document_models wirefast.openapi.models wirefast.security.api_key wirefast.security.http
+    wirefast.limits.shared wirefast.openapi.document_models wirefast.openapi.models
+    wirefast.rooms.brokers.supervisor wirefast.security.api_key wirefast.security.http
     wirefast.security.oauth2 wirefast.security.open_id_connect_url wirefast.security.tickets
     wirefast.security.websocket_bearer wirefast.server wirefast.testing
 """.split()

@@ -6,7 +6,7 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.requests import HTTPConnection
 
@@ -15,10 +15,12 @@ from wirefast._core.ledger import Ledger
 from wirefast._core.meter import Allowance
 from wirefast.limits.counters import count_refusal
 from wirefast.limits.rates import Rate
-from wirefast.limits.shared import SharedLimits
 from wirefast.param_functions import Depends
 from wirefast.rooms.hub import Hub
 from wirefast.websockets import WebSocket, dismiss
+
+if TYPE_CHECKING:
+    from wirefast.limits.shared import SharedLimits
 
 __all__ = ["Limits", "OnExcess", "allowance_of", "claims_of", "is_plain"]
 
@@ -140,6 +142,8 @@ class Limits:
             if self.name is not None:
                 raise ValueError("name of Limits is for those with a store=")
             return
+        from wirefast.limits.shared import SharedLimits  # loads what brokers are supervised by, for a store alone
+
         shared = SharedLimits(
             self.store,
             "limits" if self.name is None else self.name,

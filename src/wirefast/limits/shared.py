@@ -5,7 +5,7 @@ The counts of this process go on beside those of Redis, and decide where it is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from wirefast.limits.processes import Away, Share, SharedCounts
 if TYPE_CHECKING:
     from wirefast.limits.limits import Limits  # which has one of these
 
-__all__ = ["SharedLimits", "sharing"]
+__all__ = ["SharedLimits"]
 
 #: Characters of the name of a Limits.
 MAX_NAME = 100
@@ -132,21 +132,3 @@ class SharedLimits:
         """Return the key of an address or a user: a hash, so that names of people and their size stay out of Redis."""
         text = value if isinstance(value, bytes) else f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
         return self.counts.key(self.name, kind, blake2b(text, digest_size=16).hexdigest())
-
-
-def sharing(limits: Iterable[Any]) -> Any:
-    """Return what counts a handshake with the other processes, for several `Limits`; None where none has a store.
-
-    Args:
-        limits: the outermost first.
-    """
-    shared = [one.shared for one in limits if one.shared is not None]
-    if not shared:
-        return None
-
-    async def admit(lease: Lease, websocket: Any) -> None:
-        for one in shared:
-            if lease.counts(one.ledger):
-                await one.admit(lease, websocket)
-
-    return admit

@@ -8,10 +8,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wirefast._core import metered
 from wirefast._core import scope as keys
-from wirefast._core.ledger import RouteLimits, count_around
+from wirefast._core.ledger import Lease, RouteLimits, count_around
 from wirefast._core.session import LimitedSession, WebSocketSession
 from wirefast.limits.limits import Limits, allowance_of, is_plain
-from wirefast.limits.shared import sharing
 from wirefast.websockets import WebSocket
 
 __all__ = ["LimitedApp", "LimitedWebSocket", "limit", "route_limits"]
@@ -72,10 +71,28 @@ def route_limits(limits: tuple[Limits, ...], max_size: int | None, measures: boo
         options,
         users,
         by_dependency=not all(is_plain(one.user) for one in counting),
-        shared=sharing(outermost_first),
+        shared=_sharing(outermost_first),
     )
 
 
 def limit(app: ASGIApp, limits: RouteLimits) -> ASGIApp:
     """Return an application, of wirefast or another framework, with limits."""
     return LimitedSession(app, limits) if type(app) is WebSocketSession else LimitedApp(app, limits)
+
+
+def _sharing(limits: tuple[Limits, ...]) -> Any:
+    """Return what counts a handshake with the other processes, for several `Limits`; None where none has a store.
+
+    Args:
+        limits: the outermost first.
+    """
+    shared = [one.shared for one in limits if one.shared is not None]
+    if not shared:
+        return None
+
+    async def admit(lease: Lease, websocket: Any) -> None:
+        for one in shared:
+            if lease.counts(one.ledger):
+                await one.admit(lease, websocket)
+
+    return admit
