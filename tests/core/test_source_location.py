@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wirefast._core.places import describe, place_of
+from wirefast._core.source_location import describe, place_of
 from wirefast.dependencies import models
 
 

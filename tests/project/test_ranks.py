@@ -19,7 +19,7 @@ from test_layers import CYTHON, LAYERS, PYTHON, SOURCE, imports_of, imports_of_t
 ROWS = {
     "_core": [
         "__init__ content_type coroutine csrc drive dumping error_list foreign groups hooks instant leaving "
-        "not_allowed outbox pace places plan readiness scope secrets socket_router unicode unions",
+        "not_allowed outbox pace plan readiness scope secrets socket_router source_location unicode unions",
         "clock close exits extract json matcher plan_cache tagging whose",
         "channel deadlines errors gate handlers jsonable solver unrouted",
         "dispatch message_errors meter operation",

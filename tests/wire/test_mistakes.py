@@ -14,7 +14,7 @@ from peer import TEXT, close_frame, frame, request
 from pydantic import BaseModel
 
 from wirefast import App, WebSocket
-from wirefast._core.places import describe
+from wirefast._core.source_location import describe
 from wirefast.responses import StreamingResponse
 from wirefast.rooms import Hub
 

@@ -22,7 +22,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from wirefast._core.errors import PeerGone
-from wirefast._core.places import note
+from wirefast._core.source_location import note
 
 try:
     from starlette.websockets import WebSocketDisconnected

@@ -15,7 +15,7 @@ from wirefast._core import close
 from wirefast._core.foreign import is_async_callable
 from wirefast._core.groups import caused_by_client, only_cause
 from wirefast._core.handlers import Handlers, handler_for
-from wirefast._core.places import describe, for_readers
+from wirefast._core.source_location import describe, for_readers
 from wirefast._core.whose import is_anothers
 from wirefast.exceptions import WebSocketException as _OwnWebSocketException
 

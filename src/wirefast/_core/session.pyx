@@ -13,7 +13,7 @@ from wirefast._core.websocket cimport WebSocketCore
 from wirefast._core import scope as keys
 from wirefast._core.exits import unwind
 from wirefast._core.handlers import handle_exception
-from wirefast._core.places import note_plain_function
+from wirefast._core.source_location import note_plain_function
 from wirefast._core.solver import leave
 from wirefast._core.hooks import is_replaced
 

@@ -20,7 +20,7 @@ from types import ModuleType
 
 from starlette.applications import Starlette
 
-from wirefast._core.places import for_importers
+from wirefast._core.source_location import for_importers
 from wirefast.cli.errors import REFUSED, CommandError
 
 _FACTORY = re.compile(r"(create|make|build|get|new)_(app|application|asgi)|app_factory|factory")

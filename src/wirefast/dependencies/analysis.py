@@ -22,8 +22,8 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from wirefast import params
-from wirefast._core.places import describe, note
 from wirefast._core.scope import FromScope
+from wirefast._core.source_location import describe, note
 from wirefast.concurrency import DependencyConcurrency
 from wirefast.dependencies import forms, shapes
 from wirefast.dependencies.annotations import UnresolvedAnnotation, evaluated, is_unresolved, namespace_of, signature

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Literal
 
-from wirefast._core.places import innermost
 from wirefast._core.scope import FromScope
+from wirefast._core.source_location import innermost
 from wirefast.concurrency import DependencyConcurrency
 from wirefast.dependencies.fields import ModelField
 from wirefast.dependencies.markers import is_security_scheme

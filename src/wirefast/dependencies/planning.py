@@ -20,10 +20,10 @@ from starlette.background import BackgroundTasks as StarletteBackgroundTasks
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from wirefast._core.places import note_declaration
 from wirefast._core.plan import BodyOp, CallOp, EnterOp, FieldOp, Plan, ReadOp, ScopesOp
 from wirefast._core.scope import FromScope
 from wirefast._core.solver import Frame
+from wirefast._core.source_location import note_declaration
 from wirefast.background import BackgroundTasks
 from wirefast.concurrency import (
     DependencyConcurrency,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import create_model
 
 from wirefast import params
-from wirefast._core.places import STANDS_FOR
+from wirefast._core.source_location import STANDS_FOR
 from wirefast.dependencies import message_types
 from wirefast.dependencies.analysis import (
     analyze_param,

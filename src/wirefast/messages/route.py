@@ -14,9 +14,9 @@ from wirefast import params
 from wirefast._core.message_input import MessageInput
 from wirefast._core.message_table import MessageHandler, MessageTable
 from wirefast._core.messages import serve_messages
-from wirefast._core.places import note_declaration
 from wirefast._core.plan_cache import PlanCache
 from wirefast._core.session import WebSocketSession
+from wirefast._core.source_location import note_declaration
 from wirefast.dependencies import message_types
 from wirefast.dependencies.analysis import get_parameterless_sub_dependant
 from wirefast.dependencies.long_lived import NamingPlanner

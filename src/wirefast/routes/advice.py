@@ -15,7 +15,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from wirefast._core.places import describe, place_of
+from wirefast._core.source_location import describe, place_of
 from wirefast.dependencies.models import Dependant
 from wirefast.exceptions import DeclarationWarning
 

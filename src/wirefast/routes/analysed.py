@@ -10,7 +10,7 @@ from starlette.convertors import Convertor
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from wirefast._core.places import note_declaration
+from wirefast._core.source_location import note_declaration
 from wirefast.dependencies.annotations import UnresolvedAnnotation
 from wirefast.dependencies.models import Dependant
 from wirefast.exceptions import FastAPIError

@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.types import Message, Scope, Send
 
-from wirefast._core.places import describe
 from wirefast._core.scope import HUB
+from wirefast._core.source_location import describe
 from wirefast.logger import logger
 
 __all__ = ["telling_of_a_missing_hub"]

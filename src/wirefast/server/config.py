@@ -13,7 +13,7 @@ from typing import Any, Literal
 import uvicorn
 from uvicorn._ansi import style
 
-from wirefast._core.places import for_importers
+from wirefast._core.source_location import for_importers
 from wirefast.metrics import counters
 from wirefast.server.bounds import DRAIN_BATCH, DRAIN_EVERY, TIMEOUT_BODY, TRANSPORT
 from wirefast.server.ending import end_in_time

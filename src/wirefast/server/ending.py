@@ -11,7 +11,7 @@ import time
 import traceback
 from typing import Any
 
-from wirefast._core.places import for_importers
+from wirefast._core.source_location import for_importers
 
 __all__ = ["END_WITHIN", "end_in_time"]
 

@@ -34,7 +34,7 @@ import uvicorn.logging
 from uvicorn.protocols.utils import ClientDisconnected, get_remote_addr
 
 from wirefast._core.groups import only_cause
-from wirefast._core.places import for_readers, unanswered
+from wirefast._core.source_location import for_readers, unanswered
 from wirefast._core.whose import is_anothers
 from wirefast.server.reasons import failed_line
 from wirefast.server.refused import Refused

@@ -6,7 +6,7 @@ import logging
 import uvicorn.logging
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from wirefast._core.places import begin_in_application
+from wirefast._core.source_location import begin_in_application
 from wirefast._core.secrets import hide_in_logs
 from wirefast.server.bounds import LONG as _LONG, check
 
