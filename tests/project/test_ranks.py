@@ -33,7 +33,7 @@ ROWS = {
     "server": [
         "bounds csrc cycle deflate ending listening pages reasons refused request_ids sockets sockets.csrc unix "
         "waiter watching",
-        "header_lines lines reactor settings",
+        "header_lines log_lines reactor settings",
         "frames head responses sockets.poller",
         "sockets.transport",
         "body handshake outgoing sockets.listener",

@@ -51,7 +51,7 @@ def make_config(target: Any, options: dict[str, Any]) -> uvicorn.Config:
     from uvicorn.config import LOGGING_CONFIG  # the command's packages, when it runs
 
     from wirefast.server.config import Config  # the command's packages, when it runs
-    from wirefast.server.lines import json_logging, own_logging
+    from wirefast.server.log_lines import json_logging, own_logging
 
     settings = {name: options[name] for name in inspect.signature(Config).parameters if name in options}
     headers = list(options["headers"] or ())

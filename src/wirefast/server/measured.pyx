@@ -21,7 +21,7 @@ from wirefast.server.protocol cimport WebSocketProtocol
 
 from wirefast.metrics import counters
 from wirefast.metrics.catalogue import FAMILIES, code_label
-from wirefast.server.lines import log_end, members_of
+from wirefast.server.log_lines import log_end, members_of
 from wirefast.server.request_ids import KEY, as_header
 
 cdef object closes = FAMILIES["wirefast_closes_total"]

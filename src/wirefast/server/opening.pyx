@@ -22,7 +22,7 @@ from wirefast.server.responses cimport header_line, header_pairs, response
 from wirefast._core.secrets import hide_query
 from wirefast._core.unicode import utf8
 from wirefast._core import unrouted
-from wirefast.server.lines import members_of
+from wirefast.server.log_lines import members_of
 from wirefast.server.reasons import as_members, close_line, denial_line
 from wirefast.server import request_ids
 
