@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from wirefast._core.close import POLICY_VIOLATION
 from wirefast.cli.errors import REFUSED, CommandError
-from wirefast.control.lines import LINE_MAX, Line, LineError
 from wirefast.control.paths import running
+from wirefast.control.rpc import LINE_MAX, Line, LineError
 
 if TYPE_CHECKING:
     import click

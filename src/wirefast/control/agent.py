@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wirefast._core.close import check_code
-from wirefast.control.lines import LINE_MAX, Line, LineError
+from wirefast.control.rpc import LINE_MAX, Line, LineError
 from wirefast.limits.counters import refusals
 from wirefast.metrics import counters
 from wirefast.rooms.counts import busiest_rooms

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wirefast._core.close import POLICY_VIOLATION
-from wirefast.control.lines import LINE_MAX, Line, LineError
+from wirefast.control.rpc import LINE_MAX, Line, LineError
 from wirefast.metrics.merging import Snapshot, lasting, merged
 
 __all__ = ["Service"]
