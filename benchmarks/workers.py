@@ -42,7 +42,7 @@ async def who(websocket: WebSocket):
 """
 PATCHES = {
     "shared": "import wirefast.cli.workers as w; w.balanced_sockets = lambda config: None",
-    "hash": "import wirefast.server.listening as l, wirefast.cli.workers as w\n"
+    "hash": "import wirefast.server.reuseport as l, wirefast.cli.workers as w\n"
     "l.choose_by_shares = w.choose_by_shares = lambda *given: None",
     "shares": "",
 }

@@ -31,7 +31,7 @@ ROWS = {
         "fanout messages session",
     ],
     "server": [
-        "bounds csrc cycle deflate ending listening pages reasons refused request_ids sockets sockets.csrc unix "
+        "bounds csrc cycle deflate ending pages reasons refused request_ids reuseport sockets sockets.csrc unix "
         "waiter watching",
         "header_lines log_lines reactor settings",
         "frames head responses sockets.poller",

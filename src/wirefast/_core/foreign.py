@@ -90,7 +90,7 @@ PRIVATE = (
     ),
     Private("uvicorn._subprocess", ("get_subprocess",), "0.54.0", "cli.worker", "its workers"),
     Private(
-        "uvicorn._ansi", ("style",), "0.54.0", "server.listening, server.config", "the line that names the address"
+        "uvicorn._ansi", ("style",), "0.54.0", "server.reuseport, server.config", "the line that names the address"
     ),
     Private(
         "uvicorn.server.Server", ("_log_started_message",), "0.54.0", "server.sockets.listening", "the same line"

@@ -1,7 +1,7 @@
 """``--workers N``: the supervisor, its worker processes, and what it does on signals.
 
 Each tick the supervisor takes the signals that came, asks the workers whether they live, replaces those that died, goes
-on with a rolling reload, and shares out the next connections (`wirefast.server.listening`). It never waits for one
+on with a rolling reload, and shares out the next connections (`wirefast.server.reuseport`). It never waits for one
 worker, so a second SIGTERM finds it awake.
 
     SIGTERM, SIGINT   every worker drains and ends; the same signal again: all are killed
@@ -30,7 +30,7 @@ from wirefast.cli.relaying import RelayProcess
 from wirefast.cli.worker import RETIRE, STOP, Worker
 from wirefast.control.paths import ROOMS, remove
 from wirefast.server.ending import END_WITHIN
-from wirefast.server.listening import (
+from wirefast.server.reuseport import (
     Shares,
     balanced_sockets,
     choose_by_shares,

@@ -15,8 +15,8 @@ from wirefast.server.config import Config
 from wirefast.server.drain import Drain, refuse_newcomers
 from wirefast.server.ending import end_process
 from wirefast.server.health import is_ready
-from wirefast.server.listening import announce
 from wirefast.server.pages import announce_pages
+from wirefast.server.reuseport import announce
 from wirefast.server.sockets.listening import Listening
 from wirefast.server.starting import answering_early
 from wirefast.server.unix import release

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from wirefast.server.listening import Shares, balanced_sockets, choose_by_shares, queue_length
+from wirefast.server.reuseport import Shares, balanced_sockets, choose_by_shares, queue_length
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's part is Linux's")
 
