@@ -9,9 +9,9 @@ from typing import Any
 from slower import SLOWER
 from wirefast.rooms.brokers.link import BrokerLink, LinkError
 from wirefast.rooms.brokers.outgoing import NOTICES
-from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker
+from wirefast.rooms.brokers.supervisor import BrokerLimits, SupervisedBroker
 
-QUICK = Limits(first_delay=0.001, longest_delay=0.004, linger=0.0)
+QUICK = BrokerLimits(first_delay=0.001, longest_delay=0.004, linger=0.0)
 PATIENCE = 20.0 * SLOWER
 
 
@@ -98,7 +98,7 @@ class MemoryLink(BrokerLink):
 
 
 class MemoryBroker(SupervisedBroker):
-    def __init__(self, network: Network, limits: Limits = QUICK) -> None:
+    def __init__(self, network: Network, limits: BrokerLimits = QUICK) -> None:
         super().__init__("Memory", limits)
         self.network = network
         self.heard: list[tuple[str, bytes]] = []

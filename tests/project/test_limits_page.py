@@ -16,7 +16,7 @@ import wirefast
 from wirefast import App
 from wirefast.cli import OWN_DEFAULTS, make_command
 from wirefast.rooms import Hub, Policy
-from wirefast.rooms.brokers.supervisor import Limits
+from wirefast.rooms.brokers.supervisor import BrokerLimits
 from wirefast.routes.websocket_options import WebSocketOptions
 from wirefast.security import WebSocketBearer
 
@@ -107,8 +107,8 @@ def test_figures(row: Row) -> None:
         assert getattr(wirefast.Limits(), match[1]) == figure(row.default)
     elif row.source == "`first_message` of `WebSocketBearer`":
         assert inspect.signature(WebSocketBearer).parameters["first_message"].default == figure(row.default)
-    elif match := re.fullmatch(r"`(\w+)` of `(Limits|Policy|WebSocketOptions)`", row.source):
-        owners = {"Limits": Limits(), "Policy": Policy("wait"), "WebSocketOptions": WebSocketOptions()}
+    elif match := re.fullmatch(r"`(\w+)` of `(BrokerLimits|Policy|WebSocketOptions)`", row.source):
+        owners = {"BrokerLimits": BrokerLimits(), "Policy": Policy("wait"), "WebSocketOptions": WebSocketOptions()}
         assert getattr(owners[match[2]], match[1]) == figure(row.default)
     else:
         # HTTP's: defaults of FastAPI's, which tests/limits/test_body_limits.py and Starlette's own parser hold.

@@ -17,7 +17,7 @@ from memory_broker import PATIENCE, MemoryBroker, Network, run, until
 from wirefast.rooms.brokers import BrokerUnavailable, subscriptions
 from wirefast.rooms.brokers.link import one_line
 from wirefast.rooms.brokers.outgoing import NOTICES
-from wirefast.rooms.brokers.supervisor import Limits
+from wirefast.rooms.brokers.supervisor import BrokerLimits
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def test_start_fails_with_one_line(log: pytest.LogCaptureFixture) -> None:
         with pytest.raises(BrokerUnavailable, match="^Memory: the door is closed$"):
             await MemoryBroker(network).begin()
         network.refusal, network.stuck = None, {"open"}
-        broker = MemoryBroker(network, Limits(connect_within=0.02))
+        broker = MemoryBroker(network, BrokerLimits(connect_within=0.02))
         with pytest.raises(BrokerUnavailable, match="^Memory: no answer within 0.02 s$"):
             await broker.begin()
         network.stuck = set()
@@ -89,7 +89,9 @@ def test_any_sequence_against_a_model(operations: list[tuple[str, str]], linger:
 
     async def scene() -> None:
         network = Network()
-        broker = await MemoryBroker(network, Limits(first_delay=0.001, longest_delay=0.004, linger=linger)).begin()
+        broker = await MemoryBroker(
+            network, BrokerLimits(first_delay=0.001, longest_delay=0.004, linger=linger)
+        ).begin()
         wanted: set[str] = set()
         owed: set[str] = set()
         gaps: Counter[str] = Counter()
@@ -206,7 +208,7 @@ def test_a_link_that_does_not_answer_is_replaced(method: str, stubborn: bool) ->
     async def scene() -> None:
         network = Network()
         network.stubborn = stubborn
-        limits = Limits(first_delay=0.001, longest_delay=0.002, answer_within=0.05, check_every=0.01)
+        limits = BrokerLimits(first_delay=0.001, longest_delay=0.002, answer_within=0.05, check_every=0.01)
         broker = await MemoryBroker(network, limits).begin()
         await broker.join("a")
         network.stuck = {method}
@@ -224,7 +226,7 @@ def test_a_link_that_does_not_answer_is_replaced(method: str, stubborn: bool) ->
 def test_an_answer_behind_a_backlog_is_waited_for() -> None:
     async def scene() -> None:
         network = Network()
-        broker = await MemoryBroker(network, Limits(answer_within=0.2, first_delay=0.001)).begin()
+        broker = await MemoryBroker(network, BrokerLimits(answer_within=0.2, first_delay=0.001)).begin()
         network.stuck = {"change"}
         broker.subscribe("a")
         link = network.links[0]
@@ -342,7 +344,7 @@ def test_stop_waits_for_the_queue_but_not_for_ever() -> None:
         assert broker.dropped == 1
         await broker.flush()
 
-        stuck = await MemoryBroker(network, Limits(stop_within=0.02)).begin()
+        stuck = await MemoryBroker(network, BrokerLimits(stop_within=0.02)).begin()
         network.stuck = {"publish", "change"}
         for _ in range(3_000):
             stuck.publish("a", b"x")
@@ -390,7 +392,7 @@ def test_a_waiting_join_may_be_given_up() -> None:
 
 
 def test_the_delays_grow_and_vary() -> None:
-    limits = Limits(first_delay=0.1, longest_delay=5.0)
+    limits = BrokerLimits(first_delay=0.1, longest_delay=5.0)
     for attempt, longest in enumerate([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]):
         delays = {limits.delay(attempt) for _ in range(50)}
         assert longest / 2 <= min(delays) and max(delays) <= longest and len(delays) > 40
@@ -402,12 +404,12 @@ def test_a_link_that_fails_at_once_is_not_asked_more_often(monkeypatch: pytest.M
         network = Network()
         attempts: list[int] = []
 
-        def delay(self: Limits, attempt: int) -> float:
+        def delay(self: BrokerLimits, attempt: int) -> float:
             attempts.append(attempt)
             return 0.0
 
-        monkeypatch.setattr(Limits, "delay", delay)
-        broker = await MemoryBroker(network, Limits(longest_delay=60.0)).begin()
+        monkeypatch.setattr(BrokerLimits, "delay", delay)
+        broker = await MemoryBroker(network, BrokerLimits(longest_delay=60.0)).begin()
         for number in range(5):
             await until(lambda: network.links)
             network.kill(f"failure {number}")

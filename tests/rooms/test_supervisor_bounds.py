@@ -13,7 +13,7 @@ from memory_broker import MemoryBroker, Network, run, until
 from wirefast.rooms.brokers import subscriptions
 from wirefast.rooms.brokers.notices import ROOMS_IN_A_NOTICE
 from wirefast.rooms.brokers.outgoing import NOTICES
-from wirefast.rooms.brokers.supervisor import Limits
+from wirefast.rooms.brokers.supervisor import BrokerLimits
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +26,14 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 @pytest.mark.parametrize(
     ("limits", "payloads", "kept"),
     [
-        (Limits(queue_payloads=3, first_delay=0.001), [b"x"] * 5, 3),
-        (Limits(queue_bytes=10, first_delay=0.001), [b"x" * 4] * 5, 2),
-        (Limits(queue_bytes=10, first_delay=0.001), [b"x" * 11, b"y"], 1),
+        (BrokerLimits(queue_payloads=3, first_delay=0.001), [b"x"] * 5, 3),
+        (BrokerLimits(queue_bytes=10, first_delay=0.001), [b"x" * 4] * 5, 2),
+        (BrokerLimits(queue_bytes=10, first_delay=0.001), [b"x" * 11, b"y"], 1),
     ],
 )
-def test_the_queue_is_bounded(limits: Limits, payloads: list[bytes], kept: int, log: pytest.LogCaptureFixture) -> None:
+def test_the_queue_is_bounded(
+    limits: BrokerLimits, payloads: list[bytes], kept: int, log: pytest.LogCaptureFixture
+) -> None:
     async def scene() -> None:
         network = Network()
         publisher, other = await MemoryBroker(network, limits).begin(), await MemoryBroker(network).begin()
@@ -58,7 +60,7 @@ def test_the_queue_is_bounded(limits: Limits, payloads: list[bytes], kept: int, 
 def test_too_many_lost_rooms_are_all_rooms() -> None:
     async def scene() -> None:
         network = Network()
-        publisher = await MemoryBroker(network, Limits(queue_payloads=0)).begin()
+        publisher = await MemoryBroker(network, BrokerLimits(queue_payloads=0)).begin()
         other = await MemoryBroker(network).begin()
         await other.join("never lost")
         for number in range(ROOMS_IN_A_NOTICE + 1):
@@ -127,7 +129,7 @@ def test_notices_that_say_nothing(notice: bytes) -> None:
 def test_a_room_lingers() -> None:
     async def scene() -> None:
         network = Network()
-        broker = await MemoryBroker(network, Limits(linger=60.0)).begin()
+        broker = await MemoryBroker(network, BrokerLimits(linger=60.0)).begin()
         await broker.join("a")
         for _ in range(100):
             broker.unsubscribe("a")

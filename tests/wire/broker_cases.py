@@ -19,9 +19,11 @@ from two_servers import APPLICATION, members_of, two_servers
 from measures import descriptors
 from processes import wirefast
 from wirefast.rooms.brokers import Broker, BrokerUnavailable
-from wirefast.rooms.brokers.supervisor import Limits
+from wirefast.rooms.brokers.supervisor import BrokerLimits
 
-QUICK = Limits(first_delay=0.01, longest_delay=0.1, check_every=0.1, answer_within=0.5, connect_within=60.0, linger=0.0)
+QUICK = BrokerLimits(
+    first_delay=0.01, longest_delay=0.1, check_every=0.1, answer_within=0.5, connect_within=60.0, linger=0.0
+)
 ROOMS = ["room:42", "a", "a.b", "a.*", "*", ">", "a b", "%", "%25", "~", "", "grüße 漢字 😀", "A", "x" * 1024]
 
 
@@ -44,13 +46,13 @@ class BrokerCases:
         yield process
         process.end()
 
-    def broker(self, url: str, limits: Limits = QUICK) -> Broker:
+    def broker(self, url: str, limits: BrokerLimits = QUICK) -> Broker:
         broker: Broker = self.broker_class(url, limits)
         return broker
 
     def test_every_payload_once_and_in_order(self, process: BrokerProcess, loop_name: str) -> None:
         async def scene() -> None:
-            ears = [await Ear(self.broker(process.url, Limits())).start("a", "b") for _ in range(2)]
+            ears = [await Ear(self.broker(process.url, BrokerLimits())).start("a", "b") for _ in range(2)]
             deaf = await Ear(self.broker(process.url)).start()
             count = 4_000
             for number in range(count):
@@ -147,7 +149,7 @@ class BrokerCases:
         async def scene() -> None:
             rooms = [f"room {number}" for number in range(30)]
             ear = await Ear(self.broker(process.url)).start(*rooms)
-            publisher = await Ear(self.broker(process.url, Limits(first_delay=0.01, queue_payloads=100))).start()
+            publisher = await Ear(self.broker(process.url, BrokerLimits(first_delay=0.01, queue_payloads=100))).start()
             published: list[int] = []
 
             async def traffic() -> None:
@@ -228,8 +230,8 @@ class BrokerCases:
         self, process: BrokerProcess, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def scene() -> None:
-            ear = await Ear(self.broker(process.url, Limits(check_every=0.01, answer_within=60.0))).start("a")
-            publisher = await Ear(self.broker(process.url, Limits(answer_within=60.0))).start()
+            ear = await Ear(self.broker(process.url, BrokerLimits(check_every=0.01, answer_within=60.0))).start("a")
+            publisher = await Ear(self.broker(process.url, BrokerLimits(answer_within=60.0))).start()
             assert process.process is not None
             process.process.send_signal(signal.SIGSTOP)
             os.waitpid(process.process.pid, os.WUNTRACED)  # a busy machine takes its time to stop all threads
@@ -275,12 +277,12 @@ class BrokerCases:
     @pytest.mark.parametrize(
         "limits",
         [
-            Limits(stop_within=0.05, check_every=60.0),
-            Limits(check_every=0.05, answer_within=0.1, first_delay=60.0, longest_delay=60.0),
+            BrokerLimits(stop_within=0.05, check_every=60.0),
+            BrokerLimits(check_every=0.05, answer_within=0.1, first_delay=60.0, longest_delay=60.0),
         ],
         ids=["stopped", "given up"],
     )
-    def test_a_stalled_connection_holds_nothing(self, short_path: Path, limits: Limits) -> None:
+    def test_a_stalled_connection_holds_nothing(self, short_path: Path, limits: BrokerLimits) -> None:
         """Neither stop() nor a socket waits for a peer that takes nothing of more than the kernel buffers."""
         process = self.process_class(short_path, configuration="max_payload: 16777216")
 
@@ -398,7 +400,7 @@ class BrokerCases:
     def test_a_server_that_says_nothing_is_one_line(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"{self.process_class.scheme}://127.0.0.1:{silent.getsockname()[1]}"
-            self.refused(url, "no answer within", Limits(connect_within=0.2))
+            self.refused(url, "no answer within", BrokerLimits(connect_within=0.2))
 
     def test_a_server_of_something_else_is_one_line(self) -> None:
         async def scene() -> None:
@@ -451,7 +453,7 @@ class BrokerCases:
         run(scene())
         assert len([text for text in caplog.messages if "access refused" in text]) <= 2
 
-    def refused(self, url: str, said: str, limits: Limits = QUICK) -> None:
+    def refused(self, url: str, said: str, limits: BrokerLimits = QUICK) -> None:
         async def scene() -> None:
             with pytest.raises(BrokerUnavailable) as caught:
                 await Ear(self.broker(url, limits)).start()

@@ -11,14 +11,14 @@ from typing import Any
 
 from wirefast.rooms.brokers.link import BrokerLink, LinkError
 from wirefast.rooms.brokers.outgoing import NOTICES
-from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker
+from wirefast.rooms.brokers.supervisor import BrokerLimits, SupervisedBroker
 from wirefast.rooms.hub import Hub
 from wirefast.testing.clock import Clock
 
 __all__ = ["Broker", "MemoryBroker", "MemoryLink", "join_network"]
 
 #: After its broker's return, a hub of a test is connected again in a few milliseconds.
-QUICK = Limits(first_delay=0.001, longest_delay=0.004, linger=0.0)
+QUICK = BrokerLimits(first_delay=0.001, longest_delay=0.004, linger=0.0)
 
 
 class Broker:
@@ -184,7 +184,7 @@ class MemoryLink(BrokerLink):
 class MemoryBroker(SupervisedBroker):
     """Connects a hub to this network in place of Redis or NATS, with the same supervision."""
 
-    def __init__(self, network: Broker, limits: Limits = QUICK) -> None:
+    def __init__(self, network: Broker, limits: BrokerLimits = QUICK) -> None:
         super().__init__("Memory", limits)
         self.network = network
 

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 from wirefast.rooms.brokers import frames
 from wirefast.rooms.brokers.base import InvalidBrokerURL, take_prefix
 from wirefast.rooms.brokers.link import BrokerLink, LinkError, TurnBudget, one_line
-from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker
+from wirefast.rooms.brokers.supervisor import BrokerLimits, SupervisedBroker
 
 __all__ = ["LocalBroker"]
 
 #: After so many publishes the relay is asked whether it has them.
 CONFIRM_EVERY = 32
 #: The times are short, since the relay is started again at once.
-NEAR = Limits(first_delay=0.02, longest_delay=1.0, connect_within=10.0)
+NEAR = BrokerLimits(first_delay=0.02, longest_delay=1.0, connect_within=10.0)
 
 
 class LocalBroker(SupervisedBroker):
@@ -36,7 +36,7 @@ class LocalBroker(SupervisedBroker):
         InvalidBrokerURL: a URL without a path.
     """
 
-    def __init__(self, url: str, limits: Limits | None = None) -> None:
+    def __init__(self, url: str, limits: BrokerLimits | None = None) -> None:
         address, prefix = take_prefix(url)
         parts = urlsplit(address)
         if parts.netloc or not parts.path:

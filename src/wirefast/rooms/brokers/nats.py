@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from wirefast.extras import how_to_install
 from wirefast.rooms.brokers.base import BrokerUnavailable, InvalidBrokerURL, take_prefix
 from wirefast.rooms.brokers.link import BrokerLink, LinkError, TurnBudget, one_line
-from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker, forget
+from wirefast.rooms.brokers.supervisor import BrokerLimits, SupervisedBroker, forget
 
 try:
     from nats.aio.client import Client
@@ -54,7 +54,7 @@ class NatsBroker(SupervisedBroker):
         InvalidBrokerURL: A URL that is malformed.
     """
 
-    def __init__(self, url: str, limits: Limits | None = None, client: dict[str, Any] | None = None) -> None:
+    def __init__(self, url: str, limits: BrokerLimits | None = None, client: dict[str, Any] | None = None) -> None:
         addresses, prefix = take_prefix(url)
         self._servers = addresses.split(",")
         places = []

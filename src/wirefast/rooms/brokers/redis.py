@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from wirefast.extras import how_to_install
 from wirefast.rooms.brokers.base import BrokerUnavailable, InvalidBrokerURL, take_prefix
 from wirefast.rooms.brokers.link import BrokerLink, LinkError, TurnBudget, one_line
-from wirefast.rooms.brokers.supervisor import Limits, SupervisedBroker
+from wirefast.rooms.brokers.supervisor import BrokerLimits, SupervisedBroker
 
 try:
     from redis.asyncio.connection import AbstractConnection, Connection, parse_url
@@ -40,7 +40,7 @@ class RedisBroker(SupervisedBroker):
         InvalidBrokerURL: A URL that is malformed, or an option that redis-py does not know.
     """
 
-    def __init__(self, url: str, limits: Limits | None = None) -> None:
+    def __init__(self, url: str, limits: BrokerLimits | None = None) -> None:
         address, prefix = take_prefix(url)
         try:
             parts = urlsplit(address)

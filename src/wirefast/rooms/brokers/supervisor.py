@@ -22,7 +22,7 @@ from wirefast.rooms.brokers.notices import Owed, read_notice
 from wirefast.rooms.brokers.outgoing import NOTICES, OutgoingQueue
 from wirefast.rooms.brokers.subscriptions import Subscriptions
 
-__all__ = ["Limits", "SupervisedBroker", "forget"]
+__all__ = ["BrokerLimits", "SupervisedBroker", "forget"]
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ EXTENSIONS = 8
 
 
 @dataclass(frozen=True)
-class Limits:
+class BrokerLimits:
     """Seconds and sizes of a supervised broker.
 
     A connection that stalls without a close is noticed within ``check_every`` + ``answer_within`` seconds.
@@ -60,9 +60,9 @@ class Limits:
 class SupervisedBroker(Broker):
     """A broker over links of one kind. ``name`` is its name in texts, such as ``Redis at localhost:6379``."""
 
-    def __init__(self, name: str, limits: Limits | None = None) -> None:
+    def __init__(self, name: str, limits: BrokerLimits | None = None) -> None:
         self.name = name
-        self.limits = limits = limits or Limits()
+        self.limits = limits = limits or BrokerLimits()
         self._identity = secrets.token_hex(8)
         self._link: BrokerLink | None = None  # the current link; None without one
         self._ready_at = 0.0
