@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from wirefast.clients.python_types import Types
-from wirefast.clients.reading import Channel, Message, quoted, read
+from wirefast.clients.reading import Channel, MessageObject, quoted, read
 
 __all__ = ["make_python"]
 
@@ -129,7 +129,7 @@ def _class(channel: Channel, types: Types) -> str:
     return "\n".join(lines)
 
 
-def _type_arguments(messages: list[Message]) -> str:
+def _type_arguments(messages: list[MessageObject]) -> str:
     """Return a union that is too long for a line, with the line breaks of formatters."""
     found = _union(messages)
     whole = f"        {found}"
@@ -140,21 +140,21 @@ def _each_argument(arguments: str) -> list[str]:
     return [f"        {argument}," for argument in arguments.split(", ")]
 
 
-def _is_object(message: Message) -> bool:
+def _is_object(message: MessageObject) -> bool:
     return message.content == "application/json"
 
 
-def _answer(channel: Channel, message: Message) -> str:
+def _answer(channel: Channel, message: MessageObject) -> str:
     found = [item for tag in message.tags or [""] for item in channel.replies.get(tag, [])]
     return _union(list({id(item): item for item in found}.values()), "Any")
 
 
-def _union(messages: list[Message], none: str = "Any") -> str:
+def _union(messages: list[MessageObject], none: str = "Any") -> str:
     found = list(dict.fromkeys(map(_type, messages)))
     return "Any" if "Any" in found else " | ".join(found) or none
 
 
-def _type(message: Message) -> str:
+def _type(message: MessageObject) -> str:
     if message.content == "text/plain":
         return "str"
     if message.content == "application/octet-stream":

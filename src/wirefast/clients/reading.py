@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Channel", "Message", "Names", "Reading", "UnreadableDocument", "quoted", "read", "without_controls"]
+__all__ = ["Channel", "MessageObject", "Names", "Reading", "UnreadableDocument", "quoted", "read", "without_controls"]
 
 
 class UnreadableDocument(ValueError):
@@ -15,7 +15,7 @@ class UnreadableDocument(ValueError):
 
 
 @dataclass
-class Message:
+class MessageObject:
     """One message of a socket.
 
     Attributes:
@@ -57,9 +57,9 @@ class Channel:
     query: dict[str, Any]
     required: list[str]
     slashes: list[str]
-    sends: list[Message] = field(default_factory=list)
-    hears: list[Message] = field(default_factory=list)
-    replies: dict[Any, list[Message]] = field(default_factory=dict)
+    sends: list[MessageObject] = field(default_factory=list)
+    hears: list[MessageObject] = field(default_factory=list)
+    replies: dict[Any, list[MessageObject]] = field(default_factory=dict)
     token: str | dict[str, str] = "subprotocol"
     program_token: str | dict[str, str] = "header"
     kind: str = ""
@@ -170,11 +170,11 @@ class _Reader:
         messages = {key: self.message(value, found.tag) for key, value in channel.get("messages", {}).items()}
         place = f"#/channels/{name}"
 
-        def those(references: Iterable[Mapping[str, str]]) -> list[Message]:
+        def those(references: Iterable[Mapping[str, str]]) -> list[MessageObject]:
             return [messages[reference["$ref"].rpartition("/")[2]] for reference in references]
 
-        sends: list[Message] = []
-        hears: list[Message] = []
+        sends: list[MessageObject] = []
+        hears: list[MessageObject] = []
         for operation in self.document["operations"].values():
             if operation["channel"]["$ref"] != place:
                 continue
@@ -196,13 +196,13 @@ class _Reader:
         found.hears = list({id(item): item for item in hears}.values())
         return found
 
-    def message(self, message: Mapping[str, Any], tag: str) -> Message:
+    def message(self, message: Mapping[str, Any], tag: str) -> MessageObject:
         content = message.get("contentType", "application/json")
         if "payload" not in message:
-            return Message(None, content, [], {})
+            return MessageObject(None, content, [], {})
         schema = message["payload"]
         if content != "application/json":
-            return Message(None, content, [], schema)
+            return MessageObject(None, content, [], schema)
         if set(schema) == {"$ref"}:
             name = self.names.of(schema["$ref"].rpartition("/")[2])
         else:
@@ -210,7 +210,7 @@ class _Reader:
             self.models[name] = schema
         member = self.models[name].get("properties", {}).get(tag, {}) if tag else {}
         tags = [member["const"]] if "const" in member else list(member.get("enum", ()))
-        return Message(name, content, tags, schema)
+        return MessageObject(name, content, tags, schema)
 
     def token(self, security: list[Mapping[str, Any]], before: Any, program: bool = False) -> Any:
         """Return the place of the token, by the first scheme with one. Browsers cannot set headers."""

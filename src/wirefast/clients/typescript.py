@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
-from wirefast.clients.reading import Channel, Message, Reading, read, without_controls
+from wirefast.clients.reading import Channel, MessageObject, Reading, read, without_controls
 
 __all__ = ["make_typescript", "type_of"]
 
@@ -268,11 +268,11 @@ def _parameters(schemas: Mapping[str, Any], required: list[str]) -> str:
     return _members(made, "    ")
 
 
-def _messages(messages: list[Message], none: str) -> str:
+def _messages(messages: list[MessageObject], none: str) -> str:
     return _union(map(_message, messages)) if messages else none
 
 
-def _message(message: Message) -> str:
+def _message(message: MessageObject) -> str:
     if message.content == "text/plain":
         return "string"
     if message.content == "application/octet-stream":
