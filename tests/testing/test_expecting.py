@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from scenes_app import Said, Say, make_app
 
 from wirefast.testing import ConnectionLost, Live, NotExpected, NotOnTheWire, Refused, TimedOut, live
-from wirefast.testing.matching import Message, Mismatch, described, match
+from wirefast.testing.matching import Mismatch, ReceivedMessage, described, match
 
 
 class Left(BaseModel):
@@ -63,7 +63,7 @@ SAID = '{"type":"said","text":"hi"}'
     ],
 )
 def test_what_matches(wanted: Any, data: str | bytes, value: Any) -> None:
-    assert match(wanted, Message(data)) == value
+    assert match(wanted, ReceivedMessage(data)) == value
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_matches(wanted: Any, data: str | bytes, value: Any) -> None:
 )
 def test_what_does_not_match(wanted: Any, data: str | bytes, why: str) -> None:
     with pytest.raises(Mismatch, match=re.escape(why)):
-        match(wanted, Message(data))
+        match(wanted, ReceivedMessage(data))
 
 
 def test_messages_come_in_their_order() -> None:

@@ -32,7 +32,7 @@ from wirefast.testing.frames import (
     close_body,
     encode,
 )
-from wirefast.testing.matching import Message
+from wirefast.testing.matching import ReceivedMessage
 from wirefast.testing.transcript import shown
 from wirefast.testing.wire import Wire
 
@@ -67,7 +67,7 @@ class Owner(Protocol):
 
     def on_response(self) -> None: ...
 
-    def on_message(self, message: Message) -> None: ...
+    def on_message(self, message: ReceivedMessage) -> None: ...
 
     def on_ping(self, data: bytes) -> None: ...
 
@@ -318,7 +318,7 @@ class WireLine(Line):
         self.opcode = 0
         self.note("<", shown(opcode, data), False)
         try:
-            self.owner.on_message(Message(data.decode("utf-8") if opcode == TEXT else data))
+            self.owner.on_message(ReceivedMessage(data.decode("utf-8") if opcode == TEXT else data))
         except UnicodeDecodeError as exc:
             raise Broken(f"a text message that is no UTF-8: {exc}") from None
 
@@ -388,7 +388,7 @@ class AsgiLine(Line):
             text = message.get("text")
             data: bytes = message["bytes"] if text is None else utf8(text)
             self.note("<", shown(BINARY if text is None else TEXT, data), False)
-            self.owner.on_message(Message(data if text is None else text))
+            self.owner.on_message(ReceivedMessage(data if text is None else text))
         elif kind == "websocket.close":
             code, reason = message.get("code", 1000), message.get("reason") or ""
             if self.response is None:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json, to_jsonable_python
 
-__all__ = ["ABSENT", "Message", "Mismatch", "cut", "described", "match", "matches", "to_payload"]
+__all__ = ["ABSENT", "ReceivedMessage", "Mismatch", "cut", "described", "match", "matches", "to_payload"]
 
 ABSENT: Any = object()
 #: Says no value: an error names the expectation before it and the message behind it.
@@ -24,7 +24,7 @@ class Mismatch(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ReceivedMessage:
     """A whole message from the server.
 
     Attributes:
@@ -42,7 +42,7 @@ class Message:
             return ABSENT
 
 
-def match(wanted: Any, message: Message) -> Any:
+def match(wanted: Any, message: ReceivedMessage) -> Any:
     """Compare a message with an expectation, and return the message's value.
 
     Args:
@@ -111,7 +111,7 @@ def _adapter(wanted: Any) -> TypeAdapter[Any]:
     return TypeAdapter(wanted)
 
 
-def _validated(wanted: Any, message: Message) -> Any:
+def _validated(wanted: Any, message: ReceivedMessage) -> Any:
     try:
         adapter = wanted if isinstance(wanted, TypeAdapter) else _adapter(wanted)
     except TypeError:  # not hashable
@@ -126,7 +126,7 @@ def _validated(wanted: Any, message: Message) -> Any:
     return found
 
 
-def _check_tags(found: Any, message: Message) -> None:
+def _check_tags(found: Any, message: ReceivedMessage) -> None:
     """Refuse a message that lacks a tag, which the model's default would add."""
     if isinstance(found, BaseModel):
         value = message.json
@@ -171,7 +171,7 @@ def to_payload(value: Any, ref: int | str | None = None, *, as_json: bool = Fals
     return True, to_json(plain)
 
 
-def matches(wanted: Any, message: Message) -> bool:
+def matches(wanted: Any, message: ReceivedMessage) -> bool:
     """Tell whether a message is as expected; see `match`."""
     try:
         match(wanted, message)

@@ -11,7 +11,7 @@ from wirefast.testing.errors import ConnectionLost, NotExpected, Refused, TimedO
 from wirefast.testing.faults import Faults
 from wirefast.testing.frames import CLOSE, PING, Response, close_body
 from wirefast.testing.lines import Ended, Line
-from wirefast.testing.matching import Message, Mismatch, cut, described, match, matches
+from wirefast.testing.matching import Mismatch, ReceivedMessage, cut, described, match, matches
 from wirefast.testing.sending import Sending
 from wirefast.testing.transcript import Transcript
 
@@ -50,7 +50,7 @@ class Peer(Sending, Faults):
         self.name = name
         self.path = path
         self.within = within
-        self._unread: deque[Message] = deque()
+        self._unread: deque[ReceivedMessage] = deque()
         self._pongs: deque[bytes] = deque()
         self._pings: deque[bytes] = deque(maxlen=MOST_PINGS)
         self._waiting: asyncio.Future[None] | None = None
@@ -92,7 +92,7 @@ class Peer(Sending, Faults):
 
     # ---- The line's side ----
 
-    def on_message(self, message: Message) -> None:
+    def on_message(self, message: ReceivedMessage) -> None:
         """Take a whole message that has come."""
         self._unread.append(message)
         self._wake()
@@ -254,7 +254,7 @@ class Peer(Sending, Faults):
         except Mismatch as exc:
             raise self._failed(f"expected {what} that is {described(wanted)}, but {exc}: {cut(message.data)}") from None
 
-    def _reply(self, ref: Any) -> Message | None:
+    def _reply(self, ref: Any) -> ReceivedMessage | None:
         for message in self._unread:
             value = message.json
             if isinstance(value, dict) and "ref" in value and value["ref"] == ref:
