@@ -50,14 +50,14 @@ def test_scope_equals_uvicorns(serve: Any, root_path: str, http: str) -> None:
     assert ours == scope_of(serve, "websockets-sansio", root_path=root_path, http="httptools")
 
 
-def test_disconnect_carries_the_peers_code_and_reason(serve: Any) -> None:
+@pytest.mark.parametrize("reason", ["bye é", "x" * 123, "\0"])
+def test_disconnect_carries_the_peers_code_and_reason(serve: Any, reason: str) -> None:
     app = recorded()
-    server = serve(app)
-    with server.opened() as peer:
-        peer.send(close_frame(3001, "bye é"))
-        assert peer.frame().code == 3001
+    with serve(app).opened() as peer:
+        # The answer has the reason too: a browser's CloseEvent takes the reason of the server's frame.
+        assert ((answer := peer.send(close_frame(3001, reason)).frame()).code, answer.reason) == (3001, reason)
         assert peer.ended()
-    assert app.events == [{"type": "websocket.disconnect", "code": 3001, "reason": "bye é"}]
+    assert app.events == [{"type": "websocket.disconnect", "code": 3001, "reason": reason}]
 
 
 def test_disconnect_without_a_code_is_1005(serve: Any) -> None:

@@ -298,7 +298,8 @@ cdef class Connection(Outgoing):
             else:
                 self.end = (code, reason)
                 self.peer_ended = True
-                self.queue_close(0 if size == 0 else <int> code, "")
+                # With the reason too, as uvicorn does: a browser takes CloseEvent.reason from this frame.
+                self.queue_close(0 if size == 0 else <int> code, reason)
             self.reactor.cancel(self)
             self.wake()
             self.release_drainers()
