@@ -14,7 +14,7 @@ from starlette.testclient import WebSocketDenialResponse as WebSocketDenialRespo
 from starlette.testclient import WebSocketTestSession as WebSocketTestSession
 
 from wirefast._core.close import ABNORMAL
-from wirefast.testing.as_wire import AsOnTheWire
+from wirefast.as_wire import AsOnTheWire
 
 __all__ = ["TestClient"]
 

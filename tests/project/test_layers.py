@@ -45,6 +45,7 @@ LAYERS = [
     "running",
     "__init__",
     "as_fastapi",
+    "as_wire",
     "testing testclient",
     "control",
     "cli",

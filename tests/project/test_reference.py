@@ -30,6 +30,7 @@ REFERENCE = [module for page in PAGES for module in re.findall(r"automodule:: (\
 # A package stands for its modules.
 INTERNAL = {
     "wirefast.as_fastapi": "the alias: importing it here would stand in the way of FastAPI; moving.md describes it",
+    "wirefast.as_wire": "what our server answers, for test clients that have no server",
     "wirefast.dependencies.analysis": "from a signature to a Dependant; dependencies.utils has FastAPI's names for it",
     "wirefast.dependencies.annotations": "names in annotations that cannot be found",
     "wirefast.dependencies.bodies": "how body fields are read",

@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
+from wirefast.as_wire import is_clients
 from wirefast.testing.wire import CURRENT
 
-__all__ = ["Exceptions", "end_of", "is_clients"]
+__all__ = ["Exceptions"]
 
-#: The exceptions of servers and frameworks that mean only that a peer is gone.
-DISCONNECTS = {"WebSocketDisconnect", "ClientDisconnected", "ClientDisconnect"}
 LOGGERS = ("uvicorn.error", "wirefast", "asyncio")
 
 
@@ -115,14 +114,3 @@ class Exceptions(logging.Handler):
             raise AssertionError(f"the application raised no {wanted}{f' {times} times' * (times > 1)}, but {found}")
         for raised in expected:
             raised.known = True
-
-
-def end_of(exc: BaseException) -> tuple[int, str]:
-    """Return the code and the reason with which our server closes a socket whose handler has raised."""
-    told: tuple[int, str] | None = getattr(exc, "wirefast_close", None)
-    return told or ((1000 if is_clients(exc) else 1011), "")
-
-
-def is_clients(exc: BaseException) -> bool:
-    """Whether an exception is no error of the application: the peer is gone, or sent data that cannot be accepted."""
-    return hasattr(exc, "wirefast_close") or any(kind.__name__ in DISCONNECTS for kind in type(exc).__mro__)

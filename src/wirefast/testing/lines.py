@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from wirefast._core.scope import EXTENSION
 from wirefast._core.unicode import utf8
+from wirefast.as_wire import end_of
 from wirefast.testing.clock import Clock
 from wirefast.testing.errors import NotOnTheWire
-from wirefast.testing.exceptions import end_of
 from wirefast.testing.frames import (
     BINARY,
     CLOSE,

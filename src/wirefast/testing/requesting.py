@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
-from wirefast._core.close import NORMAL
 from wirefast._core.scope import DENIAL_RESPONSE, EXTENSION
-from wirefast._core.unrouted import NO_ROUTE, missing_route
+from wirefast.as_wire import Explained
 from wirefast.testing.serving import ADDRESS, next_port
 from wirefast.testing.wire import CURRENT
 
@@ -73,28 +72,6 @@ def scope_of(target: str, headers: list[tuple[str, str]], state: dict[str, Any])
         "state": state.copy(),
         "extensions": {DENIAL_RESPONSE: {}, EXTENSION: Explained()},
     }
-
-
-class Explained:
-    """Our server's extension in ``scope["extensions"]``, without a wire: it takes the full reason of a refusal."""
-
-    def __init__(self) -> None:
-        self._refusal: dict[str, Any] = {}
-
-    def configure(self, **options: Any) -> None:
-        """Ignore the options of a route, because they concern the wire."""
-
-    def explain_refusal(self, closing: str, reason: str, errors: list[Any]) -> None:
-        """Set the body of a 403 in place of a close reason; see `wirefast.server.WebSocketProtocol`."""
-        self._refusal = {"for": closing, "reason": reason, "errors": errors}
-
-    def answer(self, code: int, reason: str, scope: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON of the answer to a handshake that the application has closed."""
-        if code == NORMAL and not reason and missing_route(scope) is not None:
-            return 404, {"code": code, "reason": NO_ROUTE}
-        if self._refusal.get("for") != reason:
-            return 403, {"code": code, "reason": reason}
-        return 403, {"code": code, "reason": self._refusal["reason"], "errors": self._refusal["errors"]}
 
 
 class ByClient(dict[Any, Any]):

@@ -12,12 +12,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from wirefast.as_wire import is_clients
 from wirefast.rooms.hub import Hub
 from wirefast.testing.broker import Broker, join_network
 from wirefast.testing.client import Acting, Client
 from wirefast.testing.clock import Clock, clock_of
 from wirefast.testing.errors import Leaked, TimedOut
-from wirefast.testing.exceptions import Exceptions, is_clients
+from wirefast.testing.exceptions import Exceptions
 from wirefast.testing.leaks import Watch, members_left
 from wirefast.testing.lifespan import Lifespan
 from wirefast.testing.lines import AsgiLine, Line, WireLine
