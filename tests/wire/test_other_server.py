@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from peer import Peer, request
 from websockets.sync.client import connect
 
 from processes import ServerProcess
@@ -46,3 +47,18 @@ def test_one_line(tmp_path: Path, program: str, more: tuple[str, ...], lines: in
         server.end()
     assert server.log.count("WebSockets are served by uvicorn's own protocol. For wirefast's compiled one use") == lines
     assert "No supported WebSocket library" not in server.log
+
+
+@pytest.mark.parametrize(("upgrade", "advice"), [("websocket", 1), ("h2c", 0)])
+def test_an_upgrade_where_there_is_no_protocol_for_it(tmp_path: Path, upgrade: str, advice: int) -> None:
+    """As where uvicorn finds no library for sockets."""
+    (tmp_path / "main.py").write_text(APP)
+    server = Uvicorn("--ws", "none", "--http", "wirefast.server:HttpProtocol", cwd=tmp_path)
+    try:
+        with Peer(("127.0.0.1", server.wait_for_port())) as peer:
+            peer.send(request("/ws").replace(b"websocket", upgrade.encode()))
+            assert peer.response().status == 404
+    finally:
+        server.end()
+    assert server.log.count("Unsupported upgrade request") == 1
+    assert server.log.count("Start uvicorn with --ws wirefast.server:WebSocketProtocol") == advice

@@ -37,6 +37,7 @@ from wirefast.server.cycle import Cycle
 from wirefast.server.head import Head, HeadReader
 from wirefast.server.lazy_scope import sides
 from wirefast.server.protocol import WebSocketProtocol
+from wirefast.server.reasons import NO_WEBSOCKETS
 from wirefast.server.refused import Refused
 from wirefast.server.responses import refusal
 
@@ -260,7 +261,7 @@ class HttpProtocol(asyncio.Protocol):
             self.upgrade(head, data[at:])
             return True
         if head.offers_upgrade:
-            self.logger.warning("Unsupported upgrade request.")
+            self.logger.warning(NO_WEBSOCKETS if head.is_upgrade else "Unsupported upgrade request.")
         self.serve(head)
         return False
 

@@ -6,7 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["as_members", "close_line", "denial_line", "failed_line", "shown"]
+__all__ = ["NO_WEBSOCKETS", "as_members", "close_line", "denial_line", "failed_line", "shown"]
+
+#: Logged where uvicorn has no WebSocket protocol beside `HttpProtocol`: with ``--ws none``, or without a library.
+NO_WEBSOCKETS = (
+    "Unsupported upgrade request: this server has no WebSocket protocol. Start uvicorn with --ws "
+    "wirefast.server:WebSocketProtocol, or use `wirefast run`"
+)
 
 #: The most characters of a reason in the log, and the most errors that it names.
 REASON_MAX, ERRORS_MAX = 200, 5
