@@ -162,7 +162,7 @@ def test_messages(server: Any, name: str) -> None:
 
 @pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999])
 def test_close_codes_are_echoed(server: Any, code: int) -> None:
-    assert exchange(server, close_frame(code, "why")) == [Frame(CLOSE, struct.pack("!H", code))]
+    assert exchange(server, close_frame(code, "why")) == [Frame(CLOSE, struct.pack("!H", code) + b"why")]
 
 
 def test_nothing_after_a_close_is_read(server: Any) -> None:

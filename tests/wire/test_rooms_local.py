@@ -22,7 +22,7 @@ from wirefast.rooms.brokers import BrokerUnavailable, frames
 from wirefast.rooms.brokers.base import InvalidBrokerURL
 from wirefast.rooms.brokers.local import LocalBroker
 from wirefast.rooms.brokers.relay import BACKLOG_MAX, Relay, WorkerConnection
-from wirefast.rooms.brokers.supervisor import Limits
+from wirefast.rooms.brokers.supervisor import BrokerLimits
 
 
 class TestLocal(BrokerCases):
@@ -44,7 +44,7 @@ class TestLocal(BrokerCases):
         with socket.socket(socket.AF_UNIX) as silent:
             silent.bind(str(short_path / "silent.sock"))
             silent.listen()
-            self.refused(f"local://{short_path}/silent.sock", "no answer within", Limits(connect_within=0.2))
+            self.refused(f"local://{short_path}/silent.sock", "no answer within", BrokerLimits(connect_within=0.2))
 
     def test_a_server_of_something_else_is_one_line(self, short_path: Path) -> None:  # type: ignore[override]
         async def scene() -> None:

@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from processes import running
 from wirefast.rooms.brokers import BrokerUnavailable
 from wirefast.rooms.brokers.redis import RedisBroker
-from wirefast.rooms.brokers.supervisor import Limits
+from wirefast.rooms.brokers.supervisor import BrokerLimits
 
 
 def command(process: BrokerProcess, *words: str) -> str:
@@ -69,7 +69,7 @@ class TestRedis(BrokerCases):
     def test_a_listener_too_slow_for_the_output_buffer(self, process: BrokerProcess) -> None:
         async def scene() -> None:
             command(process, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 1mb 1")
-            patient = Limits(first_delay=0.01, check_every=60.0, answer_within=60.0)
+            patient = BrokerLimits(first_delay=0.01, check_every=60.0, answer_within=60.0)
             with proxy_to(process.port) as proxy:
                 ear = await Ear(self.broker(process.url_at(proxy.port), patient)).start("a")
                 publisher = await Ear(self.broker(process.url)).start()
@@ -97,7 +97,7 @@ class TestRedis(BrokerCases):
                 return set(command(process, "PUBSUB", "CHANNELS").split())
 
             quick = await Ear(self.broker(process.url)).start("a", "b")
-            slow = await Ear(self.broker(process.url, Limits(linger=0.05))).start("c")
+            slow = await Ear(self.broker(process.url, BrokerLimits(linger=0.05))).start("c")
             assert channels() == {"wirefast:", "wirefast:a", "wirefast:b", "wirefast:c"}
             quick.broker.unsubscribe("a")
             slow.broker.unsubscribe("c")
