@@ -38,7 +38,7 @@ ROWS = {
         "sockets.transport",
         "body handshake outgoing sockets.listener",
         "closing connection lazy_scope",
-        "opening",
+        "app_coroutine opening",
         "protocol",
         "http measured",
         "__init__ arrival health",

@@ -43,3 +43,9 @@ cdef int mark_coroutine_function(object function) except -1
 
 # Call this once for each subclass, which then shares the deallocation and the free list of the base.
 cdef int register(object subclass) except -1
+
+# Take the error that is set, normalised and with its traceback. No error is set afterwards.
+cdef object take_error()
+
+# Return the exception that the three arguments of throw() stand for.
+cdef object exception_of(object kind, object value, object traceback)

@@ -324,8 +324,11 @@ def missing_await(value):
     return None
 
 
+cdef object take_error():
+    return coroutine_take_error()
+
+
 cdef object exception_of(object kind, object value, object traceback):
-    """Return the exception that the three arguments of throw() stand for."""
     if isinstance(kind, BaseException):
         value = kind
     elif not isinstance(value, BaseException):

@@ -57,3 +57,6 @@ cdef class Connection(Outgoing):
     cdef int send_ping(self) except -1
     cdef int watch_writing(self, double now, double timeout) except -1
     cdef int give_up(self) except -1
+
+    # The application has ended. For the subclass to define.
+    cdef int app_ended(self, object exc, object result, bint cancelled) except -1

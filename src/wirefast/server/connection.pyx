@@ -468,6 +468,9 @@ cdef class Connection(Outgoing):
             return self.give_up()
         return self.reactor.schedule(self, self.ping_sent_at + timeout - now)
 
+    cdef int app_ended(self, object exc, object result, bint cancelled) except -1:
+        raise NotImplementedError
+
     cdef int give_up(self) except -1:
         """End a connection whose peer shows no sign of life."""
         self.fail(CLOSE_INTERNAL_ERROR, close.PING_TIMEOUT)

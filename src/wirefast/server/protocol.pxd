@@ -14,4 +14,3 @@ cdef class WebSocketProtocol(Opening):
     cdef int read_head(self, bytes data) except -1
     cdef int handshake(self, Head head) except -1
     cdef int start_app(self) except -1
-    cdef int app_ended(self, object exc, object result, bint cancelled) except -1

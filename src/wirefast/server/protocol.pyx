@@ -21,6 +21,7 @@ from libc.stdint cimport uint8_t
 
 from wirefast._core.channel cimport AsgiReceive, AsgiSend
 from wirefast._core.close cimport CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, CLOSE_SERVICE_RESTART
+from wirefast.server.app_coroutine cimport make_app_coroutine
 from wirefast.server.deflate cimport parse_offers
 from wirefast.server.handshake cimport check_handshake, offered_subprotocols
 from wirefast.server.head cimport Head, HeadReader
@@ -287,24 +288,16 @@ cdef class WebSocketProtocol(Opening):
         if not iscoroutine(coroutine):
             coroutine = awaited(coroutine)
         if not self.settings.reset_contextvars:
-            task = loop.create_task(coroutine)
+            task = loop.create_task(make_app_coroutine(coroutine, self))
         elif sys.version_info >= (3, 11):
-            task = loop.create_task(coroutine, context=contextvars.Context())
+            task = loop.create_task(make_app_coroutine(coroutine, self), context=contextvars.Context())
         else:
-            task = contextvars.Context().run(loop.create_task, coroutine)
-        self.settings.server_state.tasks.add(task)
-        task.add_done_callback(self.on_task_done)
+            task = contextvars.Context().run(loop.create_task, make_app_coroutine(coroutine, self))
+        if not task.done():
+            self.settings.server_state.tasks.add(task)
         return 0
 
     # ---- The application's end ----
-
-    def on_task_done(self, task):
-        self.settings.server_state.tasks.discard(task)
-        if task.cancelled():
-            self.app_ended(None, None, True)
-        else:
-            exc = task.exception()
-            self.app_ended(exc, None if exc is not None else task.result(), False)
 
     def is_its_clients(self, exc):
         """Whether an exception is no error of the application: `is_clients` is true of it, and it does not belong to

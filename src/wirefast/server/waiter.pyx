@@ -9,6 +9,7 @@ loses no event, and the task's context is entered as by a handle.
 from cpython.object cimport PyObject
 
 from asyncio import CancelledError, Future, Task
+from asyncio.tasks import _enter_task as enter_task, _leave_task as leave_task
 
 cdef extern from "Python.h":
     bint PyCFunction_Check(object value)
@@ -30,23 +31,43 @@ cdef object done = Future(loop=_NoLoop())
 done.set_result(None)
 
 
+cdef class Stepped:
+    cdef bint step(self, Waiter waiter) except -1:
+        raise NotImplementedError
+
+
 cdef class Waiter:
     """Done when its connection has an event. One task at a time may await it."""
 
     cdef int run(self) except -1:
-        callback, context = self.callback, self.context
+        callback, context, stepped = self.callback, self.context, self.stepped
         self.pending = False
-        self.callback = self.context = None
-        if callback is not None:
-            PyContext_Enter(<PyObject*> context)
-            try:
-                if PyCFunction_Check(callback) and type(<object> PyCFunction_GET_SELF(callback)) is Task:
-                    callback(done)
-                else:
-                    callback(self)
-            finally:
-                PyContext_Exit(<PyObject*> context)
+        self.callback = self.context = self.stepped = None
+        if callback is None:
+            return 0
+        PyContext_Enter(<PyObject*> context)
+        try:
+            if not PyCFunction_Check(callback) or type(<object> PyCFunction_GET_SELF(callback)) is not Task:
+                callback(self)
+            elif stepped is None or self.asked_to_cancel or not self.stepped_for(callback, stepped):
+                self.asked_to_cancel = False
+                callback(done)
+            else:
+                self.callback, self.context, self.stepped = callback, context, stepped
+        finally:
+            PyContext_Exit(<PyObject*> context)
         return 0
+
+    cdef bint stepped_for(self, object callback, Stepped stepped) except -1:
+        """Step a coroutine in the place of the task whose wake-up this is."""
+        cdef object task = <object> PyCFunction_GET_SELF(callback)
+        cdef bint again
+        enter_task(self.loop, task)
+        try:
+            again = stepped.step(self)
+        finally:
+            leave_task(self.loop, task)
+        return again
 
     # ---- The awaiting side ----
 
@@ -60,7 +81,8 @@ cdef class Waiter:
         if self.pending:
             self._asyncio_future_blocking = True
             return self
-        self.result()
+        if self.cancelled:
+            raise CancelledError
         raise StopIteration
 
     # ---- The interface of a future for a task ----
@@ -75,12 +97,13 @@ cdef class Waiter:
             self.callback = callback
             self.context = context
         else:
+            self.stepped = None
             self.loop.call_soon(callback, self, context=context)
 
     def remove_done_callback(self, callback):
         """Remove a callback; return how many were removed."""
         if self.callback is not None and self.callback == callback:
-            self.callback = self.context = None
+            self.callback = self.context = self.stepped = None
             return 1
         return 0
 
@@ -97,11 +120,12 @@ cdef class Waiter:
     def cancel(self, msg=None):
         """End the wait; False when it has ended already."""
         if not self.pending:
+            self.asked_to_cancel = True
             return False
         self.pending = False
         self.cancelled = True
         callback, context = self.callback, self.context
-        self.callback = self.context = None
+        self.callback = self.context = self.stepped = None
         if callback is not None:
             self.loop.call_soon(callback, self, context=context)
         return True
