@@ -162,7 +162,7 @@ cdef class Poller:
         while self.at < self.count and left > 0:
             event = &self.events[self.at]
             self.at += 1
-            place = <uint32_t> (event.token & 0xFFFFFFFF)
+            place = <uint32_t> event.token
             if place >= <uint32_t> len(self.places):
                 continue
             one = self.places[place]
