@@ -4,7 +4,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from wirefast._core.channel cimport EventKind
-from wirefast.server.csrc cimport FRAME_CONTROL_MAX, FRAME_HEADER_MAX, frame_header, utf8_state
+from wirefast.server.csrc cimport FRAME_HEADER_MAX, frame_header, utf8_state
 from wirefast.server.reactor cimport Flushable
 
 
@@ -36,7 +36,8 @@ cdef class FrameStream(Flushable):
     cdef bint ended
     cdef uint8_t stash_size
     cdef uint8_t stash[FRAME_HEADER_MAX]
-    cdef uint8_t control[FRAME_CONTROL_MAX]
+    # The payload of a control frame that arrives in parts, while it arrives; else NULL.
+    cdef uint8_t* control
 
     # The message whose frames are arriving; opcode 0 without one. A message in one frame and one read is unmasked
     # straight into its bytes object and is never here. For any other message `partial` is that object while it grows
@@ -70,6 +71,7 @@ cdef class FrameStream(Flushable):
 
     cdef int begin_frame(self) except -1
     cdef int take_payload(self, const uint8_t* data, size_t size) except -1
+    cdef int take_control(self, const uint8_t* data, size_t size, size_t position) except -1
     cdef int end_message(self) except -1
     cdef int grow(self, size_t size) except -1
     cdef int resize(self, size_t size) except -1

@@ -18,7 +18,7 @@ from libc.string cimport memcpy
 from wirefast._core.channel cimport BINARY, TEXT
 from wirefast._core.close cimport CLOSE_INVALID_DATA, CLOSE_POLICY_VIOLATION, CLOSE_PROTOCOL_ERROR, CLOSE_TOO_BIG
 from wirefast.server.csrc cimport (
-    FRAME_CLOSE, FRAME_CONTINUATION, FRAME_HEADER_MAX, FRAME_TEXT, FRAME_TOO_LONG,
+    FRAME_CLOSE, FRAME_CONTINUATION, FRAME_CONTROL_MAX, FRAME_HEADER_MAX, FRAME_TEXT, FRAME_TOO_LONG,
     frame_error, frame_parse, mask_apply, utf8_feed, utf8_valid,
 )
 
@@ -46,6 +46,7 @@ cdef class FrameStream(Flushable):
         for i in range(self.ring_count):
             Py_DECREF(<object> self.ring[(self.ring_start + i) & (self.ring_capacity - 1)].payload)
         PyMem_Free(self.ring)
+        PyMem_Free(self.control)
 
     cdef int on_message(self) except -1:
         raise NotImplementedError
@@ -148,11 +149,7 @@ cdef class FrameStream(Flushable):
         cdef bytes payload
         self.remaining -= size
         if self.frame.opcode >= FRAME_CLOSE:
-            mask_apply(self.control + position, data, size, self.frame.mask, position)
-            if self.remaining == 0:
-                self.in_frame = False
-                self.on_control(self.frame.opcode, self.control, <size_t> self.frame.length)
-            return 0
+            return self.take_control(data, size, position)
         if self.skipping:
             self.in_frame = self.remaining != 0
             return 0
@@ -178,6 +175,27 @@ cdef class FrameStream(Flushable):
                     return self.malformed(CLOSE_INVALID_DATA, close.INVALID_UTF8)
                 return self.end_message()
         return 0
+
+    cdef int take_control(self, const uint8_t* data, size_t size, size_t position) except -1:
+        """Take bytes of a control frame's payload, and handle the whole frame."""
+        cdef uint8_t whole[FRAME_CONTROL_MAX]
+        cdef uint8_t* target = whole
+        if self.remaining or position:
+            # A socket seldom gets a control frame in parts. It has memory for one only then.
+            if self.control is NULL:
+                self.control = <uint8_t*> PyMem_Malloc(FRAME_CONTROL_MAX)
+                if self.control is NULL:
+                    raise MemoryError
+            target = self.control
+        mask_apply(target + position, data, size, self.frame.mask, position)
+        if self.remaining:
+            return 0
+        self.in_frame = False
+        if target != whole:
+            memcpy(whole, target, <size_t> self.frame.length)
+            PyMem_Free(self.control)
+            self.control = NULL
+        return self.on_control(self.frame.opcode, whole, <size_t> self.frame.length)
 
     cdef int grow(self, size_t size) except -1:
         """Make space for `size` more bytes in `partial`: double it, but never past the end of the frame."""
@@ -224,7 +242,7 @@ cdef class FrameStream(Flushable):
         cdef Unread* ring
         cdef Unread* slot
         if self.ring_count == self.ring_capacity:
-            capacity = self.ring_capacity * 2 if self.ring_capacity else 4
+            capacity = self.ring_capacity * 2 if self.ring_capacity else 1
             ring = <Unread*> PyMem_Malloc(capacity * sizeof(Unread))
             if ring is NULL:
                 raise MemoryError
