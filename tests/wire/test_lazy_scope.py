@@ -241,7 +241,9 @@ def test_root_path() -> None:
     assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/api", "/api/a b", b"/api/a%20b")
 
 
-KEYS = st.sampled_from([*MEMBERS, "app", "path_params"])
+#: What applications and routers write, some of it into fields of the scope.
+WRITTEN = ["app", "router", "path_params", "endpoint", "starlette.exception_handlers", "route"]
+KEYS = st.sampled_from([*MEMBERS, *WRITTEN])
 STEPS = st.one_of(
     st.tuples(st.sampled_from(["[]", "get", "in", "pop", "del", "setdefault"]), KEYS),
     st.tuples(st.sampled_from(["set", "update"]), KEYS),

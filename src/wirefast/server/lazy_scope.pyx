@@ -1,8 +1,8 @@
 """The ASGI scope of a WebSocket. A member is made when it is first read.
 
-A scope has fourteen members. Most endpoints read two or three of them, and a socket keeps its scope for its whole life. A
+ASGI has fourteen members. Most endpoints read two or three of them, and a socket keeps its scope for its whole life. A
 dict of all members would cost each socket a kilobyte. So the scope keeps the parts of each member and makes the member
-when it is read. Code that needs all members (iterates, copies, compares, prints) gets the same answers as from an ordinary
+when it is read. The five members that every application and router writes have fields of their own. Code that needs all members (iterates, copies, compares, prints) gets the same answers as from an ordinary
 dict. C code that reads the table of a dict directly misses members, so give `dict(scope)` to `json.dumps` and
 `orjson.dumps`.
 """
@@ -19,6 +19,7 @@ from wirefast._core import scope as keys
 
 cdef str DENIAL_KEY = keys.DENIAL_RESPONSE
 cdef str EXTENSION_KEY = keys.EXTENSION
+cdef str HANDLERS_KEY = keys.EXCEPTION_HANDLERS
 
 cdef enum:
     TYPE
@@ -35,16 +36,31 @@ cdef enum:
     SUBPROTOCOLS
     STATE
     EXTENSIONS
+    # From here on: the fields that are written.
+    APP
+    ROUTER
+    PATH_PARAMS
+    ENDPOINT
+    HANDLERS
 
 # The names of all members, in the order of a whole dict.
 cdef dict members = {
     "type": TYPE, "asgi": ASGI, "http_version": HTTP_VERSION, "scheme": SCHEME, "server": SERVER, "client": CLIENT,
     "root_path": ROOT_PATH, "path": PATH, "raw_path": RAW_PATH, "query_string": QUERY_STRING, "headers": HEADERS,
-    "subprotocols": SUBPROTOCOLS, "state": STATE, "extensions": EXTENSIONS,
+    "subprotocols": SUBPROTOCOLS, "state": STATE, "extensions": EXTENSIONS, "app": APP, "router": ROUTER,
+    "path_params": PATH_PARAMS, "endpoint": ENDPOINT, HANDLERS_KEY: HANDLERS,
 }
 cdef object MISSING = object()
 # The server's address of the last connection. With one listening socket, all scopes share this one tuple.
 cdef tuple last_server = None
+
+
+cdef object scope_form(object noted, bint own):
+    """Return an address in the form of a scope, None for one that is not known. The path of a Unix socket is the server's
+    address alone."""
+    if type(noted) is tuple and len(<tuple> noted) >= 2:
+        return noted if len(<tuple> noted) == 2 else (<tuple> noted)[:2]
+    return (noted, None) if own and type(noted) is str else None
 
 
 cdef object address(object transport, str which, object question):
@@ -55,11 +71,8 @@ cdef object address(object transport, str which, object question):
         noted = transport.get_extra_info(which)
     except Exception:
         return None
-    if type(noted) is tuple and len(<tuple> noted) >= 2:
-        return noted if len(<tuple> noted) == 2 else (<tuple> noted)[:2]
-    if type(noted) is str:
-        # The path of a Unix socket. Only the server's side has one.
-        return (noted, None) if which == "sockname" else None
+    if type(noted) is tuple and len(<tuple> noted) >= 2 or type(noted) is str:
+        return scope_form(noted, which == "sockname")
     return asked(question, transport)
 
 
@@ -80,18 +93,22 @@ cdef LazyScope new_scope(Outgoing connection, Settings settings, Head head, list
     cdef LazyScope scope = LazyScope.__new__(LazyScope)
     cdef object transport = connection.transport
     cdef str path = head.path.decode("ascii")
-    if "%" in path:
-        path = unquote(path)
     scope.connection = connection
     scope.settings = settings
+    if "%" in path:
+        path = unquote(path)
+        scope.raw_path = settings.raw_root_path + head.path
     scope.path = settings.root_path + path
-    scope.raw_path = settings.raw_root_path + head.path
     scope.query = head.query
-    scope.headers = head.headers
+    # The copy has no places for more headers.
+    scope.headers = head.headers = head.headers[:]
     scope.subprotocols = subprotocols or None
     scope.scheme = "wss" if asked(is_ssl, transport) else "ws"
-    # Both addresses are read now, because a closed transport does not know them.
-    scope.server, scope.client = sides(transport)
+    # A closed transport does not know its addresses, except for a SocketTransport its peer's.
+    if connection.plain is not None:
+        scope.server = address(transport, "sockname", get_local_addr)
+    else:
+        scope.server, scope.client = sides(transport)
     if type(scope.server) is tuple:
         if scope.server == last_server:
             scope.server = last_server
@@ -129,11 +146,26 @@ cdef class LazyScope(dict):
         if member == SCHEME:
             return self.scheme
         if member == CLIENT:
+            # Not kept: uvicorn's support of proxies reads the member of every scope, and three objects would stay.
+            if self.client is None and self.connection.plain is not None:
+                return scope_form(self.connection.plain.peer_address(), False)
             return self.client
         if member == SERVER:
             return self.server
         if member == RAW_PATH:
+            if self.raw_path is None:
+                self.raw_path = self.path.encode("ascii")
             return self.raw_path
+        if member == ENDPOINT:
+            return self.endpoint
+        if member == PATH_PARAMS:
+            return self.path_params
+        if member == APP:
+            return self.app
+        if member == HANDLERS:
+            return self.handlers
+        if member == ROUTER:
+            return self.router
         if member == HTTP_VERSION:
             return "1.1"
         if member == STATE:
@@ -152,6 +184,23 @@ cdef class LazyScope(dict):
             dict.__setitem__(self, "asgi", value)
         return value
 
+    cdef bint has(self, int member) noexcept:
+        return member < APP or (self.written >> (member - APP)) & 1
+
+    cdef int write(self, int member, object value) except -1:
+        self.written |= 1u << (member - APP)
+        if member == ENDPOINT:
+            self.endpoint = value
+        elif member == PATH_PARAMS:
+            self.path_params = value
+        elif member == APP:
+            self.app = value
+        elif member == HANDLERS:
+            self.handlers = value
+        else:
+            self.router = value
+        return 0
+
     cdef object found(self, object key, object default):
         cdef PyObject* value = PyDict_GetItemWithError(self, key)
         cdef PyObject* member
@@ -159,7 +208,7 @@ cdef class LazyScope(dict):
             return <object> value
         if not self.full:
             member = PyDict_GetItemWithError(members, key)
-            if member != NULL:
+            if member != NULL and self.has(<object> member):
                 return self.make(<object> member)
         return default
 
@@ -168,10 +217,11 @@ cdef class LazyScope(dict):
         if self.full:
             return 0
         for key, member in members.items():
-            if not dict.__contains__(self, key):
+            if self.has(member) and not dict.__contains__(self, key):
                 dict.__setitem__(self, key, self.make(member))
         self.full = True
         self.connection = self.settings = self.headers = self.client = self.server = None
+        self.app = self.router = self.path_params = self.endpoint = self.handlers = None
         return 0
 
     # ---- One member ----
@@ -183,7 +233,18 @@ cdef class LazyScope(dict):
         return value
 
     def __contains__(self, key):
-        return dict.__contains__(self, key) or (not self.full and key in members)
+        cdef PyObject* member
+        if dict.__contains__(self, key):
+            return True
+        member = NULL if self.full else PyDict_GetItemWithError(members, key)
+        return member != NULL and self.has(<object> member)
+
+    def __setitem__(self, key, value):
+        cdef PyObject* member = NULL if self.full else PyDict_GetItemWithError(members, key)
+        if member != NULL and <int> <object> member >= APP:
+            self.write(<object> member, value)
+        else:
+            dict.__setitem__(self, key, value)
 
     def get(self, key, default=None, /):
         """Return a member, or the default; dict's method."""
@@ -193,7 +254,7 @@ cdef class LazyScope(dict):
         """Return a member. If there is none, set it to the default first; dict's method."""
         cdef object value = self.found(key, MISSING)
         if value is MISSING:
-            dict.__setitem__(self, key, default)
+            self[key] = default
             return default
         return value
 
@@ -205,6 +266,11 @@ cdef class LazyScope(dict):
         """Remove a member and return it; dict's method."""
         self.fill()
         return dict.pop(self, key, *default)
+
+    def update(self, *others, **named):
+        """Set members; dict's method."""
+        for key, value in dict(*others, **named).items():
+            self[key] = value
 
     # ---- All of them ----
 

@@ -107,7 +107,7 @@ cdef class SocketTransport(Watched):
     def get_extra_info(self, name, default=None):
         """Return ``socket``, ``peername`` or ``sockname``; the default for any other name."""
         if name == "peername":
-            found = address_of(&self.peer)
+            found = self.peer_address()
         elif name == "sockname":
             found = self.own_address()
         elif name == "socket":
@@ -131,6 +131,9 @@ cdef class SocketTransport(Watched):
     def is_reading(self):
         """Whether the protocol gets the bytes that come."""
         return not self.closing and not self.read_paused
+
+    cdef object peer_address(self):
+        return address_of(&self.peer)
 
     cdef object own_address(self):
         cdef stream_address own
