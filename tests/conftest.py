@@ -18,9 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 import live
+
+# A busy machine makes one example of a test slow, which is no fault.
+hypothesis.settings.register_profile("wirefast", deadline=None)
+hypothesis.settings.load_profile("wirefast")
 
 
 def _is_oracle() -> bool:
