@@ -27,7 +27,8 @@ def recording(events, name, state=None):
 def test_handlers_of_both_kinds_as_they_are_at_that_moment():
     events = []
     startup, shutdown = [lambda: events.append("plain")], []
-    lifespan = HandlerLifespan(startup, shutdown)
+    lifespan = HandlerLifespan(APIRouter())
+    lifespan.router.on_startup, lifespan.router.on_shutdown = startup, shutdown
 
     async def late():
         await asyncio.sleep(0)
@@ -43,7 +44,7 @@ def test_shutdown_handlers_run_after_a_failure_too():
     events = []
 
     async def main():
-        async with HandlerLifespan([], [lambda: events.append("down")])("app"):
+        async with HandlerLifespan(APIRouter(on_shutdown=[lambda: events.append("down")]))("app"):
             raise LookupError
 
     with pytest.raises(LookupError):

@@ -6,33 +6,43 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.types import Lifespan
 
 from wirefast._core.foreign import is_async_callable
 
 
-class HandlerLifespan(AbstractAsyncContextManager[None]):
-    """The lifespan of a router without one: its on_startup and on_shutdown handlers at the time of the start."""
+class Started(Protocol):
+    """What a router gives to its `HandlerLifespan`."""
 
-    def __init__(self, on_startup: Sequence[Callable[[], Any]], on_shutdown: Sequence[Callable[[], Any]]) -> None:
-        self.on_startup = on_startup
-        self.on_shutdown = on_shutdown
+    async def _startup(self) -> None: ...
+    async def _shutdown(self) -> None: ...
+
+
+class HandlerLifespan(AbstractAsyncContextManager[None]):
+    """The lifespan of a router without one: what its ``_startup()`` and ``_shutdown()`` do.
+
+    FastAPI's ``routing._DefaultLifespan``.
+    """
+
+    def __init__(self, router: Started) -> None:
+        self.router = router
 
     def __call__(self, app: object) -> HandlerLifespan:
         return self
 
     async def __aenter__(self) -> None:
-        await _call_all(self.on_startup)
+        await self.router._startup()
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await _call_all(self.on_shutdown)
+        await self.router._shutdown()
 
 
-async def _call_all(handlers: Sequence[Callable[[], Any]]) -> None:
+async def call_all(handlers: Sequence[Callable[[], Any]]) -> None:
+    """Call each handler, and await those that are coroutine functions."""
     for handler in handlers:
         if is_async_callable(handler):
             await handler()

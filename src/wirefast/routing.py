@@ -27,6 +27,7 @@ from wirefast._core.operation import RequestResponse as request_response  # noqa
 from wirefast.datastructures import Default
 from wirefast.dependencies.utils import solve_dependencies as solve_dependencies
 from wirefast.exceptions import FastAPIError
+from wirefast.lifespan import HandlerLifespan as _DefaultLifespan
 from wirefast.limits.admission import NOTHING_SET, Admission, warn_of_open_origins
 from wirefast.limits.bodies import limit_body, validate_form_limits, validate_max_body_size
 from wirefast.limits.limits import Limits
@@ -165,7 +166,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         self._low_priority_routes: list[BaseRoute] = []
         self._frontend_routes: FrontendRoutes | None = None
         if lifespan is None:
-            lifespan_context: Lifespan[Any] = lifespans.HandlerLifespan(self.on_startup, self.on_shutdown)
+            lifespan_context: Lifespan[Any] = _DefaultLifespan(self)
         else:
             lifespan_context = lifespans.as_lifespan(lifespan)
         super().__init__(
@@ -439,6 +440,14 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         self.lifespan_context = lifespans.merge(self.lifespan_context, router.lifespan_context)
 
     # ---- Events ----
+
+    async def _startup(self) -> None:
+        """Run the handlers of the start, as the lifespan does without one of the user's; FastAPI's method."""
+        await lifespans.call_all(self.on_startup)
+
+    async def _shutdown(self) -> None:
+        """Run the handlers of the end, as the lifespan does without one of the user's; FastAPI's method."""
+        await lifespans.call_all(self.on_shutdown)
 
     def add_event_handler(self, event_type: str, func: Callable[[], Any]) -> None:
         """Add ``func`` as a handler of ``event_type``, ``"startup"`` or ``"shutdown"``; AssertionError for another."""

@@ -265,6 +265,38 @@ app.include_router(router)
     assert [call[0] for call in calls].count("rs") == 2
 
 
+@pytest.mark.census("L7")
+@pytest.mark.parametrize(
+    "lifespan",
+    [
+        "app.router.on_startup, app.router.on_shutdown = [late], (lambda: trace('replaced'),)",
+        "app.router.lifespan_context = f.load('routing')._DefaultLifespan(Other(on_startup=[late]))",
+        "app.router.lifespan_context = own",
+    ],
+)
+def test_who_starts_the_handlers(lifespan):
+    """A lifespan of a library's that runs the handlers of a router, and handlers in another list."""
+    source = (
+        f"""
+import contextlib
+async def late(): trace("late")
+class Other(APIRouter):
+    async def _startup(self):
+        trace("before")
+        await super()._startup()
+@contextlib.asynccontextmanager
+async def own(app):
+    await app.router._startup()
+    yield
+    await app.router._shutdown()
+app = App(on_startup=[lambda: trace("startup"), late], on_shutdown=[lambda: trace("shutdown")])
+{lifespan}
+"""
+        + ENDPOINT
+    )
+    assert "late" in [call[0] for call in compare(written(source), handshake(), lifespan=True).calls]
+
+
 @pytest.mark.census("L8")
 @pytest.mark.parametrize("phase", ["start", "stop"])
 def test_a_failing_lifespan(phase):

@@ -73,7 +73,13 @@ def form_models(field: ModelField) -> list[type[BaseModel]]:
 
 
 def should_embed(fields: Sequence[ModelField]) -> bool:
-    """Whether the body is an object with one key for each field; otherwise the body is the value of the one field."""
+    """Whether the body is an object with one key for each field; otherwise the body is the value of the one field.
+
+    FastAPI's ``dependencies.utils._should_embed_body_fields``.
+
+    Args:
+        fields: the body's parameters.
+    """
     if not fields:
         return False
     if len({field.name for field in fields}) > 1:

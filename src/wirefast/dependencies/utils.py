@@ -34,6 +34,7 @@ from wirefast.dependencies.forms import (
 from wirefast.dependencies.forms import (
     multipart_not_installed_error as multipart_not_installed_error,
 )
+from wirefast.dependencies.forms import should_embed as _should_embed_body_fields
 from wirefast.dependencies.groups import read_received
 from wirefast.dependencies.models import Dependant
 from wirefast.dependencies.planning import _empty_response as empty_response
@@ -50,6 +51,7 @@ __all__ = [
     "get_typed_return_annotation",
     "_get_body_field",
     "_get_flat_body_params",
+    "_should_embed_body_fields",
     "get_typed_signature",
     "lenient_issubclass",
     "request_body_to_args",
