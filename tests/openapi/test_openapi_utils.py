@@ -60,6 +60,11 @@ def parts(f: Any, source: str) -> list[Any]:
         found.append(utils.get_openapi_operation_metadata(route=context, method="get", operation_ids=set()))
         found.append(utils.get_openapi_path(route=context, operation_ids=set(), **common))
         found.append(utils.get_openapi_operation_request_body(body_field=context.body_field, **common))
+        # titiler describes the parameters of dependencies by these; litellm and titiler ask for the flat ones.
+        data = utils._get_openapi_dependency_data(context.dependant)
+        found.append(utils._get_openapi_operation_parameters(dependency_data=data, **common))
+        flat = f.load("dependencies.utils").get_flat_params(context.dependant)
+        found.append([(field.name, field.alias) for field in flat])
         if context.body_field:
             found.append(compat.get_schema_from_model_field(field=context.body_field, **common))
     # What is None is left out in the end; FastAPI's parts still have it.

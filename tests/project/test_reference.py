@@ -35,6 +35,7 @@ INTERNAL = {
     "wirefast.dependencies.annotations": "names in annotations that cannot be found",
     "wirefast.dependencies.bodies": "how body fields are read",
     "wirefast.dependencies.fields": "one declared parameter and its validator",
+    "wirefast.dependencies.flat": "the parameters of a tree of dependencies; dependencies.utils has FastAPI's name",
     "wirefast.dependencies.form_schemas": "how a form with models is described",
     "wirefast.dependencies.forms": "how body fields share a body",
     "wirefast.dependencies.groups": "a group of parameters read into one model",

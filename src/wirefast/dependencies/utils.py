@@ -28,6 +28,7 @@ from wirefast.dependencies.analysis import typed_return_annotation as get_typed_
 from wirefast.dependencies.analysis import typed_signature as get_typed_signature
 from wirefast.dependencies.bodies import BodyFields, body_field, read_upload
 from wirefast.dependencies.fields import ModelField
+from wirefast.dependencies.flat import get_flat_params as get_flat_params
 from wirefast.dependencies.forms import (
     multipart_incorrect_install_error as multipart_incorrect_install_error,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "SolvedDependency",
     "analyze_param",
     "get_dependant",
+    "get_flat_params",
     "get_parameterless_sub_dependant",
     "get_typed_annotation",
     "get_typed_return_annotation",

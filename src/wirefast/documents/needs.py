@@ -3,76 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-from wirefast.dependencies.fields import ModelField, model_fields, parameter_model, read_names
-from wirefast.dependencies.models import (
-    Dependant,
-    _get_security_scheme,
-    _is_security_scheme,
-    cache_key,
-    oauth_scopes,
-)
+from wirefast.dependencies.fields import ModelField, parameter_model, read_names
+from wirefast.dependencies.flat import Flat, members
 from wirefast.documents.schemas import Schemas
 from wirefast.encoders import jsonable_encoder
 
 __all__ = ["Needs", "add_examples"]
 
-PLACES = ("path", "query", "header", "cookie")
 
-
-@dataclass
-class Needs:
+class Needs(Flat):
     """The parameters of one operation by place, and its security schemes with the required scopes of each."""
-
-    parameters: dict[str, list[ModelField]] = field(default_factory=lambda: {place: [] for place in PLACES})
-    security: list[tuple[Any, list[str]]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, root: Dependant) -> Needs:
-        """Walk the tree below ``root``, each dependency once, in the order of its declaration."""
-        needs = cls()
-        seen: list[Any] = []  # a list, since a callable need not be hashable
-        waiting: list[tuple[Dependant, list[str]]] = [(root, [])]
-        while waiting:
-            dependant, inherited = waiting.pop()
-            key = cache_key(dependant)
-            if key in seen:
-                continue
-            seen.append(key)
-            for place, found in needs.parameters.items():
-                found.extend(dependant.params_of(place))
-            scopes = list(dict.fromkeys([*inherited, *oauth_scopes(dependant)]))
-            if dependant is not root and _is_security_scheme(dependant=dependant):
-                needs.security.append((_get_security_scheme(dependant=dependant), scopes))
-            waiting.extend((child, scopes) for child in reversed(dependant.dependencies))
-        return needs
-
-    def fields(self) -> list[ModelField]:
-        """Every parameter, and each member of a group."""
-        return [field for group in self.parameters.values() for parent in group for field in _members(parent)]
 
     def sent(self) -> Iterator[tuple[str, str, ModelField, bool]]:
         """Yield each parameter of a client: the place, the name, the field, whether it is required."""
         for place, group in self.parameters.items():
             for parent in group:
-                for member in _members(parent):
+                for member in members(parent):
                     required = member.field_info.is_required() and not _is_optional(parent)
                     yield place, _names(place, parent, member)[1], member, required
 
     def describe_parameters(self, schemas: Schemas) -> list[dict[str, Any]]:
         """OpenAPI's Parameter objects; of two with one name in one place, a required one wins."""
-        described = [
+        described = self.describe_each_parameter(schemas)
+        by_name = {(item["in"], item["name"]): item for item in described}
+        by_name.update({(item["in"], item["name"]): item for item in described if item["required"]})
+        return list(by_name.values())
+
+    def describe_each_parameter(self, schemas: Schemas) -> list[dict[str, Any]]:
+        """Return a Parameter object for each declaration."""
+        return [
             _describe(place, parent, member, schemas)
             for place, group in self.parameters.items()
             for parent in group
             if getattr(parent.field_info, "include_in_schema", True)
-            for member in _members(parent)
+            for member in members(parent)
         ]
-        by_name = {(item["in"], item["name"]): item for item in described}
-        by_name.update({(item["in"], item["name"]): item for item in described if item["required"]})
-        return list(by_name.values())
 
     def describe_security(self) -> tuple[dict[str, Any], list[dict[str, list[str]]]]:
         """Return the Security Scheme objects by name, and the operation's Security Requirement objects."""
@@ -83,12 +50,6 @@ class Needs:
             schemes[name] = jsonable_encoder(scheme.model, by_alias=True, exclude_none=True)
             required[name] = list(dict.fromkeys([*required.get(name, ()), *scopes]))
         return schemes, [{name: scopes} for name, scopes in required.items()]
-
-
-def _members(parent: ModelField) -> tuple[ModelField, ...]:
-    """Return the fields of a model for a whole group; otherwise the field itself."""
-    model = parameter_model(parent)
-    return (parent,) if model is None else model_fields(model)
 
 
 def _names(place: str, parent: ModelField, member: ModelField) -> tuple[str, str]:

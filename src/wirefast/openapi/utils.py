@@ -18,7 +18,9 @@ from wirefast._compat import get_flat_models_from_fields as get_flat_models_from
 from wirefast._compat import get_model_name_map as get_model_name_map
 from wirefast._compat import get_schema_from_model_field as get_schema_from_model_field
 from wirefast.dependencies.fields import ModelField
+from wirefast.dependencies.models import Dependant
 from wirefast.documents import operations
+from wirefast.documents.needs import Needs
 from wirefast.documents.openapi import fields_of_routes, make_document
 from wirefast.documents.operations import PathWriter
 from wirefast.documents.operations import status_code_ranges as status_code_ranges
@@ -30,6 +32,7 @@ from wirefast.documents.schemas import Schemas
 from wirefast.exceptions import FastAPIDeprecationWarning
 from wirefast.openapi.constants import METHODS_WITH_BODY as METHODS_WITH_BODY
 from wirefast.openapi.constants import REF_PREFIX as REF_PREFIX
+from wirefast.openapi.models import OpenAPI as OpenAPI
 from wirefast.routes.inclusion import RouteContext
 from wirefast.types import ModelNameMap
 
@@ -125,6 +128,33 @@ def get_openapi_operation_metadata(*, route: Any, method: str, operation_ids: se
         operation_ids: those taken already, for a warning; the route's is added.
     """
     return operations.operation_metadata(route, operation_ids)
+
+
+def _get_openapi_dependency_data(dependant: Dependant) -> Needs:
+    """Return what a tree of dependencies needs, for `_get_openapi_operation_parameters`.
+
+    Args:
+        dependant: the root of the tree.
+    """
+    return Needs.of(dependant)
+
+
+def _get_openapi_operation_parameters(
+    *,
+    dependency_data: Needs,
+    model_name_map: ModelNameMap,
+    field_mapping: _FieldMapping,
+    separate_input_output_schemas: bool = True,
+) -> list[dict[str, Any]]:
+    """Return a Parameter object for each declaration in a tree of dependencies.
+
+    Args:
+        dependency_data: from `_get_openapi_dependency_data`.
+        model_name_map: not used, as the schemas are named already.
+        field_mapping: from field and mode to JSON Schema.
+        separate_input_output_schemas: as it was when the schemas were made.
+    """
+    return dependency_data.describe_each_parameter(Schemas(field_mapping, separate_input_output_schemas))
 
 
 def get_openapi_operation_request_body(
