@@ -88,6 +88,42 @@ def test_proxy_headers(serve: Any) -> None:
     assert app.scopes[0]["scheme"] == "wss"
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [("X-Forwarded-For", 1), ("x-forwarded-PROTO", 1), ("X-FORWARDED-HOST", 1), ("Forwarded", 1), ("X-Forward", 0)],
+)
+def test_uvicorn_is_asked_only_where_a_proxy_wrote(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, name: str, asked: int
+) -> None:
+    calls = []
+    original = ProxyHeadersMiddleware.__call__
+
+    async def counting(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        calls.append(scope["headers"])
+        await original(self, scope, receive, send)
+
+    monkeypatch.setattr(ProxyHeadersMiddleware, "__call__", counting)
+    server = serve(recorded(), proxy_headers=True, forwarded_allow_ips="127.0.0.1").warm()
+    calls.clear()
+    with server.opened(headers=[(name, "http")]) as peer:
+        peer.send(close_frame()).frame()
+    assert len(calls) == asked
+
+
+def test_uvicorn_is_asked_always_where_it_changes_every_scope(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = ProxyHeadersMiddleware.__call__
+
+    async def changing(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        scope["scheme"] = "wss"
+        await original(self, scope, receive, send)
+
+    monkeypatch.setattr(ProxyHeadersMiddleware, "__call__", changing)
+    app = recorded()
+    with serve(app, proxy_headers=True).opened() as peer:
+        peer.send(close_frame()).frame()
+    assert app.scopes[0]["scheme"] == "wss"
+
+
 def test_proxy_headers_that_are_not_trusted_or_not_there(serve: Any) -> None:
     app = recorded()
     server = serve(app, proxy_headers=True, forwarded_allow_ips="192.0.2.1")

@@ -20,6 +20,9 @@ cdef class Head:
     # (name in lower case, value), in order.
     cdef readonly list headers
 
+    # Whether a proxy's header names the client's address, scheme or host.
+    cdef readonly bint forwarded
+
     # The body: its length, or that it is chunked (RFC 9112 section 6). No body is a length of 0.
     cdef readonly int64_t length
     cdef readonly bint chunked

@@ -12,8 +12,8 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from libc.string cimport memchr, memcmp
 
 from wirefast.server.header_lines cimport (
-    CONNECTION, ENCODING, EXPECT, EXTENSIONS, HOST, KEY, LENGTH, LINE_LIMIT, NOTHING, PROTOCOL, SAYS_13, SAYS_CLOSE,
-    SAYS_NOTHING, SAYS_UPGRADE, TARGET, TOKEN, UPGRADE, VERSION, HeaderLine, Meaning, all_of, is_word, parse_line,
+    CONNECTION, ENCODING, EXPECT, EXTENSIONS, FORWARDED, HOST, KEY, LENGTH, LINE_LIMIT, NOTHING, PROTOCOL, SAYS_13,
+    SAYS_CLOSE, SAYS_NOTHING, SAYS_UPGRADE, TARGET, TOKEN, UPGRADE, VERSION, HeaderLine, Meaning, all_of, is_word, parse_line,
 )
 
 from wirefast.server.refused import Refused
@@ -174,6 +174,8 @@ cdef int note(Head head, HeaderLine header) except -1:
             if value.lower() != b"chunked":
                 raise Refused(501, "a transfer coding other than chunked")
             head.chunked = True
+        elif meaning == FORWARDED:
+            head.forwarded = True
         elif meaning == EXPECT:
             head.expects_continue = head.expects_continue or value.lower() == b"100-continue"
     return 0

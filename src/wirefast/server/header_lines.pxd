@@ -28,6 +28,7 @@ cdef enum Meaning:
     LENGTH
     ENCODING
     EXPECT
+    FORWARDED            # of a proxy: the client's address, scheme or host
 
 # The values that the protocol needs.
 cdef enum:

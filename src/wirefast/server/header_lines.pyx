@@ -115,6 +115,8 @@ cdef Meaning meaning_of(const uint8_t* name, size_t size) noexcept:
         return LENGTH
     if size == 17 and memcmp(name, b"transfer-encoding", 17) == 0:
         return ENCODING
+    if (size == 9 and memcmp(name, b"forwarded", 9) == 0) or (size > 12 and memcmp(name, b"x-forwarded-", 12) == 0):
+        return FORWARDED
     if size < 17 or memcmp(name, b"sec-websocket-", 14) != 0:
         return NOTHING
     if size == 17 and memcmp(name + 14, b"key", 3) == 0:

@@ -280,7 +280,7 @@ cdef class WebSocketProtocol(Opening):
         cdef object loop = self.reactor.loop
         self.app_runs = True
         try:
-            if self.settings.rewrite is not None:
+            if self.settings.rewrite is not None and (self.request.forwarded or self.settings.rewrites_all):
                 finish(self.settings.rewrite(self.scope, None, None))
             coroutine = self.settings.app(self.scope, AsgiReceive(self), AsgiSend(self))
         except Exception as exc:

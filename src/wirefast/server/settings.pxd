@@ -10,6 +10,8 @@ cdef class Settings:
     # the application inside, or None.
     cdef readonly object app
     cdef readonly object rewrite
+    # Whether `rewrite` changes scopes without headers of a proxy too.
+    cdef readonly bint rewrites_all
     cdef readonly object logger
 
     # Limits. A time below zero means never; a count of -1 means no limit.

@@ -45,7 +45,11 @@ cdef class Settings:
             rewrite = copy.copy(self.app)
             rewrite.app = nothing
             try:
-                finish(rewrite({"type": "websocket", "headers": [], "client": None}, None, None))
+                # A call that changes nothing without a proxy's headers is left out for a handshake without them.
+                scope = {"type": "websocket", "headers": [], "client": ("127.0.0.1", 1), "scheme": "ws"}
+                before = scope.copy()
+                finish(rewrite(scope, None, None))
+                self.rewrites_all = scope != before
                 self.rewrite, self.app = rewrite, self.app.app
             except Exception:
                 # The middleware does not work alone, so it stays around the application.
