@@ -65,7 +65,7 @@ cdef class Meter(Deadline):
     cdef double quiet(self) noexcept
     cdef double must_wait(self)
     cdef int accepted(self) except -1
-    cdef int plan(self, double now) except -1
+    cdef int plan(self, double now, double quiet) except -1
 
 
 cdef class Expiry(Deadline):

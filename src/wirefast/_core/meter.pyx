@@ -164,21 +164,21 @@ cdef class Meter(Deadline):
             return 0
         self.wheel = deadlines_of(get_running_loop(), False)
         self.accepted_at = self.wheel.now()
-        self.last = monotonic()
+        self.last = self.accepted_at if self.wheel.is_monotonic else monotonic()
         if allowance.lifetime:
             self.ends_at = self.accepted_at + allowance.lifetime * (1.0 - LIFETIME_JITTER * <double> random_share())
-        return self.plan(self.accepted_at)
+        return self.plan(self.accepted_at, 0.0)
 
-    cdef int plan(self, double now) except -1:
-        """Set the deadline to the first time at which a limit may be reached."""
+    cdef int plan(self, double now, double quiet) except -1:
+        """Set the deadline to the first time at which a limit may be reached. `quiet` is what `quiet()` returns now."""
         cdef Allowance allowance = self.allowance
         cdef double when = 1e300
         if allowance.lifetime:
             when = self.ends_at
         if allowance.first_message and not self.spoke:
-            when = min(when, now - self.quiet() + allowance.first_message)
+            when = min(when, now - quiet + allowance.first_message)
         if allowance.idle:
-            when = min(when, now - self.quiet() + allowance.idle)
+            when = min(when, now - quiet + allowance.idle)
         if when < 1e300:
             self.wheel.schedule_at(self, when, now)
         return 0
@@ -199,7 +199,7 @@ cdef class Meter(Deadline):
         elif allowance.idle and self.quiet() >= allowance.idle:
             kind, code, reason = "idle", close.TIMED_OUT, close.IDLE
         else:
-            return self.plan(now)
+            return self.plan(now, self.quiet())
         allowance.count(kind)
         allowance.dismiss(websocket, code, reason)
         return 0
