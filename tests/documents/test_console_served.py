@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from wirefast import App
+from wirefast._core import close
 from wirefast.testclient import TestClient
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,15 @@ def test_another_address() -> None:
     client = TestClient(App(asyncapi_url="/own.json", asyncapi_docs_url="/talk/"))
     assert 'src="/talk/console/page.js"' in client.get("/talk/").text
     assert client.get("/talk/console/page.js").status_code == 200
+
+
+def test_each_close_code_of_ours_has_words() -> None:
+    text = next(path for path in FILES if path.name == "connection.js").read_text()
+    table = re.search(r"const CODES = \{(.*?)\};", text, re.DOTALL)
+    assert table
+    ours = {code for code in vars(close).values() if isinstance(code, int) and 4000 <= code < close.LAST_PRIVATE}
+    assert {close.TIMED_OUT, close.REPLACED} <= ours
+    assert {int(code) for code in re.findall(r"(\d+):", table[1])} == ours | close.CODES.keys() - {close.RESERVED}
 
 
 def test_the_pictures_are_of_this_console() -> None:

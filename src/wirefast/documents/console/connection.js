@@ -20,6 +20,8 @@ const CODES = {
   1015: "TLS failed",
   4401: "the token is missing or has expired",
   4403: "not allowed",
+  4408: "no message came in time",
+  4409: "another socket took its place",
 };
 /** Lines that a transcript keeps. */
 const LINES = 500;
