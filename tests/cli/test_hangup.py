@@ -1,7 +1,8 @@
-"""SIGHUP without workers: the end in order, also with the terminal."""
+"""SIGHUP without workers, and from the end of the terminal: the end in order."""
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import re
@@ -10,16 +11,21 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from processes import TIMEOUT, environment, running
+from wirefast.cli import hangup
 from wirefast.cli.hangup import ending_on_hangup
 
 APP = """\
 from wirefast import App
-app = App()
+from wirefast.rooms import Hub
+app = App(hub=Hub())
 @app.get("/")
 def root():
     return "here"
@@ -29,6 +35,19 @@ WITH_TERMINAL = """\
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+#: The same as a shell, which passes the end of the terminal on to its job, and ends.
+SHELL = """\
+import fcntl, os, signal, subprocess, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+def pass_on(number, frame):
+    job.send_signal(number)
+    os._exit(0)
+job = subprocess.Popen(sys.argv[1:])
+signal.signal(signal.SIGHUP, pass_on)
+job.wait()
 """
 
 
@@ -72,12 +91,14 @@ def test_workers_leave_the_signal_of_a_terminal_to_their_parent(tmp_path: Path) 
         assert "died" not in server.log
 
 
-def test_a_closed_terminal_ends_the_process_in_order(tmp_path: Path) -> None:
+@contextmanager
+def in_terminal(tmp_path: Path, workers: int, program: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A service in a terminal of its own, and the descriptor whose end is the terminal's."""
     (tmp_path / "main.py").write_text(APP)
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "wirefast", "run", "main.py", "--port", "0"]
+    command = [sys.executable, "-m", "wirefast", "run", "main.py", "--port", "0", "--workers", str(workers)]
     with subprocess.Popen(
-        [sys.executable, "-c", WITH_TERMINAL, *command],
+        [sys.executable, "-c", program, *command],
         cwd=tmp_path,
         env=environment(),
         stdin=theirs,
@@ -87,20 +108,103 @@ def test_a_closed_terminal_ends_the_process_in_order(tmp_path: Path) -> None:
         start_new_session=True,
     ) as process:
         os.close(theirs)
-        guard = threading.Timer(TIMEOUT, process.kill)
+
+        def kill() -> None:
+            """End what is left of the session: the leader may have ended alone."""
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+        guard = threading.Timer(TIMEOUT, kill)
         guard.start()
         try:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if "Uvicorn running" in line:
-                    break
-            os.close(ours)
-            rest = process.stderr.read()
-            assert "Application shutdown complete" in rest
-            assert process.wait() == 0
+            yield process, ours
         finally:
             guard.cancel()
-            process.kill()
+            kill()
+
+
+def wait_for(process: subprocess.Popen[str], *texts: str) -> None:
+    """Read the log until each text has come, in any order, as often as it is named."""
+    assert process.stderr is not None
+    left = list(texts)
+    while left:
+        line = process.stderr.readline()
+        assert line, f"the log has ended before {left}"
+        left = [text for index, text in enumerate(left) if text not in line or text in left[:index]]
+
+
+@pytest.mark.parametrize("program", [WITH_TERMINAL, SHELL], ids=["alone", "shell"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_closed_terminal_ends_the_service_in_order(tmp_path: Path, workers: int, program: str) -> None:
+    with in_terminal(tmp_path, workers, program) as (process, ours):
+        wait_for(process, *["Application startup complete"] * workers, *["Started the relay"] * (workers - 1))
+        os.close(ours)
+        assert process.stderr is not None
+        rest = process.stderr.read()  # to the end of all processes
+        assert rest.count("Application shutdown complete") == workers
+        assert "restarting" not in rest and "died" not in rest
+        assert process.wait() == 0
+
+
+def test_a_hangup_while_there_is_a_terminal_reloads_workers(tmp_path: Path) -> None:
+    with in_terminal(tmp_path, 2, WITH_TERMINAL) as (process, ours):
+        wait_for(process, *["Application startup complete"] * 2)
+        process.send_signal(signal.SIGHUP)
+        wait_for(process, "restarting", *["Application startup complete", "Application shutdown complete"] * 2)
+        os.close(ours)
+        assert process.stderr is not None
+        assert process.stderr.read().count("Application shutdown complete") == 2
+        assert process.wait() == 0
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in place of the terminal."""
+    path = tmp_path / "tty"
+    path.touch()
+    monkeypatch.setattr(hangup, "_TERMINAL", str(path))
+    return path
+
+
+def test_a_service_outlives_its_terminal(terminal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [200.0, 204.0, 206.0, 207.0]
+    monkeypatch.setattr(hangup, "time", SimpleNamespace(monotonic=lambda: times[0]))
+    found = hangup.Terminal()
+    assert not found.has_just_ended()
+    terminal.unlink()
+    for ended in (True, True, False):
+        assert found.has_just_ended() is ended
+        del times[0]
+    terminal.touch()
+    assert not found.has_just_ended()
+
+
+def test_without_a_terminal_nothing_ends(terminal: Path) -> None:
+    terminal.unlink()
+    assert not hangup.Terminal().has_just_ended()
+
+
+def test_a_service_that_ignores_hangups_has_no_terminal(terminal: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        found = hangup.Terminal()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    terminal.unlink()
+    assert not found.has_just_ended()
+
+
+def test_a_process_without_descriptors_keeps_its_terminal(terminal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = hangup.Terminal()
+
+    def fail(path: str, flags: int) -> int:
+        raise OSError(errno.EMFILE, "no descriptors")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hangup.os, "open", fail)
+        assert not found.has_just_ended()
+    terminal.unlink()
+    assert found.has_just_ended()
 
 
 def test_a_handler_of_the_program_stays() -> None:

@@ -68,6 +68,7 @@ class Parent(Supervisor):
         self.to_roll, self.signals = deque(), deque()
         self.coming: Any = None
         self.vacant = {}
+        self.terminal: Any = SimpleNamespace(has_just_ended=lambda: False)
         self.thread: Any = SimpleNamespace(service=SimpleNamespace(deaths=0))
         self.failed = self.has_started = self.balanced = self.stopping = False
 

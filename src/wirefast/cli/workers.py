@@ -5,7 +5,8 @@ on with a rolling reload, and shares out the next connections (`wirefast.server.
 worker, so a second SIGTERM finds it awake.
 
     SIGTERM, SIGINT   every worker drains and ends; the same signal again: all are killed
-    SIGHUP            a rolling reload: for one worker after the other, a new one starts, then the old one drains
+    SIGHUP            a rolling reload: for one worker after the other, a new one starts, then the old one drains;
+                      from the end of the terminal as SIGTERM
     SIGTTIN, SIGTTOU  one worker more, one less
 
 Workers end with their supervisor, also when that is killed: the pipe between them closes.
@@ -26,6 +27,7 @@ from typing import Any
 
 from wirefast.cli.attending import ControlThread, run_directory
 from wirefast.cli.errors import NOT_STARTED, REFUSED
+from wirefast.cli.hangup import Terminal, start_resource_tracker
 from wirefast.cli.relaying import RelayProcess
 from wirefast.cli.worker import RETIRE, STOP, Worker
 from wirefast.control.paths import ROOMS, remove
@@ -91,6 +93,7 @@ class Supervisor:
         control: bool = True,
         metrics: tuple[str, int] | None = None,
     ) -> None:
+        start_resource_tracker()
         self.config = config
         self.directory = run_directory() if control else None
         self.thread = (
@@ -118,6 +121,7 @@ class Supervisor:
         self.coming: Worker | None = None
         self.signals: deque[int] = deque()
         self.stopping = False
+        self.terminal = Terminal()
 
     # ---- Workers ----
 
@@ -292,6 +296,7 @@ class Supervisor:
 
     def take_signals(self) -> None:
         """Do what the signals say that came."""
+        hung_up = self.terminal.has_just_ended()
         while self.signals:
             number = self.signals.popleft()
             name = signal.Signals(number).name
@@ -307,6 +312,9 @@ class Supervisor:
                     self.stop()
             elif self.stopping:
                 continue
+            elif number == signal.SIGHUP and hung_up:
+                logger.info("Received SIGHUP from the end of the terminal, exiting.")
+                self.stop()
             elif number == signal.SIGHUP:
                 logger.info("Received SIGHUP, restarting processes.")
                 self.to_roll = deque(self.workers)

@@ -116,8 +116,8 @@ async def serve(listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     relay = Relay()
     ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # A terminal's Ctrl-C is for the supervisor: the relay runs until the last worker has drained.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # A terminal's Ctrl-C, and its end, are for the supervisor: the relay runs until the last worker has drained.
         loop.add_signal_handler(number, lambda: None)
     server = await loop.create_unix_server(lambda: WorkerConnection(relay), sock=listener)
     await loop.connect_read_pipe(lambda: _Ending(ended), sys.stdin)
