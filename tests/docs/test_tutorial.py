@@ -136,7 +136,10 @@ def test_sensor_and_watcher_in_python_over_two_workers() -> None:
 
         async def read() -> list[float]:
             readings = [watcher.watch(url, cookie, "load") for _ in range(6)]
-            return [(await anext_(reading))["value"] for reading in readings]
+            before = asyncio.all_tasks()
+            values = [(await anext_(reading))["value"] for reading in readings]
+            assert asyncio.all_tasks() == before  # a later test would meet a connection that is left open
+            return values
 
         def post_until_done() -> None:
             while not done.wait(0.05):
@@ -162,11 +165,16 @@ def patiently(work: Callable[[], Any]) -> Any:
 
 
 async def anext_(iterator: Any) -> Any:
-    """``anext`` of an asynchronous generator, which is closed then."""
+    """``anext`` of an asynchronous generator, which is closed then, with its connection.
+
+    The generator of ``connect()`` inside is closed by a task of the loop, which ``asyncio.run()`` would cancel.
+    """
+    before = asyncio.all_tasks()
     try:
         return await iterator.__anext__()
     finally:
         await iterator.aclose()
+        await asyncio.gather(*asyncio.all_tasks() - before, return_exceptions=True)
 
 
 def test_a_forged_cookie_is_told_to_the_watcher() -> None:
