@@ -21,7 +21,7 @@ myst_enable_extensions = ["colon_fence"]
 # Sections can be linked by the anchors that code hosts give them.
 myst_heading_anchors = 3
 
-# `name` in a docstring is a link where the reference has that name, and plain code where it has not.
+# `name` in a docstring is a link if the reference has that name, and plain code if it has not.
 default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

@@ -126,7 +126,7 @@ class App(
         middleware: Starlette ``Middleware`` objects, outermost first.
         exception_handlers: ``{exception class or HTTP status: handler(connection, exc)}``.
         lifespan: an async context manager of the application; what it yields becomes ``websocket.state``.
-        on_startup, on_shutdown: handlers, used where there is no ``lifespan``.
+        on_startup, on_shutdown: handlers, used if there is no ``lifespan``.
         default_response_class: of HTTP operations. Default: JSON.
         redirect_slashes: see `APIRouter`. Default True.
         strict_content_type: whether a JSON body needs a JSON content type. Default True.
@@ -140,7 +140,7 @@ class App(
         separate_input_output_schemas: the same.
         openapi_websockets: whether each socket is in the OpenAPI document, as a GET that answers 101. Default False.
         asyncapi_url: the path of the AsyncAPI document of the sockets, None for none. Default: ``/asyncapi.json``, and
-            none where there is no ``openapi_url``.
+            none if there is no ``openapi_url``.
         asyncapi_docs_url: the path of the page that shows this document and speaks to the sockets, None for none.
             There is none without an ``asyncapi_url`` or without a ``docs_url``. Default: ``/asyncapi``.
         explain_rejections: the answer to a handshake whose parameters are invalid. ``None`` (default):
@@ -155,7 +155,7 @@ class App(
         origins: the web pages that may open WebSockets; others get 403. Exact origins (``"https://app.example.com"``),
             ``"https://*.example.com"`` for all hosts below one, ``"null"``, ``"*"`` for every page, or functions from
             the origin, and the connection, to a bool; see ``wirefast.limits.origins.OriginPolicy``. Programs send no
-            Origin and pass. Default: a page of another origin is refused where the browser adds credentials.
+            Origin and pass. Default: a page of another origin is refused if the browser adds credentials.
         telemetry: settings of OpenTelemetry, ``TelemetryConfig``; ``{}`` for all defaults. None (default) is off, and
             costs nothing. FastAPI's telemetry is on wherever a provider is set up, and so is wirefast's under
             ``wirefast.as_fastapi``. Needs the extra ``telemetry``.
@@ -369,7 +369,7 @@ class App(
     def first_stack(self) -> ASGIApp:
         """Return the application that serves all connections: the middleware stack, with a short way for WebSockets.
 
-        The short way is taken where neither the user nor a tool has put anything between the server and the router.
+        The short way is taken if neither the user nor a tool has put anything between the server and the router.
         """
         stack = self._unrecorded_stack()
         if self._drain_hooks:
@@ -407,7 +407,7 @@ class App(
         fallback: Fallback = "auto",
         check_dir: bool | Literal["auto"] = "auto",
     ) -> None:
-        """Serve a built frontend where nothing else matches; see ``APIRouter.frontend``."""
+        """Serve a built frontend if nothing else matches; see ``APIRouter.frontend``."""
         self.router.frontend(
             path, directory=directory, fallback=fallback, check_dir=check_directory(directory, check_dir)
         )

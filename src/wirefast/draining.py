@@ -125,7 +125,7 @@ class DrainDeclarations:
         wirefast only, under ``wirefast run``.
 
         Args:
-            function: ``async def hook(websocket: WebSocket)``, where the decorator has no parentheses.
+            function: ``async def hook(websocket: WebSocket)``, if the decorator has no parentheses.
             deadline: seconds that the hook has for one socket. Default: 5.
 
         Raises:

@@ -54,7 +54,7 @@ async def http_exception_handler(request: Request, exc: HTTPException) -> Respon
 @overload
 async def http_exception_handler(request: HTTPConnection, exc: HTTPException) -> Response | None: ...
 async def http_exception_handler(request: HTTPConnection, exc: HTTPException) -> Response | None:
-    """Answer with the status, the headers and ``{"detail": ...}``; no body where the status allows none.
+    """Answer with the status, the headers and ``{"detail": ...}``; no body if the status allows none.
 
     Before ``accept()`` the same response refuses the handshake. An open WebSocket is closed instead, by
     `close_for_http_exception`, and the result is ``None``. A server without the ``websocket.http.response`` extension
@@ -119,7 +119,7 @@ async def websocket_request_validation_exception_handler(
 ) -> None:
     """Close with 1008 and the errors as JSON text: a list of ``{"type", "loc", "msg"}``.
 
-    The client's own input is left out. The text is cut to 123 bytes only where the socket was accepted: a refused
+    The client's own input is left out. The text is cut to 123 bytes only if the socket was accepted: a refused
     handshake has no close frame. FastAPI gives the list itself as the reason, which servers cannot send.
     """
     errors = [public_error(error) for error in exc.errors()]
@@ -147,7 +147,7 @@ async def explain_by_http(websocket: WebSocket, exc: WebSocketRequestValidationE
 async def explain_by_close(websocket: WebSocket, exc: WebSocketRequestValidationError) -> None:
     """Accept, if that has not happened, and close with 1008 and the errors, cut to 123 bytes.
 
-    The first subprotocol of the client is chosen: a browser fails without a close code where the server chooses none.
+    The first subprotocol of the client is chosen: a browser fails without a close code if the server chooses none.
     """
     await _accept(websocket)
     await websocket_request_validation_exception_handler(websocket, exc)

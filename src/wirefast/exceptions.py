@@ -188,7 +188,7 @@ class RequestValidationError(ValidationException):
 
     Args:
         errors, endpoint_ctx: as in `ValidationException`.
-        body: the body that was received, where it was read.
+        body: the body that was received, if it was read.
     """
 
     def __init__(self, errors: Sequence[Any], *, body: Any = None, endpoint_ctx: EndpointContext | None = None) -> None:

@@ -32,7 +32,7 @@ def _what(extra: str, origin: str | None) -> str:
 
     Args:
         extra: its name.
-        origin: the contents of ``direct_url.json`` (PEP 610); None where wirefast came from an index.
+        origin: the contents of ``direct_url.json`` (PEP 610); None if wirefast came from an index.
     """
     by_name = f"'wirefast[{extra}]'"
     try:

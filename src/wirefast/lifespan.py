@@ -67,7 +67,7 @@ def as_lifespan(lifespan: Any) -> Lifespan[Any]:
 
 
 def merge(outer: Lifespan[Any], inner: Lifespan[Any]) -> Lifespan[Any]:
-    """Both, ``outer`` entered first and left last; its state wins where both set a key."""
+    """Both, ``outer`` entered first and left last; its state wins if both set a key."""
 
     @asynccontextmanager
     async def merged(app: Any) -> AsyncIterator[Mapping[str, Any] | None]:

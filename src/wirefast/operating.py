@@ -54,7 +54,7 @@ class OperatingDeclarations(DrainDeclarations):
         """Declare a check: whether this process may get connections, asked by ``wirefast run``'s probes.
 
         Args:
-            check: a function without arguments, async or plain. The process is not ready where the function returns a
+            check: a function without arguments, async or plain. The process is not ready if the function returns a
                 false value other than None, raises, or takes more than 2 seconds. wirefast only.
 
         Raises:

@@ -14,7 +14,7 @@ logger = logging.getLogger("uvicorn.error")
 
 
 def tell_of_the_wire(routes: Iterable[BaseRoute]) -> None:
-    """Log how sockets get the compiled wire, where uvicorn runs this lifespan and serves sockets by its own protocol.
+    """Log how sockets get the compiled wire, if uvicorn runs this lifespan and serves sockets by its own protocol.
 
     Args:
         routes: the routes of the application; without a socket among them nothing is logged.

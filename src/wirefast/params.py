@@ -142,7 +142,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 def shows_field_options(function: _F) -> _F:
     """Give ``function(..., **options: Unpack[FieldOptions])`` a signature with every option spelled out.
 
-    Another keyword is a TypeError, even where the class behind the function takes that keyword.
+    Another keyword is a TypeError, even if the class behind the function takes that keyword.
     """
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
@@ -247,7 +247,7 @@ class Path(Param):
 
 
 class Query(Param):
-    """A parameter of the query string: the last value where the name is repeated, all values for a collection type.
+    """A parameter of the query string: the last value if the name is repeated, all values for a collection type.
 
     The arguments are those of `Param`.
     """
@@ -262,7 +262,7 @@ class Query(Param):
 
 
 class Header(Param):
-    """A header: the first value where the name is repeated, all values for a collection type.
+    """A header: the first value if the name is repeated, all values for a collection type.
 
     Args:
         convert_underscores: read ``x-token`` for a parameter ``x_token``. Default True; an alias stays unchanged.
@@ -286,7 +286,7 @@ class Header(Param):
 
 
 class Cookie(Param):
-    """A cookie: the last value where the name is repeated. The arguments are those of `Param`."""
+    """A cookie: the last value if the name is repeated. The arguments are those of `Param`."""
 
     in_ = ParamTypes.cookie
 
@@ -362,7 +362,7 @@ class File(Form):
 class Message(Body):
     """The message of a message handler, or a member of it. wirefast only.
 
-    The handler gets the message itself. A message-scoped dependency gets the message where the parameter has the
+    The handler gets the message itself. A message-scoped dependency gets the message if the parameter has the
     message's type, and otherwise the member with the name of the parameter. The arguments are those of `Body`.
     """
 

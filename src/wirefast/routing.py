@@ -103,11 +103,11 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         tags, responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: for OpenAPI.
         dependencies: run for every route of the router.
         routes: Starlette routes to begin with.
-        redirect_slashes: answer ``/x/`` with a redirect to ``/x`` and the reverse where only that exists (HTTP).
+        redirect_slashes: answer ``/x/`` with a redirect to ``/x`` and the reverse if only that exists (HTTP).
         default: the ASGI application for what no route matches.
         dependency_overrides_provider: see APIWebSocketRoute.
         route_class: the class of HTTP routes.
-        on_startup, on_shutdown: handlers, used where there is no ``lifespan``.
+        on_startup, on_shutdown: handlers, used if there is no ``lifespan``.
         lifespan: an async context manager of the application, or a generator function of either kind.
         strict_content_type: whether a JSON body needs a JSON content type.
         max_body_size: bytes of a request body; None for no limit.
@@ -330,7 +330,7 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
         fallback: Fallback = "auto",
         check_dir: bool | Literal["auto"] = "auto",
     ) -> None:
-        """Serve a built frontend where nothing else matches, after the router's dependencies.
+        """Serve a built frontend if nothing else matches, after the router's dependencies.
 
         Args:
             path: below the router's prefix; ``"/"`` for all that it has.
@@ -383,9 +383,9 @@ class APIRouter(RouterHttpMethods, RouterWebSocketMethods, MessageDeclarations, 
             router: the other router.
             prefix: put before its own prefix; starts with ``/``, does not end with it.
             dependencies: run before the router's own.
-            default_response_class: the default response class of its HTTP operations, where it has none. Default: JSON.
-            max_body_size, form_limits: the limits of its HTTP operations, where it has none; see `APIRouter`.
-            origins: the origins of its WebSockets, where it has none; see `App`. wirefast only.
+            default_response_class: the default response class of its HTTP operations, if it has none. Default: JSON.
+            max_body_size, form_limits: the limits of its HTTP operations, if it has none; see `APIRouter`.
+            origins: the origins of its WebSockets, if it has none; see `App`. wirefast only.
             limits: the limits of its WebSockets, beside its own; see ``Limits``. wirefast only.
             tags, responses, callbacks, deprecated, include_in_schema, generate_unique_id_function: for OpenAPI.
 

@@ -1,4 +1,4 @@
-"""Have ``isinstance`` take our classes for FastAPI's classes of the same names, where FastAPI is loaded.
+"""Have ``isinstance`` take our classes for FastAPI's classes of the same names, if FastAPI is loaded.
 
 Packages that look for FastAPI's routes, routers and applications import its classes by name and ask ``isinstance``.
 The ``__class__`` of an object of ours is then FastAPI's class; ``type()`` gives the real class. An object of a class

@@ -65,7 +65,7 @@ def deep_dict_update(main_dict: dict[Any, Any], update_dict: dict[Any, Any]) -> 
 
 
 def get_value_or_default(first_item: Any, *extra_items: Any) -> Any:
-    """Return the first item that is not a `DefaultPlaceholder`; ``first_item`` where all are.
+    """Return the first item that is not a `DefaultPlaceholder`; ``first_item`` if all are.
 
     The first item is the innermost setting. FastAPI's placeholders count too: an included FastAPI router has them.
     """

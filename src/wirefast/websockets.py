@@ -67,7 +67,7 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
         send: the ASGI send callable.
     """
 
-    # Set where the endpoint has message-scoped dependencies.
+    # Set if the endpoint has message-scoped dependencies.
     _message_scopes: MessageScopes | None = None
     # A class with a compiled base shows no signature of its own.
     __signature__ = inspect.signature(_StarletteWebSocket)
@@ -97,7 +97,7 @@ class WebSocket(TypedWebSocketCore[Sent], _StarletteWebSocket, metaclass=_EqualT
 
         Args:
             data: a str is sent as text, bytes as binary, anything else as JSON text.
-            policy: what happens where too much waits; a name or a ``wirefast.rooms.Policy``. Default: this message is
+            policy: what happens when too much waits; a name or a ``wirefast.rooms.Policy``. Default: this message is
                 dropped.
             key: for ``"conflate"``: this message replaces earlier messages of ``try_send`` that have the same key.
                 Default: no key; it replaces those without a key.
@@ -193,7 +193,7 @@ def _expire(websocket: _StarletteWebSocket, code: int, reason: str) -> None:
 
 
 def dismiss(websocket: _StarletteWebSocket | None, code: int, reason: str) -> None:
-    """Close an accepted socket from outside of its handler; nothing happens where the socket has ended.
+    """Close an accepted socket from outside of its handler; nothing happens if the socket has ended.
 
     wirefast only.
 

@@ -16,7 +16,7 @@ cdef class AsgiSocket:
     # The state of each side, as far as it is known.
     cdef SocketState client
     cdef SocketState application
-    # The ASGI callables, and their channel where nothing has wrapped them.
+    # The ASGI callables, and their channel if nothing has wrapped them.
     cdef object receive_callable
     cdef object send_callable
     cdef Channel channel
@@ -24,12 +24,12 @@ cdef class AsgiSocket:
     cdef bint patched
     # A send failed because the peer has left, and the application has not closed.
     cdef bint peer_gone
-    # The limits and the expiry of this socket; None where it has none. The code that made the object calls its end().
+    # The limits and the expiry of this socket; None if it has none. The code that made the object calls its end().
     cdef Meter meter
 
-    # An ASGI send that waits; it tells the meter, where there is one.
+    # An ASGI send that waits; it tells the meter, if there is one.
     cdef object noted(self, object sending)
-    # Note the channel where the two callables are wirefast's own and unwrapped.
+    # Note the channel if the two callables are wirefast's own and unwrapped.
     cdef int find_channel(self) except -1
     # The exception of the send that failed because the peer has left, made of what the server raised; and the exception
     # of later sends.

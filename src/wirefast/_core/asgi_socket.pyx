@@ -41,7 +41,7 @@ cdef object OWN_SEND = None
 
 
 cdef object current_task():
-    """Return the running task; None under another kind of loop, and where code drives a coroutine without a task."""
+    """Return the running task; None under another kind of loop, and if code drives a coroutine without a task."""
     try:
         return asyncio.current_task()
     except RuntimeError:

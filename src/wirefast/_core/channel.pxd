@@ -52,17 +52,17 @@ cdef class Channel:
     cdef int close(self, int code, str reason) except -1
     # protocol: the frame of a message, ready for `offer` on any channel of this class.
     cdef bytes ready_frame(self, EventKind kind, bytes data)
-    # protocol, where `takes_packed`: the compressed frame of a message; None where compression saves nothing.
+    # protocol, where `takes_packed`: the compressed frame of a message; None if compression saves nothing.
     cdef bytes packed_frame(self, EventKind kind, bytes data)
     # protocol, where `takes_packed`: a message of another context may be sent now, so no later message is compressed by
     # an earlier one.
     cdef int forget_context(self) except -1
-    # protocol: send a ready frame to a peer that may be slow; the policy decides where the frame does not fit. Returns
+    # protocol: send a ready frame to a peer that may be slow; the policy decides if the frame does not fit. Returns
     # an Outcome. Never awaits. `size` is that of the message's payload, before compression.
     cdef int offer(self, bytes frame, Py_ssize_t size, Policy policy, object key, bint first) except -1
     # protocol: close for a reason that is not the application's. A later close() of the application is then no error.
     cdef int dismiss(self, int code, str reason) except -1
-    # protocol: seconds since the oldest message in the outbox came; 0 where nothing waits.
+    # protocol: seconds since the oldest message in the outbox came; 0 if nothing waits.
     cdef double waiting_for(self) except? -1.0
     # protocol: any other ASGI message (the denial response's start and body).
     cdef object send_other(self, dict message)

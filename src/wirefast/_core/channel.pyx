@@ -181,7 +181,7 @@ cdef class AsgiSend:
         return self.channel.close(number, PyUnicode_FromObject(reason))
 
     cdef object dispatch(self, dict message):
-        """Execute the message. Returns an awaitable where the caller has to wait, else None."""
+        """Execute the message. Returns an awaitable if the caller has to wait, else None."""
         cdef object kind = message["type"]
         if kind == "websocket.send":
             self.send_data(message)

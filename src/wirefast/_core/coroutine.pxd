@@ -2,7 +2,7 @@
 #
 # A coroutine that Cython compiles costs three objects and some two thousand instructions for each call, most of them
 # around the one await that a message needs. A CompiledCoroutine is one object from a free list. Awaiting it calls
-# start(); where start() does not wait, the coroutine has ended. All other code sees a coroutine: await, send, throw,
+# start(); if start() does not wait, the coroutine has ended. All other code sees a coroutine: await, send, throw,
 # close, create_task, wait_for and gather work, and a coroutine that was never awaited gives the warning.
 #
 # A subclass with fields of its own does not share the free list.

@@ -312,7 +312,7 @@ def kind_of(value):
 
 
 def missing_await(value):
-    """Return what to write where a value that was sent is a coroutine; None for any other value.
+    """Return what to write if a value that was sent is a coroutine; None for any other value.
 
     A coroutine of ours ends here without its warning, whose line would be where the traceback is freed.
     """

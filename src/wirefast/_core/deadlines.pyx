@@ -59,7 +59,7 @@ cdef class Deadlines:
         return self.schedule_at(deadline, when, self.now())
 
     cdef int schedule_at(self, Deadline deadline, double when, double now) except -1:
-        """As `schedule`, where the current time is known."""
+        """As `schedule`, if the current time is known."""
         cdef double away = when - now
         cdef long long tick
         cdef set bucket
@@ -171,7 +171,7 @@ def clock_replaced(loop):
 
 
 def wall_clock():
-    """Return the current time in seconds since the epoch, also where a test moves the clock."""
+    """Return the current time in seconds since the epoch, also if a test moves the clock."""
     return clock.wall_time()
 
 

@@ -21,7 +21,7 @@ cdef object FULL = Match.FULL
 cdef object NONE = Match.NONE
 # The module that defines the ``handle`` of a route, unless a class of the user overrides it.
 cdef tuple PLAIN = ("starlette.routing", "wirefast.routes.http")
-# Starlette's ``WebSocketRoute.handle``, which only calls the app. None where a tool has replaced it.
+# Starlette's ``WebSocketRoute.handle``, which only calls the app. None if a tool has replaced it.
 cdef object HANDLE = None if is_replaced(WebSocketRoute, "handle") else WebSocketRoute.handle
 
 
@@ -140,7 +140,7 @@ cdef class RouteTable:
         return app if entry.gate is None else entry.gate.enter(scope, app)
 
     def select_http(self, scope):
-        """As select_websocket; where no route matches, take the first that matches all but the method.
+        """As select_websocket; if no route matches, take the first that matches all but the method.
 
         An endless response of another framework's route is made to let the loop turn.
         """

@@ -21,7 +21,7 @@ cdef object begin_step(object awaitable, bint* done, bint* stopped)
 cdef object untracked_anext(object generator)
 cdef object next_of(object generator)
 
-# The same for the first step of a generator that is a dependency; RuntimeError where the generator ends without a
+# The same for the first step of a generator that is a dependency; RuntimeError if the generator ends without a
 # value.
 cdef object begin_first(object awaitable, bint* done)
 

@@ -1,4 +1,4 @@
-"""pydantic models as values for JSON, also where pydantic's JSON mode raises."""
+"""pydantic models as values for JSON, also if pydantic's JSON mode raises."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def dumped(dump: Callable[..., Any], **options: Any) -> Any:
-    """Return ``dump(mode="json")``, or ``mode="python"`` where pydantic raises: a lone surrogate in a key, deep values.
+    """Return ``dump(mode="json")``, or ``mode="python"`` if pydantic raises: a lone surrogate in a key, deep values.
 
     Args:
         dump: ``model_dump`` of a model, or ``dump_python`` with its value.

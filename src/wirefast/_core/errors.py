@@ -60,6 +60,6 @@ class PeerGone(WebSocketDisconnect, WebSocketDisconnected):
 class LimitExceeded(WebSocketException):
     """A message beyond a limit whose ``on_excess`` is ``"error"``; the message is dropped.
 
-    The socket stays open where a handler catches the exception; otherwise the socket is closed with ``code`` and
+    The socket stays open if a handler catches the exception; otherwise the socket is closed with ``code`` and
     ``reason``.
     """

@@ -17,7 +17,7 @@ from wirefast._core.foreign import task_states
 def inside_cancel_scope() -> bool:
     """Whether an anyio cancel scope encloses the running task, so that clean-up needs a shield.
 
-    True where that is unknown: under trio, or with an anyio of other internals.
+    True if that is unknown: under trio, or with an anyio of other internals.
     """
     if task_states is None:
         return True

@@ -17,8 +17,8 @@ cdef class OutgoingMessage:
     cdef str decoded
     cdef bytes frame
     cdef object frame_class
-    # The frame of the compressed message, for all sockets that take compressed frames; None where compression saves
-    # nothing, or where no socket has asked for the frame.
+    # The frame of the compressed message, for all sockets that take compressed frames; None if compression saves
+    # nothing, or if no socket has asked for the frame.
     cdef bytes packed
     cdef bint was_packed
 

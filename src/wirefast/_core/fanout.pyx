@@ -48,7 +48,7 @@ cdef class OutgoingMessage:
             if not self.was_packed:
                 self.packed = channel.packed_frame(self.kind, self.data)
                 self.was_packed = True
-            # Also for an uncompressed message, which may wait where a compressed message has waited.
+            # Also for an uncompressed message, which may wait if a compressed message has waited.
             channel.forget_context()
             if self.packed is not None:
                 return self.packed
@@ -91,7 +91,7 @@ def received_message(bytes data not None, bint is_text):
 
 
 def outlet_of(websocket, bint create=True):
-    """Return the way to a socket: a Channel, or a Sender, which is made where it is asked for; else None.
+    """Return the way to a socket: a Channel, or a Sender, which is made when it is asked for; else None.
 
     Raises:
         TypeError: no WebSocket of Starlette, FastAPI or wirefast.
@@ -126,7 +126,7 @@ cdef class RoomMember:
 
     @property
     def websocket(self):
-        """The WebSocket; None where it no longer exists."""
+        """The WebSocket; None if it no longer exists."""
         return self.socket if self.channel is not None else self.socket()
 
     @property

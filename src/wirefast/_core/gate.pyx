@@ -51,7 +51,7 @@ cdef struct Found:
 
 
 cdef bint sift(list headers, Found* found) except -1:
-    """Read the headers; return False where a header is not a pair with a name of bytes."""
+    """Read the headers; return False if a header is not a pair with a name of bytes."""
     cdef PyObject* pair
     cdef PyObject* name
     cdef Py_ssize_t position, size

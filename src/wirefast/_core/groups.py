@@ -1,6 +1,6 @@
 """Unwrap a group whose exceptions are all of one expected kind.
 
-A task group raises a group even where one of its tasks only saw that the client left, or refused the client.
+A task group raises a group even if one of its tasks only saw that the client left, or refused the client.
 """
 
 from __future__ import annotations

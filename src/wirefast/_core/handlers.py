@@ -29,7 +29,7 @@ def can_deny(scope: Scope) -> bool:
 
 
 class DenialByClose:
-    """Close a handshake with 1008 where a middleware answers with a response and the server has no extension for it.
+    """Close a handshake with 1008 if a middleware answers with a response and the server has no extension for it.
 
     Such a server refuses the messages of the response, and the client gets no answer; for a close the server sends 403.
     """
@@ -75,7 +75,7 @@ async def handle_exception(
         started: whether an HTTP response has begun, so that no other can be sent.
 
     Raises:
-        Exception: ``exc`` where no handler fits (of a group of one kind its exception), or the handler's own exception.
+        Exception: ``exc`` if no handler fits (of a group of one kind its exception), or the handler's own exception.
         RuntimeError: a handler fits, but the response has begun.
     """
     handler = handler_for(exc, handlers)

@@ -1,7 +1,7 @@
 """Whether a tool has replaced a function that wirefast would not call.
 
 Sentry, OpenTelemetry and others replace functions of Starlette, of FastAPI's modules or of one application, before or
-after wirefast is imported. Where a function is replaced, wirefast calls it; where none is, wirefast takes the short
+after wirefast is imported. If a function is replaced, wirefast calls it; if none is, wirefast takes the short
 way.
 """
 

@@ -54,7 +54,7 @@ def default(value):
 
 
 def _decimal(value):
-    """Return a number where the value is one, as FastAPI's jsonable_encoder decides; null for NaN and infinities."""
+    """Return a number if the value is one, as FastAPI's jsonable_encoder decides; null for NaN and infinities."""
     if not value.is_finite():
         return None
     return int(value) if value.as_tuple().exponent >= 0 else float(value)

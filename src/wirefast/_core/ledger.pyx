@@ -27,7 +27,7 @@ cdef enum:
 MAX_ADDRESSES = 2 * ADDRESSES
 #: Characters of an address that is no IP address.
 MAX_ADDRESS = 64
-#: Seconds in Retry-After where the time of the next free place is unknown.
+#: Seconds in Retry-After if the time of the next free place is unknown.
 RETRY_AFTER = 5
 # The status and the reason of each refusal.
 cdef dict REFUSALS = {
@@ -45,7 +45,7 @@ cdef bytes MAPPED = bytes(10) + b"\xff\xff"
 
 
 cdef object counted_by(object client):
-    """Return what one client is counted by, from ``scope["client"]``; None where there is no address."""
+    """Return what one client is counted by, from ``scope["client"]``; None if there is no address."""
     cdef str host
     cdef bytes packed
     if client is None or not client[0]:
@@ -63,7 +63,7 @@ cdef object counted_by(object client):
 
 
 def address_of(client):
-    """Return what one client is counted by, from ``scope["client"]``; None where there is no address."""
+    """Return what one client is counted by, from ``scope["client"]``; None if there is no address."""
     return counted_by(client)
 
 
@@ -210,7 +210,7 @@ cdef class Ledger:
         return 0
 
     def evict_held(self, Lease lease not None):
-        """Close a socket for another of its user; nothing happens where it is none of a user's here any more."""
+        """Close a socket for another of its user; nothing happens if it is none of a user's here any more."""
         if lease.is_counted_by(self):
             self.evict(lease)
 

@@ -137,7 +137,7 @@ cdef class Matcher:
         return () if self.fallbacks is None else tuple([(<_Fallback>route).place for route in self.fallbacks])
 
     cdef int add(self, Py_ssize_t place, str path, object convertors, object regex) except -1:
-        """Add the next route, to the trie where the trie supports its pattern."""
+        """Add the next route, to the trie if the trie supports its pattern."""
         cdef _Shape shape = self.add_to_trie(place, path, convertors, regex)
         cdef _Fallback fallback
         if shape is not None:

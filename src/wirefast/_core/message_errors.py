@@ -47,9 +47,9 @@ class MessageError(Exception):
 class InvalidMessage(_OwnWebSocketException, ValueError):
     """The client sent a message that is not valid here. Raised by ``receive_message``.
 
-    A ``WebSocketException``: where no handler takes it, the socket is closed with 1008 and ``reason``, and the log has
+    A ``WebSocketException``: if no handler takes it, the socket is closed with 1008 and ``reason``, and the log has
         no traceback. Also a ``ValueError``, like the exceptions of ``receive_json``. ``__cause__`` is pydantic's
-        ``ValidationError`` where there is one. Only the cause holds what the client sent.
+        ``ValidationError`` if there is one. Only the cause holds what the client sent.
 
     Attributes:
         reason: ``"malformed"`` (no JSON, or no object where an object is required), ``"unknown_type"`` (no tag, or a
@@ -87,8 +87,8 @@ class Disconnect(NamedTuple):
 
     Attributes:
         code: the code of the close frame (RFC 6455, section 7.4): the peer's, or that of a ``WebSocketException`` or
-            another close of ours; 1000 where a handler closed the socket, 1006 where the connection broke, 1011 after
-            an error, 1001 where the server stops.
+            another close of ours; 1000 if a handler closed the socket, 1006 if the connection broke, 1011 after
+            an error, 1001 if the server stops.
         reason: the text of the close frame; empty for none.
     """
 
@@ -144,14 +144,14 @@ def cause_of(exc: Exception, handlers: Handlers, mark: object) -> Exception:
 async def answer_of(
     exc: Exception, websocket: Any, handlers: Handlers, defaults: frozenset[Any], call: Any
 ) -> dict[str, Any] | None:
-    """Return the error that a client gets for an exception; None where an exception handler has handled it.
+    """Return the error that a client gets for an exception; None if an exception handler has handled it.
 
     Args:
         exc: what a handler, a dependency or a validator raised.
         websocket: for exception handlers.
         handlers: those of the application, by class and by HTTP status; the handler of the nearest class is called.
         defaults: the handlers that every application has, which are not called.
-        call: the message handler, for the log; None where the exception came before the message had one.
+        call: the message handler, for the log; None if the exception came before the message had one.
     """
     handler = handler_for(exc, handlers)
     if handler is not None and handler not in defaults:

@@ -8,7 +8,7 @@ from wirefast._core.tagging cimport Tagging
 cdef class Target:
     """The validator and the handler of the messages with one tag."""
     cdef object validate         # callable(str | bytes) -> message; None: the frame's payload is the message
-    cdef object handler          # the MessageHandler; None where a socket reads messages itself
+    cdef object handler          # the MessageHandler; None if a socket reads messages itself
     cdef bint cut_tag            # the model has no member for the tag: it would refuse the tag, or keep it
     cdef bint cut_ref
 

@@ -1,4 +1,4 @@
-"""Read typed messages: the tag, the ref, the validator, and the error where one of them fails. See the .pxd.
+"""Read typed messages: the tag, the ref, the validator, and the error if one of them fails. See the .pxd.
 
 Compiled because it runs for every message: the validator reads the frame's bytes, without an object in between.
 """

@@ -21,7 +21,7 @@ from wirefast._core.errors import LimitExceeded
 cdef enum:
     MAX_AHEAD = 8
     MAX_AHEAD_BYTES = 65536
-    # Turns of the loop that a read under way has to give the end, where a failed write was what showed the end.
+    # Turns of the loop that a read under way has to give the end, if a failed write was what showed the end.
     END_TURNS = 3
 
 #: How many messages, and bytes of messages, are read ahead over ASGI while a handler runs, to notice a disconnect.
@@ -57,7 +57,7 @@ cdef class MessageReader:
         return event
 
     async def pace(self):
-        """Wait for the time of the next message, where a limit delays messages."""
+        """Wait for the time of the next message, if a limit delays messages."""
         cdef double wait
         if self.websocket.meter.allowance is None:
             return
@@ -67,7 +67,7 @@ cdef class MessageReader:
             wait = self.websocket.meter.must_wait()
 
     cdef object counted(self, bytes event):
-        """Count a message where messages are counted. Return the message, or None where a limit drops it."""
+        """Count a message where messages are counted. Return the message, or None if a limit drops it."""
         cdef WebSocketCore websocket = self.websocket
         cdef object refusal
         cdef int verdict

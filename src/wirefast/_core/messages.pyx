@@ -216,7 +216,7 @@ cdef class MessageSession(MessageReader):
         return self.start(handler, message, ref, value)
 
     cdef object start(self, MessageHandler handler, object message, bytes ref, object started):
-        """Run the first step of process() in the session's task; where it waits, watch for the end of the socket."""
+        """Run the first step of process() in the session's task; if it waits, watch for the end of the socket."""
         cdef bint done
         cdef object rest = begin_compiled(self.process(handler, message, ref, started, True), &done)
         if done:
@@ -228,7 +228,7 @@ cdef class MessageSession(MessageReader):
     async def process(self, MessageHandler handler, object message, bytes ref, object started, bint own):
         """Solve the dependencies of the message, call the handler, send the result, end the generators.
 
-        `started` is the result of the handler's call, where it has begun already; `own` says that the session's task
+        `started` is the result of the handler's call, if it has begun already; `own` says that the session's task
         runs it.
         """
         cdef MessageTable table = self.table
@@ -346,7 +346,7 @@ cdef class MessageSession(MessageReader):
             raise failure
 
     cdef object cancellation(self, object failure):
-        """Return the exception with which a stop continues, where a handler or a dependency met it; None without a
+        """Return the exception with which a stop continues, if a handler or a dependency met it; None without a
         stop."""
         if isinstance(failure, CancelledError):
             return failure
@@ -423,7 +423,7 @@ cdef class MessageSession(MessageReader):
     async def mishap(self, exc, MessageHandler handler, bytes ref):
         """Answer an exception of a handler, a dependency or a validator. Raises an exception that ends the socket.
 
-        `handler` is None where the exception came before the kind of the message was known.
+        `handler` is None if the exception came before the kind of the message was known.
         """
         cdef object scope = self.websocket.scope
         cdef tuple handlers = scope.get(HANDLERS_KEY, NO_HANDLERS)

@@ -48,7 +48,7 @@ cdef class Meter(Deadline):
     cdef int handled             # messages that typed handlers are at work on: the client waits, and is not idle
     cdef bint at_work            # an endpoint has received a message, and has not asked for another since
     cdef double rested           # until when the client is known to have waited for the application
-    cdef int sending             # ASGI sends that wait, where `channel` is None
+    cdef int sending             # ASGI sends that wait, if `channel` is None
     cdef double taken            # when the end of one of them was noticed
     cdef bint has_sent           # one has ended since
     cdef public bint evicted     # another socket of its user took its place before it was accepted

@@ -82,7 +82,7 @@ cdef class Meter(Deadline):
         return PASSES
 
     cdef double must_wait(self):
-        """Seconds until the next message may be received, where excess messages are delayed."""
+        """Seconds until the next message may be received, if excess messages are delayed."""
         cdef Allowance allowance = self.allowance
         cdef double passed, wait = 0.0, found
         if allowance.on_excess != DELAY:

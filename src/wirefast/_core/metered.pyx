@@ -101,7 +101,7 @@ cdef int give_meter(WebSocketCore websocket, Meter meter) except -1:
 
 
 def meter_of(WebSocketCore websocket not None, bint create):
-    """Return the meter of a socket. A socket without one gets a meter without limits where that is asked for, else
+    """Return the meter of a socket. A socket without one gets a meter without limits if that is asked for, else
     None."""
     if websocket.meter is None and create:
         websocket.meter = Meter(websocket)

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 
 class MethodNotAllowed:
-    """405 with every method of the path in ``Allow`` (RFC 9110, 15.5.6), where several routes share it.
+    """405 with every method of the path in ``Allow`` (RFC 9110, 15.5.6), if several routes share it.
 
     Args:
         methods: the methods of the routes of the path, in the order of declaration.

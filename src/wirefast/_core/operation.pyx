@@ -183,7 +183,7 @@ cdef class RequestResponse:
 
 @cython.final
 cdef class Lender:
-    """Replaces RequestResponse where FastAPI's ``request_response`` calls our handler, as in a route that a package has
+    """Replaces RequestResponse if FastAPI's ``request_response`` calls our handler, as in a route that a package has
     rebuilt. FastAPI's two stacks then end what the handler entered.
     """
     cdef Exchange exchange
@@ -370,7 +370,7 @@ cdef object json_response(object response_class, bytes content, object status, o
 
 
 async def read_bytes(request):
-    """``await request.body()``, without Starlette's generator where the request is of Starlette's class and unread."""
+    """``await request.body()``, without Starlette's generator if the request is of Starlette's class and unread."""
     cdef list chunks = []
     if (
         type(request) is not Request

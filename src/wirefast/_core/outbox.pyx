@@ -251,7 +251,7 @@ cdef class Outbox:
     # ---- For Python: hubs, and the sender for other servers ----
 
     def offer(self, payload, Py_ssize_t size, Policy policy not None, key, bint first, double now):
-        """Add a message where the policy allows it. Returns the number of an ``Outcome``."""
+        """Add a message if the policy allows it. Returns the number of an ``Outcome``."""
         return self.admit(payload, size, policy, key, first, now)
 
     def hold(self, payload, Py_ssize_t size, double now):
@@ -259,7 +259,7 @@ cdef class Outbox:
         self.keep(payload, size, now)
 
     def pop(self):
-        """Take out the oldest payload; None where nothing waits."""
+        """Take out the oldest payload; None if nothing waits."""
         if not self.count:
             return None
         payload = self.take_one()
@@ -276,7 +276,7 @@ cdef class Outbox:
         self.end()
 
     def watch(self, watcher):
-        """Call ``watcher()`` at the end of the socket; now where it has ended."""
+        """Call ``watcher()`` at the end of the socket; now if it has ended."""
         if self.ended:
             watcher()
         else:
@@ -306,7 +306,7 @@ cdef class Outbox:
             self.waiters = None
 
     def since(self):
-        """Return the time at which the oldest waiting message came, on the loop's clock; None where nothing waits."""
+        """Return the time at which the oldest waiting message came, on the loop's clock; None if nothing waits."""
         cdef Waiting entry
         if self.count:
             for entry in self.entries:

@@ -82,7 +82,7 @@ cdef class MemberOp(Op):
 
 
 cdef class EnterOp(Op):
-    cdef bint skippable          # jump where the result is known already, if solving it again has no effect
+    cdef bint skippable          # jump if the result is known already, if solving it again has no effect
     cdef object make_dependant   # callable() -> Dependant with this dependency alone, as ``value``
     cdef int target              # index of the operation behind the subtree
 
@@ -110,7 +110,7 @@ cdef class Plan:
     # What the frame prepares before the first operation.
     cdef dict cache_slots        # key of a dependency -> slot of the result; equal dependencies have equal keys
     cdef dict header_index       # lower-case header name (bytes) -> index into Frame.headers; None: no header asked for
-    cdef int connection_slot     # -1 where no callable takes the connection
+    cdef int connection_slot     # -1 if no callable takes the connection
     cdef int response_slot
     cdef int background_slot
     cdef object make_response

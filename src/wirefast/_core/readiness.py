@@ -18,12 +18,12 @@ _checks: list[Callable[[], Any]] = []
 
 
 def add_check(check: Callable[[], Any]) -> None:
-    """Add a check. The process is not ready where it returns a false value other than None, or raises."""
+    """Add a check. The process is not ready if it returns a false value other than None, or raises."""
     _checks.append(check)
 
 
 async def passes_checks() -> bool:
-    """Call all checks. The process is not ready where a check raises or takes too long."""
+    """Call all checks. The process is not ready if a check raises or takes too long."""
     try:
         return await asyncio.wait_for(_ask(), CHECK_SECONDS)
     except asyncio.TimeoutError:

@@ -14,7 +14,7 @@ __all__ = ["FromScope"]
 
 #: Starlette's: the exception handlers of the application, a pair: by class, by HTTP status.
 EXCEPTION_HANDLERS = "starlette.exception_handlers"
-#: Starlette's, where it has the middleware: how many bytes the body of a request may have.
+#: Starlette's, if it has the middleware: how many bytes the body of a request may have.
 MAX_BODY_SIZE = "starlette.max_body_size"
 #: FastAPI's: a dict of notes of its routers.
 SHARED = "fastapi"
@@ -50,7 +50,7 @@ class FromScope:
 
     Attributes:
         scope_key: the key of the object.
-        scope_advice: how an application gets the object; the end of the error where the scope has none.
+        scope_advice: how an application gets the object; the end of the error if the scope has none.
     """
 
     scope_key: ClassVar[str]

@@ -84,7 +84,7 @@ def hide_query(query: str) -> str:
 
 
 def hide_input(error: Any) -> Any:
-    """Return one error of validation without the client's input where that is a secret."""
+    """Return one error of validation without the client's input if that is a secret."""
     if not isinstance(error, Mapping) or "input" not in error:
         return error
     place = error.get("loc") or ()

@@ -32,7 +32,7 @@ class Buffered(NamedTuple):
     Attributes:
         messages: data messages that the transport has not taken yet (on another server, its ``send``).
         bytes: their size, frame headers included.
-        age: seconds that the oldest message has waited; 0 where none waits.
+        age: seconds that the oldest message has waited; 0 if none waits.
         dropped: messages that a policy has dropped on this socket so far.
     """
 
@@ -66,7 +66,7 @@ class Sender:
         self.last: deque[Any] | None = None
         # Whether the handler has closed the socket.
         self.closed = False
-        # A weak reference to the connection of our server, where it is known; the errors of the server carry it.
+        # A weak reference to the connection of our server, if it is known; the errors of the server carry it.
         self.connection = ref(self.raw.channel) if type(self.raw) is AsgiSend else None
 
     def is_open(self) -> bool:
@@ -85,7 +85,7 @@ class Sender:
         return 0.0 if since is None else max(0.0, self.loop.time() - since)
 
     def offer(self, message: AsgiMessage, policy: Policy, key: Any, first: bool) -> int:
-        """Queue a message where the policy allows it. Returns the number of an ``Outcome``, never SENT."""
+        """Queue a message if the policy allows it. Returns the number of an ``Outcome``, never SENT."""
         if not self.is_open():
             return Outcome.GONE
         outcome = self.outbox.offer(message, message.size, policy, key, first, self.loop.time())
@@ -98,7 +98,7 @@ class Sender:
         return outcome
 
     def dismiss(self, code: int, reason: str) -> None:
-        """Close after the waiting messages. Gives up in time where the server waits for a peer that reads nothing."""
+        """Close after the waiting messages. Gives up in time if the server waits for a peer that reads nothing."""
         if self.last is not None or not self.is_open():
             return
         self.last = deque()

@@ -18,8 +18,8 @@ cdef class LimitedSession:
 
 
 cdef class WebSocketPipeline:
-    """The ASGI application around a router where no middleware was added: exception handlers, then the routes."""
+    """The ASGI application around a router if no middleware was added: exception handlers, then the routes."""
     cdef readonly object router      # a SocketRouter
     cdef tuple tables            # (handlers by class, handlers by status), as Starlette keeps them in the scope
     cdef object other_protocols  # the ASGI application for HTTP and the lifespan
-    cdef object outer_websocket  # class of the WebSocket that handlers get where no session made one
+    cdef object outer_websocket  # class of the WebSocket that handlers get if no session made one

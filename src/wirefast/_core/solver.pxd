@@ -22,7 +22,7 @@ cdef class Frame:
     # The call whose awaitable advance() last returned.
     cdef CallOp pending
     cdef object opened           # its context manager or generator, until store() stores the result
-    # One flag for each node; points at `few` where the flags fit.
+    # One flag for each node; points at `few` if the flags fit.
     cdef unsigned char* failed
     cdef unsigned char[32] few
     # Raw input; each part is parsed at most once, and only when an operation needs it.
@@ -39,7 +39,7 @@ cdef class Frame:
     cdef bint unscoped
     # The frame's generators live for one message and always end with it, so the event loop does not register them.
     cdef bint brief
-    # The anyio scope that shields clean-up, where a scope encloses the connection (see dependencies.planning).
+    # The anyio scope that shields clean-up, if a scope encloses the connection (see dependencies.planning).
     cdef public object cleanup_scope
     # Dependencies may change the overrides for later dependencies.
     cdef bint called             # a callable ran since the overrides were compared last

@@ -1,7 +1,7 @@
 """The dependency solver: one loop over a Plan.
 
 run() solves until a dependency has to wait, and returns what to await. The coroutine that owns the frame awaits that
-and gives the value to store(). So a connection awaits nothing here where no dependency waits, and no dependency costs a
+and gives the value to store(). So a connection awaits nothing here if no dependency waits, and no dependency costs a
 coroutine beside its own.
 """
 
@@ -207,7 +207,7 @@ cdef class Frame:
                 self.slots[out] = values[name]
 
     cdef object start(self, CallOp op):
-        """Begin a dependency's call. Returns what to await; None where the call is not allowed or not needed."""
+        """Begin a dependency's call. Returns what to await; None if the call is not allowed or not needed."""
         cdef object kind
         if self.failed[op.node]:
             self.failed[op.parent] = 1
@@ -280,7 +280,7 @@ cdef class Frame:
 
     @property
     def response(self):
-        """The injected Response, None where no callable takes it."""
+        """The injected Response, None if no callable takes it."""
         if self.plan.response_slot >= 0:
             return self.slots[self.plan.response_slot]
         return None if self.shared is None else self.shared.response
@@ -371,7 +371,7 @@ cdef class Frame:
         return 0
 
     cdef object raw(self, FieldOp op, Py_ssize_t* found):
-        """Return the raw value of a parameter, ABSENT where the client sent none."""
+        """Return the raw value of a parameter, ABSENT if the client sent none."""
         cdef Py_ssize_t i
         cdef object name, value = ABSENT
         cdef dict group

@@ -41,7 +41,7 @@ _Kind = TypeVar("_Kind")
 
 
 def place_of(function: Any) -> tuple[str, int]:
-    """Return file and line of a function (of the wrapped one), a class or an object's call; line 0 where unknown."""
+    """Return file and line of a function (of the wrapped one), a class or an object's call; line 0 if unknown."""
     function = innermost(_stood_for(function))
     for found in (function, _read(function, "func", object), vars(type(function)).get("__call__")):
         code = _read(found, "__code__", CodeType)
@@ -73,7 +73,7 @@ def _stood_for(function: Any) -> Any:
 
 
 def _read(thing: Any, name: str, kind: type[_Kind]) -> _Kind | None:
-    """Return an attribute of any object; None where there is none of this type, or where reading raises, as proxies
+    """Return an attribute of any object; None if there is none of this type, or if reading raises, as proxies
     do."""
     try:
         value = getattr(thing, name, None)
@@ -123,7 +123,7 @@ def note_plain_function(exc: BaseException, returned: object, scope: Mapping[str
 
     Args:
         exc: what ended a connection, in the frame that called the endpoint.
-        returned: what the endpoint returned; None where it was not called.
+        returned: what the endpoint returned; None if it was not called.
         scope: the scope of the connection.
     """
     frames = exc.__traceback__

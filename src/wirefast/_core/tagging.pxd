@@ -13,7 +13,7 @@ cdef struct Tagging:
 
 # Find both members. MEMBERS_END: the text is a complete object; otherwise as members_next.
 cdef members_status look(Tagging* found, const char* text, size_t size, str tag_name) except *
-# The value of a tag in the form of a table's keys: as json.dumps writes it. None where it is no JSON.
+# The value of a tag in the form of a table's keys: as json.dumps writes it. None if it is no JSON.
 cdef bytes plain_value(const char* text, size_t size)
 # The ref in the form of answers. b"": null, which is no ref; None: neither an int nor a str of at most REF_BYTES.
 cdef bytes checked_ref(const char* text, size_t size)

@@ -22,7 +22,7 @@ cdef extern from "Python.h":
 cdef enum:
     MAX_REF = 64
 
-#: Bytes of UTF-8 that a ref may have, and digits where it is a number.
+#: Bytes of UTF-8 that a ref may have, and digits if it is a number.
 REF_BYTES = MAX_REF
 
 

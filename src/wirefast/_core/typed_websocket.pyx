@@ -59,7 +59,7 @@ cdef class TypedWebSocketCore(WebSocketCore):
                 and ``bytes`` stand for whole text and binary frames. The validator of a type is made once and kept.
                 Make a type with ``Field()`` once too, at the top of a module: each call of ``Field()`` makes another
                 type.
-            tag: the name of the member that says which model a message has, where each has a ``Literal`` of that name.
+            tag: the name of the member that says which model a message has, if each has a ``Literal`` of that name.
                 Default: ``"type"``.
 
         Raises:

@@ -20,7 +20,7 @@ _searched = -SEARCH_EVERY
 
 
 def missing_route(scope: Mapping[str, Any]) -> str | None:
-    """Return why no route took a connection, for the log; None where a route took it, or where that is unknown.
+    """Return why no route took a connection, for the log; None if a route took it, or if that is unknown.
 
     Args:
         scope: the scope of a handshake that the application closed without a code of its own. Routers of Starlette and

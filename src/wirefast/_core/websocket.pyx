@@ -116,7 +116,7 @@ cdef class WebSocketCore(AsgiSocket):
 
         Raises:
             WebSocketDisconnect: the peer closed or the connection was lost; ``code`` and ``reason`` say how. Also after
-                a send of another task, such as a hub's, failed for that reason; then 1006 where the server does not
+                a send of another task, such as a hub's, failed for that reason; then 1006 if the server does not
                 tell within 5 s.
             RuntimeError: not accepted, or already closed, or a send of this task failed because the peer has left.
             KeyError: the message is binary.
@@ -335,7 +335,7 @@ cdef class SendCall(CompiledCoroutine):
         return {"type": "websocket.send", "bytes": self.argument}
 
     cdef object write(self, Channel channel):
-        """Send by the channel; wait only where the channel requires it."""
+        """Send by the channel; wait only if the channel requires it."""
         cdef Py_ssize_t size
         cdef const char* text
         cdef object data = self.argument, drained

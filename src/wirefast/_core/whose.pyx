@@ -21,7 +21,7 @@ cdef enum:
 
 
 cpdef object mark_of(object scope):
-    """Return the mark of a connection; None where the server or a middleware gives none."""
+    """Return the mark of a connection; None if the server or a middleware gives none."""
     cdef object extensions = find_in(scope, "extensions", None)
     return find_in(extensions, DENIAL_KEY, None) if extensions else None
 

@@ -20,7 +20,7 @@ logger = logging.getLogger("uvicorn.error")
 
 
 def run_directory() -> Path | None:
-    """Make the private directory of this process. Returns None, with a log line, where that fails."""
+    """Make the private directory of this process. Returns None, with a log line, if that fails."""
     try:
         return make_run_directory()
     except RunDirectoryError as exc:

@@ -129,7 +129,7 @@ def check_settings(options: dict[str, Any]) -> None:
                 raise CommandError(f"--{name} {choice!r} cannot be used: {exc}") from None
             names = ", ".join(known)
             raise CommandError(f"--{name} {choice!r} is unknown; write {names} or module:attribute") from None
-        if name == "ws" and implementation is None:  # none, or auto where no library is installed
+        if name == "ws" and implementation is None:  # none, or auto if no library is installed
             raise CommandError(f"--ws {choice} leaves the server without WebSockets; leave it out, or use uvicorn")
     check_tls(options)
     if options.get("http2") and options["http"] != "zttp":

@@ -42,7 +42,7 @@ class RelayProcess:
         return [self.listener] if self.process is None and late else []
 
     def look(self) -> None:
-        """Start the relay where a worker waits for one; note its death."""
+        """Start the relay if a worker waits for one; note its death."""
         if self.process is not None:
             if self.process.poll() is None:
                 return

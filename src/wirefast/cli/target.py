@@ -211,7 +211,7 @@ def find_target(text: str, app_dir: str | None = "") -> Target:
 
 
 def _near(name: str, paths: Iterable[Path]) -> Path | None:
-    """Return the path whose name is nearest to a name that does not exist; None where no path is near."""
+    """Return the path whose name is nearest to a name that does not exist; None if no path is near."""
     by_name = {path.name: path for path in paths}
     near = difflib.get_close_matches(name, by_name, n=1)
     return by_name[near[0]] if near else None

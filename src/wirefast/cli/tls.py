@@ -11,7 +11,7 @@ from wirefast.cli.errors import CommandError, flag
 
 
 def read_pem(options: dict[str, Any], name: str) -> bytes:
-    """Return the content of the TLS file of an option, nothing where there is none.
+    """Return the content of the TLS file of an option, nothing if there is none.
 
     Raises:
         CommandError: the file is not there or cannot be read.
@@ -30,7 +30,7 @@ def read_pem(options: dict[str, Any], name: str) -> bytes:
 def check_tls(options: dict[str, Any]) -> None:
     """Go the way to uvicorn's TLS context, to say at which option it ends: OpenSSL names neither option nor file.
 
-    The pass phrase of an encrypted key is asked for once, where there is a terminal, instead of by each worker.
+    The pass phrase of an encrypted key is asked for once, if there is a terminal, instead of by each worker.
 
     Raises:
         CommandError: a file is missing, is not what it should be or does not match, or OpenSSL refuses a setting.
@@ -42,7 +42,7 @@ def check_tls(options: dict[str, Any]) -> None:
         return
     if any(path and Path(path).is_fifo() for path in (certificate, key, authorities)):
         return  # a pipe can be read once, which is for the server to do
-    import ssl  # only where TLS is asked for
+    import ssl  # only if TLS is asked for
 
     files = [read_pem(options, name) for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs")]
     asked = False

@@ -39,7 +39,7 @@ class Worker:
         index: its place among the workers.
         load: shared memory, two numbers for each place: open sockets, and turns of the loop.
         cpu: the only core that it may run on; None for all.
-        directory: the directory of the service's sockets; None where there is none.
+        directory: the directory of the service's sockets; None if there is none.
         told: shared memory, the checksum of the last failure of a start that a worker has logged.
     """
 
@@ -142,7 +142,7 @@ class Worker:
         return self.process.pid
 
     def tell(self, word: bytes) -> None:
-        """Say one word; nothing where the process is gone."""
+        """Say one word; nothing if the process is gone."""
         try:
             self.ours.send_bytes(word)
         except OSError:

@@ -50,7 +50,7 @@ TICK = 0.1
 START_PATIENCE = 3.0
 #: The same while the service starts, when most of its workers may be as slow.
 FIRST_PATIENCE = 15.0
-#: Seconds until the next try where a worker cannot start while others serve.
+#: Seconds until the next try if a worker cannot start while others serve.
 RETRY_EVERY = 5.0
 #: Seconds without a turn of its loop after which a worker gets no more connections.
 STUCK_AFTER = 1.0
@@ -134,7 +134,7 @@ class Supervisor:
         return worker
 
     def make_later(self, index: int) -> Worker:
-        """Make and start a worker after the start of the service: its failure is told, also where it is known."""
+        """Make and start a worker after the start of the service: its failure is told, also if it is known."""
         self.told.get_obj().value = 0  # without the lock, which a killed worker may hold
         return self.make(index)
 
@@ -210,7 +210,7 @@ class Supervisor:
                 reset_waiting(self.sockets[index])
 
     def replace(self, index: int, worker: Worker, now: float) -> None:
-        """Start a worker in the place of one that died; end the service where none can start."""
+        """Start a worker in the place of one that died; end the service if none can start."""
         code = worker.process.exitcode
         how = how_it_died(code)
         worker.kill()

@@ -45,7 +45,7 @@ class Channel:
         replies: for the tag of each sent message, the messages that answer it.
         token: the place of the token for a browser: a word, or a parameter of the query.
         program_token: the place of the token for a program.
-        kind: the name of the socket's class, where the program has one for each socket.
+        kind: the name of the socket's class, if the program has one for each socket.
     """
 
     name: str

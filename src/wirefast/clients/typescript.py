@@ -121,7 +121,7 @@ def _element(text: str) -> str:
 
 
 def _alternatives(text: str) -> list[str]:
-    """Return the parts of a union, one part where a type is no union."""
+    """Return the parts of a union, one part if a type is no union."""
     found, depth, quote = [""], 0, ""
     for part in re.findall(r"""\\.| \| |.|\n""", text):
         if quote:

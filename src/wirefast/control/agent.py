@@ -44,7 +44,7 @@ class Agent:
         self._running: asyncio.Task[None] | None = None
 
     async def connect(self, path: Path) -> None:
-        """Connect to the service at a path, where one listens."""
+        """Connect to the service at a path, if one listens."""
         try:
             reader, writer = await asyncio.open_unix_connection(str(path), limit=LINE_MAX)
             self.line = Line(reader, writer, self.handle)
@@ -157,7 +157,7 @@ class Agent:
 
 
 def resident_memory() -> int:
-    """Return the resident bytes of this process; their maximum so far where the system has no other number."""
+    """Return the resident bytes of this process; their maximum so far if the system has no other number."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):

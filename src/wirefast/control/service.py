@@ -36,7 +36,7 @@ class Member:
         self.last: Snapshot = {}
 
     async def ask(self, do: str, **arguments: Any) -> Any:
-        """Ask the worker; None where it does not answer."""
+        """Ask the worker; None if it does not answer."""
         try:
             if self.agent is not None:
                 return await self.agent.handle(do, arguments)
@@ -53,7 +53,7 @@ class Service:
     Args:
         path: the path of the socket to listen on.
         drain: called when a command asks for the end of the service.
-        agent: the only worker, where it lives in this process.
+        agent: the only worker, if it lives in this process.
     """
 
     def __init__(self, path: Path, drain: Callable[[], None], agent: Any = None) -> None:

@@ -67,7 +67,7 @@ def typed_signature(call: Callable[..., Any]) -> inspect.Signature:
 
 
 def typed_return_annotation(call: Callable[..., Any]) -> Any:
-    """Return the evaluated return annotation of ``call``, None where there is none."""
+    """Return the evaluated return annotation of ``call``, None if there is none."""
     annotation = signature(call).return_annotation
     if annotation is _EMPTY:
         return None
@@ -80,7 +80,7 @@ def require_resolved(call: Callable[..., Any], what: str, annotation: Any, defau
     """Refuse an annotation with unknown names, which could mean anything.
 
     A parameter with a marker as its default is read in the same way without its type. So the error waits while the
-    names may still be defined, and is not raised where they never are.
+    names may still be defined, and is not raised if they never are.
 
     Raises:
         UnresolvedAnnotation: names that cannot be found.
@@ -337,7 +337,7 @@ def analyze_param(*, param_name: str, annotation: Any, value: Any, path_param_na
 
     Args:
         param_name: its name.
-        annotation, value: its annotation and default, ``inspect.Signature.empty`` where it has none.
+        annotation, value: its annotation and default, ``inspect.Signature.empty`` if it has none.
         path_param_names: the names in the braces of the path.
 
     Raises:

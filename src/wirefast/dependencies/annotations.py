@@ -44,7 +44,7 @@ class UnresolvedAnnotation(FastAPIError):
 
 
 def signature(call: Callable[..., Any]) -> inspect.Signature:
-    """Return the signature, with strings evaluated where all of them can be."""
+    """Return the signature, with strings evaluated if all of them can be."""
     try:
         return inspect.signature(call, eval_str=True)
     except (TypeError, ValueError):

@@ -127,7 +127,7 @@ def _form_items(fields: list[ModelField], form: FormData) -> Iterator[tuple[str,
 
 
 async def _form_values(fields: list[ModelField], form: FormData) -> AsyncIterator[tuple[str, Any, ModelField | None]]:
-    """As `_form_items`, with uploads read where a ``File`` field wants bytes."""
+    """As `_form_items`, with uploads read if a ``File`` field wants bytes."""
     for alias, value, field in _form_items(fields, form):
         if field is not None and is_marker(field.field_info, "File"):
             annotation = field.field_info.annotation
@@ -153,7 +153,7 @@ async def read_upload(file: UploadFile) -> bytes:
 
 
 async def _model_input(field: ModelField, models: list[type[BaseModel]], form: FormData) -> Any:
-    """Return the input of a form model; Undefined where an optional model was not sent at all."""
+    """Return the input of a form model; Undefined if an optional model was not sent at all."""
     optional = type(None) in get_args(field.field_info.annotation)
     if optional and not any(_is_supplied(model, form) for model in models):
         return Undefined

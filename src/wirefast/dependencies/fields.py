@@ -132,9 +132,9 @@ def create_model_field(
     Args:
         name: the name of the parameter.
         type_: the type that pydantic validates.
-        default: where there is no ``field_info``.
+        default: if there is no ``field_info``.
         field_info: the declaration, a `params.Param` or `params.Body`.
-        alias: the name on the wire, where there is no ``field_info``.
+        alias: the name on the wire, if there is no ``field_info``.
         mode: whether the type reads input or writes output.
 
     Raises:

@@ -60,7 +60,7 @@ class _GroupReader:
         self.header_spelling: dict[str, str] = {}
 
     def value(self) -> Any:
-        """Return the dict for the model, or Undefined where an optional model was not sent at all."""
+        """Return the dict for the model, or Undefined if an optional model was not sent at all."""
         headers = isinstance(self.received, Headers)
         convert_by_default = getattr(self.field.field_info, "convert_underscores", True)
         found: dict[str, Any] = {}
@@ -120,7 +120,7 @@ def _is_empty_file(value: Any) -> bool:
 
 
 def multidict_value(field: ModelField, values: Mapping[str, Any], name: str) -> Any:
-    """Return the value under one name, a list for a sequence field, Undefined where it was not sent."""
+    """Return the value under one name, a list for a sequence field, Undefined if it was not sent."""
     sequence = shapes.is_sequence(field.field_info.annotation)
     form = isinstance(values, FormData)
     value: Any

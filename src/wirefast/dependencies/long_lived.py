@@ -1,4 +1,4 @@
-"""Log the dependencies that a socket holds as long as it is open, where ``warn_long_lived`` is set."""
+"""Log the dependencies that a socket holds as long as it is open, if ``warn_long_lived`` is set."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Recognise markers: wirefast's own, and FastAPI's when FastAPI is loaded.
 
 A team moves one router at a time, so signatures may hold ``fastapi.Depends`` or ``fastapi.Query``.
-FastAPI is never imported here: an object of one of its classes exists only where FastAPI is imported already.
+FastAPI is never imported here: an object of one of its classes exists only if FastAPI is imported already.
 """
 
 from __future__ import annotations

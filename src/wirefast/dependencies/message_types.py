@@ -69,7 +69,7 @@ def attribute_names(model: Any) -> set[str]:
 
 
 def tags_of(model: Any, tag: str) -> list[Any]:
-    """Return the values that the tag of this model may have; none where it has no such ``Literal``."""
+    """Return the values that the tag of this model may have; none if it has no such ``Literal``."""
     if is_model(model):
         for names, annotation in _members(model):
             if tag in names and get_origin(plain(annotation)) is Literal:
@@ -135,7 +135,7 @@ def property_names(annotations: list[Any]) -> frozenset[str]:
 
 
 def item_of(annotation: Any) -> Any:
-    """Return the type of the replies, where a handler sends several of them one after another."""
+    """Return the type of the replies, if a handler sends several of them one after another."""
     origin = get_origin(plain(annotation))
     if origin in (AsyncIterator, AsyncIterable, AsyncGenerator):
         return get_args(plain(annotation))[0]

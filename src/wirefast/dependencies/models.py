@@ -57,7 +57,7 @@ class Dependant:
     concurrency: DependencyConcurrency | None = None
     #: Parameters of places that FastAPI does not have, by place.
     other_params: dict[str, list[ModelField]] = field(default_factory=dict)
-    #: Made by wirefast without a signature: only its dependencies are analysed again where overrides apply.
+    #: Made by wirefast without a signature: only its dependencies are analysed again if overrides apply.
     made_here: bool = False
 
     def params_of(self, place: str) -> list[ModelField]:

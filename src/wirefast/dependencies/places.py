@@ -18,7 +18,7 @@ class Place(NamedTuple):
     """One place.
 
     Attributes:
-        values: a function that returns the values of a connection by name: a multi-dict where a name may be repeated.
+        values: a function that returns the values of a connection by name: a multi-dict if a name may be repeated.
         is_compiled: whether the core reads single parameters of this place (``FieldOp`` in ``_core/plan``).
             `groups.read_field` reads the others, which costs Starlette's objects.
     """

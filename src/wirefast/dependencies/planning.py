@@ -424,7 +424,7 @@ def _is_repeatable(dependant: Dependant) -> bool:
     """Whether solving this dependency again, with its result cached, has no effect.
 
     FastAPI solves the parameters and sub-dependencies of a cached dependency again at each appearance. That has an
-    effect where one of them is not cached or runs code of the user (validators, default factories).
+    effect if one of them is not cached or runs code of the user (validators, default factories).
     """
     fields = [field for place in PLACES for field in dependant.params_of(place)]
     return (

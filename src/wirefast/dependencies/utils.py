@@ -72,7 +72,7 @@ class SolvedDependency:
         values: arguments by name; empty when there are errors.
         errors: one mapping each, as pydantic has them.
         background_tasks: the tasks of a ``BackgroundTasks`` parameter, or the given ones, or None.
-        response: the response of a ``Response`` parameter; without a status and length where no code set them.
+        response: the response of a ``Response`` parameter; without a status and length if no code set them.
         dependency_cache: the result of each dependency, by its callable, OAuth scopes and scope.
     """
 

@@ -40,7 +40,7 @@ def wants_assets() -> bool:
 
 
 def find_assets() -> dict[str, Path] | None:
-    """Return the path of each file by its name, None where no package has all of them."""
+    """Return the path of each file by its name, None if no package has all of them."""
     for package, places in PACKAGES.items():
         spec = importlib.util.find_spec(package)
         for directory in (spec and spec.submodule_search_locations) or ():

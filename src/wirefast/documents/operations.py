@@ -95,7 +95,7 @@ class PathWriter:
 
         Args:
             route: an `APIRoute`, or a ``RouteContext`` of one.
-            needs: the needs of the route, where they are known already.
+            needs: the needs of the route, if they are known already.
         """
         if route.methods is None:
             raise AssertionError("A route in a document needs its methods")

@@ -81,7 +81,7 @@ def make_schemas(fields: Sequence[ModelField], separate: bool = True) -> tuple[F
     given = {id(field.field_info.annotation) for field in fields}
     modes: tuple[Mode, Mode] = ("validation", "serialization")
     for mode in modes:
-        # A model below another one has a schema of its own even where the outer schema does not refer to it.
+        # A model below another one has a schema of its own even if the outer schema does not refer to it.
         for model in models_within(field.field_info.annotation for field in fields if field.mode == mode):
             if id(model) not in given:
                 effective: Mode = mode if separate or _computes(model, set()) else "validation"

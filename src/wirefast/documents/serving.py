@@ -26,7 +26,7 @@ MAX_ROOT_PATHS = 4
 
 
 def add_routes(app: Any) -> None:
-    """Add the routes of the document and its pages to an `App`, where their paths are set."""
+    """Add the routes of the document and its pages to an `App`, if their paths are set."""
     if not app.openapi_url:
         return
     served = _Served(app)
@@ -116,7 +116,7 @@ class _Served:
         return self._with_link(request, pages.redoc_page(openapi_url, title, script, icon, style))
 
     def _with_link(self, request: Request, page: HTMLResponse) -> HTMLResponse:
-        """Return a page with a link to the console of the application's sockets, where it has both."""
+        """Return a page with a link to the console of the application's sockets, if it has both."""
         path, routes = self.app.asyncapi_docs_url, self.app.router.routes
         if not path or not any(getattr(route, "path", None) == path for route in routes):
             return page

@@ -1,7 +1,7 @@
 """Limits of HTTP bodies: bytes of a body, fields and files of a form.
 
 A body limit is Starlette's ``RequestBodyLimitMiddleware``. The innermost limit that is set counts. A larger body is
-answered with 413, by the exception handlers where the response has not begun.
+answered with 413, by the exception handlers if the response has not begun.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 # FastAPI's own key in the scope, so that applications of both can be mounted in each other.
 _FORM_LIMITS_PLACE = keys.SHARED
 _SCOPE_KEY: str = getattr(_starlette, "MAX_BODY_SIZE_SCOPE_KEY", keys.MAX_BODY_SIZE)
-# Starlette raises this where it notices the limit while a response is sent; Starlette has answered 413 itself then.
+# Starlette raises this when it notices the limit while a response is sent; Starlette has answered 413 itself then.
 _ANSWERED: tuple[type[Exception], ...] = tuple(
     filter(None, [getattr(_starlette, "_RequestBodyLimitResponseSent", None)])
 )
@@ -163,7 +163,7 @@ class AppBodyLimitMiddleware:
 
     Args:
         app: the application.
-        max_body_size: bytes; None where only routes and routers have limits.
+        max_body_size: bytes; None if only routes and routers have limits.
     """
 
     def __init__(self, app: ASGIApp, max_body_size: int | None) -> None:

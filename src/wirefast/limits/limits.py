@@ -61,18 +61,18 @@ class Limits:
             what it is sent for so long is idle too, under another server after at most twice the time.
         lifetime: seconds from accept; after them close 1012. Each socket ends up to a tenth earlier, so that not all
             clients reconnect at once.
-        rooms: how many rooms of a hub one socket may be in, where that is less than the hub allows.
-        in_flight: how many handlers of typed messages run at once for one socket, where that is less than the route
+        rooms: how many rooms of a hub one socket may be in, if that is less than the hub allows.
+        in_flight: how many handlers of typed messages run at once for one socket, if that is less than the route
             allows.
         on_excess: what happens to a message beyond ``messages`` or ``bytes``. ``"close"``: the socket is closed with
-            1008. ``"error"``: the message is dropped, and the receive raises ``LimitExceeded``; where messages are
+            1008. ``"error"``: the message is dropped, and the receive raises ``LimitExceeded``; if messages are
             typed, the client gets the error ``too_many``. ``"delay"``: the message is received when the rate allows it.
             ``"drop"``: the message is dropped. Default: ``"close"``.
         store: a hub of Redis, started by ``App(hub=hub)``, through which ``per_user`` and ``handshakes`` are counted
             over all processes that use the same Redis and prefix; ``user`` names a str or an int then. Where Redis
             does not answer within 0.25 seconds each process counts for itself until it is back, and logs that.
             Default: this process counts for itself. A hub without a URL does the same while there is one process.
-        name: by which the processes know these Limits, where several of a hub have the store; 1 to 100 characters.
+        name: by which the processes know these Limits, if several of a hub have the store; 1 to 100 characters.
             Default: ``"limits"``.
 
     Raises:
@@ -134,7 +134,7 @@ class Limits:
             per_ip=self.per_ip or 0,
             per_user=self.per_user or 0,
             evicts_oldest=self.evict == "oldest",
-            # With a store they are counted there, and where that is away.
+            # With a store they are counted there, and while that is away.
             handshakes=None if self.handshakes is None or self.store is not None else self.handshakes.by_address(),
         )
         object.__setattr__(self, "ledger", ledger)

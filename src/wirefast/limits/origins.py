@@ -40,7 +40,7 @@ class Origin(NamedTuple):
     Attributes:
         scheme: in lower case.
         host: in lower case, in ASCII; an IPv6 address in brackets, compressed.
-        port: as given, or the scheme's default port; None where the scheme has none.
+        port: as given, or the scheme's default port; None if the scheme has none.
     """
 
     scheme: str
@@ -91,10 +91,10 @@ class OriginPolicy:
     """The pages that may open a WebSocket.
 
     Args:
-        origins: exact origins such as ``"https://app.example.com"``, with the port where it is not the scheme's own;
+        origins: exact origins such as ``"https://app.example.com"``, with the port if it is not the scheme's own;
             ``"https://*.example.com"`` for all hosts below one, at any depth; ``"null"`` for pages without an origin
             (files, sandboxed frames); ``"*"`` for every page that has one; functions that get the origin as text, and
-            the connection where they take two arguments, and return whether it may connect. One of these alone, or
+            the connection if they take two arguments, and return whether it may connect. One of these alone, or
             several. None (default): pages of other origins may connect only without cookies and without
             ``Authorization`` other than Bearer.
         setting: the name of the setting in log lines.
@@ -158,7 +158,7 @@ class OriginPolicy:
                 credentials are judged.
 
         Returns:
-            Whether the handshake is allowed; an awaitable of that where an asynchronous function decides.
+            Whether the handshake is allowed; an awaitable of that if an asynchronous function decides.
         """
         if len(sent) != 1 or len(sent[0]) > MAX_ORIGIN:
             return False

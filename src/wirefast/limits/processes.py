@@ -184,7 +184,7 @@ class SharedCounts:
             self._lose("the hub's connection was lost")
 
     async def _join(self) -> None:
-        """Connect, take a new name, and register every socket of this process. LinkError where Redis fails or refuses.
+        """Connect, take a new name, and register every socket of this process. LinkError if Redis fails or refuses.
 
         While this waits, sockets come and go by the counts of this process.
         """
@@ -285,7 +285,7 @@ class SharedCounts:
     # ---- What limits ask ----
 
     def check_started(self) -> None:
-        """Raise where the hub does not run.
+        """Raise if the hub does not run.
 
         Raises:
             RuntimeError: it does not.
@@ -357,7 +357,7 @@ class SharedCounts:
         return self._commands.call("EVALSHA", _DIGESTS[script], len(keys), *keys, *arguments)
 
     async def _in_time(self, answer: asyncio.Future[Any]) -> Any:
-        """Return an answer of Redis; Away where it fails, or does not come in time."""
+        """Return an answer of Redis; Away if it fails, or does not come in time."""
         commands = self._commands
         if not self.up:
             raise Away
@@ -402,7 +402,7 @@ class SharedCounts:
 
 
 async def _finish(work: Coroutine[Any, Any, None]) -> None:
-    """Await work on a connection; a LinkError where it fails, or does not end in time.
+    """Await work on a connection; a LinkError if it fails, or does not end in time.
 
     ``asyncio.wait_for`` would lose a cancellation that comes with the end, before Python 3.12.
     """
@@ -418,7 +418,7 @@ async def _finish(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _answered(answer: asyncio.Future[Any]) -> Any:
-    """Return an answer; a LinkError where Redis refuses the command, or does not answer in time."""
+    """Return an answer; a LinkError if Redis refuses the command, or does not answer in time."""
     await asyncio.wait({answer}, timeout=OPEN_WITHIN)
     if not answer.done():
         raise LinkError(f"no answer within {OPEN_WITHIN:g} s")
@@ -426,7 +426,7 @@ async def _answered(answer: asyncio.Future[Any]) -> Any:
 
 
 def _result(answer: asyncio.Future[Any]) -> Any:
-    """Return an answer that is there; a LinkError where Redis refused the command."""
+    """Return an answer that is there; a LinkError if Redis refused the command."""
     try:
         return answer.result()
     except LinkError:

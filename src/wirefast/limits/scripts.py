@@ -56,7 +56,7 @@ return {1, evicted}
 """
 
 # KEYS: the users' sockets, one for each. ARGV: liveness key, process, seconds that keys live, then number and
-# microseconds of age for each key. Returns 0 where this process is not alive.
+# microseconds of age for each key. Returns 0 if this process is not alive.
 REGISTER = """
 if redis.call('EXISTS', ARGV[1]) == 0 then return 0 end
 local time = redis.call('TIME')

@@ -1,6 +1,6 @@
 """The counts of one `Limits` over all processes: handshakes by address, sockets by user. wirefast only.
 
-The counts of this process go on beside those of Redis, and decide where it is away.
+The counts of this process go on beside those of Redis, and decide while Redis is away.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SharedLimits:
         hub: the hub that joins the processes.
         name: the name of these Limits in every process. No other Limits have it.
         limits: the Limits.
-        user: a plain function that names the user of a WebSocket; None where a dependency does, or nothing.
+        user: a plain function that names the user of a WebSocket; None if a dependency does, or nothing.
 
     Raises:
         TypeError, ValueError, RuntimeError: the hub cannot be used (`SharedCounts.of`), or the name is taken or none.
@@ -54,7 +54,7 @@ class SharedLimits:
             self._tolerance = self._interval * (rate.size - 1.0)
 
     async def admit(self, lease: Lease, websocket: Any) -> None:
-        """Count a handshake, and its user where a plain function names that.
+        """Count a handshake, and its user if a plain function names that.
 
         Raises:
             Refuse: there is no room.
@@ -113,7 +113,7 @@ class SharedLimits:
             raise
 
     async def _claim_shared(self, share: Share) -> bool:
-        """Have Redis count a socket; False where it is away, and this process is to decide."""
+        """Have Redis count a socket; False if it is away, and this process is to decide."""
         if not self.counts.up or self._per_user is None:
             return False
         try:

@@ -81,7 +81,7 @@ def limit(app: ASGIApp, limits: RouteLimits) -> ASGIApp:
 
 
 def _sharing(limits: tuple[Limits, ...]) -> Any:
-    """Return what counts a handshake with the other processes, for several `Limits`; None where none has a store.
+    """Return what counts a handshake with the other processes, for several `Limits`; None if none has a store.
 
     Args:
         limits: the outermost first.

@@ -96,7 +96,7 @@ class Messages:
         A parameter of the type ``str`` or ``bytes`` gets whole text or binary frames.
 
         Args:
-            function: the handler, where the decorator has no arguments.
+            function: the handler, if the decorator has no arguments.
             *tags: of the messages. Default: those of the model.
             **options: see `HandlerOptions`.
 
@@ -186,7 +186,7 @@ class MessageDeclarations:
         """Declare a function that is called with each message of a socket; its result is sent. wirefast only.
 
         The first parameter that is neither in the path nor declared otherwise gets the message: validated from JSON, or
-            the frame itself where its type is ``str`` or ``bytes``. Messages have no tag.
+            the frame itself if its type is ``str`` or ``bytes``. Messages have no tag.
 
         Args:
             path: below the router's prefix.

@@ -19,7 +19,7 @@ def json_target(
 
     Args:
         annotation: the type.
-        handler: is called with the messages; None where the socket's program reads them itself.
+        handler: is called with the messages; None if the socket's program reads them itself.
         tag: the name of the member with the tag; empty for none.
         validate: the type's validator. Default: made here.
     """
@@ -47,7 +47,7 @@ def frame_target(handler: MessageHandler | None) -> Target:
 def make_input(model: Any, tag: str) -> MessageInput:
     """Return the input of ``receive_message`` for a type.
 
-    The tag chooses the model where every model of the union has one; otherwise the type as a whole validates. ``str``
+    The tag chooses the model if every model of the union has one; otherwise the type as a whole validates. ``str``
     and ``bytes`` in a union mean whole frames, as in handlers.
     """
     leaves = message_types.leaves(model)

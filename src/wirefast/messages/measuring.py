@@ -1,4 +1,4 @@
-"""The seconds of handlers of typed messages, where metrics are on when the routes are frozen."""
+"""The seconds of handlers of typed messages, if metrics are on when the routes are frozen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["measured"]
 
 
 def measured(handler: Handler, path: str) -> Handler:
-    """Return a handler with timed calls; the handler itself where metrics are off.
+    """Return a handler with timed calls; the handler itself if metrics are off.
 
     Args:
         handler: a handler of messages.
@@ -31,7 +31,7 @@ def measured(handler: Handler, path: str) -> Handler:
 
 
 def _type_of(handler: Handler) -> str:
-    """Return the tags of a handler's messages as one label; the handler's role where messages have none."""
+    """Return the tags of a handler's messages as one label; the handler's role if messages have none."""
     if handler.tags:
         return ",".join(str(tag, "utf-8").strip('"') for tag in handler.tags)
     return handler.declared.role or getattr(handler.declared.call, "__name__", "other")
@@ -55,7 +55,7 @@ def _timed(call: Callable[..., Any], kind: str, histogram: Any) -> Callable[...,
         async def generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
             began = time.perf_counter()
             try:
-                # An end that comes at a yield ends the handler before its dependencies, as where nothing is timed.
+                # An end that comes at a yield ends the handler before its dependencies, as when nothing is timed.
                 async with aclosing(call(*args, **kwargs)) as items:
                     async for item in items:
                         yield item

@@ -90,7 +90,7 @@ class Registry:
             raise ValueError(f'tag is the name of a member, and not "ref"; not {self.tag!r}')
 
     def add(self, declared: Declared) -> None:
-        """Add a handler. Nothing changes where that raises."""
+        """Add a handler. Nothing changes if that raises."""
         self.handlers.append(declared)
         try:
             self.build()

@@ -19,7 +19,7 @@ def set_source(source: Callable[[], Awaitable[Snapshot]] | None) -> None:
 
 
 async def collected() -> Snapshot:
-    """Return the numbers of the service; those of this process where the source fails."""
+    """Return the numbers of the service; those of this process if the source fails."""
     if _source is not None:
         return await _source()
     return counters.snapshot()

@@ -1,6 +1,6 @@
 """An OpenAPI 3.1 document as pydantic models; each names its section of the specification.
 
-Unknown fields are kept, so that extensions (``x-...``) survive. Names are OpenAPI's; where one is a Python word or no
+Unknown fields are kept, so that extensions (``x-...``) survive. Names are OpenAPI's; if one is a Python word or no
 identifier it has a trailing underscore, or none of its ``$``, and the real name as its alias. These models are made for
 the first document, not with every service: use them as ``wirefast.openapi.models``, FastAPI's path.
 """

@@ -1,6 +1,6 @@
 """Security schemes and examples as OpenAPI 3.1 describes them (sections 4.8.19, 4.8.27 to 4.8.29).
 
-Each security class keeps one of these as its ``model``. Field names are OpenAPI's; where one is a Python word it has
+Each security class keeps one of these as its ``model``. Field names are OpenAPI's; if one is a Python word it has
 a trailing underscore and the real name as its alias (``type_``, ``in_``). Unknown fields are kept. FastAPI:
 ``fastapi.openapi.models``.
 

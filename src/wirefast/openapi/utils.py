@@ -164,7 +164,7 @@ def get_openapi_operation_request_body(
     field_mapping: _FieldMapping,
     separate_input_output_schemas: bool = True,
 ) -> dict[str, Any] | None:
-    """Return the Request Body object of an operation, None where it takes no body.
+    """Return the Request Body object of an operation, None if it takes no body.
 
     Args:
         body_field: the route's.

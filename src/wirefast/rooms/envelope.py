@@ -40,9 +40,9 @@ class Envelope:
     Attributes:
         hub: the name of the sending hub; a hub ignores its own messages.
         sequence: the number of the message among all messages of that hub.
-        previous: the number of the hub's previous message to this room; 0 where that is unknown.
+        previous: the number of the hub's previous message to this room; 0 if that is unknown.
         kind: a text or binary message, or the closing of the room.
-        rooms: all rooms of the message; empty where it has only this room.
+        rooms: all rooms of the message; empty if it has only this room.
         policy: the name of the policy of the call; None for the room's.
         key: for conflation.
         data: the payload; of a closing, the code and the reason as in a close frame.

@@ -37,7 +37,7 @@ class HubPart(Protocol):
     """What starts and stops with a hub, and may use its broker in between."""
 
     async def start(self, broker: Broker | None) -> None:
-        """Begin, after the broker; the hub does not start where this fails."""
+        """Begin, after the broker; the hub does not start if this fails."""
 
     async def stop(self) -> None:
         """End, before the broker does. Allowed at any time."""
@@ -106,7 +106,7 @@ class Roster:
     _has_run = False
     #: Whether the hub is meant for the other workers of this machine.
     _local = True
-    #: Passes traces between processes, where an application with telemetry has started the hub.
+    #: Passes traces between processes, if an application with telemetry has started the hub.
     _traces: Any = None
 
     def __init__(self, url: str | None, policy: PolicyChoice, max_rooms: int) -> None:
@@ -160,7 +160,7 @@ class Roster:
             )
 
     async def _begin(self, url: str | None, deliver: Deliver, gap: Gap) -> None:
-        """Start the broker of a URL, and the parts of the hub; what was started is stopped where one fails."""
+        """Start the broker of a URL, and the parts of the hub; what was started is stopped if one fails."""
         started: list[HubPart] = []
         try:
             if url is not None:
@@ -205,7 +205,7 @@ class Roster:
         return Membership(self, check_names(room), websocket)
 
     def leave(self, room: Names, websocket: WebSocket) -> None:
-        """Remove a socket from a room, however often it joined. Nothing happens where the socket is not in the room."""
+        """Remove a socket from a room, however often it joined. Nothing happens if the socket is not in the room."""
         names = check_names(room)
         member = self._members.get(outlet_of(websocket, False))
         if member is not None:
@@ -267,7 +267,7 @@ class Roster:
                 room.listed = None
         if self._broker is not None:
             try:
-                # No gather: one that is cancelled, as where the peer leaves meanwhile, is an error in asyncio's log.
+                # No gather: one that is cancelled, as when the peer leaves meanwhile, is an error in asyncio's log.
                 await asyncio.wait_for(_confirmed(self._broker, names), JOIN_PATIENCE)
             except asyncio.TimeoutError:
                 pass

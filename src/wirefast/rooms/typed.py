@@ -75,7 +75,7 @@ def _fields(name: str) -> frozenset[str]:
 
 
 def _classes(sends: Any) -> tuple[type, ...] | None:
-    """Return the classes of the messages; None where a type is no class."""
+    """Return the classes of the messages; None if a type is no class."""
     classes = tuple(leaves(sends))
     try:
         isinstance(None, classes)

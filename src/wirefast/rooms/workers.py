@@ -11,7 +11,7 @@ ROOMS_VARIABLE = "WIREFAST_ROOMS"
 
 
 def _process() -> Any:
-    """Return multiprocessing's object of this process; None where it is not imported, and so the process is no
+    """Return multiprocessing's object of this process; None if it is not imported, and so the process is no
     worker."""
     module = sys.modules.get("multiprocessing.process")
     return None if module is None else module.current_process()

@@ -28,7 +28,7 @@ def adopt(route: Any) -> Includable | None:
         route: a route of wirefast, FastAPI or Starlette.
 
     Returns:
-        The route itself where it is wirefast's, otherwise a route in its place; None for an unknown kind, which an
+        The route itself if it is wirefast's, otherwise a route in its place; None for an unknown kind, which an
         include leaves out, as FastAPI does.
     """
     if isinstance(route, Includable):

@@ -63,7 +63,7 @@ class AnalysedRoute(Includable):
         raise NotImplementedError
 
     def resolve(self) -> None:
-        """Analyse the endpoint again where names were missing when the route was declared.
+        """Analyse the endpoint again if names were missing when the route was declared.
 
         Raises:
             UnresolvedAnnotation: the names are still missing.

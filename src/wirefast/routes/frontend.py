@@ -1,4 +1,4 @@
-"""Built frontends: directories of files, served where no route of the application matches. FastAPI's ``frontend()``.
+"""Built frontends: directories of files, served if no route of the application matches. FastAPI's ``frontend()``.
 
 A router keeps its frontends in one `FrontendRoutes`, which an include copies under its prefix. Among all frontends that
 match a path, the longest prefix wins, and a frontend that allows the method wins over one that does not.
@@ -67,7 +67,7 @@ class FrontendFiles(StaticFiles):
     Args:
         directory: the root; links out of the directory are not followed.
         fallback: ``"index.html"`` for navigation (status 200), ``"404.html"`` for everything (404), ``"auto"`` for
-            the second where the directory has one, else the first; None for a plain 404.
+            the second if the directory has one, else the first; None for a plain 404.
         check_dir: refuse a directory, or a named fallback, that does not exist.
 
     Raises:

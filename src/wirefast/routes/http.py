@@ -231,7 +231,7 @@ class APIRoute(routing.Route, AnalysedRoute):
 
     @cached_property
     def body_field(self) -> ModelField | None:
-        """The whole request body as one field, None where the operation takes none."""
+        """The whole request body as one field, None if the operation takes none."""
         return bodies.body_field(self._body_fields, self.unique_id, self._embed_body_fields)
 
     # ---- Included routers ----

@@ -94,7 +94,7 @@ class _IncludedRouter(BaseRoute):
             yield RouteContext(route, effective)
 
     def routes_to_match(self) -> Iterator[BaseRoute]:
-        """Return the entries of a route table for this router: its routes, or the router itself where it is custom."""
+        """Return the entries of a route table for this router: its routes, or the router itself if it is custom."""
         # A package may have changed a declared route since the copy was made.
         self._effective_candidates_version = None
         if self.is_custom:
@@ -154,7 +154,7 @@ class _IncludedRouter(BaseRoute):
             return self._effective_low_priority_routes
 
     def _effective(self, route: Any) -> Any:
-        """Return the copy of a route, also of another library, under this include; None where it cannot be included."""
+        """Return the copy of a route, also of another library, under this include; None if it cannot be included."""
         if hasattr(route, "original_router") and hasattr(route, "include_context"):
             return _IncludedRouter(route.original_router, self.include_context.below(route.include_context))
         adopted = adopt(route)
@@ -171,7 +171,7 @@ class _IncludedRouter(BaseRoute):
         return match, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve by the route that matches; call the router's own ``handle`` where the user has overridden it."""
+        """Serve by the route that matches; call the router's own ``handle`` if the user has overridden it."""
         if not _overrides(self.original_router, "handle"):
             await self._handle_selected(scope, receive, send)
             return

@@ -65,7 +65,7 @@ _HOOKED = (
 
 
 def hooked(name: str, original: Any) -> Any:
-    """Return the replacement of ``original`` in ``wirefast.routing`` under a name; None where it is not replaced."""
+    """Return the replacement of ``original`` in ``wirefast.routing`` under a name; None if it is not replaced."""
     found = getattr(sys.modules["wirefast.routing"], name)
     return None if found is original else found
 
@@ -292,7 +292,7 @@ _RESULT_HOOKS = (run_endpoint_function, serialize_response)
 
 
 def _result_hooks() -> tuple[Any, Any] | None:
-    """Return the replacements of the two functions above; None where no tool has replaced them."""
+    """Return the replacements of the two functions above; None if no tool has replaced them."""
     found = sys.modules["wirefast.routing"]
     hooks = (found.run_endpoint_function, found.serialize_response)
     return None if hooks == _RESULT_HOOKS else hooks
@@ -408,7 +408,7 @@ class _Errors:
 
 
 def request_application(handler: Handler) -> ASGIApp:
-    """Return a handler's ASGI application, made by a tool's replacement of ``request_response`` where there is one."""
+    """Return a handler's ASGI application, made by a tool's replacement of ``request_response`` if there is one."""
     if wrap := hooked("request_response", RequestResponse):
         return cast(ASGIApp, wrap(handler))
     # A tool for FastAPI has wrapped the handler already.
@@ -435,7 +435,7 @@ class _Watched:
 
     async def __call__(self, request: Request) -> Response:
         scope = request.scope
-        # Starlette would answer an exception itself where the scope has a handler.
+        # Starlette would answer an exception itself if the scope has a handler.
         note: dict[str, Any] = {"handlers": scope.pop(keys.EXCEPTION_HANDLERS, None), "request": request}
         scope[keys.ANSWER] = note
         try:

@@ -39,7 +39,7 @@ class StreamedAnswer:
         asynchronous: whether the endpoint is an asynchronous generator; a plain generator runs in worker threads.
         response_class: the response class of a raw stream.
         status_code: the status code of the response, unless a dependency sets one.
-        to_json: ``(item, request) -> bytes``, which validates; None where the items have no declared type.
+        to_json: ``(item, request) -> bytes``, which validates; None if the items have no declared type.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class StreamedAnswer:
 
 
 async def _with_checkpoints(items: Any) -> AsyncIterator[Any]:
-    """Return the same items; other tasks run even where the generator never waits, and it can be cancelled."""
+    """Return the same items; other tasks run even if the generator never waits, and it can be cancelled."""
     async for item in items:
         yield _sendable(item)
         await anyio.sleep(0)
@@ -186,7 +186,7 @@ _LONE = re.compile(r"\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]..|\\\\
 
 
 def _json(value: Any) -> str:
-    """Write an item as FastAPI does, in ASCII, where JSON has a form for it; otherwise by the rule of docs/json.md."""
+    """Write an item as FastAPI does, in ASCII, if JSON has a form for it; otherwise by the rule of docs/json.md."""
     try:
         text = json.dumps(_without_nan(jsonable_encoder(value)))
     except RecursionError:

@@ -63,7 +63,7 @@ class WebSocketMethods:
             path: below the router's prefix, with parameters in braces, e.g. ``/rooms/{room_id}``.
             name: for ``url_path_for``. Default: the function's name.
             dependencies: run before the endpoint, for their effect.
-            per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it. Default: as the
+            per_message_deflate: whether messages are compressed (RFC 7692) if the client offers it. Default: as the
                 server is set.
             max_size: bytes of a message from the client; a larger message closes the socket with 1009. Only a bound
                 below ``--ws-max-size`` counts. Default: that of the server.

@@ -59,7 +59,7 @@ class WebSocketOptions:
     ``send_timeout``. wirefast applies the others, on any server.
 
     Args:
-        per_message_deflate: whether messages are compressed (RFC 7692) where the client offers it. Default: as the
+        per_message_deflate: whether messages are compressed (RFC 7692) if the client offers it. Default: as the
             server is set.
         max_size: bytes of a message from the client; a larger one closes the socket with 1009. Only a bound below
             ``--ws-max-size`` counts. Default: that of the server.

@@ -42,6 +42,6 @@ class SecurityBase:
         return HTTPException(status_code=401, detail="Not authenticated", headers={"WWW-Authenticate": self._challenge})
 
     def _refuse_if_required(self) -> None:
-        """Raise the refusal where ``auto_error`` is set."""
+        """Raise the refusal if ``auto_error`` is set."""
         if self.auto_error:
             raise self.make_not_authenticated_error()

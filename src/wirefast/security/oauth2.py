@@ -30,7 +30,7 @@ class OAuth2PasswordRequestForm:
     """The form of a token request in the password flow (RFC 6749, section 4.3.2), as an HTTP dependency.
 
     Args:
-        grant_type: ``password``, or None where the client left it out.
+        grant_type: ``password``, or None if the client left it out.
         username, password: the username and password of the resource owner.
         scope: the requested scopes, separated by white space.
         client_id, client_secret: the credentials of the client, if it sends them in the form; else None.

@@ -155,7 +155,7 @@ class Tickets(SecurityBase):
             ticket: the issued text.
 
         Returns:
-            The ticket's data; None for a ticket that is used already, too old, unknown or malformed, or where the
+            The ticket's data; None for a ticket that is used already, too old, unknown or malformed, or if the
             process that issued it does not answer within 2 seconds.
         """
         found = await self._redeem(ticket)

@@ -1,7 +1,7 @@
 """The bounds of uvicorn's numeric settings: one table, for the command line and for the protocol.
 
 uvicorn accepts any number, and an unusable number has a late effect: no connection is accepted, every message is too
-    large, workers are killed at their start. A zero is allowed where uvicorn or wirefast gives it a meaning.
+    large, workers are killed at their start. A zero is allowed if uvicorn or wirefast gives it a meaning.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ The states are those of `WireState`, which outgoing.pxd describes. A connection 
     CONNECTING -> OPEN -> CLOSING -> CLOSED -> LOST
 
 Either side may close an open connection. When the application closes, our close frame is sent first and the peer has
-ten seconds to answer. When the peer closes, the answer is sent and the transport closes. A connection *fails* where no
+ten seconds to answer. When the peer closes, the answer is sent and the transport closes. A connection *fails* if no
 orderly end is possible: the peer broke the protocol, shows no sign of life, or does not read. Then our close frame is
 sent at once, and no more messages are read.
 
@@ -55,7 +55,7 @@ TRANSITIONS: dict[tuple[WireState, Event], frozenset[WireState]] = {
     (CONNECTING, Event.SHUTDOWN): frozenset({CLOSED}),  # 503
     (CONNECTING, Event.TRANSPORT_LOST): frozenset({LOST}),
     (CONNECTING, Event.TRANSPORT_FAILS): frozenset({LOST}),
-    # 1008 where too much is unsent.
+    # 1008 if too much is unsent.
     (OPEN, Event.APP_SENDS): frozenset({OPEN, CLOSED}),
     # CLOSED: a fault of the peer was waiting, and is the end.
     (OPEN, Event.APP_CLOSES): frozenset({CLOSING, CLOSED}),

@@ -27,7 +27,7 @@ cdef class Connection(Outgoing):
     cdef size_t inflated
 
     # Keepalive: the time of the last ping, and its payload while the pong is awaited. `stalled` (Outgoing) is the
-    # number of bytes that were unsent then, where the buffer was full or reading has paused meanwhile; then
+    # number of bytes that were unsent then, if the buffer was full or reading has paused meanwhile; then
     # `ping_sent_at` is the time at which the peer last took some of them.
     cdef readonly double ping_sent_at
     cdef uint8_t ping_id[4]

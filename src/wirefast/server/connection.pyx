@@ -91,7 +91,7 @@ cdef class Connection(Outgoing):
         return None
 
     cdef object inflate(self, bytes payload, EventKind kind):
-        """Inflate a message; None where the bytes are no DEFLATE, and the connection has failed."""
+        """Inflate a message; None if the bytes are no DEFLATE, and the connection has failed."""
         try:
             payload = self.deflate.inflate(payload, <Py_ssize_t> self.max_size)
             if not self.deflate.watched:

@@ -37,7 +37,7 @@ class Cycle(RequestResponseCycle):
         self.awaits_body = False
 
     async def run_asgi(self, app: Any) -> None:
-        """Call the application, answer in its place where it fails, and tell the protocol of its end."""
+        """Call the application, answer in its place if it fails, and tell the protocol of its end."""
         self._app = app
         try:
             await super().run_asgi(self._call)
@@ -59,7 +59,7 @@ class Cycle(RequestResponseCycle):
             return None
 
     async def _break_off(self) -> None:
-        """End a request whose application was cancelled: with 503, where no response has begun."""
+        """End a request whose application was cancelled: with 503, if no response has begun."""
         if not self.disconnected and not self.response_started:
             headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"19")]
             await super().send({"type": "http.response.start", "status": 503, "headers": headers})

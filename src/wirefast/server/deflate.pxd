@@ -42,7 +42,7 @@ cdef class Deflate:
     cdef int remember(self, bytes part) except -1
 
 
-# One message as DEFLATE blocks that need no context; None where compression saves nothing.
+# One message as DEFLATE blocks that need no context; None if compression saves nothing.
 cdef bytes deflate_alone(bytes data)
 # The offers of these Sec-WebSocket-Extensions header values, as parse_extensions returns them. ValueError for malformed
 # ones.

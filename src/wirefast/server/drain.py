@@ -168,5 +168,5 @@ class Drain:
         self.close(socket)
 
     def close(self, socket: WebSocketProtocol) -> None:
-        """Close one socket with 1012 and a time to reconnect; no effect where it has ended."""
+        """Close one socket with 1012 and a time to reconnect; no effect if it has ended."""
         socket.go_away(f"retry={random.randint(0, self.window)}")

@@ -1,4 +1,4 @@
-"""End a serving process in time, even where tasks and threads of the application go on."""
+"""End a serving process in time, even if tasks and threads of the application go on."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def end_in_time(config: Any) -> None:
 
 
 def without_frames_above(text: str) -> str:
-    """Return the text of a failure, without the frames above the application's where it is a traceback."""
+    """Return the text of a failure, without the frames above the application's if it is a traceback."""
     exc = sys.exception() if sys.version_info >= (3, 11) else sys.exc_info()[1]
     if exc is None or text != "".join(traceback.format_exception(type(exc), exc, exc.__traceback__)):
         return text

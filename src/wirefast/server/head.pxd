@@ -33,7 +33,7 @@ cdef class Head:
     # The fields of the opening handshake of a WebSocket (RFC 6455 section 4.2.1).
     cdef int hosts
     cdef bint host_empty
-    cdef bytes host                      # in lower case, where it has to be equal to `authority`
+    cdef bytes host                      # in lower case, if it has to be equal to `authority`
     cdef bytes authority                 # of a target in absolute form, in lower case; None for another form
     cdef bint has_upgrade                # there is an Upgrade header
     cdef bint upgrade                    # Upgrade lists websocket

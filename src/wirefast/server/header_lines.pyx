@@ -1,4 +1,4 @@
-"""One header line of a request: checked, split, and kept where many clients send the same line.
+"""One header line of a request: checked, split, and kept if many clients send the same line.
 
 The line comes without its end. Its meaning for the protocol is found once: its `Meaning`, and for the headers of a
 handshake the value (`says`).

@@ -87,7 +87,7 @@ cdef class Outgoing(FrameStream):
     # Calls of the transport that may raise: its peer's address, for the log; whether it is closing or lost; its end at
     # once. `broken` ends a connection whose transport raised.
     cdef str peer(self)
-    # The connection's members of a log line as JSON: its client and, where they are known, its path and its id.
+    # The connection's members of a log line as JSON: its client and, if they are known, its path and its id.
     cdef dict told(self)
     cdef bint is_gone(self) except -1
     cdef int abort(self) except -1

@@ -54,7 +54,7 @@ cdef tuple CANCELLED_END = (CLOSE_SERVICE_RESTART, "")
 # Seconds between the close frame of a shutdown and the connection's end.
 cdef double SHUTDOWN_TIMEOUT = 2.0
 cdef size_t EARLY_LIMIT = 65536
-# Seconds for the whole head, where another HTTP protocol than ours hands over a part of it.
+# Seconds for the whole head, if another HTTP protocol than ours hands over a part of it.
 cdef double HEAD_TIMEOUT = 10.0
 
 

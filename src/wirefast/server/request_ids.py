@@ -22,7 +22,7 @@ current: ContextVar[str | None] = ContextVar("wirefast_request_id", default=None
 
 
 def request_id(scope: Any) -> str:
-    """Return the client's ``X-Request-ID`` where it is well formed, else a new one."""
+    """Return the client's ``X-Request-ID`` if it is well formed, else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and ACCEPTED.fullmatch(value):
             return str(value, "ascii")

@@ -35,7 +35,7 @@ logger = logging.getLogger("uvicorn.error")
 
 
 def balanced_sockets(config: Any) -> list[socket.socket] | None:
-    """Bind and open a listening socket for each worker. Returns None where the workers have to share one.
+    """Bind and open a listening socket for each worker. Returns None if the workers have to share one.
 
     Args:
         config: uvicorn's; its address, workers and backlog are used.
@@ -141,7 +141,7 @@ def choose_by_shares(member: socket.socket, shares: Sequence[float]) -> None:
 
 
 def queue_length(listener: socket.socket) -> int:
-    """Return the number of connections that wait to be accepted; 0 where the system does not report it."""
+    """Return the number of connections that wait to be accepted; 0 if the system does not report it."""
     try:
         told = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)  # type: ignore[attr-defined, unused-ignore]
     except (AttributeError, OSError):

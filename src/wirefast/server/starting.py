@@ -1,6 +1,6 @@
 """Answers before the application has started: probes, and 503 for the rest.
 
-This runs only where the server has probes and its own port. Connections to a socket that another process keeps wait in
+This runs only if the server has probes and its own port. Connections to a socket that another process keeps wait in
 its queue, for a worker that has started or for the end of a restart.
 """
 
@@ -49,7 +49,7 @@ async def answering_early(config: Any, state: Any) -> AsyncIterator[list[socket.
         state: the server's.
 
     Yields:
-        None where the address cannot be bound, which the server itself reports.
+        None if the address cannot be bound, which the server itself reports.
     """
     make = partial(StartingHttpProtocol, config=config, server_state=state, app_state={})
     try:

@@ -65,7 +65,7 @@ def _variable(name: str) -> str:
 
 
 def _export_endpoint(signal: str) -> str | None:
-    """Return the URL that a signal is sent to, None where it is not sent.
+    """Return the URL that a signal is sent to, None if it is not sent.
 
     Args:
         signal: ``TRACES``, ``METRICS`` or ``LOGS``.
@@ -102,18 +102,18 @@ def _registration_provider(provider: Any) -> Any:
 def _component(signal: str, endpoint: str) -> Any:
     """Return the component of OpenTelemetry's SDK that gives one signal to an exporter."""
     if signal == "TRACES":
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # only where telemetry is on
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # only if telemetry is on
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         return BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint))
     if signal == "METRICS":
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # only where telemetry is on
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # only if telemetry is on
             OTLPMetricExporter,
-        )  # only where telemetry is on
-        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader  # only where telemetry is on
+        )  # only if telemetry is on
+        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader  # only if telemetry is on
 
         return PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=endpoint))
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # only where telemetry is on
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # only if telemetry is on
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
     return BatchLogRecordProcessor(OTLPLogExporter(endpoint=endpoint))
@@ -122,17 +122,17 @@ def _component(signal: str, endpoint: str) -> Any:
 def _new_provider(signal: str, component: Any) -> Any:
     """Return a provider of the SDK with one component. This module closes it, not the SDK."""
     if signal == "METRICS":
-        from opentelemetry.sdk.metrics import MeterProvider  # only where telemetry is on
+        from opentelemetry.sdk.metrics import MeterProvider  # only if telemetry is on
 
         return MeterProvider(metric_readers=[component], shutdown_on_exit=False)
     provider: Any
     if signal == "TRACES":
-        from opentelemetry.sdk.trace import TracerProvider  # only where telemetry is on
+        from opentelemetry.sdk.trace import TracerProvider  # only if telemetry is on
 
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(component)
     else:
-        from opentelemetry.sdk._logs import LoggerProvider  # only where telemetry is on
+        from opentelemetry.sdk._logs import LoggerProvider  # only if telemetry is on
 
         provider = LoggerProvider(shutdown_on_exit=False)
         provider.add_log_record_processor(component)

@@ -102,7 +102,7 @@ def get_telemetry_data(context: Context | None = None) -> TelemetryData | None:
     Args:
         context: OpenTelemetry's, such as that of a log record. Default: the current one.
     """
-    from wirefast.telemetry.recording import recording_of  # only where telemetry is on
+    from wirefast.telemetry.recording import recording_of  # only if telemetry is on
 
     recording = recording_of(context)
     return None if recording is None else recording.data
@@ -159,7 +159,7 @@ def complete_config(given: Any) -> dict[str, Any]:
     by_environment = os.environ.get("FASTAPI_OTEL_AUTO_CONFIGURE", "").strip().lower() == "true"
     config = {**_DEFAULTS, "auto_configure": by_environment, **given}
     try:
-        import opentelemetry.context  # noqa: F401 - only where telemetry is on
+        import opentelemetry.context  # noqa: F401 - only if telemetry is on
     except ModuleNotFoundError as exc:
         raise ImportError(
             f"telemetry needs OpenTelemetry's API ({exc}): {how_to_install('telemetry')}, or leave telemetry out"

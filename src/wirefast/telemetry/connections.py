@@ -95,7 +95,7 @@ class Telemetry:
         await exchange.serve(receive, send)
 
     def _provider(self, signal: str, name: str, current: Any) -> Any:
-        """Return the provider of a signal, None where the signal is off or has no destination."""
+        """Return the provider of a signal, None if the signal is off or has no destination."""
         if not self.config[signal] or self.legacy:
             return None
         provider = self.config[name]
@@ -280,7 +280,7 @@ _HEADERS = _HeadersGetter()
 
 
 def _server(scope: Scope) -> dict[str, Any]:
-    """``server.address`` and ``server.port``, as the client names them; nothing where its Host is malformed."""
+    """``server.address`` and ``server.port``, as the client names them; nothing if its Host is malformed."""
     host = Headers(scope=scope).get("host")
     if host is None:
         address, port = scope.get("server") or (None, None)

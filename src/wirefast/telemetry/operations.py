@@ -100,7 +100,7 @@ class WatchedResult:
         self._validate = validate
 
     def validate(self, result: Any, **options: Any) -> Any:
-        """Begin, and validate the result where a model was declared."""
+        """Begin, and validate the result if a model was declared."""
         if (recording := recording_of()) is not None:
             recording.begin("serialization", self.endpoint)
         if self._validate is None:

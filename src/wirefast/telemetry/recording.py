@@ -66,7 +66,7 @@ class Recording:
     # ---- The route ----
 
     def note_route(self, scope: Scope | None = None) -> None:
-        """Write the chosen route into the span, where there is one.
+        """Write the chosen route into the span, if there is one.
 
         Args:
             scope: the scope after routing. Default: that of the connection.
@@ -93,7 +93,7 @@ class Recording:
         contexts.attach(trace.set_span_in_context(span, self.context))
 
     def end(self, name: str, exc: BaseException | None = None) -> None:
-        """End an operation; the server's span becomes the current one again. No effect where the operation has not
+        """End an operation; the server's span becomes the current one again. No effect if the operation has not
         begun."""
         if (span := self._begun.pop(name, None)) is None:
             return

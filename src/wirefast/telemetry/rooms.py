@@ -48,7 +48,7 @@ class RoomTraces:
         return carrier.get("traceparent")
 
     def delivering(self, deliver: Deliver, own: str) -> Deliver:
-        """Return a function that delivers as ``deliver`` does, in a span where the payload has a trace.
+        """Return a function that delivers as ``deliver`` does, in a span if the payload has a trace.
 
         Args:
             deliver: the hub's.

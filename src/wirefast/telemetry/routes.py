@@ -13,7 +13,7 @@ from wirefast._core.foreign import get_route_path
 
 
 def route_of(scope: Scope, app: Any, path: str, root_path: str) -> str | None:
-    """``/mounted/{name}/items/{id}`` for a scope that has been through routing, None where no route was chosen.
+    """``/mounted/{name}/items/{id}`` for a scope that has been through routing, None if no route was chosen.
 
     Args:
         scope: the scope after routing.

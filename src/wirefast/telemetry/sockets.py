@@ -78,7 +78,7 @@ class SocketSpans:
         self._token = contexts.attach(trace.set_span_in_context(self._span))
 
     def end(self, error: BaseException | None) -> None:
-        """End the span of the current message, where there is one."""
+        """End the span of the current message, if there is one."""
         span, token = self._span, self._token
         if span is None:
             return
@@ -93,7 +93,7 @@ class SocketSpans:
 
 
 def _traceparent(message: Message) -> str | None:
-    """Return the ``traceparent`` of a JSON object; None without one, or where it is no text."""
+    """Return the ``traceparent`` of a JSON object; None without one, or if it is no text."""
     text: Any = message.get("text")
     if text is None or '"traceparent"' not in text or len(text) > LOOK_WITHIN:
         return None

@@ -28,14 +28,14 @@ def is_watched(provider: Any) -> bool:
 
 def record(stack: ASGIApp, config: dict[str, Any]) -> ASGIApp:
     """Return a middleware stack whose requests and connections are recorded; a recorded stack stays unchanged."""
-    from wirefast.telemetry.connections import Telemetry  # only where telemetry is on
+    from wirefast.telemetry.connections import Telemetry  # only if telemetry is on
 
     return stack if isinstance(stack, Telemetry) else Telemetry(stack, config)
 
 
 def exception_notes() -> Any:
     """Return the class of the middleware that notes an exception before its response is made."""
-    from wirefast.telemetry.connections import ExceptionNotes  # only where telemetry is on
+    from wirefast.telemetry.connections import ExceptionNotes  # only if telemetry is on
 
     return ExceptionNotes
 
@@ -45,7 +45,7 @@ def room_traces(config: dict[str, Any] | None) -> Any:
     traces."""
     if config is None or not config["tracing"]:
         return None
-    from wirefast.telemetry.rooms import RoomTraces  # only where telemetry is on
+    from wirefast.telemetry.rooms import RoomTraces  # only if telemetry is on
 
     return RoomTraces(config["tracer_provider"])
 
@@ -61,7 +61,7 @@ def watch_plan(root: Dependant, make_plan: Callable[..., Any]) -> Callable[..., 
     """
 
     def make(dependant: Dependant, overrides: Any) -> Any:
-        from wirefast.telemetry.operations import watched  # only where telemetry is on
+        from wirefast.telemetry.operations import watched  # only if telemetry is on
 
         return make_plan(watched(dependant) if dependant is root else dependant, overrides)
 
@@ -70,7 +70,7 @@ def watch_plan(root: Dependant, make_plan: Callable[..., Any]) -> Callable[..., 
 
 def watch_refusal(refuse: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that makes the error of invalid input as ``refuse`` does, and notes it."""
-    from wirefast.telemetry.operations import watched_refusal  # only where telemetry is on
+    from wirefast.telemetry.operations import watched_refusal  # only if telemetry is on
 
     return watched_refusal(refuse)
 
@@ -82,7 +82,7 @@ def watch_operation(parts: dict[str, Any], endpoint: Dependant) -> dict[str, Any
         parts: ``validate``, ``to_json``, ``prepare``, ``refuse`` and ``refuse_body`` of `Operation`.
         endpoint: the declared endpoint.
     """
-    from wirefast.telemetry.operations import WatchedResult, watched_refusal  # only where telemetry is on
+    from wirefast.telemetry.operations import WatchedResult, watched_refusal  # only if telemetry is on
 
     result = WatchedResult(endpoint.call, parts["validate"])
     return {
@@ -96,6 +96,6 @@ def watch_operation(parts: dict[str, Any], endpoint: Dependant) -> dict[str, Any
 
 def watch_handler(handler: Any) -> Any:
     """Return a handler of requests whose operations end with it."""
-    from wirefast.telemetry.operations import watched_handler  # only where telemetry is on
+    from wirefast.telemetry.operations import watched_handler  # only if telemetry is on
 
     return watched_handler(handler)

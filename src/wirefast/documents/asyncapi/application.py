@@ -38,7 +38,7 @@ class AppSocketDocuments(KeepsDocuments):
 
     @property
     def asyncapi_title(self) -> str:
-        """The title of the document and its page: that of the application, "wirefast" where it has none."""
+        """The title of the document and its page: that of the application, "wirefast" if it has none."""
         return "wirefast" if self.title == _NO_TITLE else self.title
 
     def has_asyncapi(self) -> bool:

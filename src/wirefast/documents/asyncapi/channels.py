@@ -140,7 +140,7 @@ class _Writer:
         return self._to(self._add(name, message))
 
     def _add(self, name: str, message: dict[str, Any]) -> str:
-        """Return the key of a message: its name, with a number where another message has that."""
+        """Return the key of a message: its name, with a number if another message has that."""
         key, number = name, 1
         while key in self.messages and self.messages[key] != message:
             number += 1
@@ -216,7 +216,7 @@ def _object(parameters: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def channel_name(path: str, taken: Collection[str]) -> str:
-    """Return the key of a channel without a given one: its path in words, with a number where that is taken."""
+    """Return the key of a channel without a given one: its path in words, with a number if that is taken."""
     name = re.sub(r"[^A-Za-z0-9]+", "_", path).strip("_") or "root"
     key, number = name, 1
     while key in taken:

@@ -25,7 +25,7 @@ class TaggedType:
 
     Attributes:
         type: the type, with its direction.
-        tags: the values of the tag, where the type does not have them itself.
+        tags: the values of the tag, if the type does not have them itself.
     """
 
     type: MessageType
@@ -39,7 +39,7 @@ class Operation:
     Attributes:
         action: ``"receive"`` or ``"send"``, from the view of the application.
         suffix: the end of the name, after the channel's name.
-        handler: the function, where one has declared it.
+        handler: the function, if one has declared it.
         messages: their types; none for any.
         replies: the types of the answers.
         answers: whether errors may answer.
@@ -134,7 +134,7 @@ class Operations:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """Return the name, with a number where it is taken."""
+    """Return the name, with a number if it is taken."""
     found, number = name, 1
     while found in taken:
         number += 1

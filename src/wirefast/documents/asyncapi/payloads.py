@@ -51,7 +51,7 @@ class Payloads:
 
         Args:
             tagged: the type.
-            tag: the name of the member that tells kinds apart; None where there is none.
+            tag: the name of the member that tells kinds apart; None if there is none.
             suffix: the name of the operation, for types without a name.
         """
         kind = tagged.type.annotation
@@ -153,7 +153,7 @@ def _error_schema(name: str, tag: str) -> dict[str, Any]:
 
 
 def _values(member: Any) -> list[Any]:
-    """Return the values that a member may have, where it has a ``const`` or an ``enum``."""
+    """Return the values that a member may have, if it has a ``const`` or an ``enum``."""
     if not isinstance(member, dict):
         return []
     return [member["const"]] if "const" in member else list(member.get("enum", ()))

@@ -38,7 +38,7 @@ class MessageType:
         self.writing = writing
 
     def core_schema(self) -> CoreSchema:
-        """pydantic's schema of the type; the schema of any value where pydantic has none."""
+        """pydantic's schema of the type; the schema of any value if pydantic has none."""
         try:
             adapter: TypeAdapter[Any] = TypeAdapter(self.annotation)
             if not adapter.pydantic_complete:
@@ -104,7 +104,7 @@ def make_schemas(
 
 
 def definition_name(schema: Mapping[str, Any]) -> str | None:
-    """Return the name of the model where a schema is only a reference; None for another schema."""
+    """Return the name of the model if a schema is only a reference; None for another schema."""
     reference = schema.get("$ref")
     return reference.rpartition("/")[2] if isinstance(reference, str) and len(schema) == 1 else None
 

@@ -22,7 +22,7 @@ class Security:
         self.schemes: dict[str, Any] = {}
 
     def required(self, needs: Needs) -> list[dict[str, Any]]:
-        """Return the ``security`` of an operation: references, or the scheme itself where scopes are required."""
+        """Return the ``security`` of an operation: references, or the scheme itself if scopes are required."""
         by_name: dict[str, list[str]] = {}
         for scheme, scopes in needs.security:
             name = _key(scheme.scheme_name)

@@ -21,7 +21,7 @@ _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 
 
 def add_socket_routes(app: Any) -> None:
-    """Add the routes of the document and its page to an `App`, where their paths are set."""
+    """Add the routes of the document and its page to an `App`, if their paths are set."""
     if not app.asyncapi_url:
         return
     served = _Served(app)

@@ -53,7 +53,7 @@ def writing_of(options: Mapping[str, Any]) -> Writing:
 
 
 def without_null(schema: Any, definitions: Mapping[str, Any]) -> Any:
-    """Return a schema whose members are absent where they would be null.
+    """Return a schema whose members are absent if they would be null.
 
     Args:
         schema: draft 7.
@@ -92,7 +92,7 @@ def _takes_null(schema: Any, definitions: Mapping[str, Any], depth: int) -> bool
 
 
 def _stripped(schema: Any) -> Any:
-    """Return a member's schema without null among its types; None where no other type is left."""
+    """Return a member's schema without null among its types; None if no other type is left."""
     if not isinstance(schema, dict) or schema.get("type") == "null":
         return None if isinstance(schema, dict) else schema
     made = {key: value for key, value in schema.items() if key != "default" or value is not None}

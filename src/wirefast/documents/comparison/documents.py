@@ -19,7 +19,7 @@ class IncomparableDocuments(ValueError):
 
 
 def find_breaks(old: Document, new: Document) -> list[str]:
-    """Return the changes that break existing clients, one sentence each; none where all clients keep working.
+    """Return the changes that break existing clients, one sentence each; none if all clients keep working.
 
     Args:
         old: the document that the clients were made for.

@@ -187,7 +187,7 @@ def _fits(value: Any, schema: Any) -> bool:
 
 
 def tags_of(document: Mapping[str, Any], schema: Any, tag: str) -> list[Any]:
-    """Return the values that a member may have, where the schema lists them.
+    """Return the values that a member may have, if the schema lists them.
 
     Args:
         document: the document with the schemas of references.

@@ -7,7 +7,7 @@ export function within(document) {
   root = document;
 }
 
-/** What a reference leads to, the schema itself where it is none. */
+/** What a reference leads to, the schema itself if it is none. */
 export function resolve(schema, depth = 0) {
   if (!schema || typeof schema !== "object" || typeof schema.$ref !== "string" || depth > 20) return schema ?? {};
   let value = root;

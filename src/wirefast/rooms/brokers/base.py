@@ -47,7 +47,7 @@ class Broker(ABC):
 
     @property
     def lag(self) -> float:
-        """Seconds that the broker took to accept the last batch of payloads; 0 where that is unknown."""
+        """Seconds that the broker took to accept the last batch of payloads; 0 if that is unknown."""
         return 0.0
 
     @abstractmethod
@@ -80,7 +80,7 @@ class Broker(ABC):
     async def subscribed(self, room: str) -> None:
         """Wait until the broker has confirmed the subscription of a room.
 
-        Returns at once where the broker is not connected (a ``gap`` follows when it is), where the room is not
+        Returns at once if the broker is not connected (a ``gap`` follows when it is), if the room is not
         subscribed, and after ``stop``.
         """
 

@@ -62,8 +62,8 @@ class RedisCommands:
         """Queue a command; never waits.
 
         Returns:
-            Its answer. The future raises ``redis.exceptions.ResponseError`` where the server refuses the command, and
-            ``LinkError`` where the connection is lost before the answer. Cancelling the future takes nothing back.
+            Its answer. The future raises ``redis.exceptions.ResponseError`` if the server refuses the command, and
+            ``LinkError`` if the connection is lost before the answer. Cancelling the future takes nothing back.
         """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(_take_error)
@@ -107,7 +107,7 @@ class RedisCommands:
             await work
         except (LinkError, RedisError, OSError) as error:
             self.end(one_line(error))
-        except Exception as error:  # redis-py lets ValueError and others out where bytes are no protocol
+        except Exception as error:  # redis-py lets ValueError and others out if bytes are no protocol
             self.end(f"{type(error).__name__}: {one_line(error)}")
 
     async def _write(self) -> None:
@@ -143,6 +143,6 @@ class RedisCommands:
 
 
 def _take_error(answer: asyncio.Future[Any]) -> None:
-    """Retrieve the exception of an answer, so that asyncio does not log it where no task awaits the answer."""
+    """Retrieve the exception of an answer, so that asyncio does not log it if no task awaits the answer."""
     if not answer.cancelled():
         answer.exception()

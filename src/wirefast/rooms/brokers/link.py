@@ -56,14 +56,14 @@ class BrokerLink(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Free everything at once, even where the connection is stuck. Never fails, and does not wait for the peer.
+        """Free everything at once, even if the connection is stuck. Never fails, and does not wait for the peer.
 
-        A call of another method that is running ends, even where it ignored its cancellation.
+        A call of another method that is running ends, even if it ignored its cancellation.
         """
 
 
 def one_line(error: object) -> str:
-    """Return the text of an error as one line of at most 200 characters; its class where it has none."""
+    """Return the text of an error as one line of at most 200 characters; its class if it has none."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else f"{text[:199]}…"
 

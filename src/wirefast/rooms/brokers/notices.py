@@ -62,7 +62,7 @@ class Owed:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, rooms: set[str] | None) -> None:
-        """Tell some rooms, or all where ``rooms`` is None, as soon as the bound of time allows."""
+        """Tell some rooms, or all if ``rooms`` is None, as soon as the bound of time allows."""
         if rooms is None:
             self._all = True
         else:

@@ -71,7 +71,7 @@ class OutgoingQueue:
         self._settle(self._given - self._settled)
 
     def put(self, room: str, payload: bytes) -> None:
-        """Queue a payload, or drop it where the queue is full."""
+        """Queue a payload, or drop it if the queue is full."""
         if len(self.queue) >= self.max_payloads or self._queued_bytes + len(payload) > self.max_bytes:
             if not self._overflow:
                 logger.warning("%s: the queue is full, payloads are dropped", self.name)
@@ -156,7 +156,7 @@ class OutgoingQueue:
         return batch
 
     def _take_notice(self) -> list[tuple[str, bytes]]:
-        """Return the notice of lost payloads, where payloads were lost and the bound of time allows a notice."""
+        """Return the notice of lost payloads, if payloads were lost and the bound of time allows a notice."""
         if not self.lost and not self._lost_all:
             return []
         now = asyncio.get_running_loop().time()

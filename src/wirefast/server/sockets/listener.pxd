@@ -7,7 +7,7 @@ cdef class Listener(Watched):
     cdef object __weakref__
     cdef readonly object socket
     cdef object factory
-    # The server's address of all connections. None where each connection has its own.
+    # The server's address of all connections. None if each connection has its own.
     cdef object own
     # The timer that ends a rest. None while the listener does not rest.
     cdef object timer

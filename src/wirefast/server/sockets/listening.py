@@ -81,7 +81,7 @@ class SocketServer:
 
 
 class Listening(uvicorn.Server):
-    """A `uvicorn.Server` that accepts, reads and writes connections without TLS itself, where its Config says so."""
+    """A `uvicorn.Server` that accepts, reads and writes connections without TLS itself, if its Config says so."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the lifespan and listen."""

@@ -48,7 +48,7 @@ cdef class Poller:
     cdef int fd
     cdef object on_readable
 
-    # The watched objects by place. None where a place is free.
+    # The watched objects by place. None if a place is free.
     cdef list places
     cdef list free
     cdef uint32_t uses

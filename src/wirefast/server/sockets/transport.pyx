@@ -359,7 +359,7 @@ cdef class SocketTransport(Watched):
         """Set the limits of the write buffer. The protocol pauses its writing above ``high`` and goes on at ``low``.
 
         Args:
-            high: bytes. Default: four times ``low`` where that is given, else 65536.
+            high: bytes. Default: four times ``low`` if that is given, else 65536.
             low: bytes, at most ``high``. Default: a quarter of ``high``.
 
         Raises:
