@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from wirefast._core import tagging
 
+OTHER_ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -53,6 +54,21 @@ def test_keys_with_escapes_and_the_last_of_several() -> None:
     assert tagging.cut(text, "type", True, True) == rb'{"\ud800": 2,"\q": 3}'
 
 
+@pytest.mark.parametrize("name", ["type", "ref"])
+@pytest.mark.parametrize(
+    "value", ["1", '"a"', "null", "[1.5]", '"\\u00e9"', "@", "[}", "01", "+1", "\ufeff1", "tru", "1 2"]
+)
+def test_a_value_that_a_later_one_replaces_is_json(name: str, value: str) -> None:
+    """No validator sees it, as it is cut with the later one."""
+    text = f'{{"{name}": {value}, "{name}": 1}}'.encode()
+    try:
+        json.loads(text.decode())
+    except ValueError:
+        assert tagging.find(text, "type")[0] == "malformed"
+    else:
+        assert tagging.find(text, "type")[0] == "object"
+
+
 def test_splice() -> None:
     assert tagging.splice(b"{}", b"1") == b'{"ref":1}'
     assert tagging.splice(b"[]", b"1") == b"[]"
@@ -85,6 +101,8 @@ def test_splice() -> None:
         (b'"\xff"', None),
         (b"-", None),
         (b"01", None),
+        # Text that json.loads takes in bytes, where it guesses the encoding. Written back it is no JSON.
+        *[(text.encode(encoding), None) for text in ("1", '"a"') for encoding in OTHER_ENCODINGS],
     ],
 )  # fmt: skip
 def test_refs(text: bytes, ref: bytes | None) -> None:

@@ -54,7 +54,8 @@ async def test_every_ref_comes_back_as_it_was(app: App, live: Live, ref: Any) ->
 @pytest.mark.parametrize(
     "ref",
     ["true", "false", "1.0", "1e3", "-", "[]", "{}", '{"ref": 1}', '["a"]', f'"{"x" * 65}"', f'"{"é" * 32}x"',
-     "1" * 65, f'"{"a" * 50_000}"', "[" * 25_000 + "]" * 25_000, r'"\ud800"', r'"\ud83d"'],
+     "1" * 65, f'"{"a" * 50_000}"', "[" * 25_000 + "]" * 25_000, r'"\ud800"', r'"\ud83d"',
+     "\ufeff1", '\ufeff"a"', "1\0", "\0001", '"\0a\0"\0', '@, "ref": 1'],
     ids=lambda ref: ref[:12],
 )  # fmt: skip
 async def test_what_is_no_ref_is_an_error_without_it(app: App, live: Live, ref: str) -> None:

@@ -26,12 +26,20 @@ cdef enum:
 REF_BYTES = MAX_REF
 
 
+cdef object loads(const char* text, size_t size):
+    """Read one JSON value in UTF-8, or raise ValueError.
+
+    json.loads guesses the encoding of bytes: it takes a byte order mark, UTF-16 and UTF-32, which are no JSON here.
+    """
+    return json.loads(PyUnicode_DecodeUTF8(text, <Py_ssize_t> size, NULL))
+
+
 cdef bint is_named(const member* found, const char* name, size_t size) except -1:
     """Whether the key of a member is this name, with or without escapes."""
     if not found.escaped:
         return found.key_size == size and memcmp(found.key, name, size) == 0
     try:
-        key = json.loads(PyBytes_FromStringAndSize(found.key - 1, <Py_ssize_t> found.key_size + 2))
+        key = loads(found.key - 1, found.key_size + 2)
         return key.encode() == PyBytes_FromStringAndSize(name, <Py_ssize_t> size)
     except ValueError:  # a lone surrogate, or a bad escape, which the validator reports
         return False
@@ -53,9 +61,14 @@ cdef members_status look(Tagging* found, const char* text, size_t size, str tag_
         if status != MEMBERS_FOUND:
             return status
         if tag_size and is_named(&one, name, <size_t> tag_size):
+            if found.tag is not NULL and not is_json(found.tag, found.tag_size):
+                return MEMBERS_MALFORMED
             found.tag = one.value
             found.tag_size = one.value_size
         elif is_named(&one, "ref", 3):
+            # The last of several counts. All are cut from what the validator reads, so nothing else looks at the others.
+            if found.ref is not NULL and not is_json(found.ref, found.ref_size):
+                return MEMBERS_MALFORMED
             found.ref = one.value
             found.ref_size = one.value_size
 
@@ -84,11 +97,21 @@ cdef bint is_plain_integer(const char* text, size_t size) noexcept:
     return True
 
 
+cdef bint is_json(const char* text, size_t size) except -1:
+    if is_plain_string(text, size) or is_plain_integer(text, size):
+        return True
+    try:
+        loads(text, size)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 cdef bytes plain_value(const char* text, size_t size):
     if is_plain_string(text, size):
         return PyBytes_FromStringAndSize(text, <Py_ssize_t> size)
     try:
-        value = json.loads(PyBytes_FromStringAndSize(text, <Py_ssize_t> size))
+        value = loads(text, size)
         return json.dumps(value).encode()
     except (ValueError, RecursionError):
         return None
@@ -96,7 +119,6 @@ cdef bytes plain_value(const char* text, size_t size):
 
 cdef bytes checked_ref(const char* text, size_t size):
     cdef size_t i
-    cdef bytes kept
     if size == 4 and memcmp(text, b"null", 4) == 0:
         return b""
     if is_plain_string(text, size):
@@ -106,11 +128,10 @@ cdef bytes checked_ref(const char* text, size_t size):
     # The longest escape of one byte has six characters.
     if size > 6 * MAX_REF + 2:
         return None
-    kept = PyBytes_FromStringAndSize(text, <Py_ssize_t> size)
     try:
-        value = json.loads(kept)
+        value = loads(text, size)
         if type(value) is int:
-            return kept if size <= MAX_REF else None
+            return PyBytes_FromStringAndSize(text, <Py_ssize_t> size) if size <= MAX_REF else None
         if type(value) is str and len(value.encode()) <= MAX_REF:
             return json.dumps(value).encode()
     except (ValueError, RecursionError):

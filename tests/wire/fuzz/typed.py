@@ -111,7 +111,8 @@ MESSAGES = [
 WORDS = [
     b'"type"', b'"ref"', b":", b",", b"{", b"}", b"[" * 300, b'"', b"\\", b"\\u0000", b"\\ud800", b"null", b"true",
     b"1e999", b"-", b"9" * 80, b'"say"', b'"plain"', b'"type":"up",', b'"ref":{},', b'"ref":"' + b"x" * 65 + b'",',
-    b"\xff", b"\xed\xa0\x80", b" ", b"\n", b"/**/", b"NaN", b"\xef\xbb\xbf",
+    b"\xff", b"\xed\xa0\x80", b" ", b"\n", b"/**/", b"NaN", b"\xef\xbb\xbf", b"\x00",
+    b'"ref":1,"ref":2,',
 ]  # fmt: skip
 #: What stands in the bytes of a connection: parts of frames, and lines of a head.
 FRAMES = [
