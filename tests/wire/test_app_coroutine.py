@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from memory import Memory
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE")
 #: Turns of the loop after which nothing is left to do.
 TURNS = 20
+#: The message of a cancellation.
+MESSAGE = "for a reason"
 
 
 # ---- Random programs, beside a task that asyncio steps alone ----
@@ -153,7 +156,7 @@ async def by_its_task(program: Program, events: list[str]) -> tuple[list[Any], i
 
     codes: list[int] = []
     task = asyncio.create_task(ended())
-    await drive(events, send, lambda: task.cancel())
+    await drive(events, send, lambda: task.cancel(MESSAGE))
     while not task.done():
         task.cancel()
         await asyncio.sleep(0)
@@ -174,7 +177,7 @@ async def by_the_reactor(program: Program, events: list[str]) -> tuple[list[Any]
     (task,) = memory.state.tasks
 
     def cancel() -> None:
-        task.cancel()
+        task.cancel(MESSAGE)
 
     await drive(events, peer.send, cancel)
     while not task.done():
@@ -338,6 +341,41 @@ def test_eager_tasks() -> None:
 
     asyncio.run(asyncio.wait_for(main(), 60))
     assert got == ["ended"]
+
+
+def test_scopes_of_anyio_end_their_wait_alone() -> None:
+    """A scope knows its own cancellation by the message."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        with anyio.move_on_after(0.001) as moved:
+            await receive()
+        seen.append(moved.cancelled_caught)
+        try:
+            with anyio.fail_after(0.001):
+                await receive()
+        except TimeoutError:
+            seen.append("in time")
+        async with anyio.create_task_group() as group:
+            group.start_soon(receive)
+            await anyio.sleep(0)
+            group.cancel_scope.cancel()
+        await send({"type": "websocket.send", "text": "ready"})
+        seen.append((await receive())["text"])
+
+    async def main() -> None:
+        memory = Memory(app)
+        peer = memory.open()
+        while peer.close_code is None and peer.messages != ["ready"]:
+            await asyncio.sleep(0)
+        peer.send("the message")
+        await memory.settled(peer)
+        assert peer.close_code == 1000
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    assert seen == [True, "in time", "the message"]
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])

@@ -11,7 +11,8 @@ cdef class Stepped:
 
 cdef class Waiter:
     cdef object loop
-    # While a task waits: its wake-up, its context, and the coroutine that may be stepped in its place or None.
+    # While a task waits: its wake-up, its context, and the coroutine that may be stepped in its place or None. After a
+    # cancellation `context` is its message.
     cdef object callback
     cdef object context
     cdef Stepped stepped
@@ -26,6 +27,8 @@ cdef class Waiter:
     # Run the task's next step. Only from a callback of the loop, where no task is running.
     cdef int run(self) except -1
     cdef bint stepped_for(self, object callback, Stepped stepped) except -1
+    # Raise CancelledError with the message of the cancellation.
+    cdef int raise_cancelled(self) except -1
 
 
 cdef Waiter make_waiter(object loop)

@@ -42,9 +42,9 @@ cdef class Waiter:
     cdef int run(self) except -1:
         callback, context, stepped = self.callback, self.context, self.stepped
         self.pending = False
-        self.callback = self.context = self.stepped = None
         if callback is None:
             return 0
+        self.callback = self.context = self.stepped = None
         PyContext_Enter(<PyObject*> context)
         try:
             if not PyCFunction_Check(callback) or type(<object> PyCFunction_GET_SELF(callback)) is not Task:
@@ -69,6 +69,11 @@ cdef class Waiter:
             leave_task(self.loop, task)
         return again
 
+    cdef int raise_cancelled(self) except -1:
+        if self.context is None:
+            raise CancelledError
+        raise CancelledError(self.context)
+
     # ---- The awaiting side ----
 
     def __await__(self):
@@ -82,7 +87,7 @@ cdef class Waiter:
             self._asyncio_future_blocking = True
             return self
         if self.cancelled:
-            raise CancelledError
+            self.raise_cancelled()
         raise StopIteration
 
     # ---- The interface of a future for a task ----
@@ -114,18 +119,20 @@ cdef class Waiter:
     def result(self):
         """None, or CancelledError."""
         if self.cancelled:
-            raise CancelledError
+            self.raise_cancelled()
         return None
 
     def cancel(self, msg=None):
-        """End the wait; False when it has ended already."""
+        """End the wait; False when it has ended already. The message is that of the CancelledError."""
         if not self.pending:
             self.asked_to_cancel = True
             return False
         self.pending = False
         self.cancelled = True
         callback, context = self.callback, self.context
-        self.callback = self.context = self.stepped = None
+        self.callback = self.stepped = None
+        # anyio's cancel scopes know their own cancellation by the message.
+        self.context = msg
         if callback is not None:
             self.loop.call_soon(callback, self, context=context)
         return True
