@@ -241,6 +241,13 @@ def test_the_coroutine_of_the_task_tells_what_it_awaits() -> None:
     assert run(echo, ["a"], lambda task: task.get_coro().cr_await) is not None
 
 
+def test_an_ended_task_names_the_application() -> None:
+    tasks: list[asyncio.Task[Any]] = []
+    run(echo, ["a"], tasks.append)
+    assert tasks[0].done()
+    assert "coro=<echo() done" in repr(tasks[0])
+
+
 def test_context_variables_stay_those_of_the_task() -> None:
     seen = []
 
@@ -376,6 +383,25 @@ def test_scopes_of_anyio_end_their_wait_alone() -> None:
 
     asyncio.run(asyncio.wait_for(main(), 60))
     assert seen == [True, "in time", "the message"]
+
+
+def test_closing_a_coroutine_that_runs() -> None:
+    """It raises, as for any coroutine, and the application goes on."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        for _ in range(2):
+            await receive()
+            current = asyncio.current_task()
+            assert current is not None
+            with pytest.raises(ValueError, match="already executing"):
+                current.get_coro().close()
+            seen.append("goes on")
+
+    run(app, ["a", "b"])
+    assert seen == ["goes on", "goes on"]
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])

@@ -7,7 +7,7 @@ from wirefast.server.waiter cimport Stepped
 
 
 cdef class AppCoroutine(Stepped):
-    # The application's coroutine, and the connection whose `app_ended` is called at its end. None after the end.
+    # The application's coroutine, and the connection whose `app_ended` is called at its end; that is None after the end.
     cdef object inner
     cdef Connection connection
     # The outcome of a step that the task has not seen: how the step ended, and what the application yielded, returned

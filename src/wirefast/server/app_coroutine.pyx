@@ -72,7 +72,7 @@ cdef class AppCoroutine(Stepped):
 
     cdef int go_on(self, object value) except -1:
         cdef PyObject* given = NULL
-        if self.inner is None:
+        if self.connection is None:
             raise RuntimeError("cannot reuse already awaited coroutine")
         self.status = PyIter_Send(self.inner, value, &given)
         if self.status == RAISED:
@@ -116,7 +116,6 @@ cdef class AppCoroutine(Stepped):
     cdef object end(self, object exc, object result):
         cdef Connection connection = self.connection
         cdef object task = current_task()
-        self.inner = None
         self.connection = None
         if connection is None:
             return None
@@ -156,7 +155,7 @@ cdef class AppCoroutine(Stepped):
         cdef int status = self.status
         cdef bint suspended = False
         cdef object outcome
-        if self.inner is None:
+        if self.connection is None:
             raise RuntimeError("cannot reuse already awaited coroutine")
         if status == YIELDED or status == UNSTEPPED:
             self.given = None
@@ -181,12 +180,13 @@ cdef class AppCoroutine(Stepped):
 
     def close(self):
         """End the application where it waits. An application that has not begun never begins."""
-        inner, self.inner = self.inner, None
+        if self.connection is None:
+            return
+        # A coroutine that runs, or goes on after GeneratorExit, raises here and stays as it is.
+        self.inner.close()
         self.connection = None
         self.given = None
         self.status = UNSTEPPED
-        if inner is not None:
-            inner.close()
 
     @property
     def cr_await(self):
