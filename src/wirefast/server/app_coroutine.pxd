@@ -10,6 +10,9 @@ cdef class AppCoroutine(Stepped):
     # The application's coroutine, and the connection whose `app_ended` is called at its end; that is None after the end.
     cdef object inner
     cdef Connection connection
+    # Whether a task factory has put another coroutine around this one. That one takes part in each step and in the end, so
+    # only the task steps, and the task's end is the application's.
+    cdef bint wrapped
     # The outcome of a step that the task has not seen: how the step ended, and what the application yielded, returned
     # or raised.
     cdef int status

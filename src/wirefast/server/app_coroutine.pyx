@@ -88,6 +88,8 @@ cdef class AppCoroutine(Stepped):
         return self.hand_out(suspended)
 
     cdef bint step(self, Waiter waiter) except -1:
+        if self.wrapped:
+            return False
         self.go_on(None)
         if (
             self.status != YIELDED or self.given is not waiter or not waiter.pending or waiter.asked_to_cancel
@@ -119,6 +121,10 @@ cdef class AppCoroutine(Stepped):
         self.connection = None
         if connection is None:
             return None
+        if self.wrapped:
+            if exc is not None:
+                raise exc
+            return result
         connection.settings.server_state.tasks.discard(task)
         if isinstance(exc, CancelledError):
             connection.app_ended(None, None, True)
@@ -146,7 +152,7 @@ cdef class AppCoroutine(Stepped):
         cdef object outcome = self.advance(value, &suspended)
         if suspended:
             return outcome
-        raise StopIteration
+        raise StopIteration(outcome)
 
     def throw(self, kind, value=None, traceback=None):
         """Raise an exception where the application waits. Otherwise as ``send``."""
@@ -176,7 +182,7 @@ cdef class AppCoroutine(Stepped):
         outcome = self.hand_out(&suspended)
         if suspended:
             return outcome
-        raise StopIteration
+        raise StopIteration(outcome)
 
     def close(self):
         """End the application where it waits. An application that has not begun never begins."""

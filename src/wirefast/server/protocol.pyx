@@ -21,7 +21,7 @@ from libc.stdint cimport uint8_t
 
 from wirefast._core.channel cimport AsgiReceive, AsgiSend
 from wirefast._core.close cimport CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, CLOSE_SERVICE_RESTART
-from wirefast.server.app_coroutine cimport make_app_coroutine
+from wirefast.server.app_coroutine cimport AppCoroutine, make_app_coroutine
 from wirefast.server.deflate cimport parse_offers
 from wirefast.server.handshake cimport check_handshake, offered_subprotocols
 from wirefast.server.head cimport Head, HeadReader
@@ -278,6 +278,7 @@ cdef class WebSocketProtocol(Opening):
 
     cdef int start_app(self) except -1:
         cdef object loop = self.reactor.loop
+        cdef AppCoroutine stepper
         self.app_runs = True
         try:
             if self.settings.rewrite is not None and (self.request.forwarded or self.settings.rewrites_all):
@@ -287,17 +288,39 @@ cdef class WebSocketProtocol(Opening):
             return self.app_ended(exc, None, False)
         if not iscoroutine(coroutine):
             coroutine = awaited(coroutine)
+        stepper = make_app_coroutine(coroutine, self)
         if not self.settings.reset_contextvars:
-            task = loop.create_task(make_app_coroutine(coroutine, self))
+            task = loop.create_task(stepper)
         elif sys.version_info >= (3, 11):
-            task = loop.create_task(make_app_coroutine(coroutine, self), context=contextvars.Context())
+            task = loop.create_task(stepper, context=contextvars.Context())
         else:
-            task = contextvars.Context().run(loop.create_task, make_app_coroutine(coroutine, self))
-        if not task.done():
-            self.settings.server_state.tasks.add(task)
+            task = contextvars.Context().run(loop.create_task, stepper)
+        if task.done():
+            if self.app_runs:
+                self.on_task_done(task)
+            return 0
+        self.settings.server_state.tasks.add(task)
+        get_coro = getattr(task, "get_coro", None)
+        if get_coro is None or get_coro() is not stepper:
+            # A task factory has put a coroutine of its own around the application. That may end without the application,
+            # run it in another task, and see its exception.
+            stepper.wrapped = True
+            task.add_done_callback(self.on_task_done)
         return 0
 
     # ---- The application's end ----
+
+    def on_task_done(self, task):
+        """End the handshake or the connection: the task in which a task factory runs the application has ended."""
+        self.settings.server_state.tasks.discard(task)
+        if not self.app_runs:
+            # The application ended in its first step, in an eager task.
+            return
+        if task.cancelled():
+            self.app_ended(None, None, True)
+        else:
+            exc = task.exception()
+            self.app_ended(exc, None if exc is not None else task.result(), False)
 
     def is_its_clients(self, exc):
         """Whether an exception is no error of the application: `is_clients` is true of it, and it does not belong to
