@@ -246,7 +246,7 @@ WRITTEN = ["app", "router", "path_params", "endpoint", "starlette.exception_hand
 KEYS = st.sampled_from([*MEMBERS, *WRITTEN])
 STEPS = st.one_of(
     st.tuples(st.sampled_from(["[]", "get", "in", "pop", "del", "setdefault"]), KEYS),
-    st.tuples(st.sampled_from(["set", "update"]), KEYS),
+    st.tuples(st.sampled_from(["set", "update", "set by C"]), KEYS),
     st.tuples(st.sampled_from(["len", "list", "items", "popitem", "copy", "==", "|"]), st.none()),
 )
 
@@ -258,6 +258,8 @@ def step(scope: dict[str, Any], what: str, key: Any) -> Any:
             scope[key] = 1
         elif what == "update":
             scope.update({key: 2})
+        elif what == "set by C":
+            dict.__setitem__(scope, key, 4)
         elif what == "del":
             del scope[key]
         else:

@@ -241,7 +241,7 @@ cdef class LazyScope(dict):
 
     def __setitem__(self, key, value):
         cdef PyObject* member = NULL if self.full else PyDict_GetItemWithError(members, key)
-        if member != NULL and <int> <object> member >= APP:
+        if member != NULL and <int> <object> member >= APP and not dict.__contains__(self, key):
             self.write(<object> member, value)
         else:
             dict.__setitem__(self, key, value)
