@@ -91,6 +91,22 @@ class Program:
         assert current is not None
         current.cancel()
 
+    async def takes_a_cancellation_back(self, receive: Callable[[], Any]) -> Any:
+        current = asyncio.current_task()
+        if current is not None and sys.version_info >= (3, 11):
+            current.cancel(MESSAGE)
+            current.uncancel()
+        return await receive()
+
+    async def handles_an_exception_meanwhile(self, receive: Callable[[], Any]) -> Any:
+        try:
+            raise LookupError("handled")
+        except LookupError:
+            await receive()
+            return repr(sys.exc_info()[1])
+        finally:
+            self.notes.append(repr(sys.exc_info()[1]))
+
     async def cancels_itself_later(self, receive: Callable[[], Any]) -> Any:
         current = asyncio.current_task()
         assert current is not None
