@@ -175,6 +175,15 @@ def test_what_is_set_counts() -> None:
     }  # fmt: skip
 
 
+def test_what_c_code_wrote_is_replaced() -> None:
+    scope = scopes()[0]
+    for key in WRITTEN:
+        dict.__setitem__(scope, key, "by C")
+        assert scope[key] == "by C"
+        scope[key] = "by the application"
+        assert scope[key] == "by the application"
+
+
 def test_what_is_removed_is_gone() -> None:
     scope = scopes()[0]
     del scope["extensions"]
