@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from memory import Memory
@@ -208,6 +208,13 @@ async def by_the_reactor(program: Program, events: list[str]) -> tuple[list[Any]
     lets_go=st.integers(0, 12),
     end=st.sampled_from(["returns", "raises"]),
     events=st.lists(st.sampled_from(EVENTS), max_size=8),
+)
+@example(
+    # The turn of the loop comes before the cancellation, so the later request is the same one.
+    steps=["receives", "cancels_itself", "cancels_itself_later", "turns", "receives"],
+    lets_go=9,
+    end="returns",
+    events=["two messages", "message"],
 )
 def test_random_programs(steps: list[str], lets_go: int, end: str, events: list[str]) -> None:
     async def main() -> None:

@@ -157,18 +157,17 @@ cdef class AppCoroutine(Stepped):
     def throw(self, kind, value=None, traceback=None):
         """Raise an exception where the application waits. Otherwise as ``send``."""
         cdef object exc = exception_of(kind, value, traceback)
-        cdef object given = self.given
         cdef int status = self.status
         cdef bint suspended = False
         cdef object outcome
         if self.connection is None:
             raise RuntimeError("cannot reuse already awaited coroutine")
-        if status == YIELDED or status == UNSTEPPED:
+        if status == YIELDED and isinstance(exc, CancelledError):
+            # The task learns only now what the application waits for, so it is asked again, and cancels that wait.
+            ask_again(exc)
+        elif status == YIELDED or status == UNSTEPPED:
             self.given = None
             self.status = UNSTEPPED
-            if status == YIELDED and isinstance(exc, CancelledError) and is_cancelled(given, exc):
-                # The application waits for this future, as its task learns now. The future wakes the task to cancel it.
-                return given
             try:
                 self.given = self.inner.throw(exc)
                 self.status = YIELDED
@@ -178,7 +177,7 @@ cdef class AppCoroutine(Stepped):
             except BaseException as raised:
                 self.given = raised
                 self.status = RAISED
-        # Otherwise the application has ended in a step that its task has not seen, and cannot be cancelled any more.
+        # Else the application has ended in a step that its task has not seen, and cannot be cancelled any more.
         outcome = self.hand_out(&suspended)
         if suspended:
             return outcome
@@ -204,12 +203,14 @@ cdef class AppCoroutine(Stepped):
         return getattr(self.inner, name)
 
 
-cdef bint is_cancelled(object future, object exc) except -1:
-    """Cancel a future with the message of an exception. Return whether the future was not done."""
-    cancel = getattr(future, "cancel", None)
-    if cancel is None:
-        return False
-    return cancel(msg=exc.args[0] if exc.args else None)
+cdef int ask_again(object exc) except -1:
+    """Ask the current task once more for the cancellation that it has just thrown. The number of requests stays."""
+    cdef object task = current_task()
+    task.cancel(msg=exc.args[0] if exc.args else None)
+    uncancel = getattr(task, "uncancel", None)
+    if uncancel is not None:  # Python 3.11 and later
+        uncancel()
+    return 0
 
 
 cdef AppCoroutine make_app_coroutine(object coroutine, Connection connection):
