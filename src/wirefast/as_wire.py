@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from wirefast._core.close import NORMAL, check_code, cut_reason
+from wirefast._core.close import INTERNAL_ERROR, NORMAL, check_code, cut_reason
 from wirefast._core.scope import EXTENSION
 from wirefast._core.unicode import utf8
 from wirefast._core.unrouted import NO_ROUTE, missing_route
@@ -108,7 +108,7 @@ class Explained:
 def end_of(exc: BaseException) -> tuple[int, str]:
     """Return the code and the reason with which our server closes a socket whose handler has raised."""
     told: tuple[int, str] | None = getattr(exc, "wirefast_close", None)
-    return told or ((1000 if is_clients(exc) else 1011), "")
+    return told or (NORMAL if is_clients(exc) else INTERNAL_ERROR, "")
 
 
 def is_clients(exc: BaseException) -> bool:

@@ -51,6 +51,14 @@ job.wait()
 """
 
 
+@pytest.fixture(autouse=True)
+def hangups_count() -> Iterator[None]:
+    """Servers get SIGHUP, also where nohup runs the tests: a child ignores what its parent does."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("more", [[], ["--reload"]], ids=["alone", "reload"])
 def test_a_hangup_without_workers_ends_in_order(tmp_path: Path, more: list[str]) -> None:
     """However often the signal comes: systemd and shells send one more."""
