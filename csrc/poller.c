@@ -13,15 +13,24 @@ int poller_open(void) {
     return poller < 0 ? -errno : poller;
 }
 
-int poller_change(int poller, int socket, uint64_t token, unsigned before, unsigned wanted) {
+static int control(int poller, int operation, int socket, uint64_t token, unsigned wanted) {
     struct epoll_event event = {0};
-    event.events = (wanted & POLLER_READ ? (uint32_t)EPOLLIN : 0u) | (wanted & POLLER_WRITE ? (uint32_t)EPOLLOUT : 0u);
+    event.events = (wanted & POLLER_READ ? (uint32_t)EPOLLIN : 0u) | (wanted & POLLER_WRITE ? (uint32_t)EPOLLOUT : 0u) |
+                   (wanted & POLLER_EDGE ? (uint32_t)EPOLLET | (uint32_t)EPOLLRDHUP : 0u);
     event.data.u64 = token;
+    return epoll_ctl(poller, operation, socket, &event) < 0 ? -errno : 0;
+}
+
+int poller_change(int poller, int socket, uint64_t token, unsigned before, unsigned wanted) {
     if (before == wanted) {
         return 0;
     }
     int operation = before == 0 ? EPOLL_CTL_ADD : wanted == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-    return epoll_ctl(poller, operation, socket, &event) < 0 ? -errno : 0;
+    return control(poller, operation, socket, token, wanted);
+}
+
+int poller_again(int poller, int socket, uint64_t token, unsigned wanted) {
+    return control(poller, EPOLL_CTL_MOD, socket, token, wanted);
 }
 
 int poller_wait(int poller, poller_event *events, int room) {
@@ -34,8 +43,9 @@ int poller_wait(int poller, poller_event *events, int room) {
         uint32_t what = found[i].events;
         events[i].token = found[i].data.u64;
         /* An error or a hang-up is reported to both kinds of waiting, for reading and for writing. */
-        events[i].ready =
-            (what & ~(uint32_t)EPOLLOUT ? POLLER_READ : 0u) | (what & ~(uint32_t)EPOLLIN ? POLLER_WRITE : 0u);
+        events[i].ready = (what & ~(uint32_t)EPOLLOUT ? POLLER_READ : 0u) |
+                          (what & ~(uint32_t)(EPOLLIN | EPOLLRDHUP) ? POLLER_WRITE : 0u) |
+                          (what & (uint32_t)(EPOLLRDHUP | EPOLLERR | EPOLLHUP) ? POLLER_MORE : 0u);
     }
     return count;
 }
@@ -84,6 +94,14 @@ int poller_change(int poller, int socket, uint64_t token, unsigned before, unsig
         }
     }
     return error;
+}
+
+int poller_again(int poller, int socket, uint64_t token, unsigned wanted) {
+    (void)poller;
+    (void)socket;
+    (void)token;
+    (void)wanted;
+    return 0;
 }
 
 int poller_wait(int poller, poller_event *events, int room) {

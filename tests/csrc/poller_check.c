@@ -94,6 +94,57 @@ static void check_watching(void) {
     assert(poller_wait(poller, events, POLLER_EVENTS) == -EBADF);
 }
 
+/* A socket that is watched with POLLER_EDGE is reported once for what comes, and when poller_again asks; with its end, too.
+ */
+static void check_edges(void) {
+#ifdef __linux__
+    int ends[2];
+    char bytes[4];
+    const unsigned wanted = POLLER_READ | POLLER_EDGE;
+    poller_event events[POLLER_EVENTS];
+    int poller = poller_open();
+    assert(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    assert(write(ends[1], "12", 2) == 2);
+    assert(poller_change(poller, ends[0], TOKEN, 0, wanted) == 0);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 1);
+    assert(events[0].token == TOKEN && events[0].ready == POLLER_READ);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 0);
+
+    assert(poller_again(poller, ends[0], TOKEN, wanted) == 0);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 1);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 0);
+
+    assert(write(ends[1], "3", 1) == 1);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 1);
+    assert(read(ends[0], bytes, sizeof bytes) == 3);
+    assert(poller_again(poller, ends[0], TOKEN, wanted) == 0);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 0);
+
+    /* A socket that was ready under another watch is reported to the new one. */
+    assert(write(ends[1], "4", 1) == 1);
+    assert(poller_change(poller, ends[0], TOKEN, wanted, POLLER_READ) == 0);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 1);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 1);
+    assert(poller_change(poller, ends[0], TOKEN, POLLER_READ, wanted) == 0);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 1);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 0);
+
+    /* The end comes with the last bytes: a read returns the bytes, and the next one the end. */
+    assert(shutdown(ends[1], SHUT_WR) == 0);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 1);
+    assert(events[0].ready == (POLLER_READ | POLLER_MORE));
+    assert(read(ends[0], bytes, sizeof bytes) == 1);
+    assert(poller_again(poller, ends[0], TOKEN, wanted) == 0);
+    assert(poller_wait(poller, events, POLLER_EVENTS) == 1 && events[0].ready & POLLER_MORE);
+    assert(read(ends[0], bytes, sizeof bytes) == 0);
+    assert(poller_change(poller, ends[0], TOKEN, wanted, 0) == 0);
+    assert(poller_again(poller, ends[0], TOKEN, wanted) == -ENOENT);
+    close(ends[0]);
+    close(ends[1]);
+    close(poller);
+#endif
+}
+
 static void check_failures(void) {
 #ifdef __linux__
     poller_event events[POLLER_EVENTS];
@@ -111,6 +162,7 @@ static void check_failures(void) {
 
 int main(void) {
     check_watching();
+    check_edges();
     check_failures();
     printf("all checks passed\n");
     return 0;

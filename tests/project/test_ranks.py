@@ -31,9 +31,10 @@ ROWS = {
         "fanout messages session",
     ],
     "server": [
-        "bounds csrc cycle deflate ending pages reasons refused request_ids reuseport sockets sockets.csrc unix "
-        "waiter watching",
-        "header_lines log_lines reactor settings",
+        "bounds csrc current_task cycle deflate ending pages reasons refused request_ids reuseport sockets sockets.csrc "
+        "unix watching",
+        "header_lines log_lines settings waiter",
+        "reactor",
         "frames head responses sockets.poller",
         "sockets.transport",
         "body handshake outgoing sockets.listener",

@@ -89,6 +89,7 @@ cdef class AppCoroutine(Stepped):
 
     cdef bint step(self, Waiter waiter) except -1:
         if self.wrapped:
+            # An eager task has learned only after its first wait that it is wrapped.
             return False
         self.go_on(None)
         if (
@@ -108,7 +109,7 @@ cdef class AppCoroutine(Stepped):
         self.given = None
         if status == YIELDED:
             suspended[0] = True
-            if type(given) is Waiter and (<Waiter> given).pending:
+            if type(given) is Waiter and (<Waiter> given).pending and not self.wrapped:
                 (<Waiter> given).stepped = self
             return given
         if status == RETURNED:

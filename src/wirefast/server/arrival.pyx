@@ -107,7 +107,7 @@ cdef class Arrival(Flushable):
         self.transport.close()
         return 0
 
-    cdef int bytes_received(self, const uint8_t* data, size_t size) except -1:
+    cdef bint bytes_received(self, const uint8_t* data, size_t size) except -1:
         cdef HeadReader reader = HeadReader.__new__(HeadReader)
         cdef size_t used = 0
         cdef Head head
@@ -116,12 +116,15 @@ cdef class Arrival(Flushable):
         try:
             head = reader.feed(data, size, &used)
         except Refused as exc:
-            return self.hand_over(reader, exc, rest)
+            self.hand_over(reader, exc, rest)
+            return False
         if used < size and head is not None:
             rest = PyBytes_FromStringAndSize(<const char*> data + used, <Py_ssize_t> (size - used))
         if head is None or not head.wants_websocket() or head.chunked or head.length > 0 or not self.home.reads_first:
-            return self.hand_over(reader, head, rest)
-        return self.upgrade(head, rest)
+            self.hand_over(reader, head, rest)
+            return False
+        self.upgrade(head, rest)
+        return True
 
     cdef int upgrade(self, Head head, bytes rest) except -1:
         cdef Reception home = self.home

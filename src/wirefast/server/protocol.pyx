@@ -156,14 +156,14 @@ cdef class WebSocketProtocol(Opening):
             if <size_t> len(self.early) > EARLY_LIMIT and not self.read_paused:
                 self.pause_reading()
 
-    cdef int bytes_received(self, const uint8_t* data, size_t size) except -1:
+    cdef bint bytes_received(self, const uint8_t* data, size_t size) except -1:
         if self.state == CONNECTING:
             self.data_received(PyBytes_FromStringAndSize(<const char*> data, <Py_ssize_t> size))
-            return 0
+            return False
         self.feed(data, size)
         if self.ring_count:
             self.wake()
-        return 0
+        return not self.in_frame and self.stash_size == 0
 
     def shutdown(self):
         """Tell the peer and the application that uvicorn stops."""

@@ -5,6 +5,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
 from wirefast._core.channel cimport Channel
+from wirefast.server.current_task cimport CurrentTask
 from wirefast.server.deflate cimport Deflate
 from wirefast.server.waiter cimport Waiter
 
@@ -27,8 +28,9 @@ cdef class Flushable(Channel):
     # The time that was given to Reactor.schedule has come.
     cdef int due(self) except -1
     # Read bytes of a SocketTransport, which uses the memory of `data` again after the call. Frames that the call queues
-    # leave at the end of the turn.
-    cdef int bytes_received(self, const uint8_t* data, size_t size) except -1
+    # leave at the end of the turn. Return false if the bytes end in the middle of a head or a frame, so that more will
+    # come or has come.
+    cdef bint bytes_received(self, const uint8_t* data, size_t size) except -1
 
 
 cdef class Reactor:
@@ -43,6 +45,7 @@ cdef class Reactor:
     cdef bint held
     cdef object call_soon
     cdef object on_turn
+    cdef CurrentTask current
 
     # The wheel: tick number -> set of connections. A tick lasts GRAIN seconds of loop.time(). The one timer runs while
     # there is a bucket. No bucket is empty.

@@ -14,6 +14,8 @@ from weakref import WeakValueDictionary
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
+from wirefast.server.current_task cimport make_current_task
+
 cdef extern from *:
     """
     #if defined(__GLIBC__)
@@ -56,7 +58,7 @@ cdef class Flushable(Channel):
     cdef int due(self) except -1:
         raise NotImplementedError
 
-    cdef int bytes_received(self, const uint8_t* data, size_t size) except -1:
+    cdef bint bytes_received(self, const uint8_t* data, size_t size) except -1:
         raise NotImplementedError
 
 
@@ -69,6 +71,7 @@ cdef class Reactor:
         self.dirty = []
         self.call_soon = loop.call_soon
         self.on_turn = self.turn
+        self.current = make_current_task(loop)
         self.buckets = {}
         self.timer = None
         self.on_tick = self.tick
@@ -117,10 +120,14 @@ cdef class Reactor:
             self.held = True
             for waiter in ready:
                 try:
-                    waiter.run()
+                    waiter.run(self.current)
                 except BaseException as exc:
                     # The loop raises the exception, as if it had run the task. The other tasks run now.
                     self.call_soon(raise_error, exc)
+            try:
+                self.current.leave()
+            except BaseException as exc:
+                self.call_soon(raise_error, exc)
             self.held = False
             if self.ready:
                 # The tasks that have just run woke these, and `held` kept them from asking for another turn.

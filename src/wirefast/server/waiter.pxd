@@ -2,6 +2,8 @@
 
 from libc.stdint cimport uint8_t
 
+from wirefast.server.current_task cimport CurrentTask
+
 
 # A coroutine that may be stepped in place of its task.
 cdef class Stepped:
@@ -24,9 +26,10 @@ cdef class Waiter:
     # asyncio's flag of a future that was just yielded.
     cdef public bint _asyncio_future_blocking
 
-    # Run the task's next step. Only from a callback of the loop, where no task is running.
-    cdef int run(self) except -1
-    cdef bint stepped_for(self, object callback, Stepped stepped) except -1
+    # Run the task's next step. Only from a callback of the loop, where no task is running but by `current`. The caller
+    # leaves `current` after a row of calls.
+    cdef int run(self, CurrentTask current) except -1
+    cdef bint stepped_for(self, object callback, Stepped stepped, CurrentTask current) except -1
     # Raise CancelledError with the message of the cancellation.
     cdef int raise_cancelled(self) except -1
 

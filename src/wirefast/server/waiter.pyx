@@ -9,7 +9,6 @@ loses no event, and the task's context is entered as by a handle.
 from cpython.object cimport PyObject
 
 from asyncio import CancelledError, Future, Task
-from asyncio.tasks import _enter_task as enter_task, _leave_task as leave_task
 
 cdef extern from "Python.h":
     bint PyCFunction_Check(object value)
@@ -39,7 +38,7 @@ cdef class Stepped:
 cdef class Waiter:
     """Done when its connection has an event. One task at a time may await it."""
 
-    cdef int run(self) except -1:
+    cdef int run(self, CurrentTask current) except -1:
         callback, context, stepped = self.callback, self.context, self.stepped
         self.pending = False
         if callback is None:
@@ -48,8 +47,10 @@ cdef class Waiter:
         PyContext_Enter(<PyObject*> context)
         try:
             if not PyCFunction_Check(callback) or type(<object> PyCFunction_GET_SELF(callback)) is not Task:
+                current.leave()
                 callback(self)
-            elif stepped is None or self.asked_to_cancel or not self.stepped_for(callback, stepped):
+            elif stepped is None or self.asked_to_cancel or not self.stepped_for(callback, stepped, current):
+                current.leave()
                 self.asked_to_cancel = False
                 callback(done)
             else:
@@ -58,16 +59,10 @@ cdef class Waiter:
             PyContext_Exit(<PyObject*> context)
         return 0
 
-    cdef bint stepped_for(self, object callback, Stepped stepped) except -1:
+    cdef bint stepped_for(self, object callback, Stepped stepped, CurrentTask current) except -1:
         """Step a coroutine in the place of the task whose wake-up this is."""
-        cdef object task = <object> PyCFunction_GET_SELF(callback)
-        cdef bint again
-        enter_task(self.loop, task)
-        try:
-            again = stepped.step(self)
-        finally:
-            leave_task(self.loop, task)
-        return again
+        current.enter(<object> PyCFunction_GET_SELF(callback))
+        return stepped.step(self)
 
     cdef int raise_cancelled(self) except -1:
         if self.context is None:

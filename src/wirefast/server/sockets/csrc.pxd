@@ -8,6 +8,8 @@ cdef extern from "poller.h" nogil:
     enum:
         POLLER_READ
         POLLER_WRITE
+        POLLER_EDGE
+        POLLER_MORE
 
     ctypedef struct poller_event:
         uint64_t token
@@ -15,6 +17,7 @@ cdef extern from "poller.h" nogil:
 
     int poller_open() noexcept
     int poller_change(int poller, int socket, uint64_t token, unsigned before, unsigned wanted) noexcept
+    int poller_again(int poller, int socket, uint64_t token, unsigned wanted) noexcept
     int poller_wait(int poller, poller_event* events, int room) noexcept
 
 

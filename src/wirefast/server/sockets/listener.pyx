@@ -13,6 +13,7 @@ import socket as sockets
 import warnings
 
 from libc.errno cimport EAGAIN
+from libc.stdint cimport uint8_t
 from libc.string cimport memset
 
 from wirefast.server.sockets.csrc cimport (
@@ -128,7 +129,7 @@ cdef class Listener(Watched):
         self.socket.close()
         self.factory = None
 
-    cdef Py_ssize_t on_ready(self, unsigned ready) except -1:
+    cdef int on_ready(self, unsigned ready, const uint8_t* data, Py_ssize_t got) except -1:
         cdef stream_address peer
         cdef int fd, tried
         for tried in range(ACCEPTS_PER_TURN):

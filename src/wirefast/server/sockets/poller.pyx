@@ -14,11 +14,13 @@ from weakref import WeakValueDictionary
 
 from cpython.exc cimport PyErr_NoMemory
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.errno cimport EAGAIN
+from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from wirefast.server.reactor cimport Reactor, reactor_of
 from wirefast.server.sockets.csrc cimport (
-    close, poller_change, poller_event, poller_open, poller_wait,
+    POLLER_EDGE, POLLER_MORE, POLLER_READ, close, poller_again, poller_change, poller_event, poller_open, poller_wait,
 )
 
 import os
@@ -69,15 +71,36 @@ cdef class Watched:
             return 0
         if wanted:
             self.poller.start()
+        cdef bint edge = self.drains and wanted == POLLER_READ
         failed = poller_change(
-            self.poller.fd, self.fd, <uint64_t> self.use << 32 | self.place, self.wanted, wanted
+            self.poller.fd, self.fd, self.token(), self.wanted, wanted | POLLER_EDGE if edge else wanted
         )
         if failed < 0 and wanted:
             raise_number(failed)
         self.wanted = wanted
+        self.on_edge = edge
         return 0
 
-    cdef Py_ssize_t on_ready(self, unsigned ready) except -1:
+    cdef int look_again(self) except -1:
+        cdef bint edge = self.drains and self.wanted == POLLER_READ
+        cdef int failed
+        if self.wanted and (edge or self.on_edge):
+            failed = poller_again(
+                self.poller.fd, self.fd, self.token(), self.wanted | POLLER_EDGE if edge else self.wanted
+            )
+            if failed < 0:
+                raise_number(failed)
+            self.on_edge = edge
+        return 0
+
+    cdef uint64_t token(self) noexcept:
+        """Return the number by which an event names this use of the place."""
+        return <uint64_t> self.use << 32 | self.place
+
+    cdef Py_ssize_t take(self, unsigned ready, uint8_t* into, size_t room) noexcept:
+        return -EAGAIN
+
+    cdef int on_ready(self, unsigned ready, const uint8_t* data, Py_ssize_t got) except -1:
         raise NotImplementedError
 
     cdef int on_late(self) except -1:
@@ -92,6 +115,7 @@ cdef class Poller:
         self.reactor = reactor_of(loop)
         self.fd = -1
         self.on_readable = self.turn
+        self.on_rest = self.rest
         self.on_flush = self.flush
         self.places = []
         self.free = []
@@ -135,39 +159,102 @@ cdef class Poller:
 
     def turn(self):
         """Read the sockets that are ready, run the tasks that got messages, write what the tasks sent."""
+        # While the loop will call `rest`, the sockets that are ready wait for it.
+        if not self.rest_asked:
+            self.run_turn()
+
+    def rest(self):
+        """Serve the sockets that the last turn has not reached."""
+        self.rest_asked = False
+        if self.fd >= 0:
+            self.run_turn()
+
+    cdef int run_turn(self) except -1:
+        cdef object failure = None
         if self.reading:
             # A callback runs the loop within the loop.
-            return
+            return 0
         self.reading = True
         self.reactor.hold()
         try:
             self.serve()
-        finally:
-            self.reading = False
-            self.reactor.let_go()
-            if self.late:
-                self.flush_late()
+        except BaseException as exc:
+            failure = exc
+        self.reading = False
+        self.reactor.let_go()
+        if self.late:
+            self.flush_late()
+        if self.served < self.count and self.fd >= 0:
+            # The poller has reported these sockets, and may not report them again.
+            self.rest_asked = True
+            self.loop.call_soon(self.on_rest)
+        if failure is not None:
+            # The exception ends the loop's `run` alone.
+            raise failure
+        return 0
 
     cdef int serve(self) except -1:
-        cdef poller_event* event
-        cdef Watched one
-        cdef uint32_t place
         cdef Py_ssize_t left = READ_PER_TURN
-        if self.at >= self.count:
-            self.at = 0
+        # A call that raised has ended an earlier turn in the middle.
+        self.hand_out()
+        if self.taken >= self.count:
+            self.served = self.taken = 0
             self.count = poller_wait(self.fd, self.events, EVENTS_PER_TURN)
             if self.count < 0:
                 failed, self.count = self.count, 0
                 raise_number(failed)
-        while self.at < self.count and left > 0:
-            event = &self.events[self.at]
-            self.at += 1
-            place = <uint32_t> event.token
-            if place >= <uint32_t> len(self.places):
-                continue
-            one = self.places[place]
-            if one is not None and one.use == <uint32_t> (event.token >> 32):
-                left -= one.on_ready(event.ready)
+        # The kernel's code and ours take turns for many sockets together, because the processor's cache of instructions
+        # holds only one of the two.
+        while self.taken < self.count and left > 0:
+            left -= self.fill()
+            self.hand_out()
+        return 0
+
+    cdef Watched watched(self, uint64_t token):
+        """Return the object of an event; None if it has left."""
+        cdef uint32_t place = <uint32_t> token
+        cdef Watched one
+        if place >= <uint32_t> len(self.places):
+            return None
+        one = self.places[place]
+        return one if one is not None and one.use == <uint32_t> (token >> 32) else None
+
+    cdef Py_ssize_t fill(self) except -1:
+        """Read the next sockets into the buffer, as far as it has room. Return the number of bytes."""
+        cdef poller_event* event
+        cdef Watched one
+        cdef Py_ssize_t got
+        self.filled = self.emptied = 0
+        while self.taken < self.count and READ_SIZE - self.filled >= READ_ROOM:
+            event = &self.events[self.taken]
+            one = self.watched(event.token)
+            got = -EAGAIN
+            if one is not None:
+                got = one.take(event.ready, self.buffer + self.filled, <size_t> (READ_SIZE - self.filled))
+            self.got[self.taken] = got
+            self.taken += 1
+            if got > 0:
+                self.filled += got
+                if self.filled == READ_SIZE:
+                    event.ready |= POLLER_MORE
+        return self.filled
+
+    cdef int hand_out(self) except -1:
+        """Give the bytes of the buffer to the sockets that they are for."""
+        cdef poller_event* event
+        cdef const uint8_t* data
+        cdef Watched one
+        cdef Py_ssize_t got
+        while self.served < self.taken:
+            event = &self.events[self.served]
+            got = self.got[self.served]
+            data = self.buffer + self.emptied
+            self.served += 1
+            if got > 0:
+                self.emptied += got
+            one = self.watched(event.token)
+            if one is not None:
+                one.on_ready(event.ready, data, got)
         return 0
 
     cdef int mark_late(self, Watched one) except -1:

@@ -1,6 +1,7 @@
 # One connection: a transport for asyncio's protocols.
 
 from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t
 
 from wirefast.server.reactor cimport Flushable
 from wirefast.server.sockets.csrc cimport stream_address
@@ -49,6 +50,7 @@ cdef class SocketTransport(Watched):
     # Give this protocol everything that comes from now on.
     cdef int hand_to(self, object protocol) except -1
     cdef int look(self, unsigned wanted) except -1
+    cdef int again(self) except -1
     # The addresses as Python's sockets have them; None for one that is not known.
     cdef object peer_address(self)
     cdef object own_address(self)
@@ -62,10 +64,9 @@ cdef class SocketTransport(Watched):
     cdef int pause_protocol(self) except -1
     cdef int resume_protocol(self) except -1
 
-    cdef Py_ssize_t read(self) except -1
-    cdef int deliver(self, Py_ssize_t size) except -1
+    cdef bint deliver(self, const uint8_t* data, Py_ssize_t size) except -1
     cdef int end_of_stream(self) except -1
-    cdef int fill(self, Py_ssize_t size) except -1
+    cdef int fill(self, bytes data) except -1
 
     # End the connection, for an error of the socket or an exception of a protocol's callback. `lose` has the loop call
     # connection_lost.

@@ -23,10 +23,10 @@ from libc.string cimport memcpy
 
 from wirefast.server.reactor cimport Flushable
 from wirefast.server.sockets.csrc cimport (
-    POLLER_READ, POLLER_WRITE, SHUT_WR, STREAM_IP6, STREAM_PIECES, STREAM_TEXT, STREAM_UNIX, close, iovec, shutdown,
+    POLLER_MORE, POLLER_READ, POLLER_WRITE, SHUT_WR, STREAM_IP4, STREAM_IP6, STREAM_PIECES, STREAM_TEXT, STREAM_UNIX, close, iovec, shutdown,
     stream_address, stream_own_address, stream_read, stream_text, stream_write,
 )
-from wirefast.server.sockets.poller cimport READ_SIZE, Poller, Watched
+from wirefast.server.sockets.poller cimport Poller, Watched
 
 cdef object BufferedProtocol = asyncio.BufferedProtocol
 
@@ -79,6 +79,18 @@ cdef class SocketTransport(Watched):
     cdef int hand_to(self, object protocol) except -1:
         self.protocol = protocol
         self.direct = <Flushable> protocol if isinstance(protocol, Flushable) and (<Flushable> protocol).takes_bytes else None
+        # A read of a Unix socket may also end at a descriptor that the peer passes.
+        self.drains = self.direct is not None and self.peer.family in (STREAM_IP4, STREAM_IP6)
+        if self.drains != self.on_edge:
+            self.again()
+        return 0
+
+    cdef int again(self) except -1:
+        """Have the poller report the socket again if it is ready. A connection that the system cannot watch ends."""
+        try:
+            self.look_again()
+        except OSError as exc:
+            self.lose(exc)
         return 0
 
     cdef int look(self, unsigned wanted) except -1:
@@ -162,48 +174,48 @@ cdef class SocketTransport(Watched):
             if not self.ended:
                 self.look(self.wanted | POLLER_READ)
 
-    cdef Py_ssize_t on_ready(self, unsigned ready) except -1:
-        cdef Py_ssize_t got = 0
-        if ready & self.wanted & POLLER_READ:
-            got = self.read()
-        if ready & self.wanted & POLLER_WRITE:
-            self.push()
-        return got
+    cdef Py_ssize_t take(self, unsigned ready, uint8_t* into, size_t room) noexcept:
+        return stream_read(self.fd, into, room) if ready & self.wanted & POLLER_READ else -EAGAIN
 
-    cdef Py_ssize_t read(self) except -1:
-        cdef Py_ssize_t got = stream_read(self.fd, self.poller.buffer, READ_SIZE)
+    cdef int on_ready(self, unsigned ready, const uint8_t* data, Py_ssize_t got) except -1:
+        # Another connection's protocol may have closed or paused this one since `take`. A paused one gets its bytes, and
+        # its end when it reads again.
         if got > 0:
-            self.deliver(got)
-            return got
-        if got == 0:
-            self.end_of_stream()
+            if not self.closing and (not self.deliver(data, got) or ready & POLLER_MORE) and self.on_edge:
+                self.again()
+        elif got == 0:
+            if self.wanted & POLLER_READ:
+                self.end_of_stream()
         elif got != -EAGAIN:
             self.fatal(error_of(got), "Fatal read error on socket transport")
+        elif self.on_edge:
+            self.again()
+        if ready & self.wanted & POLLER_WRITE:
+            self.push()
         return 0
 
-    cdef int deliver(self, Py_ssize_t size) except -1:
-        """Give the protocol the first bytes of the poller's buffer."""
-        cdef const uint8_t* data = self.poller.buffer
+    cdef bint deliver(self, const uint8_t* data, Py_ssize_t size) except -1:
+        """Give bytes to the protocol. Return whether they end with a whole message, as far as the protocol knows."""
         # This call needs a reference of its own: the protocol may give the connection to another one, and then nothing
         # else refers to it.
         cdef Flushable direct = self.direct
         try:
             if direct is not None:
-                direct.bytes_received(data, <size_t> size)
+                return direct.bytes_received(data, <size_t> size)
             elif isinstance(self.protocol, BufferedProtocol):
-                self.fill(size)
+                self.fill(PyBytes_FromStringAndSize(<const char*> data, size))
             else:
                 self.protocol.data_received(PyBytes_FromStringAndSize(<const char*> data, size))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exc:
             self.fatal(exc, "Fatal error: protocol.data_received() call failed.")
-        return 0
+        return False
 
-    cdef int fill(self, Py_ssize_t size) except -1:
-        """Copy the first bytes of the poller's buffer into the buffer of a `BufferedProtocol`."""
-        cdef bytes data = PyBytes_FromStringAndSize(<const char*> self.poller.buffer, size)
+    cdef int fill(self, bytes data) except -1:
+        """Copy bytes into the buffer of a `BufferedProtocol`."""
         cdef Py_ssize_t at = 0
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         cdef Py_ssize_t room
         while at < size:
             target = self.protocol.get_buffer(size - at)
