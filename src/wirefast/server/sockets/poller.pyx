@@ -1,10 +1,13 @@
 # distutils: sources = csrc/poller.c
 """One poller for all sockets of an event loop, which the loop watches as a single descriptor.
 
-A turn has three steps. The poller reads and parses up to 64 sockets that are ready. It runs the tasks that got messages.
-It sends the bytes that these tasks wrote. Then the loop runs its timers, its other descriptors and its other tasks.
-The loop calls the poller again while a socket is still ready, because both watch the level and not the edge. A turn reads
-at most about 1 MiB; the next turn begins with the sockets that this one has not reached.
+A turn has four steps. The poller reads up to 64 sockets that are ready. It gives the bytes to their protocols. It runs
+the tasks that got messages. It sends the bytes that these tasks wrote. Then the loop runs its timers, its other
+descriptors and its other tasks. A turn reads at most about 1 MiB; the next turn begins with the sockets that this one has
+not reached.
+
+The loop watches the poller's level: it calls the poller again while a socket is ready. The poller watches the level of a
+socket too, but of a socket that is read empty (`Watched.drains`) the edge: it gets one event for the bytes that have come.
 
 A socket that is closed within a turn gets no event of that turn. A new socket to which the system gave the same number
 gets none of its events either: an event names a place in the poller's table and the use of that place.
