@@ -33,7 +33,7 @@ ROWS = {
     "server": [
         "bounds csrc current_task cycle deflate ending pages reasons refused request_ids reuseport sockets sockets.csrc "
         "unix watching",
-        "header_lines log_lines settings waiter",
+        "frame_row header_lines log_lines settings waiter",
         "reactor",
         "frames head responses sockets.poller",
         "sockets.transport",

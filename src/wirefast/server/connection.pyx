@@ -387,6 +387,8 @@ cdef class Connection(Outgoing):
             self.failing = None
         self.end_stream()
         self.out = None
+        if self.reactor.row.owner is self:
+            self.reactor.row.drop()
         self.late_pong = None
         self.reactor.cancel(self)
         if self.deflate is not None:

@@ -3,6 +3,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 
+from wirefast._core.channel cimport EventKind
 from wirefast.server.deflate cimport Deflate
 from wirefast.server.frames cimport FrameStream
 from wirefast.server.settings cimport Settings
@@ -70,6 +71,9 @@ cdef class Outgoing(FrameStream):
     # Write, or queue for this turn's flush.
     cdef int queue(self, bytes frame) except -1
     cdef int queue_data(self, bytes frame) except -1
+    # Queue a small frame behind the frames that this turn has queued already; make the row of such frames an object.
+    cdef int queue_in_row(self, EventKind kind, const char* data, size_t size) except -1
+    cdef int end_row(self) except -1
     # Give the transport the frames of the outbox until its buffer is full; or move all of them to `out`.
     cdef int empty_outbox(self) except -1
     cdef int commit_outbox(self) except -1

@@ -23,6 +23,7 @@ from wirefast._core.instant cimport monotonic
 from wirefast._core.outbox cimport CLOSING as TOO_SLOW, GONE, SENT, WAIT, Outbox, Policy
 from wirefast.server.csrc cimport FRAME_HEADER_MAX, FRAME_RSV1, frame_build
 from wirefast.server.deflate cimport deflate_alone
+from wirefast.server.frame_row cimport ROW_PAYLOAD, FrameRow
 
 from uvicorn.protocols.utils import ClientDisconnected
 
@@ -79,12 +80,28 @@ cdef class Outgoing(FrameStream):
                 return self.queue_data(
                     make_frame(kind, FRAME_RSV1, PyBytes_AS_STRING(packed), <size_t> PyBytes_GET_SIZE(packed))
                 )
+        if size <= ROW_PAYLOAD and self.out is not None and not self.write_paused:
+            return self.queue_in_row(kind, data, <size_t> size)
         return self.queue_data(make_frame(kind, 0, data, <size_t> size))
 
     cdef int queue_data(self, bytes frame) except -1:
         if self.write_paused:
             return self.own_outbox().keep(frame, PyBytes_GET_SIZE(frame), self.reactor.now())
         return self.queue(frame)
+
+    cdef int queue_in_row(self, EventKind kind, const char* data, size_t size) except -1:
+        cdef FrameRow row = self.reactor.row
+        if row.owner is not self or not row.has_room():
+            if row.owner is not None:
+                (<Outgoing> row.owner).end_row()
+            row.owner = self
+        self.out_size += row.append(kind, data, size)
+        return self.flush_all() if self.out_size >= OUT_HIGH else 0
+
+    cdef int end_row(self) except -1:
+        if self.reactor.row.owner is self:
+            self.out.append(self.reactor.row.take())
+        return 0
 
     cdef bytes ready_frame(self, EventKind kind, bytes data):
         return make_frame(kind, 0, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data))
@@ -160,6 +177,7 @@ cdef class Outgoing(FrameStream):
         if self.outbox is not None and self.outbox.count:
             if self.out is None:
                 self.out = []
+            self.end_row()
             for frame in self.outbox.take(PY_SSIZE_T_MAX):
                 self.out.append(frame)
                 self.out_size += <size_t> PyBytes_GET_SIZE(frame)
@@ -171,6 +189,7 @@ cdef class Outgoing(FrameStream):
             if not self.in_read:
                 self.reactor.mark(self)
         else:
+            self.end_row()
             self.out.append(frame)
         self.out_size += <size_t> PyBytes_GET_SIZE(frame)
         if self.out_size >= OUT_HIGH and not self.write_paused:
@@ -188,6 +207,7 @@ cdef class Outgoing(FrameStream):
         cdef list out = self.out
         if out is None:
             return 0
+        self.end_row()
         self.out = None
         self.out_size = 0
         if self.state != LOST:

@@ -7,6 +7,7 @@ from libc.stdint cimport uint8_t
 from wirefast._core.channel cimport Channel
 from wirefast.server.current_task cimport CurrentTask
 from wirefast.server.deflate cimport Deflate
+from wirefast.server.frame_row cimport FrameRow
 from wirefast.server.waiter cimport Waiter
 
 
@@ -46,6 +47,7 @@ cdef class Reactor:
     cdef object call_soon
     cdef object on_turn
     cdef CurrentTask current
+    cdef FrameRow row
 
     # The wheel: tick number -> set of connections. A tick lasts GRAIN seconds of loop.time(). The one timer runs while
     # there is a bucket. No bucket is empty.

@@ -15,6 +15,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
 from wirefast.server.current_task cimport make_current_task
+from wirefast.server.frame_row cimport FrameRow
 
 cdef extern from *:
     """
@@ -72,6 +73,7 @@ cdef class Reactor:
         self.call_soon = loop.call_soon
         self.on_turn = self.turn
         self.current = make_current_task(loop)
+        self.row = FrameRow.__new__(FrameRow)
         self.buckets = {}
         self.timer = None
         self.on_tick = self.tick
