@@ -155,6 +155,7 @@ cdef class Meter(Deadline):
     cdef int accepted(self) except -1:
         """Start the times of the socket, which is accepted."""
         cdef Allowance allowance = self.allowance
+        cdef double early
         if self.accepted_at or allowance is None:
             return 0
         if self.evicted:
@@ -166,7 +167,8 @@ cdef class Meter(Deadline):
         self.accepted_at = self.wheel.now()
         self.last = self.accepted_at if self.wheel.is_monotonic else monotonic()
         if allowance.lifetime:
-            self.ends_at = self.accepted_at + allowance.lifetime * (1.0 - LIFETIME_JITTER * <double> random_share())
+            early = <double> LIFETIME_JITTER * <double> random_share()
+            self.ends_at = self.accepted_at + allowance.lifetime * (1.0 - early)
         return self.plan(self.accepted_at, 0.0)
 
     cdef int plan(self, double now, double quiet) except -1:

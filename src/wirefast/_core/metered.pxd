@@ -11,7 +11,7 @@ from wirefast._core.websocket cimport WebSocketCore
 @cython.final
 cdef class MeteredReceive(CompiledCoroutine):
     cdef object take_event(self, WebSocketCore websocket)
-    cdef object take_message(self, WebSocketCore websocket, object message)
+    cdef object take_message(self, WebSocketCore websocket, dict message)
     cdef object refuse(self, WebSocketCore websocket, int verdict)
 
 

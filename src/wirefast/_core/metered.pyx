@@ -194,16 +194,19 @@ cdef class MeteredReceive(CompiledCoroutine):
         cdef object payload
         cdef int verdict
         if self.phase == MESSAGE:
-            if self.option & FRAME == TEXT and type(value) is dict and (<dict> value)["type"] == "websocket.receive":
-                # Most messages: plain text of a known size.
-                payload = (<dict> value).get("text")
-                if type(payload) is str and PyUnicode_IS_COMPACT_ASCII(payload):
-                    verdict = websocket.meter.take(PyUnicode_GET_LENGTH(payload))
-                    if verdict != PASSES:
-                        return self.refuse(websocket, verdict)
-                    websocket.meter.at_work = True
-                    return decode(payload) if self.option & AS_JSON else payload
-            return self.take_message(websocket, value)
+            if type(value) is dict and (<dict> value)["type"] == "websocket.receive":
+                if self.option & FRAME == TEXT:
+                    # Most messages: plain text of a known size.
+                    payload = (<dict> value).get("text")
+                    if type(payload) is str and PyUnicode_IS_COMPACT_ASCII(payload):
+                        verdict = websocket.meter.take(PyUnicode_GET_LENGTH(payload))
+                        if verdict != PASSES:
+                            return self.refuse(websocket, verdict)
+                        websocket.meter.at_work = True
+                        return decode(payload) if self.option & AS_JSON else payload
+                return self.take_message(websocket, <dict> value)
+            # Mostly the end of the socket. It is raised from here: each call in between would add to its traceback.
+            value = websocket.checked(value)
         if self.phase == EVENT:
             return self.start() if websocket.channel is None else self.take_event(websocket)
         if self.phase == PACED:
@@ -241,20 +244,18 @@ cdef class MeteredReceive(CompiledCoroutine):
             return event
         return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(event), PyBytes_GET_SIZE(event), NULL)
 
-    cdef object take_message(self, WebSocketCore websocket, object message):
-        """Return the payload of an ASGI message, or the result of refused() for a message beyond a limit."""
+    cdef object take_message(self, WebSocketCore websocket, dict message):
+        """Return the payload of a "websocket.receive" message, or the result of refuse() for one beyond a limit."""
         cdef object value
         cdef int verdict
         cdef bint text = self.option & FRAME == TEXT
-        if type(message) is not dict or (<dict> message)["type"] != "websocket.receive":
-            return websocket.payload(websocket.checked(message), "text" if text else "bytes")
-        value = (<dict> message).get("text")
-        verdict = websocket.meter.take(size_of((<dict> message).get("bytes") if value is None else value))
+        value = message.get("text")
+        verdict = websocket.meter.take(size_of(message.get("bytes") if value is None else value))
         if verdict != PASSES:
             return self.refuse(websocket, verdict)
         websocket.meter.at_work = True
         if not text:
-            value = (<dict> message).get("bytes")
+            value = message.get("bytes")
         if value is None:
             raise UnexpectedFrame("text" if text else "bytes")
         return decode(value) if self.option & AS_JSON else value
