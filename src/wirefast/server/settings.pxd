@@ -10,7 +10,7 @@ cdef class Settings:
     # the application inside, or None.
     cdef readonly object app
     cdef readonly object rewrite
-    # Whether `rewrite` changes scopes without headers of a proxy too.
+    # Whether `rewrite` may change scopes without headers of a proxy too.
     cdef readonly bint rewrites_all
     cdef readonly object logger
 

@@ -6,6 +6,7 @@ import logging
 import uvicorn.logging
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from wirefast._core.hooks import is_replaced
 from wirefast._core.source_location import begin_in_application
 from wirefast._core.secrets import hide_in_logs
 from wirefast.server.bounds import LONG as _LONG, check
@@ -45,11 +46,12 @@ cdef class Settings:
             rewrite = copy.copy(self.app)
             rewrite.app = nothing
             try:
-                # A call that changes nothing without a proxy's headers is left out for a handshake without them.
+                # A call that changes nothing without a proxy's headers is left out for a handshake without them. Only
+                # uvicorn's own is known to read no other header.
                 scope = {"type": "websocket", "headers": [], "client": ("127.0.0.1", 1), "scheme": "ws"}
                 before = scope.copy()
                 finish(rewrite(scope, None, None))
-                self.rewrites_all = scope != before
+                self.rewrites_all = scope != before or is_replaced(ProxyHeadersMiddleware, "__call__")
                 self.rewrite, self.app = rewrite, self.app.app
             except Exception:
                 # The middleware does not work alone, so it stays around the application.
