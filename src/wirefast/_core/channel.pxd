@@ -57,8 +57,8 @@ cdef class Channel:
     # protocol, where `takes_packed`: a message of another context may be sent now, so no later message is compressed by
     # an earlier one.
     cdef int forget_context(self) except -1
-    # protocol: send a ready frame to a peer that may be slow; the policy decides if the frame does not fit. Returns
-    # an Outcome. Never awaits. `size` is that of the message's payload, before compression.
+    # protocol: send a ready frame to a peer that may be slow; the policy decides what happens when the frame
+    # does not fit. Returns an Outcome. Never awaits. `size` is that of the message's payload, before compression.
     cdef int offer(self, bytes frame, Py_ssize_t size, Policy policy, object key, bint first) except -1
     # protocol: close for a reason that is not the application's. A later close() of the application is then no error.
     cdef int dismiss(self, int code, str reason) except -1

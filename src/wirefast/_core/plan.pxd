@@ -82,7 +82,7 @@ cdef class MemberOp(Op):
 
 
 cdef class EnterOp(Op):
-    cdef bint skippable          # jump if the result is known already, if solving it again has no effect
+    cdef bint skippable          # jump when the result is known: solving it again would have no effect
     cdef object make_dependant   # callable() -> Dependant with this dependency alone, as ``value``
     cdef int target              # index of the operation behind the subtree
 
