@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -95,6 +95,26 @@ class Memory:
         """Wait for every application to return and every connection to be gone."""
         while self.state.tasks or self.state.connections:
             await asyncio.sleep(0)
+
+    async def exchange(self, messages: list[str], look: Callable[[], Any] | None = None) -> Any:
+        """Open a connection, send each message in a turn of its own, and close.
+
+        Args:
+            messages: texts.
+            look: called after the last message, before the close.
+
+        Returns:
+            What ``look`` returned; None without it.
+        """
+        peer = self.open()
+        for message in messages:
+            await asyncio.sleep(0.001)
+            peer.send(message)
+        await asyncio.sleep(0.001)
+        seen = None if look is None else look()
+        peer.close()
+        await self.settled(peer)
+        return seen
 
     async def settled(self, peer: MemoryPeer) -> None:
         """As ``ended``; a close frame of the application's end is answered by the peer."""

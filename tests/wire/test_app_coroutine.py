@@ -232,16 +232,13 @@ def run(app: Any, messages: list[str], look: Callable[[asyncio.Task[Any]], Any] 
 
     async def main() -> Any:
         memory = Memory(app)
-        peer = memory.open()
-        (task,) = memory.state.tasks
-        for message in messages:
-            await asyncio.sleep(0.001)
-            peer.send(message)
-        await asyncio.sleep(0.001)
-        seen = None if look is None else look(task)
-        peer.close()
-        await memory.settled(peer)
-        return seen
+
+        def seen() -> Any:
+            assert look is not None
+            (task,) = memory.state.tasks
+            return look(task)
+
+        return await memory.exchange(messages, None if look is None else seen)
 
     return asyncio.run(asyncio.wait_for(main(), 60))
 
@@ -337,14 +334,7 @@ def test_tasks_of_another_class() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         loop.set_task_factory(lambda loop, coro, **options: OtherTask(coro, loop=loop, **options))
-        memory = Memory(app)
-        peer = memory.open()
-        for message in ("a", "b"):
-            await asyncio.sleep(0.001)
-            peer.send(message)
-        await asyncio.sleep(0.001)
-        peer.close()
-        await memory.settled(peer)
+        await Memory(app).exchange(["a", "b"])
 
     asyncio.run(asyncio.wait_for(main(), 60))
     assert got == [("a", "OtherTask"), ("b", "OtherTask")]
@@ -360,14 +350,7 @@ def test_eager_tasks() -> None:
 
     async def main() -> None:
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-        memory = Memory(app)
-        peer = memory.open()
-        for message in ("a", "b"):
-            await asyncio.sleep(0.001)
-            peer.send(message)
-        await asyncio.sleep(0.001)
-        peer.close()
-        await memory.settled(peer)
+        await Memory(app).exchange(["a", "b"])
 
     asyncio.run(asyncio.wait_for(main(), 60))
     assert got == ["ended"]

@@ -77,14 +77,7 @@ def test_a_coroutine_of_a_task_factory_around_the_application(wrap: Callable[[An
 
     async def main() -> None:
         asyncio.get_running_loop().set_task_factory(wrapping(wrap))
-        memory = Memory(app)
-        peer = memory.open()
-        for message in ("a", "b", "c"):
-            await asyncio.sleep(0.001)
-            peer.send(message)
-        await asyncio.sleep(0.001)
-        peer.close()
-        await memory.settled(peer)
+        await Memory(app).exchange(["a", "b", "c"])
 
     asyncio.run(asyncio.wait_for(main(), 60))
     assert got == ["a", "b", "c"]
