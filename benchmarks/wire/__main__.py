@@ -57,6 +57,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="of each scene (default 5, with --quick 3)")
     parser.add_argument("--seconds", type=float, help="of a measurement (default 0.5, with --quick 0.25)")
     parser.add_argument("--limit", type=float, help="seconds after which nothing new is started (default 5400)")
+    parser.add_argument("--spin", action="store_true", help="the load never sleeps, so that no server pays to wake it")
     parser.add_argument("--out", type=Path, metavar="DIR", help="for report.md, results.json and the plots")
     parser.add_argument("--list", action="store_true", help="name the peers and scenes and end")
     found = parser.parse_args(arguments)
@@ -90,6 +91,7 @@ def make_plan(options: argparse.Namespace) -> tuple[Plan, dict[str, str]]:
             seconds=seconds,
             warmup=0.4 * seconds,
             limit=options.limit or (QUICK_LIMIT if options.quick else 5_400.0),
+            spin=options.spin,
         ),
         absent,
     )
@@ -125,6 +127,7 @@ def run(options: argparse.Namespace, command: str) -> dict[str, Any]:
         "plan": {
             "rounds": plan.rounds,
             "seconds": plan.seconds,
+            "spin": plan.spin,
             "server_cores": ",".join(map(str, servers)),
             "load_cores": ",".join(map(str, load)),
         },
@@ -134,7 +137,7 @@ def run(options: argparse.Namespace, command: str) -> dict[str, Any]:
         "absent": absent,
         "left_out": measuring.left_out,
         "failures": measuring.failures,
-        "figures": results.summaries(measuring.measurements),
+        "figures": results.summaries(measuring.measurements, plan.spin),
     }
 
 

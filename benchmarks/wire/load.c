@@ -11,7 +11,8 @@
  *
  * Values: port, sockets, in_flight, rate, warmup and seconds (of the window that is measured), least (units in the
  * window, and before it, however long they take), timeout (seconds without any progress that end the run with an error), addresses (how many loopback addresses to connect from),
- * raw=1 (no handshake, no frames: the answer is the message itself), pids=1,2 (the server's processes) and the paths
+ * raw=1 (no handshake, no frames: the answer is the message itself), spin=1 (never sleep, so that no server pays for
+ * waking this program), pids=1,2 (the server's processes) and the paths
  * of files: request (the upgrade request), accept (the Sec-WebSocket-Accept that must come back), message (a whole
  * masked frame), answer (the payload that must come back), own.
  *
@@ -127,11 +128,11 @@ static void server_ticks(unsigned long long *kernel, unsigned long long *all) {
 static int timer_fd = -1, stdin_closed;
 static char command;
 
-/* Waits for events until `until` at the latest and deals with them. */
+/* Waits for events until `until` at the latest and deals with them; does not wait at all with spin=1. */
 static void turn(uint64_t until) {
     struct epoll_event events[EVENTS];
     uint64_t wait = until > now ? (until - now) / 1000000 + 1 : 0;
-    int count = epoll_wait(epoll_fd, events, EVENTS, wait > 100 ? 100 : (int)wait);
+    int count = epoll_wait(epoll_fd, events, EVENTS, opt.spin ? 0 : wait > 100 ? 100 : (int)wait);
     if (count < 0 && errno != EINTR) fail("epoll_wait: %s", strerror(errno));
     now = clock_of(CLOCK_MONOTONIC);
     for (int i = 0; i < count; i++) {
@@ -172,6 +173,7 @@ static void send_due(uint64_t began, uint64_t *sent) {
         if (!c->writing) flush(c);
         if (overloaded) return;
     }
+    if (opt.spin) return; /* the next turn comes at once, and sends what is due then */
     uint64_t due = due_at(began, *sent);
     struct itimerspec at = {.it_value = {(time_t)(due / 1000000000), (long)(due % 1000000000)}};
     timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &at, NULL);

@@ -31,6 +31,7 @@ class Plan:
         seconds: the window that is measured.
         warmup: seconds before it, under the same load.
         limit: seconds after which nothing new is started; what is missing then is named in the report.
+        spin: whether the load never sleeps, so that no server pays for waking it.
     """
 
     peers: list[Peer]
@@ -39,6 +40,7 @@ class Plan:
     seconds: float
     warmup: float
     limit: float
+    spin: bool = False
 
     def __len__(self) -> int:
         """How many measurements."""
@@ -153,6 +155,7 @@ class Measuring:
             "addresses": ADDRESSES,
             "least": LEAST,
             "raw": int(server.peer.name in FLOORS),
+            "spin": int(self.plan.spin),
             "warmup": self.plan.warmup,
             "seconds": seconds,
         } | values

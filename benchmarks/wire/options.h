@@ -19,7 +19,7 @@ typedef struct {
 
 static struct {
     int port, sockets, in_flight, addresses, least;
-    bool raw;
+    bool raw, spin;
     double rate, warmup, seconds, timeout;
     blob request, accept, message, answer, own;
     pid_t pids[PIDS_MAX];
@@ -49,6 +49,7 @@ static void set(char *argument) {
     else if (IS("least")) opt.least = atoi(value);
     else if (IS("addresses")) opt.addresses = atoi(value);
     else if (IS("raw")) opt.raw = atoi(value) != 0;
+    else if (IS("spin")) opt.spin = atoi(value) != 0;
     else if (IS("rate")) opt.rate = atof(value);
     else if (IS("warmup")) opt.warmup = atof(value);
     else if (IS("seconds")) opt.seconds = atof(value);

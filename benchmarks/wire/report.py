@@ -231,6 +231,12 @@ def method(run: dict[str, Any]) -> str:
         if plan["rounds"] >= ROUNDS_OF_A_SPREAD
         else f"median, without a spread, which needs {ROUNDS_OF_A_SPREAD} rounds,"
     )
+    load = (
+        "The load spins: it never sleeps, so that no server pays for waking it. It is always busy, and no figure is "
+        "marked invalid for that."
+        if plan.get("spin")
+        else "A figure is marked invalid when the load was busier than 90 % and the server was not."
+    )
     lines = [
         "## How it was measured",
         "",
@@ -240,9 +246,8 @@ def method(run: dict[str, Any]) -> str:
         "",
         f"* Cost is user and system time: {spreads} over up to {plan['rounds']} rounds of {plan['seconds']:g} s, the "
         "rounds interleaved over the peers. The kernel's share is of all rounds together, by ticks of 10 ms.",
-        "* Busy is CPU time over wall time. A figure is marked invalid when the load was busier than 90 % and the "
-        "server was not. Kept waiting is how long the server stood in the queue of its core because something else "
-        f"ran there; beyond {DISTURBED:.0%} a figure is marked.",
+        f"* Busy is CPU time over wall time. {load} Kept waiting is how long the server stood in the queue of its core "
+        f"because something else ran there; beyond {DISTURBED:.0%} a figure is marked.",
         "* Messages a second with p99 under 10 ms is the highest rate found by halving at which 99 % of the answers "
         "come within 10 ms of the moment that their message was due. Connections a second come 8 at a time, each "
         "closed again. Sockets in 1 GiB are reckoned from the memory of the idle ones.",

@@ -44,8 +44,8 @@ def middle(values: Iterable[float]) -> tuple[float, float | None]:
     return median, high - low
 
 
-def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of one peer in one scene."""
+def summary(rounds: list[dict[str, Any]], spin: bool = False) -> dict[str, Any]:
+    """The figures of one peer in one scene. A load that spins is always busy, so its share says nothing of a figure."""
     values = [per_unit(each) for each in rounds]
     median, spread = middle(values)
     found: dict[str, Any] = {
@@ -64,7 +64,7 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
         "load_busy": load,
         "server_waited": middle(share(each, "server_waited") for each in rounds)[0],
         "kernel_share": _kernel_share(rounds),
-        "valid": not (load > SATURATED and server < SATURATED),
+        "valid": spin or not (load > SATURATED and server < SATURATED),
         "latency": {name: middle(each["latency"][name] for each in rounds)[0] for name in PERCENTILES},
     }
     if "capacity" in rounds[0]:
@@ -97,14 +97,14 @@ def disturbed(figures: dict[str, dict[str, dict[str, Any]]]) -> dict[str, float]
     }
 
 
-def summaries(measurements: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+def summaries(measurements: list[dict[str, Any]], spin: bool = False) -> dict[str, dict[str, dict[str, Any]]]:
     """Scene -> peer -> figures, in the order of the measurements."""
     grouped: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for each in measurements:
         grouped.setdefault(each["scene"], {}).setdefault(each["peer"], []).append(each)
     order = [peer.name for peer in PEERS]
     return {
-        scene: {peer: summary(cells[peer]) for peer in sorted(cells, key=order.index)}
+        scene: {peer: summary(cells[peer], spin) for peer in sorted(cells, key=order.index)}
         for scene, cells in grouped.items()
     }
 

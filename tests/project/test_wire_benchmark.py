@@ -268,6 +268,22 @@ def measured(server_cpu, load_cpu=0.1, units=1_000, **more):
     )
 
 
+def run_of(wire, figures, **more):
+    """A run of one round, as the report gets it."""
+    return {
+        "command": "python -m benchmarks.wire",
+        "environment": wire("results").environment([wire("peers").BY_NAME["wirefast"]]),
+        "plan": {"rounds": 1, "seconds": 1.0, "server_cores": "0", "load_cores": "1"},
+        "minutes": 1.0,
+        "load_average": [0.0, 1.0],
+        "peers": ["wirefast"],
+        "absent": {},
+        "left_out": [],
+        "failures": [],
+        "figures": figures,
+    } | more
+
+
 def test_a_summary_has_median_and_quartiles_of_the_rounds(wire):
     figure = wire("results").summary([measured(cpu) for cpu in (0.010, 0.020, 0.030, 0.040, 0.900)])
     assert figure["median"] == pytest.approx(30) and figure["spread"] == pytest.approx(20)
@@ -281,24 +297,40 @@ def test_a_figure_whose_bottleneck_was_the_load_is_invalid(wire, server, load, v
     assert ("invalid" in wire("report").cost(figure, None)) is not valid
 
 
+def test_a_load_that_spins_is_always_busy_and_marks_no_figure(wire):
+    results, report = wire("results"), wire("report")
+    figures = results.summaries([{"scene": "upgrade", "peer": "wirefast", "round": 0} | measured(0.5, 1.0)], True)
+    assert figures["upgrade"]["wirefast"]["valid"] is True
+    run = run_of(wire, figures)
+    for run["plan"]["spin"] in (True, False):
+        method = report.markdown(run, []).partition("## How it was measured")[2]
+        assert ("The load spins" in method) is run["plan"]["spin"] is ("busier than 90 %" not in method)
+
+
+def test_a_load_that_spins_does_not_sleep(wire, built):
+    peers, scenes, measure = wire("peers"), wire("scenes"), wire("measure")
+    options = wire("__main__").parse(["--spin", "--peers", "wirefast", "--scenes", "echo-json-128B"])
+    scene, found = scenes.BY_NAME["echo-json-128B"], []
+    for plan in (wire("__main__").make_plan(options)[0], measure.Plan([], [], 1, 0.2, 0.0, 60.0)):
+        measuring = measure.Measuring(built, plan, lambda line: None)
+        try:
+            server = measuring.servers.get(peers.BY_NAME["wirefast"], scene.subject)
+            found.append(measuring._load(scene, server, "paced", rate=100.0))
+        finally:
+            measuring.servers.stop()
+    spinning, sleeping = (each["load_cpu"] / each["seconds"] for each in found)
+    assert spinning > 3 * sleeping
+    assert all(each["units"] > 0 for each in found)
+
+
 @pytest.mark.parametrize(("waited", "marked"), [(0.10, False), (0.11, True)])
 def test_a_disturbed_run_says_so_in_its_first_line(wire, waited, marked):
-    results, report, peers = wire("results"), wire("report"), wire("peers")
+    results, report = wire("results"), wire("report")
     rounds = [
         {"scene": "upgrade", "peer": "wirefast", "round": n} | measured(0.1, server_waited=waited) for n in range(3)
     ]
-    run = {
-        "command": "python -m benchmarks.wire",
-        "environment": results.environment([peers.BY_NAME["wirefast"]]),
-        "plan": {"rounds": 3, "seconds": 1.0, "server_cores": "0", "load_cores": "1"},
-        "minutes": 1.0,
-        "load_average": [0.0, 1.0],
-        "peers": ["wirefast"],
-        "absent": {},
-        "left_out": [],
-        "failures": [],
-        "figures": results.summaries(rounds),
-    }
+    run = run_of(wire, results.summaries(rounds))
+    run["plan"]["rounds"] = 3
     text = report.markdown(run, [])
     assert ("do not quote" in text.splitlines()[0]) is marked
     assert ("| 100 ± 0.00 (do not quote: kept waiting 11%) |" in text) is marked
@@ -377,7 +409,7 @@ def test_growth_is_the_slope_between_the_ends(wire):
 
 
 def test_the_report_names_who_is_absent_what_failed_and_what_was_left_out(wire):
-    results, report, peers = wire("results"), wire("report"), wire("peers")
+    results, report = wire("results"), wire("report")
     figures = results.summaries(
         [
             {"scene": "upgrade", "peer": name, "round": 0} | measured(cpu)
@@ -385,18 +417,14 @@ def test_the_report_names_who_is_absent_what_failed_and_what_was_left_out(wire):
         ]
     )
     text = report.markdown(
-        {
-            "command": "python -m benchmarks.wire",
-            "environment": results.environment([peers.BY_NAME["wirefast"]]),
-            "plan": {"rounds": 1, "seconds": 1.0, "server_cores": "0", "load_cores": "1"},
-            "minutes": 1.0,
-            "load_average": [0.0, 1.0],
-            "peers": ["wirefast", "aiohttp"],
-            "absent": {"picows": "picows"},
-            "left_out": ["idle-10000: needs 10300 file descriptors, 1024 allowed"],
-            "failures": [{"scene": "upgrade", "peer": "socketify", "error": "refused\nlog"}],
-            "figures": figures,
-        },
+        run_of(
+            wire,
+            figures,
+            peers=["wirefast", "aiohttp"],
+            absent={"picows": "picows"},
+            left_out=["idle-10000: needs 10300 file descriptors, 1024 allowed"],
+            failures=[{"scene": "upgrade", "peer": "socketify", "error": "refused\nlog"}],
+        ),
         ["upgrade.svg"],
     )
     assert "Absent peers: picows (needs picows)." in text
