@@ -167,7 +167,7 @@ class Around(ProxyHeadersMiddleware):
 
 def test_a_wrapper_like_uvicorns_is_not_taken_for_it(serve: Any) -> None:
     app = recorded()
-    server = serve(Around(app, "127.0.0.1"), proxy_headers=False)  # type: ignore[arg-type]
+    server = serve(Around(app, "127.0.0.1"), proxy_headers=False)
     with server.opened(headers=[("X-Forwarded-For", "1.2.3.4")]) as peer:
         peer.send(close_frame()).frame()
     assert app.scopes[0]["client"][0] == "1.2.3.4"
