@@ -15,7 +15,9 @@ import socket
 import sys
 from typing import Any
 
+import test_sockets_edges as edges
 from pairs import Ends, Noting, run, until
+from peer import TEXT, frame
 
 from wirefast.server.sockets.listening import SocketServer
 
@@ -145,8 +147,54 @@ async def accepting(ends: Ends) -> None:
     assert not ends.errors
 
 
+async def messages(service: edges.Service) -> None:
+    """WebSockets, which the poller reports by their edge."""
+
+    async def open_again() -> edges.Client:
+        return (await service.opened(1))[0]
+
+    async def talk(*clients: edges.Client) -> None:
+        for client in clients:
+            client.send(frame(TEXT, b"a message"))
+        for client in clients:
+            assert await client.message() == b"a message"
+
+    others = await service.opened(3)
+    for error in (0, *PASSING):
+        fail("recv", error, times=5)
+        await talk(await open_again(), *others)
+        assert seen("recv") == 5
+    for error in ENDING:
+        client = await open_again()
+        fail("recv", error)
+        client.send(frame(TEXT, b"lost"))
+        assert await client.ended()
+        await talk(*others)
+    for error in (errno.ENOSPC, errno.ENOMEM):
+        client = await open_again()
+        fail("epoll_ctl", error)
+        client.send(frame(TEXT, b"a part")[:-1])
+        assert await client.ended()
+        assert seen("epoll_ctl") == 1
+        await talk(*others)
+    fail("epoll_wait", errno.EINTR, times=3)
+    await talk(*others)
+    for call in ("send", "sendmsg"):
+        for error in (0, *PASSING):
+            fail(call, error, times=3)
+            await talk(*others)
+        fail(call, 0, times=0)
+    assert service.errors == []
+    fail("epoll_wait", errno.ENOMEM, times=3)
+    await talk(*others)
+    assert [type(context["exception"]) for context in service.errors] == [OSError] * 3
+    service.errors.clear()
+    await until(lambda: len(service.state.connections) == 3 + len(PASSING) + 1)
+
+
 for case in (reading, watching, accepting):
     run(case, LOOP, own=True)
 run(lambda ends: writing(ends, "send", [b"0123456789"]), LOOP, own=True)
 run(lambda ends: writing(ends, "sendmsg", [b"012", b"3456", b"7", b"89"]), LOOP, own=True)
+edges.run(messages, LOOP)
 print("no call of the system is missed")
