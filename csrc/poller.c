@@ -16,7 +16,7 @@ int poller_open(void) {
 static int control(int poller, int operation, int socket, uint64_t token, unsigned wanted) {
     struct epoll_event event = {0};
     event.events = (wanted & POLLER_READ ? (uint32_t)EPOLLIN : 0u) | (wanted & POLLER_WRITE ? (uint32_t)EPOLLOUT : 0u) |
-                   (wanted & POLLER_EDGE ? (uint32_t)EPOLLET | (uint32_t)EPOLLRDHUP : 0u);
+                   (wanted & POLLER_EDGE ? (uint32_t)EPOLLET | (uint32_t)EPOLLRDHUP | (uint32_t)EPOLLPRI : 0u);
     event.data.u64 = token;
     return epoll_ctl(poller, operation, socket, &event) < 0 ? -errno : 0;
 }
@@ -42,10 +42,11 @@ int poller_wait(int poller, poller_event *events, int room) {
     for (int i = 0; i < count; i++) {
         uint32_t what = found[i].events;
         events[i].token = found[i].data.u64;
-        /* An error or a hang-up is reported to both kinds of waiting, for reading and for writing. */
-        events[i].ready = (what & ~(uint32_t)EPOLLOUT ? POLLER_READ : 0u) |
-                          (what & ~(uint32_t)(EPOLLIN | EPOLLRDHUP) ? POLLER_WRITE : 0u) |
-                          (what & (uint32_t)(EPOLLRDHUP | EPOLLERR | EPOLLHUP) ? POLLER_MORE : 0u);
+        /* An error or a hang-up is reported to both kinds of waiting, for reading and for writing. An urgent byte alone
+         * (EPOLLPRI) is nothing to read, and may be reported for as long as the bytes before it have not come. */
+        events[i].ready = (what & ~(uint32_t)(EPOLLOUT | EPOLLPRI) ? POLLER_READ : 0u) |
+                          (what & ~(uint32_t)(EPOLLIN | EPOLLRDHUP | EPOLLPRI) ? POLLER_WRITE : 0u) |
+                          (what & (uint32_t)(EPOLLRDHUP | EPOLLERR | EPOLLHUP | EPOLLPRI) ? POLLER_MORE : 0u);
     }
     return count;
 }

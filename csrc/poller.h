@@ -18,8 +18,9 @@ enum { POLLER_READ = 1, POLLER_WRITE = 2 };
  * caller that stops before that, or that cannot know, calls poller_again. kqueue reports such a socket as any other. */
 enum { POLLER_EDGE = 4 };
 
-/* Besides POLLER_READ: the peer has ended its side or the socket has failed. A read returns the bytes before the
- * end; the next read returns the end or the error. kqueue does not report this. */
+/* With POLLER_EDGE: the peer has ended its side, the socket has failed, or the peer has sent an urgent byte. A read
+ * returns the bytes before that; the next read returns the end, the error or the bytes behind the urgent one, which no
+ * read returns. kqueue does not report this. */
 enum { POLLER_MORE = 8 };
 
 /* Most events that one call of poller_wait can be asked for. */

@@ -379,6 +379,29 @@ def test_a_reset_behind_a_message(loop_name: str) -> None:
     assert sorted(heard) == [str(number) for number in range(5)]
 
 
+def test_urgent_bytes(loop_name: str) -> None:
+    """A read ends before an urgent byte, which is no part of the stream."""
+
+    async def case(service: Service) -> None:
+        (client,) = await service.opened(1)
+        client.send(frame(TEXT, b"before"))
+        client.sock.send(b"!", socket.MSG_OOB)
+        client.send(frame(TEXT, b"behind"))
+        assert [await client.message() for _ in range(2)] == [b"before", b"behind"]
+        client.send(frame(TEXT, b"the last"))
+        client.sock.send(b"!", socket.MSG_OOB)
+        assert await client.message() == b"the last"
+        for _ in range(5):
+            await asyncio.sleep(0)
+        client.send(frame(TEXT, b"later"))
+        assert await client.message() == b"later"
+        client.sock.send(b"!", socket.MSG_OOB)
+        client.sock.shutdown(socket.SHUT_WR)
+        assert await client.ended()
+
+    run(case, loop_name)
+
+
 def test_more_sockets_and_bytes_than_a_turn_takes(loop_name: str) -> None:
     """Each answer goes to the socket that asked."""
 

@@ -188,7 +188,7 @@ cdef class SocketTransport(Watched):
                 self.end_of_stream()
         elif got != -EAGAIN:
             self.fatal(error_of(got), "Fatal read error on socket transport")
-        elif self.on_edge:
+        elif self.on_edge and ready & POLLER_READ:
             self.again()
         if ready & self.wanted & POLLER_WRITE:
             self.push()
