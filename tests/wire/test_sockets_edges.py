@@ -516,6 +516,33 @@ def interrupted(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> int
     return count
 
 
+def test_an_interrupt_in_a_read_and_the_end_behind_it(loop_name: str) -> None:
+    """A connection whose callback is interrupted still hears of the end, and the others of their bytes."""
+    from wirefast.server import WebSocketProtocol
+
+    class Interrupting(WebSocketProtocol):
+        def begin(self, head: Any, rest: bytes) -> None:
+            super().begin(head, rest)
+            begun.append(self)
+            if len(begun) == 40:
+                raise KeyboardInterrupt
+
+    async def main() -> None:
+        service = Service(echo, ws=Interrupting)
+        for _ in range(100):
+            service.client().send(request())
+            service.clients[-1].sock.shutdown(socket.SHUT_WR)
+        await until(lambda: len(begun) == 100 and not service.state.connections)
+        for client in service.clients:
+            assert await client.ended()
+        await service.stop()
+
+    begun: list[Any] = []
+    loop = LOOPS[loop_name]()
+    assert interrupted(loop, loop.create_task(main())) == 1
+    loop.close()
+
+
 def test_a_connection_that_ends_others_between_the_read_and_its_callback(loop_name: str) -> None:
     """All are read before one is handed out. The first aborts some of the others and pauses the rest."""
     from wirefast.server import WebSocketProtocol

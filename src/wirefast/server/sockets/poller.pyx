@@ -246,18 +246,24 @@ cdef class Poller:
         """Give the bytes of the buffer to the sockets that they are for."""
         cdef poller_event* event
         cdef const uint8_t* data
-        cdef Watched one
+        cdef Watched one = None
         cdef Py_ssize_t got
-        while self.served < self.taken:
-            event = &self.events[self.served]
-            got = self.got[self.served]
-            data = self.buffer + self.emptied
-            self.served += 1
-            if got > 0:
-                self.emptied += got
-            one = self.watched(event.token)
+        try:
+            while self.served < self.taken:
+                event = &self.events[self.served]
+                got = self.got[self.served]
+                data = self.buffer + self.emptied
+                self.served += 1
+                if got > 0:
+                    self.emptied += got
+                one = self.watched(event.token)
+                if one is not None:
+                    one.on_ready(event.ready, data, got)
+        except BaseException:
+            # The loop may run again. The system reports an edge once, and this one may stand for more bytes or the end.
             if one is not None:
-                one.on_ready(event.ready, data, got)
+                one.look_again()
+            raise
         return 0
 
     cdef int mark_late(self, Watched one) except -1:
