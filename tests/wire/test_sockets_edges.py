@@ -10,12 +10,15 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
+import os
 import random
 import socket
+import subprocess
 import sys
 import termios
 import zlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -743,3 +746,27 @@ def test_an_endpoint_interrupts_its_row(what: bytes, kind: str, loop_name: str) 
     assert 1 <= interrupted(loop, loop.create_task(main())) <= 3
     assert asyncio.all_tasks(loop) == set()
     loop.close()
+
+
+NO_DICT = """
+import _asyncio, asyncio.tasks
+
+asyncio.current_task = asyncio.tasks.current_task = _asyncio.current_task
+del _asyncio._current_tasks
+asyncio.tasks._current_tasks = {}
+
+import test_sockets_edges
+
+test_sockets_edges.test_each_step_of_a_row_has_its_own_current_task("plain", "asyncio")
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio has a dict that it uses")
+def test_steps_where_asyncio_does_not_use_its_dict_of_current_tasks() -> None:
+    """As Python 3.14, whose `asyncio.tasks._current_tasks` is for tasks in Python alone."""
+    here = Path(__file__).parent
+    paths = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", NO_DICT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60 * SLOWER, env=environment)
+    assert done.returncode == 0, done.stderr

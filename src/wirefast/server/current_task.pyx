@@ -6,12 +6,14 @@ takes the place of the one before, as `asyncio.tasks._swap_current_task` (Python
 
 from cpython.dict cimport PyDict_SetItem
 
+import _asyncio
 from asyncio import tasks
 
 cdef object enter_task = tasks._enter_task
 cdef object leave_task = tasks._leave_task
-# The dict of loop -> task in which asyncio keeps them until Python 3.13; None since.
-cdef dict current_tasks = getattr(tasks, "_current_tasks", None)
+# The dict of loop -> task in which asyncio keeps them until Python 3.13; None since. `asyncio.tasks` still has a dict of
+# this name, of asyncio's tasks in Python alone.
+cdef dict current_tasks = getattr(_asyncio, "_current_tasks", None)
 cdef object swap_current_task = getattr(tasks, "_swap_current_task", None)
 
 
