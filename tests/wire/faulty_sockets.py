@@ -15,7 +15,7 @@ import socket
 import sys
 from typing import Any
 
-import test_sockets_edges as edges
+import edges
 from pairs import Ends, Noting, run, until
 from peer import TEXT, frame
 

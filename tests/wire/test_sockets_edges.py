@@ -1,213 +1,34 @@
-"""Sockets that the poller reports by their edge: each byte arrives once, at its own connection, and none stalls.
-
-The server runs in the loop of the test. The clients are sockets that do not block. The server reads what they send
-between two turns of the loop in one turn.
-"""
+"""Sockets that the poller reports by their edge: each byte arrives once, at its own connection, and none stalls."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import fcntl
-import hashlib
-import os
 import random
 import socket
-import subprocess
 import sys
 import termios
 import zlib
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from pairs import LOOPS, PATIENCE, reset, until
-from peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, close_frame, frame, request
-from uvicorn.server import ServerState
-
-from slower import SLOWER
-from wirefast.server.arrival import Reception
-from wirefast.server.sockets.listening import SocketServer
-
-# As in poller.pxd.
-READ_SIZE, EVENTS_PER_TURN, READ_ROOM = 262_144, 64, 65_536
-DEFLATE = [("Sec-WebSocket-Extensions", "permessage-deflate")]
-
-
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    await receive()
-    await send({"type": "websocket.accept"})
-    while (message := await receive())["type"] == "websocket.receive":
-        await send({**message, "type": "websocket.send"})
-
-
-async def digests(scope: Any, receive: Any, send: Any) -> None:
-    """Answer each message with its digest."""
-    await receive()
-    await send({"type": "websocket.accept"})
-    while (message := await receive())["type"] == "websocket.receive":
-        await send({"type": "websocket.send", "text": digest(message["bytes"])})
-
-
-def digest(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-async def http_and_echo(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] == "websocket":
-        if scope["path"] == "/refused":
-            await receive()
-            await send({"type": "websocket.close"})
-        else:
-            await echo(scope, receive, send)
-        return
-    body = scope["path"].encode()
-    while (message := await receive()).get("more_body"):
-        body += message["body"]
-    body += message["body"]
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
-    await send({"type": "http.response.body", "body": body})
-
-
-class Client:
-    """One connection to a service."""
-
-    def __init__(self, address: Any, rcvbuf: int | None = None) -> None:
-        self.sock = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
-        if rcvbuf is not None:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.sock.connect(address)
-        if not isinstance(address, str):
-            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.setblocking(False)
-        self.got = bytearray()
-        self.inflate = zlib.decompressobj(-15)
-
-    def send(self, *data: bytes) -> None:
-        """Send now. The system takes all of it, or the test fails."""
-        whole = b"".join(data)
-        assert self.sock.send(whole) == len(whole)
-
-    async def send_all(self, data: bytes) -> None:
-        await asyncio.get_running_loop().sock_sendall(self.sock, data)
-
-    async def take(self, size: int) -> bytes:
-        while len(self.got) < size:
-            more = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, 262_144), PATIENCE * SLOWER)
-            if not more:
-                raise EOFError(bytes(self.got))
-            self.got += more
-        found = bytes(self.got[:size])
-        del self.got[:size]
-        return found
-
-    async def response(self) -> tuple[int, bytes]:
-        """The status and the body of the next HTTP response."""
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += await self.take(1)
-        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-        return int(head.split()[1]), await self.take(int(length or 0))
-
-    async def frame(self) -> Frame:
-        """The next frame; its data without compression."""
-        first, second = await self.take(2)
-        size = second & 127
-        if size >= 126:
-            size = int.from_bytes(await self.take(2 if size == 126 else 8), "big")
-        data = await self.take(size)
-        if first & 0x40:
-            data = self.inflate.decompress(data + b"\0\0\xff\xff")
-        return Frame(first & 15, data, bool(first & 128), first & 0x70)
-
-    async def message(self) -> bytes:
-        """The data of the next message in one frame; no control frame but a pong may come before it."""
-        while (found := await self.frame()).opcode == PONG:
-            pass
-        assert found.opcode in (TEXT, BINARY), found
-        return found.data
-
-    async def open(self, *args: Any, **options: Any) -> Client:
-        self.send(request(*args, **options))
-        status, _ = await self.response()
-        assert status == 101
-        return self
-
-    async def ended(self) -> bool:
-        """Whether the server ends the connection, after any bytes."""
-        try:
-            while True:
-                await self.take(1)
-        except (EOFError, ConnectionError):
-            return True
-
-
-class Service:
-    """A server of an application, in the running loop.
-
-    Attributes:
-        errors: what the loop's exception handler was given.
-    """
-
-    def __init__(self, app: Any, path: str | None = None, **settings: Any) -> None:
-        loop = asyncio.get_running_loop()
-        settings = {"ws": "wirefast.server:WebSocketProtocol", "http": "wirefast.server:HttpProtocol"} | settings
-        config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, **settings)
-        config.load()
-        self.state = ServerState()
-        self.errors: list[Any] = []
-        loop.set_exception_handler(lambda _, context: self.errors.append(context))
-        if path is None:
-            listening = socket.create_server(("127.0.0.1", 0), backlog=1000)
-        else:
-            listening = socket.socket(socket.AF_UNIX)
-            listening.bind(path)
-        self.address = listening.getsockname()
-        self.server = SocketServer([listening], Reception(config, self.state, {}, loop), 1000)
-        self.clients: list[Client] = []
-
-    def client(self, **options: Any) -> Client:
-        self.clients.append(Client(self.address, **options))
-        return self.clients[-1]
-
-    async def opened(self, count: int, **options: Any) -> list[Client]:
-        """Connections whose handshakes are made."""
-        return [await self.client().open(**options) for _ in range(count)]
-
-    @property
-    def transports(self) -> list[Any]:
-        return [protocol.transport for protocol in self.state.connections]
-
-    async def stop(self) -> None:
-        self.server.close()
-        for client in self.clients:
-            client.sock.close()
-        await until(lambda: not self.state.connections and not self.state.tasks)
-        asyncio.get_running_loop().set_exception_handler(None)
-
-
-Case = Callable[[Service], Awaitable[None]]
-
-
-def run(case: Case, loop_name: str, app: Any = echo, *, debug: bool = False, **settings: Any) -> None:
-    """Run a case over a service in a loop of its own. The loop's exception handler may get nothing."""
-    loop = LOOPS[loop_name]()
-    loop.set_debug(debug)
-
-    async def main() -> None:
-        service = Service(app, **settings)
-        try:
-            await case(service)
-        finally:
-            await service.stop()
-        assert service.errors == []
-
-    try:
-        loop.run_until_complete(asyncio.wait_for(main(), 60 * SLOWER))
-    finally:
-        loop.close()
+from edges import (
+    DEFLATE,
+    EVENTS_PER_TURN,
+    READ_ROOM,
+    READ_SIZE,
+    Client,
+    Service,
+    digest,
+    digests,
+    echo,
+    http_and_echo,
+    interrupted,
+    run,
+)
+from pairs import LOOPS, reset, until
+from peer import BINARY, CLOSE, CONT, PING, TEXT, close_frame, frame, request
 
 
 @pytest.fixture(params=[None, "unix"], ids=["tcp", "unix"])
@@ -503,22 +324,6 @@ def test_a_full_queue_and_the_end_behind_it(loop_name: str) -> None:
     run(case, loop_name, waiting)
 
 
-def interrupted(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> int:
-    """Run a task to its end; return how often the run was interrupted."""
-    count = 0
-    while not task.done():
-        try:
-            loop.run_until_complete(task)
-        except (KeyboardInterrupt, SystemExit):
-            count += 1
-        except RuntimeError as exc:
-            # uvloop, after two interrupts in one turn.
-            if "stopped before" not in str(exc):
-                raise
-    task.result()
-    return count
-
-
 def test_an_interrupt_in_a_read_and_the_end_behind_it(loop_name: str) -> None:
     """A connection whose callback is interrupted still hears of the end, and the others of their bytes."""
     from wirefast.server import WebSocketProtocol
@@ -619,154 +424,3 @@ def test_requests_and_upgrades_on_one_connection(path: str | None, loop_name: st
             assert await client.ended()
 
     run(case, loop_name, http_and_echo, path=path)
-
-
-# ---- A row of steps ----
-
-
-async def steps(scope: Any, receive: Any, send: Any) -> None:
-    """Do what each message says, as the same current task all along, and send the message back."""
-    mine = TASKS[scope["path"]] = asyncio.current_task()
-    await receive()
-    await send({"type": "websocket.accept"})
-    while (message := await receive())["type"] == "websocket.receive":
-        assert asyncio.current_task() is mine
-        what, _, path = message["text"].partition(" ")
-        if what == "sleep":
-            await asyncio.sleep(0)
-        elif what == "wait":
-            # The message that this wait is for stays for the next one.
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(receive(), 0.005)
-        elif what == "timeout" and sys.version_info >= (3, 11):
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.005):
-                    await asyncio.sleep(60)
-        elif what == "group" and sys.version_info >= (3, 11):
-            async with asyncio.TaskGroup() as group:
-                made = [group.create_task(current()) for _ in range(2)]
-            assert [task.result() for task in made] == made
-        elif what == "task":
-            task = asyncio.ensure_future(current())
-            assert await task is task
-        elif what == "interrupt":
-            raise KeyboardInterrupt
-        elif what == "exit":
-            raise SystemExit
-        elif what == "cancel":
-            TASKS[path].cancel()
-        assert asyncio.current_task() is mine
-        await send({"type": "websocket.send", "text": message["text"]})
-
-
-async def current() -> Any:
-    return asyncio.current_task()
-
-
-TASKS: dict[str, Any] = {}
-
-
-def eagerly(loop: Any, coroutine: Any, **options: Any) -> Any:
-    options.pop("eager_start", None)
-    return asyncio.Task(coroutine, loop=loop, eager_start=loop.is_running(), **options)
-
-
-@pytest.fixture(params=["plain", "debug", "eager"])
-def kind(request: pytest.FixtureRequest) -> str:
-    if request.param == "eager" and sys.version_info < (3, 12):
-        pytest.skip("Python 3.12 has eager tasks")
-    return request.param
-
-
-def test_each_step_of_a_row_has_its_own_current_task(kind: str, loop_name: str) -> None:
-    async def case(service: Service) -> None:
-        if kind == "eager":
-            asyncio.get_running_loop().set_task_factory(eagerly)
-        clients = [await service.client().open(f"/{number}") for number in range(2 * EVENTS_PER_TURN)]
-        rng = random.Random(1)
-        for _ in range(4):
-            asked = [rng.choice(["text", "text", "sleep", "wait", "timeout", "group", "task"]) for _ in clients]
-            for client, what in zip(clients, asked, strict=True):
-                client.send(frame(TEXT, what.encode()))
-            for client, what in zip(clients, asked, strict=True):
-                assert (await client.message()).decode() == what
-        assert asyncio.current_task() is not None
-        asyncio.get_running_loop().set_task_factory(None)
-
-    run(case, loop_name, steps, debug=kind == "debug")
-
-
-def test_an_endpoint_cancels_another_of_its_row(kind: str, loop_name: str) -> None:
-    """The one before and the one behind it in the row, with a message each and without."""
-
-    async def case(service: Service) -> None:
-        if kind == "eager":
-            asyncio.get_running_loop().set_task_factory(eagerly)
-        clients = [await service.client().open(f"/{number}") for number in range(12)]
-        for number, client in enumerate(clients):
-            if number % 3 == 1:
-                client.send(frame(TEXT, b"cancel /%d" % (number - 1)), frame(TEXT, b"cancel /%d" % (number + 1)))
-            elif number < 6:
-                client.send(frame(TEXT, b"text"))
-        for number in (1, 4, 7, 10):
-            for other in (number - 1, number + 1):
-                assert (await clients[number].message()).decode() == f"cancel /{other}"
-                while (found := await clients[other].frame()).opcode == TEXT:
-                    pass
-                assert found.code == 1012
-        for number in (1, 4, 7, 10):
-            clients[number].send(frame(TEXT, b"still here"))
-            assert await clients[number].message() == b"still here"
-        asyncio.get_running_loop().set_task_factory(None)
-
-    run(case, loop_name, steps, debug=kind == "debug")
-
-
-@pytest.mark.parametrize("what", [b"interrupt", b"exit"])
-def test_an_endpoint_interrupts_its_row(what: bytes, kind: str, loop_name: str) -> None:
-    """The others of the row, and of the turns behind it, get their messages and send their answers."""
-
-    async def main() -> None:
-        service = Service(steps)
-        clients = [await service.client().open(f"/{number}") for number in range(2 * EVENTS_PER_TURN + 20)]
-        if kind == "eager":
-            loop.set_task_factory(eagerly)
-        for number, client in enumerate(clients):
-            client.send(frame(TEXT, what if number in (3, 40, 90) else b"task" if number % 2 else b"text"))
-        for number, client in enumerate(clients):
-            if number in (3, 40, 90):
-                assert (await client.frame()).code == 1011
-            else:
-                assert await client.message() == (b"task" if number % 2 else b"text")
-        loop.set_task_factory(None)
-        await service.stop()
-
-    loop = LOOPS[loop_name]()
-    loop.set_debug(kind == "debug")
-    assert 1 <= interrupted(loop, loop.create_task(main())) <= 3
-    assert asyncio.all_tasks(loop) == set()
-    loop.close()
-
-
-NO_DICT = """
-import _asyncio, asyncio.tasks
-
-asyncio.current_task = asyncio.tasks.current_task = _asyncio.current_task
-del _asyncio._current_tasks
-asyncio.tasks._current_tasks = {}
-
-import test_sockets_edges
-
-test_sockets_edges.test_each_step_of_a_row_has_its_own_current_task("plain", "asyncio")
-"""
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio has a dict that it uses")
-def test_steps_where_asyncio_does_not_use_its_dict_of_current_tasks() -> None:
-    """As Python 3.14, whose `asyncio.tasks._current_tasks` is for tasks in Python alone."""
-    here = Path(__file__).parent
-    paths = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-c", NO_DICT]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60 * SLOWER, env=environment)
-    assert done.returncode == 0, done.stderr
