@@ -136,6 +136,13 @@ def test_a_factory_that_takes_arguments(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_an_application_that_is_said_to_be_a_factory(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("from wirefast import App\n\napp = App()\n")
+    ended = wirefast("run", "main:app", "--factory", "--port", "0", cwd=tmp_path)
+    assert ended.returncode == 3 and "'main:app' is an application and no factory; leave --factory out" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_workers_tell_one_failure_of_the_lifespan_once(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(LIFESPAN)
     with running("main.py", "--workers", "3", "--port", "0", cwd=tmp_path) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import logging
 import socket
 import sys
@@ -118,6 +119,8 @@ class Config(Settings):
             return made
 
         def make() -> Any:
+            if inspect.iscoroutinefunction(getattr(type(made), "__call__", None)):  # noqa: B004
+                raise TypeError(f"{self.app!r} is an application and no factory; leave --factory out")
             try:
                 return made()
             except TypeError as exc:
