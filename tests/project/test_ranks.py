@@ -31,7 +31,7 @@ ROWS = {
         "fanout messages session",
     ],
     "server": [
-        "bounds csrc current_task cycle deflate ending pages reasons refused request_ids reuseport sockets "
+        "bounds csrc current_task cycle deflate ending flow pages reasons refused request_ids reuseport sockets "
         "sockets.csrc unix watching",
         "frame_row header_lines log_lines settings waiter",
         "reactor",

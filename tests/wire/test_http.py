@@ -292,3 +292,41 @@ def test_the_lines_of_the_trace_log(serve: Any, name: str) -> None:
         "WebSocket connection made",
         "WebSocket connection lost",
     ]
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_an_early_answer_is_not_overtaken_by_a_reset(serve: Any, loop: str) -> None:
+    """The application answers before the body has come, and the connection ends: the client may send the whole body."""
+
+    async def early(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 405, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"no"})
+
+    server = serve(early, loop=loop)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 300000\r\n\r\n"
+    with server.peer() as peer:
+        peer.sock.sendall(head + bytes(1000))
+        answer = b""
+        while data := peer.sock.recv(4096):
+            answer += data
+        assert answer.startswith(b"HTTP/1.1 405 ") and answer.endswith(b"\r\n\r\nno")
+        for _ in range(5):
+            peer.sock.sendall(bytes(50000))
+            # A reset would raise.
+            assert peer.sock.recv(1) == b""
+
+
+def test_a_client_that_never_ends_an_early_answered_request(serve: Any) -> None:
+    async def early(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 405, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    server = serve(early)
+    with server.peer() as peer:
+        peer.sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n")
+        started = time.monotonic()
+        with pytest.raises(ConnectionError):
+            while True:
+                peer.sock.sendall(bytes(1000))
+                time.sleep(0.01)
+        assert time.monotonic() - started < SLOWER * 5

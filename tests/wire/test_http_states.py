@@ -92,7 +92,7 @@ class Wire:
         if state is State.REQUEST:
             assert self.memory.state.tasks, "no request runs"
             return "request"
-        assert state in (State.HEAD, State.IDLE, State.DISCARD, State.CLOSING), state
+        assert state in (State.HEAD, State.IDLE, State.DISCARD, State.LINGERING, State.CLOSING), state
         assert timer is not None and not timer.cancelled(), f"no timer in {state}"
         return "timer"
 
@@ -177,6 +177,11 @@ TIMERS = {
         [b"GET /" + HOST + b"Content-Length: 4\r\n\r\n"],
         State.DISCARD,
         60.0,
+    ),
+    "one after the last response": (
+        [b"GET /" + HOST + b"Connection: close\r\nContent-Length: 4\r\n\r\n"],
+        State.LINGERING,
+        1.0,
     ),
     "one that has come": ([b"GET /" + HOST + b"Content-Length: 4\r\n\r\nbody"], State.IDLE, IDLE),
     "a refused head": ([b"\n"], State.CLOSING, 60.0),

@@ -117,6 +117,14 @@ PRIVATE = (
         "the code object of a compiled function, which alone says that it is a coroutine function",
     ),
     Private(
+        "asyncio.tasks", ("_enter_task", "_leave_task"), "3.14", "server.current_task",
+        "an application is the current task while the reactor steps it",
+    ),
+    Private(
+        "CPython's _asyncio", ("_current_tasks", "_swap_current_task"), "3.14", "server.current_task",
+        "the same in a row of steps: the dict until Python 3.13, the function from 3.14 on",
+    ),
+    Private(
         "CPython's type objects", ("tp_version_tag",), "3.14", "_core.session",
         "tells in one comparison that no tool has replaced Starlette.__call__",
     ),

@@ -27,6 +27,7 @@ class Cycle(RequestResponseCycle):
 
     Attributes:
         awaits_body: whether the application waits in ``receive`` for more of the body.
+        is_last: whether the response is complete and the connection's last one, while bytes of the request still come.
     """
 
     def __init__(self, *, on_wait: Callable[[], None], on_end: Callable[[], None], **settings: Any) -> None:
@@ -35,6 +36,7 @@ class Cycle(RequestResponseCycle):
         self._on_end = on_end
         self._sends = self._late_sends = 0
         self.awaits_body = False
+        self.is_last = False
 
     async def run_asgi(self, app: Any) -> None:
         """Call the application, answer in its place if it fails, and tell the protocol of its end."""
@@ -82,6 +84,9 @@ class Cycle(RequestResponseCycle):
             return
         if not self.keep_alive and not self.response_started:
             message = _closing(message)
+        if self.response_started and not self.keep_alive and self.more_body and not message.get("more_body"):
+            # The protocol closes the connection, because bytes of the request still come.
+            self.keep_alive = self.is_last = True
         await super().send(message)
         self._sends += 1
         if self._sends >= SENDS_PER_TURN:

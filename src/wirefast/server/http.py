@@ -7,6 +7,7 @@ A connection is always in one of these states. Each state ends by itself:
     IDLE       the first byte of the next request             --timeout-keep-alive
     REQUEST    the application's response                     the application; --timeout-body while that waits for bytes
     DISCARD    the rest of a body, after its response         --timeout-body
+    LINGERING  the peer's end, after the last response        1 s (LINGER)
     CLOSING    the peer, until it has read all bytes          --timeout-body
     UPGRADED   nothing: a WebSocketProtocol has taken over    the WebSocketProtocol
     LOST       nothing                                        –
@@ -21,19 +22,19 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import select
 import sys
 from enum import Enum
 from typing import Any
 from urllib.parse import unquote
 
 import uvicorn.logging
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl, service_unavailable
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, service_unavailable
 from uvicorn.protocols.utils import get_remote_addr, is_ssl
 
 from wirefast.server.body import BodyReader
 from wirefast.server.bounds import TIMEOUT_BODY
 from wirefast.server.cycle import Cycle
+from wirefast.server.flow import Flow, has_ended
 from wirefast.server.head import Head, HeadReader
 from wirefast.server.lazy_scope import sides
 from wirefast.server.protocol import WebSocketProtocol
@@ -49,6 +50,8 @@ HEAD_TIMEOUT = 10.0
 PIPELINE_LIMIT = 65536
 #: Seconds between two checks whether the peer is still there, while the server does not read the connection.
 LOOK_EVERY = 5.0
+#: Seconds for the rest of a body and the peer's end, after the last response of a connection.
+LINGER = 1.0
 
 TRACE = uvicorn.logging.TRACE_LOG_LEVEL
 
@@ -60,26 +63,14 @@ class State(Enum):
     IDLE = "idle"
     REQUEST = "request"
     DISCARD = "discard"
+    LINGERING = "lingering"
     CLOSING = "closing"
     UPGRADED = "upgraded"
     LOST = "lost"
 
 
 # The members are globals, because `State.HEAD` is a slow call on Python 3.10 and 3.11.
-HEAD, IDLE, REQUEST, DISCARD, CLOSING, UPGRADED, LOST = State
-
-
-class Flow(FlowControl):
-    """uvicorn's flow control, and a pause of reading that the application's ``receive`` does not end (``held``)."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__(transport)
-        self.held = False
-
-    def resume_reading(self) -> None:
-        """Read again, unless reading is held."""
-        if not self.held:
-            super().resume_reading()
+HEAD, IDLE, REQUEST, DISCARD, LINGERING, CLOSING, UPGRADED, LOST = State
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -97,7 +88,7 @@ class HttpProtocol(asyncio.Protocol):
     logger = logging.getLogger("uvicorn.error")
     transport: asyncio.Transport
     flow: Flow | None = None
-    # Ends the states HEAD, IDLE, DISCARD and CLOSING.
+    # Ends the states HEAD, IDLE, DISCARD, LINGERING and CLOSING.
     timer: asyncio.TimerHandle | None = None
     # The current request, the reader of its body, and the bytes that came behind it.
     cycle: Cycle | None = None
@@ -169,7 +160,7 @@ class HttpProtocol(asyncio.Protocol):
             self.flow.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self.state is LINGERING:
             return
         try:
             self.read(data, 0)
@@ -218,6 +209,19 @@ class HttpProtocol(asyncio.Protocol):
         self.transport.close()
         if self.state is not LOST:
             self.enter(CLOSING, self.body_seconds())
+
+    def linger(self) -> None:
+        """Close once the peer has ended its side, or after a second. Bytes that come until then are dropped.
+
+        If bytes come after a close, the system sends a reset, which can overtake the answer (RFC 9112 section 9.6).
+        """
+        self.body = None
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        if self.flow is not None:
+            self.flow.held = False
+            self.flow.resume_reading()
+        self.enter(LINGERING, min(LINGER, self.body_seconds()))
 
     def body_seconds(self) -> float:
         """Seconds without progress that a body may take."""
@@ -424,7 +428,9 @@ class HttpProtocol(asyncio.Protocol):
             return
         if self.flow is None:
             raise AssertionError
-        if self.body is not None:
+        if self.cycle is not None and self.cycle.is_last:
+            self.linger()
+        elif self.body is not None:
             self.enter(DISCARD, self.body_seconds())
             self.flow.resume_reading()
         else:
@@ -487,14 +493,3 @@ class HttpProtocol(asyncio.Protocol):
             target = head.path + (b"?" + head.query if head.query else b"")
             lines = [b"GET " + target + b" HTTP/1.1", *(name + b": " + value for name, value in head.headers), b"", b""]
             protocol.data_received(b"\r\n".join(lines) + rest)
-
-
-def has_ended(transport: asyncio.BaseTransport) -> bool:
-    """Whether the peer has ended its side of a connection that is not read; False if the system cannot tell."""
-    connection = transport.get_extra_info("socket")
-    told: int = getattr(select, "POLLRDHUP", 0)
-    if connection is None or not told:
-        return False
-    poll = select.poll()
-    poll.register(connection.fileno(), told)
-    return bool(poll.poll(0))
