@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvicorn
+from apps import echo
 from pairs import LOOPS, PATIENCE, until
 from peer import BINARY, PONG, TEXT, Frame, request
 from uvicorn.server import ServerState
@@ -24,13 +25,6 @@ from wirefast.server.sockets.listening import SocketServer
 # As in poller.pxd.
 READ_SIZE, EVENTS_PER_TURN, READ_ROOM = 262_144, 64, 65_536
 DEFLATE = [("Sec-WebSocket-Extensions", "permessage-deflate")]
-
-
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    await receive()
-    await send({"type": "websocket.accept"})
-    while (message := await receive())["type"] == "websocket.receive":
-        await send({**message, "type": "websocket.send"})
 
 
 async def digests(scope: Any, receive: Any, send: Any) -> None:

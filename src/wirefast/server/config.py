@@ -119,7 +119,8 @@ class Config(Settings):
             return made
 
         def make() -> Any:
-            if inspect.iscoroutinefunction(getattr(type(made), "__call__", None)):  # noqa: B004
+            # Its call makes a coroutine of any arguments, so it would fail only later and elsewhere.
+            if inspect.iscoroutinefunction(type(made).__call__):
                 raise TypeError(f"{self.app!r} is an application and no factory; leave --factory out")
             try:
                 return made()

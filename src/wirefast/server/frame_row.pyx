@@ -28,10 +28,10 @@ cdef class FrameRow:
         return header_size + size
 
     cdef bytes take(self):
-        cdef size_t size = self.size
-        self.owner = None
-        self.size = 0
-        return PyBytes_FromStringAndSize(<const char*> self.memory, <Py_ssize_t> size)
+        # The frames stay in the row if there is no memory for the object.
+        cdef bytes frames = PyBytes_FromStringAndSize(<const char*> self.memory, <Py_ssize_t> self.size)
+        self.drop()
+        return frames
 
     cdef int drop(self) except -1:
         self.owner = None
