@@ -7,13 +7,15 @@
 #include <immintrin.h>
 #endif
 
-typedef void apply_function(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4]);
+typedef int apply_function(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4]);
 
 /* In all functions below, `key` is already rotated so that key[0] masks the first byte. */
 
-static void apply_portable(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4]) {
+#define NOT_ASCII UINT64_C(0x8080808080808080)
+
+static int apply_portable(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4]) {
     uint8_t twice[8];
-    uint64_t pattern, word;
+    uint64_t pattern, word, seen = 0;
     memcpy(twice, key, 4);
     memcpy(twice + 4, key, 4);
     memcpy(&pattern, twice, 8);
@@ -21,28 +23,33 @@ static void apply_portable(uint8_t *out, const uint8_t *in, size_t size, const u
     for (; size - i >= 8; i += 8) {
         memcpy(&word, in + i, 8);
         word ^= pattern;
+        seen |= word;
         memcpy(out + i, &word, 8);
     }
     for (; i < size; i++) {
         out[i] = in[i] ^ key[i & 3];
+        seen |= out[i];
     }
+    return (seen & NOT_ASCII) == 0;
 }
 
 #ifdef HAVE_AVX2
-__attribute__((target("avx2"))) static void apply_avx2(uint8_t *out, const uint8_t *in, size_t size,
-                                                       const uint8_t key[4]) {
+__attribute__((target("avx2"))) static int apply_avx2(uint8_t *out, const uint8_t *in, size_t size,
+                                                      const uint8_t key[4]) {
     int32_t word;
     memcpy(&word, key, 4);
     const __m256i pattern = _mm256_set1_epi32(word);
+    __m256i seen = _mm256_setzero_si256();
     size_t i = 0;
     for (; size - i >= 32; i += 32) {
         __m256i block = _mm256_loadu_si256((const __m256i *)(const void *)(in + i));
-        _mm256_storeu_si256((__m256i *)(void *)(out + i), _mm256_xor_si256(block, pattern));
+        block = _mm256_xor_si256(block, pattern);
+        seen = _mm256_or_si256(seen, block);
+        _mm256_storeu_si256((__m256i *)(void *)(out + i), block);
     }
     /* i is a multiple of 4, so key[0] masks the next byte. */
-    if (i < size) {
-        apply_portable(out + i, in + i, size - i, key);
-    }
+    int ascii = i == size || apply_portable(out + i, in + i, size - i, key);
+    return ascii && _mm256_movemask_epi8(seen) == 0;
 }
 #endif
 
@@ -78,10 +85,13 @@ const char *mask_name(void) {
     return chosen_name;
 }
 
-void mask_apply(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4], size_t phase) {
+int mask_apply(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4], size_t phase) {
     uint8_t rotated[4];
+    if (phase % 4 == 0) {
+        return choice()(out, in, size, key);
+    }
     for (size_t i = 0; i < 4; i++) {
         rotated[i] = key[(phase + i) & 3];
     }
-    choice()(out, in, size, rotated);
+    return choice()(out, in, size, rotated);
 }

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 /* Masks or unmasks. `phase` is how many bytes of this payload came before `in`: the first byte of `in` is XORed with
- * key[phase % 4]. */
-void mask_apply(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4], size_t phase);
+ * key[phase % 4]. Returns 1 when all bytes that it wrote are ASCII, else 0. */
+int mask_apply(uint8_t *out, const uint8_t *in, size_t size, const uint8_t key[4], size_t phase);
 
 /* Chooses the implementation: "portable", "avx2", or NULL for the fastest. Returns 0, or -1 when this processor or this
  * build does not have it. For tests and benchmarks; call it only while no other thread masks. */

@@ -34,6 +34,24 @@ static void check_one(size_t size, size_t offset, size_t phase) {
     free(out);
 }
 
+/* The return value, for ASCII alone and with one other byte at each place. */
+static void check_ascii(size_t size) {
+    uint8_t *in = malloc(size + 1);
+    uint8_t *out = malloc(size + 1);
+    assert(in && out);
+    for (size_t i = 0; i < size; i++) {
+        in[i] = (uint8_t)((i * 7 + 3) & 0x7f) ^ KEY[i & 3];
+    }
+    assert(mask_apply(out, in, size, KEY, 0) == 1);
+    for (size_t place = 0; place < size; place++) {
+        in[place] ^= 0x80;
+        assert(mask_apply(out, in, size, KEY, 0) == 0);
+        in[place] ^= 0x80;
+    }
+    free(in);
+    free(out);
+}
+
 int main(void) {
     const char *names[] = {"portable", "avx2"};
     check_one(100, 1, 2); /* before anything is selected */
@@ -48,6 +66,9 @@ int main(void) {
             for (size_t offset = 0; offset < 64; offset += size < 80 ? 1 : 7) {
                 check_one(size, offset, (size + offset) & 3);
             }
+        }
+        for (size_t size = 0; size <= 300; size++) {
+            check_ascii(size);
         }
         for (size_t phase = 0; phase < 4; phase++) {
             check_one(65537, 3, phase);

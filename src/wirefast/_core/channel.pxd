@@ -5,16 +5,30 @@
 # when nothing between the server and the endpoint wrapped them.
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH
 
 from wirefast._core.outbox cimport Outbox, Policy
 
 
 cdef enum EventKind:
     NOTHING = 0      # no event is ready
-    TEXT = 1         # payload: bytes, valid UTF-8
+    TEXT = 1         # payload: str of ASCII alone, or bytes of valid UTF-8
     BINARY = 2       # payload: bytes
     CLOSED = 8       # payload: tuple (code: int, reason: str | None); stays the last event for ever.
                      # The reason is None when no close frame was seen (connection lost, refused, shut down).
+
+
+# The bytes of the payload of a text or binary event.
+cdef inline Py_ssize_t payload_size(object payload) noexcept:
+    return PyBytes_GET_SIZE(payload) if type(payload) is bytes else PyUnicode_GET_LENGTH(payload)
+
+
+# The text of the payload of a text event.
+cdef inline object payload_text(object payload):
+    if type(payload) is str:
+        return payload
+    return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), NULL)
 
 
 cdef class Channel:

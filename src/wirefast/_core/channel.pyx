@@ -10,7 +10,7 @@ cimport cython
 from cpython.buffer cimport Py_buffer, PyBuffer_Release, PyBUF_SIMPLE, PyObject_CheckBuffer, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_Clear
-from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_FromObject
+from cpython.unicode cimport PyUnicode_FromObject
 
 from wirefast._core.close cimport CLOSE_NORMAL
 from wirefast._core.instant cimport monotonic
@@ -110,8 +110,7 @@ cdef class AsgiReceive:
             return {"type": "websocket.connect"}
         payload = self.channel.next_event(&kind)
         if kind == TEXT:
-            text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), NULL)
-            return {"type": "websocket.receive", "text": text}
+            return {"type": "websocket.receive", "text": payload_text(payload)}
         if kind == BINARY:
             return {"type": "websocket.receive", "bytes": payload}
         if kind == CLOSED:

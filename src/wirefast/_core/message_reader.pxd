@@ -21,7 +21,7 @@ cdef class MessageReader:
     cdef Py_ssize_t ahead_bytes
 
     cdef object next_frame(self, EventKind* kind)
-    cdef object counted(self, bytes event)
+    cdef object counted(self, object event)
     cdef object payload(self, object message, EventKind* kind)
     cdef object known_end(self, object failure)
     cdef int watch(self) except -1

@@ -5,7 +5,7 @@ is read ahead while a handler runs, and only when the handler has to wait.
 """
 
 from wirefast._core.asgi_socket cimport CONNECTED
-from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind
+from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind, payload_size
 from wirefast._core.close cimport CLOSE_ABNORMAL, CLOSE_NO_CODE
 from wirefast._core.meter cimport PASSES
 from wirefast._core.metered cimport drops, exceeded
@@ -66,14 +66,14 @@ cdef class MessageReader:
             await asyncio.sleep(min(wait, 1.0))
             wait = self.websocket.meter.must_wait()
 
-    cdef object counted(self, bytes event):
+    cdef object counted(self, object event):
         """Count a message where messages are counted. Return the message, or None if a limit drops it."""
         cdef WebSocketCore websocket = self.websocket
         cdef object refusal
         cdef int verdict
         if websocket.meter.allowance is None:
             return event
-        verdict = websocket.meter.take(len(event))
+        verdict = websocket.meter.take(payload_size(event))
         if verdict == PASSES:
             return event
         if drops(websocket, verdict):

@@ -4,13 +4,11 @@
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_Clear
-from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
 from wirefast._core.asgi_socket cimport CONNECTED, DISCONNECTED
-from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind, utf8_of
+from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind, payload_size, payload_text, utf8_of
 from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
 from wirefast._core.meter cimport DELAY, DROP, ERROR, PASSES, TOO_LARGE, Allowance, Meter
 from wirefast._core.websocket cimport WebSocketCore
@@ -230,7 +228,7 @@ cdef class MeteredReceive(CompiledCoroutine):
                 return self.wait_for(websocket.channel.wait())
             if kind == CLOSED:
                 raise websocket.closed(event)
-            verdict = websocket.meter.take(PyBytes_GET_SIZE(event))
+            verdict = websocket.meter.take(payload_size(event))
             if verdict == PASSES:
                 websocket.meter.at_work = True
                 break
@@ -240,9 +238,7 @@ cdef class MeteredReceive(CompiledCoroutine):
             raise UnexpectedFrame("text" if self.option & FRAME == TEXT else "bytes")
         if self.option & AS_JSON:
             return decode(event)
-        if kind == BINARY:
-            return event
-        return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(event), PyBytes_GET_SIZE(event), NULL)
+        return event if kind == BINARY else payload_text(event)
 
     cdef object take_message(self, WebSocketCore websocket, dict message):
         """Return the payload of a "websocket.receive" message, or the result of refuse() for one beyond a limit."""

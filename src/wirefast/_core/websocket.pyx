@@ -7,11 +7,12 @@ A receive or a send over the Channel of our server needs no ASGI message. Any ot
 
 from cpython.buffer cimport PyObject_CheckBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from wirefast._core cimport json
 from wirefast._core.asgi_socket cimport CONNECTED, CONNECTING, DISCONNECTED, AsgiSocket
-from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, Channel, EventKind, repaired, utf8_of
+from wirefast._core.channel cimport (
+    BINARY, CLOSED, NOTHING, TEXT, Channel, EventKind, payload_text, repaired, utf8_of,
+)
 from wirefast._core.coroutine cimport mark_coroutine_function, register
 from wirefast._core.drive cimport begin
 
@@ -274,9 +275,7 @@ cdef class ReceiveCall(CompiledCoroutine):
         if <int> kind == self.option & FRAME:
             if self.option & AS_JSON:
                 return websocket.decoded(event)
-            if kind == BINARY:
-                return event
-            return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(event), PyBytes_GET_SIZE(event), NULL)
+            return event if kind == BINARY else payload_text(event)
         if kind == NOTHING:
             self.phase = EVENT
             return self.wait_for(websocket.channel.wait())

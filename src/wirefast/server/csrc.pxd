@@ -31,7 +31,7 @@ cdef extern from "frame.h" nogil:
 
 
 cdef extern from "mask.h" nogil:
-    void mask_apply(uint8_t* out, const uint8_t* data, size_t size, const uint8_t* key, size_t phase) noexcept
+    bint mask_apply(uint8_t* out, const uint8_t* data, size_t size, const uint8_t* key, size_t phase) noexcept
 
 
 cdef extern from "utf8.h" nogil:

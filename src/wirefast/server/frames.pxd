@@ -8,7 +8,7 @@ from wirefast.server.csrc cimport FRAME_HEADER_MAX, frame_header, utf8_state
 from wirefast.server.reactor cimport Flushable
 
 
-# One unread message. `payload` is a bytes object that the ring owns a reference to.
+# One unread message. The ring owns a reference to `payload`, which is that of an event of a Channel, or deflated bytes.
 cdef struct Unread:
     void* payload
     int kind           # EventKind, with PACKED added while the payload is still deflated
@@ -40,7 +40,7 @@ cdef class FrameStream(Flushable):
     cdef uint8_t* control
 
     # The message whose frames are arriving; opcode 0 without one. A message in one frame and one read is unmasked
-    # straight into its bytes object and is never here. For any other message `partial` is that object while it grows
+    # straight into its object and is never here. For any other message `partial` is that object while it grows
     # (its size is the capacity), and `filled` is the number of its bytes so far.
     cdef uint8_t opcode
     cdef bint packed
@@ -48,6 +48,9 @@ cdef class FrameStream(Flushable):
     cdef utf8_state utf8
     cdef bytes partial
     cdef size_t filled
+
+    # The last text in one frame and one read was not ASCII, so the next one is not expected to be.
+    cdef bint beyond_ascii
 
     # Unread messages, in a ring that grows by doubling; `unread_bytes` counts their bytes.
     cdef Unread* ring
@@ -69,11 +72,15 @@ cdef class FrameStream(Flushable):
     cdef int on_control(self, unsigned opcode, const uint8_t* data, size_t size) except -1
     cdef int on_malformed(self, int code, str reason) except -1
 
+    cdef bint is_message(self, size_t size) noexcept
     cdef int begin_frame(self) except -1
     cdef int take_payload(self, const uint8_t* data, size_t size) except -1
     cdef int take_control(self, const uint8_t* data, size_t size, size_t position) except -1
     cdef int end_message(self) except -1
     cdef int grow(self, size_t size) except -1
     cdef int resize(self, size_t size) except -1
-    cdef int push(self, bytes payload) except -1
+    cdef int take_message(self, const uint8_t* data, size_t size) except -1
+    cdef object take_text(self, const uint8_t* data, size_t size)
+    cdef object take_bytes(self, const uint8_t* data, size_t size, bint text)
+    cdef int push(self, object payload) except -1
     cdef int malformed(self, int code, str reason) except -1

@@ -2,7 +2,7 @@
 """The reading half of a connection: from frames to messages (RFC 6455 sections 5 and 8).
 
 The stream may be cut anywhere: any split of the same bytes gives the same calls in the same order. A
-message in one frame and one read, the common case, costs one copy, from the read buffer into its bytes object. Any
+message in one frame and one read, the common case, costs one copy, from the read buffer into its object. Any
 other message grows in one object and is never joined from pieces, so that the memory of a message is bounded by the
 bytes that the peer sent, in any number of fragments. Text is checked while it arrives.
 """
@@ -15,7 +15,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport SIZE_MAX, uint8_t
 from libc.string cimport memcpy
 
-from wirefast._core.channel cimport BINARY, TEXT
+from wirefast._core.channel cimport BINARY, TEXT, payload_size
 from wirefast._core.close cimport CLOSE_INVALID_DATA, CLOSE_POLICY_VIOLATION, CLOSE_PROTOCOL_ERROR, CLOSE_TOO_BIG
 from wirefast.server.csrc cimport (
     FRAME_CLOSE, FRAME_CONTINUATION, FRAME_CONTROL_MAX, FRAME_HEADER_MAX, FRAME_TEXT, FRAME_TOO_LONG,
@@ -26,6 +26,8 @@ from wirefast._core import close
 
 
 cdef extern from "Python.h":
+    object PyUnicode_New(Py_ssize_t size, Py_UCS4 largest)
+    void* PyUnicode_1BYTE_DATA(object text)
     int _PyBytes_Resize(PyObject** obj, Py_ssize_t size) except -1
 
 
@@ -90,6 +92,14 @@ cdef class FrameStream(Flushable):
                     return 0
                 data += used
                 size -= <size_t> used
+                if self.is_message(size):
+                    take = <size_t> self.frame.length
+                    self.opcode = self.frame.opcode
+                    self.packed = False
+                    self.take_message(data, take)
+                    data += take
+                    size -= take
+                    continue
                 self.begin_frame()
                 if self.ended:
                     return 0
@@ -116,6 +126,14 @@ cdef class FrameStream(Flushable):
         if code == CLOSE_PROTOCOL_ERROR:
             self.ended = True
         return self.on_malformed(code, reason) if first else 0
+
+    cdef bint is_message(self, size_t size) noexcept:
+        """Whether the frame is a whole message, not deflated, of which all bytes are there: for most messages."""
+        return (
+            self.frame.length <= size and self.opcode == 0 and self.frame.fin and self.frame.rsv == 0
+            and self.frame.opcode < FRAME_CLOSE and self.frame.opcode != FRAME_CONTINUATION
+            and self.frame.length <= self.max_size and not self.skipping
+        )
 
     cdef int begin_frame(self) except -1:
         """Check the frame whose header is in `frame`."""
@@ -146,7 +164,6 @@ cdef class FrameStream(Flushable):
         cdef size_t position = <size_t> (self.frame.length - self.remaining)
         cdef bint text = self.opcode == FRAME_TEXT and not self.packed
         cdef uint8_t* target
-        cdef bytes payload
         self.remaining -= size
         if self.frame.opcode >= FRAME_CLOSE:
             return self.take_control(data, size, position)
@@ -155,12 +172,7 @@ cdef class FrameStream(Flushable):
             return 0
         if self.remaining == 0 and position == 0 and self.filled == 0 and self.frame.fin:
             self.in_frame = False
-            payload = PyBytes_FromStringAndSize(NULL, size)
-            target = <uint8_t*> PyBytes_AS_STRING(payload)
-            mask_apply(target, data, size, self.frame.mask, 0)
-            if text and not (self.utf8.missing == 0 and utf8_valid(target, size)):
-                return self.malformed(CLOSE_INVALID_DATA, close.INVALID_UTF8)
-            return self.push(payload)
+            return self.take_message(data, size)
         if size:
             self.grow(size)
             target = <uint8_t*> PyBytes_AS_STRING(self.partial) + self.filled
@@ -175,6 +187,37 @@ cdef class FrameStream(Flushable):
                     return self.malformed(CLOSE_INVALID_DATA, close.INVALID_UTF8)
                 return self.end_message()
         return 0
+
+    cdef int take_message(self, const uint8_t* data, size_t size) except -1:
+        """Take a whole message."""
+        cdef object payload
+        if self.opcode == FRAME_TEXT and not self.packed:
+            payload = self.take_text(data, size)
+            if payload is None:
+                return self.malformed(CLOSE_INVALID_DATA, close.INVALID_UTF8)
+        else:
+            payload = self.take_bytes(data, size, False)
+        return self.push(payload)
+
+    cdef object take_text(self, const uint8_t* data, size_t size):
+        """Return a whole text: a str if it is ASCII, which nothing has to decode later; None if it is no UTF-8."""
+        cdef object payload
+        if not self.beyond_ascii:
+            payload = PyUnicode_New(<Py_ssize_t> size, 127)
+            if mask_apply(<uint8_t*> PyUnicode_1BYTE_DATA(payload), data, size, self.frame.mask, 0):
+                return payload
+        return self.take_bytes(data, size, True)
+
+    cdef object take_bytes(self, const uint8_t* data, size_t size, bint text):
+        """Return a whole message as bytes; None for a text that is no UTF-8."""
+        cdef bytes payload = PyBytes_FromStringAndSize(NULL, size)
+        cdef uint8_t* target = <uint8_t*> PyBytes_AS_STRING(payload)
+        cdef bint ascii = mask_apply(target, data, size, self.frame.mask, 0)
+        if text:
+            self.beyond_ascii = not ascii
+            if not ascii and not utf8_valid(target, size):
+                return None
+        return payload
 
     cdef int take_control(self, const uint8_t* data, size_t size, size_t position) except -1:
         """Take bytes of a control frame's payload, and handle the whole frame."""
@@ -236,7 +279,7 @@ cdef class FrameStream(Flushable):
         self.filled = 0
         return self.push(payload)
 
-    cdef int push(self, bytes payload) except -1:
+    cdef int push(self, object payload) except -1:
         """Append a whole message to the ring."""
         cdef size_t i, capacity
         cdef Unread* ring
@@ -260,7 +303,7 @@ cdef class FrameStream(Flushable):
             slot.kind |= PACKED
         self.opcode = 0
         self.ring_count += 1
-        self.unread_bytes += <size_t> PyBytes_GET_SIZE(payload) + MESSAGE_OVERHEAD
+        self.unread_bytes += <size_t> payload_size(payload) + MESSAGE_OVERHEAD
         return self.on_message()
 
     cdef object pop(self, int* kind):
@@ -270,7 +313,7 @@ cdef class FrameStream(Flushable):
         Py_DECREF(payload)
         self.ring_start = (self.ring_start + 1) & (self.ring_capacity - 1)
         self.ring_count -= 1
-        self.unread_bytes -= <size_t> PyBytes_GET_SIZE(payload) + MESSAGE_OVERHEAD
+        self.unread_bytes -= <size_t> payload_size(payload) + MESSAGE_OVERHEAD
         if self.ring_count == 0 and self.ring_capacity > 64:
             PyMem_Free(self.ring)
             self.ring = NULL

@@ -7,10 +7,9 @@ when metrics are read.
 
 import weakref
 
-from cpython.bytes cimport PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint64_t
 
-from wirefast._core.channel cimport EventKind
+from wirefast._core.channel cimport EventKind, payload_size
 from wirefast._core.close cimport CLOSE_ABNORMAL
 from wirefast._core.outbox cimport QUEUED, Policy
 from wirefast.metrics.counters cimport SERIES_MAX, Counter, Histogram
@@ -114,7 +113,7 @@ cdef class MeasuredWebSocketProtocol(WebSocketProtocol):
     cdef int on_message(self) except -1:
         cdef size_t last = (self.ring_start + self.ring_count - 1) & (self.ring_capacity - 1)
         self.messages_in += 1
-        self.bytes_in += <uint64_t> PyBytes_GET_SIZE(<object> self.ring[last].payload)
+        self.bytes_in += <uint64_t> payload_size(<object> self.ring[last].payload)
         return Connection.on_message(self)
 
     cdef int send_frame(self, EventKind kind, const char* data, Py_ssize_t size) except -1:
