@@ -10,6 +10,7 @@ import warnings
 import weakref
 
 import pytest
+from coroutines import accepted, closed, give
 
 from asgi import websocket_scope
 from wirefast._core import coroutine as module
@@ -58,24 +59,6 @@ def with_peer(test):
 
     run.__name__, run.__doc__ = test.__name__, test.__doc__
     return run
-
-
-def closed(coroutine):
-    coroutine.close()
-    return coroutine
-
-
-@types.coroutine
-def give(value):
-    """Yield a value to whoever drives the coroutine; what was sent back."""
-    return (yield value)
-
-
-def accepted(receive=None, send=None):
-    """An accepted WebSocket outside an event loop."""
-    websocket = WebSocket(websocket_scope(), receive, send)
-    websocket.client_state = websocket.application_state = type(websocket.client_state).CONNECTED
-    return websocket
 
 
 def test_is_compiled():

@@ -1,6 +1,5 @@
 """CompiledCoroutine, an awaitable that replaces a coroutine compiled by Cython. See coroutine.pxd."""
 
-cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
@@ -18,8 +17,8 @@ cdef extern from *:
         return (PySendResult) coroutine_step(self, value, result);
     }
 
-    /* One StopIteration, which is used again unless other code kept it or it passed through a frame. */ static PyObject
-    *coroutine_spare_stop;
+    /* One StopIteration, which is used again unless other code kept it or it passed through a frame. */
+    static PyObject *coroutine_spare_stop;
 
     static int coroutine_spare_is_clean(void)
     {
@@ -55,11 +54,17 @@ cdef extern from *:
     #endif
     }
 
-    /* The spare StopIteration must not keep the value alive, which may be a whole message. */ static void
-    coroutine_let_go(void) { if (coroutine_spare_is_clean()) Py_CLEAR(((PyStopIterationObject *)
-            coroutine_spare_stop)->value);
-        else
+    /* The spare StopIteration must not keep the value alive, which may be a whole message. */
+    static void coroutine_let_go(void)
+    {
+        PyObject **value;
+        if (coroutine_spare_stop == NULL)
+            return;
+        value = &((PyStopIterationObject *) coroutine_spare_stop)->value;
+        if (!coroutine_spare_is_clean())
             Py_CLEAR(coroutine_spare_stop);
+        else if (*value != NULL)
+            Py_CLEAR(*value);
     }
 
     static PyObject *coroutine_next(PyObject *self)
@@ -82,10 +87,46 @@ cdef extern from *:
         type->tp_as_async->am_send = coroutine_send;
     }
 
-    static void coroutine_share_dealloc(PyObject *class, PyObject *base)
+    static destructor coroutine_free;
+
+    static void coroutine_set_dealloc(PyObject *class, PyObject *base, destructor end)
     {
-        ((PyTypeObject *) class)->tp_dealloc = ((PyTypeObject *) base)->tp_dealloc;
+        coroutine_free = ((PyTypeObject *) base)->tp_dealloc;
+        ((PyTypeObject *) class)->tp_dealloc = end;
     }
+
+    static PyObject *coroutine_create(PyObject *class)
+    {
+        PyObject *nothing = PyTuple_New(0), *made;
+        if (nothing == NULL)
+            return NULL;
+        made = ((PyTypeObject *) class)->tp_new((PyTypeObject *) class, nothing, NULL);
+        Py_DECREF(nothing);
+        return made;
+    }
+
+    /* A resting object as a new one. */
+    static PyObject *coroutine_revive(PyObject *resting)
+    {
+        PyObject_Init(resting, Py_TYPE(resting));
+        PyObject_GC_Track(resting);
+        return resting;
+    }
+
+    /* PyObject_Init takes a reference to a type of the heap. */
+    static void coroutine_rest(PyObject *self)
+    {
+        if (PyType_HasFeature(Py_TYPE(self), Py_TPFLAGS_HEAPTYPE))
+            Py_DECREF(Py_TYPE(self));
+    }
+
+    /* Threads without the GIL would take the same resting object. The debug build counts live objects, and a resting one
+     * would count (tools/live_objects.h). */
+    #if defined(Py_GIL_DISABLED) || defined(WIREFAST_LIVE_OBJECTS_H)
+    #define COROUTINES_RESTING 0
+    #else
+    #define COROUTINES_RESTING 64
+    #endif
 
     /* The iterator of an object that is awaitable through its type; NULL without an error when it is not. */
     static PyObject *coroutine_iterator(PyObject *awaitable)
@@ -104,8 +145,9 @@ cdef extern from *:
         return iterator;
     }
 
-    /* Takes the error that is set, normalised and with its traceback. No error is set afterwards. */ static PyObject
-    *coroutine_take_error(void) {
+    /* Takes the error that is set, normalised and with its traceback. No error is set afterwards. */
+    static PyObject *coroutine_take_error(void)
+    {
     #if PY_VERSION_HEX >= 0x030C0000
         return PyErr_GetRaisedException();
     #else
@@ -124,7 +166,13 @@ cdef extern from *:
     """
     ctypedef int (*coroutine_step_function)(PyObject*, PyObject*, PyObject**) except -1
     void coroutine_fill_slots(object type, coroutine_step_function step)
-    void coroutine_share_dealloc(object type, object base)
+    ctypedef void (*destructor)(PyObject*) noexcept
+    void coroutine_set_dealloc(object type, object base, destructor end)
+    void coroutine_free(PyObject* coroutine) noexcept
+    object coroutine_create(PyObject* type)
+    object coroutine_revive(PyObject* resting)
+    void coroutine_rest(PyObject* coroutine) noexcept
+    int COROUTINES_RESTING
     void coroutine_let_go()
     PyObject* coroutine_iterator(object awaitable) except? NULL
     object coroutine_take_error()
@@ -134,6 +182,7 @@ cdef extern from *:
     int PyIter_Send(object iterator, object value, PyObject** result) noexcept
     int PyErr_WarnFormat(object category, Py_ssize_t level, const char* format, ...) noexcept
     void PyErr_WriteUnraisable(PyObject* where)
+    void PyObject_GC_UnTrack(PyObject* value) noexcept
 
 cdef enum:             # PySendResult
     RETURNED = 0
@@ -148,14 +197,41 @@ async def _awaiting(awaitable):
 
 cdef int step(PyObject* coroutine, PyObject* value, PyObject** result) except -1:
     """Run to the next yield (1) or to the end (0). result[0] is a new reference to the yielded value or the result."""
-    cdef bint suspended = False
-    cdef object outcome = (<CompiledCoroutine> coroutine).go_on(<object> value, &suspended)
+    # All is in one function, because each function that an exception leaves costs a traceback entry.
+    cdef CompiledCoroutine self = <CompiledCoroutine> coroutine
+    cdef object given = <object> value
+    cdef object outcome = None
+    cdef PyObject* sent
+    cdef int status
+    if self.stage == NEW:
+        if given is not None:
+            raise TypeError("can't send non-None value to a just-started coroutine")
+        self.stage = FINISHED
+        outcome = self.start()
+    elif self.stage == SUSPENDED:
+        self.stage = FINISHED
+    else:
+        raise RuntimeError("cannot reuse already awaited coroutine")
+    while self.inner is not None:
+        sent = NULL
+        status = PyIter_Send(self.inner, given, &sent)
+        if status == YIELDED:
+            self.stage = SUSPENDED
+            result[0] = sent
+            return YIELDED
+        self.inner = None
+        given = None
+        if status < 0:
+            outcome = self.failed(coroutine_take_error())
+        else:
+            outcome = <object> sent
+            Py_DECREF(outcome)
+            outcome = self.resume(outcome)
     Py_INCREF(outcome)
     result[0] = <PyObject*> outcome
-    return YIELDED if suspended else RETURNED
+    return RETURNED
 
 
-@cython.freelist(64)
 cdef class CompiledCoroutine:
     """Base of these coroutines. The .pxd says what a subclass defines."""
 
@@ -188,34 +264,10 @@ cdef class CompiledCoroutine:
 
     cdef object go_on(self, object value, bint* suspended):
         """Send a value in. Returns the yielded value (suspended[0] is then True), or the result."""
-        cdef PyObject* given
-        cdef object outcome = None
-        cdef int status
-        if self.stage == NEW:
-            if value is not None:
-                raise TypeError("can't send non-None value to a just-started coroutine")
-            self.stage = FINISHED
-            outcome = self.start()
-        elif self.stage == SUSPENDED:
-            self.stage = FINISHED
-        else:
-            raise RuntimeError("cannot reuse already awaited coroutine")
-        while self.inner is not None:
-            given = NULL
-            status = PyIter_Send(self.inner, value, &given)
-            if status < 0:
-                self.inner = None
-                outcome = self.failed(coroutine_take_error())
-            else:
-                outcome = <object> given
-                Py_DECREF(outcome)
-                if status == YIELDED:
-                    self.stage = SUSPENDED
-                    suspended[0] = True
-                    return outcome
-                self.inner = None
-                outcome = self.resume(outcome)
-            value = None
+        cdef PyObject* result = NULL
+        suspended[0] = step(<PyObject*> self, <PyObject*> value, &result) == YIELDED
+        outcome = <object> result
+        Py_DECREF(outcome)
         return outcome
 
     def __await__(self):
@@ -358,10 +410,50 @@ cdef int mark_coroutine_function(object function) except -1:
     return 0
 
 
-cdef int register(object subclass) except -1:
-    # Cython's deallocation would untrack and track the object again before it calls the base's.
-    coroutine_share_dealloc(subclass, CompiledCoroutine)
+cdef int register(object subclass, Resting* resting) except -1:
+    resting.type = <PyObject*> subclass
+    Py_INCREF(subclass)
+    coroutine_set_dealloc(subclass, CompiledCoroutine, end)
     return 0
+
+
+cdef CompiledCoroutine make(Resting* resting, str name, object owner, object argument, int option):
+    cdef CompiledCoroutine made
+    if resting.count:
+        resting.count -= 1
+        made = <CompiledCoroutine> coroutine_revive(resting.objects[resting.count])
+    else:
+        made = <CompiledCoroutine> coroutine_create(resting.type)
+        made.resting = resting
+    made.name = name
+    made.owner = owner
+    made.argument = argument
+    made.option = option
+    return made
+
+
+cdef void end(PyObject* coroutine) noexcept:
+    """tp_dealloc: put the object to rest, or free it."""
+    # No variable may hold the object, whose reference count is 0.
+    cdef Resting* resting = (<CompiledCoroutine> coroutine).resting
+    if resting is NULL or (<CompiledCoroutine> coroutine).stage == NEW:
+        coroutine_free(coroutine)
+        return
+    PyObject_GC_UnTrack(coroutine)
+    coroutine_let_go()
+    (<CompiledCoroutine> coroutine).inner = None
+    (<CompiledCoroutine> coroutine).name = None
+    (<CompiledCoroutine> coroutine).owner = None
+    (<CompiledCoroutine> coroutine).argument = None
+    # Other code may have run.
+    if resting.count == COROUTINES_RESTING:
+        coroutine_free(coroutine)
+        return
+    (<CompiledCoroutine> coroutine).stage = NEW
+    (<CompiledCoroutine> coroutine).phase = 0
+    resting.objects[resting.count] = coroutine
+    resting.count += 1
+    coroutine_rest(coroutine)
 
 
 coroutine_fill_slots(CompiledCoroutine, step)

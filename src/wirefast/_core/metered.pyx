@@ -9,7 +9,7 @@ from cpython.exc cimport PyErr_Clear
 from wirefast._core cimport json
 from wirefast._core.asgi_socket cimport CONNECTED, DISCONNECTED
 from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, EventKind, payload_size, payload_text, utf8_of
-from wirefast._core.coroutine cimport CompiledCoroutine, mark_coroutine_function, register
+from wirefast._core.coroutine cimport CompiledCoroutine, Resting, make, mark_coroutine_function, register
 from wirefast._core.meter cimport DELAY, DROP, ERROR, PASSES, TOO_LARGE, Allowance, Meter
 from wirefast._core.websocket cimport WebSocketCore
 
@@ -81,12 +81,11 @@ cdef object decode(object text):
         raise blame_peer(exc, close.MALFORMED_JSON)
 
 
+cdef Resting receive_calls
+
+
 cdef MeteredReceive receiving(str name, WebSocketCore websocket, int option):
-    cdef MeteredReceive self = MeteredReceive.__new__(MeteredReceive)
-    self.name = name
-    self.owner = websocket
-    self.option = option
-    return self
+    return <MeteredReceive> make(&receive_calls, name, websocket, None, option)
 
 
 cdef int give_meter(WebSocketCore websocket, Meter meter) except -1:
@@ -271,7 +270,7 @@ cdef class MeteredReceive(CompiledCoroutine):
         )
 
 
-register(MeteredReceive)
+register(MeteredReceive, &receive_calls)
 for function in (receive, receive_text, receive_bytes, receive_json):
     mark_coroutine_function(function)
 del function

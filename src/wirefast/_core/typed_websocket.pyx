@@ -12,7 +12,7 @@ from wirefast._core cimport json
 from wirefast._core.asgi_socket cimport CONNECTED
 from wirefast._core.channel cimport BINARY, CLOSED, NOTHING, TEXT, Channel, EventKind
 from wirefast._core.close cimport CLOSE_NO_CODE, CLOSE_POLICY_VIOLATION
-from wirefast._core.coroutine cimport mark_coroutine_function, register
+from wirefast._core.coroutine cimport Resting, make, mark_coroutine_function, register
 from wirefast._core.message_input cimport MessageInput, input_of
 from wirefast._core.websocket cimport (
     CHECKED, EVENT, MESSAGE, ReceiveCall, SendCall, WebSocketCore, receiving, sending,
@@ -131,21 +131,14 @@ cdef class TypedWebSocketCore(WebSocketCore):
             return sending("send_message", self, message, TEXT)
         if isinstance(message, bytes):
             return sending("send_message", self, message, BINARY)
-        cdef SendMessageCall call = SendMessageCall.__new__(SendMessageCall)
-        call.name = "send_message"
-        call.owner = self
-        call.argument = message
-        call.option = TEXT
-        return call
+        return make(&send_calls, "send_message", self, message, TEXT)
+
+
+cdef Resting receive_calls, send_calls
 
 
 cdef ReceiveMessageCall receiving_message(WebSocketCore websocket, MessageInput input):
-    cdef ReceiveMessageCall call = ReceiveMessageCall.__new__(ReceiveMessageCall)
-    call.name = "receive_message"
-    call.owner = websocket
-    call.argument = input
-    call.option = TEXT
-    return call
+    return <ReceiveMessageCall> make(&receive_calls, "receive_message", websocket, input, TEXT)
 
 
 @cython.final
@@ -200,7 +193,7 @@ cdef class SendMessageCall(SendCall):
         return None if drained is None else self.wait_for(drained)
 
 
-register(ReceiveMessageCall)
-register(SendMessageCall)
+register(ReceiveMessageCall, &receive_calls)
+register(SendMessageCall, &send_calls)
 mark_coroutine_function(TypedWebSocketCore.receive_message)
 mark_coroutine_function(TypedWebSocketCore.send_message)

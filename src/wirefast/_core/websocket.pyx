@@ -13,7 +13,7 @@ from wirefast._core.asgi_socket cimport CONNECTED, CONNECTING, DISCONNECTED, Asg
 from wirefast._core.channel cimport (
     BINARY, CLOSED, NOTHING, TEXT, Channel, EventKind, payload_text, repaired, utf8_of,
 )
-from wirefast._core.coroutine cimport mark_coroutine_function, register
+from wirefast._core.coroutine cimport Resting, make, mark_coroutine_function, register
 from wirefast._core.drive cimport begin
 
 from collections.abc import AsyncIterator, Iterable
@@ -218,21 +218,15 @@ cdef int frame_kind(object mode) except -1:
     return BINARY if mode == "binary" else WRONG_MODE
 
 
+cdef Resting receive_calls, send_calls
+
+
 cdef ReceiveCall receiving(str name, WebSocketCore websocket, int option):
-    cdef ReceiveCall self = ReceiveCall.__new__(ReceiveCall)
-    self.name = name
-    self.owner = websocket
-    self.option = option
-    return self
+    return <ReceiveCall> make(&receive_calls, name, websocket, None, option)
 
 
 cdef SendCall sending(str name, WebSocketCore websocket, object data, int option):
-    cdef SendCall self = SendCall.__new__(SendCall)
-    self.name = name
-    self.owner = websocket
-    self.argument = data
-    self.option = option
-    return self
+    return <SendCall> make(&send_calls, name, websocket, data, option)
 
 
 cdef class ReceiveCall(CompiledCoroutine):
@@ -357,8 +351,8 @@ cdef class SendCall(CompiledCoroutine):
         return None if drained is None else self.wait_for(drained)
 
 
-register(ReceiveCall)
-register(SendCall)
+register(ReceiveCall, &receive_calls)
+register(SendCall, &send_calls)
 for function in (
     WebSocketCore.receive_text, WebSocketCore.receive_bytes, WebSocketCore.receive_json,
     WebSocketCore.send_text, WebSocketCore.send_bytes, WebSocketCore.send_json,
