@@ -8,11 +8,13 @@ import weakref
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated
 
+import anyio
 import pytest
 
 from asgi import finish_anyway, websocket_scope
+from memory import Memory
 from plans import frame_for, plan_of
-from wirefast import Depends, WebSocket
+from wirefast import App, Depends, WebSocket
 from wirefast._core import solver as module
 from wirefast._core.solver import leave
 
@@ -167,3 +169,49 @@ def test_frames_are_the_solvers_to_make():
         module.Frame()
     with pytest.raises(TypeError):
         module.open_frame(None, WebSocket(websocket_scope(), None, None))
+
+
+@pytest.mark.parametrize("enclosed", ["scope", "no scope", "another task's scope"])
+def test_clean_up_on_our_own_server_is_shielded_within_a_scope(enclosed):
+    """A cancelled scope of anyio around the application does not cancel the clean-up again."""
+    seen = []
+    inner = App()
+
+    async def dependency():
+        try:
+            yield
+        finally:
+            await anyio.sleep(0)
+            seen.append("clean")
+
+    @inner.websocket("/")
+    async def endpoint(websocket: WebSocket, value: Annotated[None, Depends(dependency)]):
+        await websocket.accept()
+        if enclosed == "scope":
+            websocket.scope["cancel"]()
+        await websocket.receive_text()
+
+    async def app(scope, receive, send):
+        if enclosed == "scope":
+            with anyio.CancelScope() as around:
+                scope["cancel"] = around.cancel
+                await inner(scope, receive, send)
+            seen.append(around.cancelled_caught)
+        else:
+            await inner(scope, receive, send)
+
+    async def main():
+        memory = Memory(app)
+        peer = memory.open()
+        while peer.status is None:
+            await asyncio.sleep(0)
+        if enclosed != "scope":
+            peer.close()
+        await asyncio.wait_for(memory.settled(peer), 20)
+
+    async def in_scope():
+        with anyio.CancelScope():
+            await main()
+
+    asyncio.run(in_scope() if enclosed == "another task's scope" else main())
+    assert seen == (["clean", True] if enclosed == "scope" else ["clean"])

@@ -70,6 +70,7 @@ cdef class WebSocketSession:
                 if limits.options is not None:
                     configure(scope, limits.options)
             frame = new_frame(self.plans.current(), self.plans, websocket, scope, None)
+            frame.in_asyncio = websocket.channel is not None  # our own server's
             while True:
                 awaitable = frame.run()
                 if awaitable is None:

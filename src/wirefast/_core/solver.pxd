@@ -37,6 +37,8 @@ cdef class Frame:
     cdef list function_exits
     # There is no anyio scope around the connection, so the first generator need not look for one.
     cdef bint unscoped
+    # The frame certainly runs in a task of asyncio.
+    cdef bint in_asyncio
     # The frame's generators live for one message and always end with it, so the event loop does not register them.
     cdef bint brief
     # The anyio scope that shields clean-up, if a scope encloses the connection (see dependencies.planning).

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from wirefast._core.exits import inside_cancel_scope, unwind
+from wirefast._core.foreign import task_states
 
 cdef extern from "Python.h":
     object PyObject_CallOneArg(object callable, object arg)
@@ -34,6 +35,14 @@ cdef extern from "Python.h":
 
 # The value of an empty slot.
 cdef object ABSENT = object()
+
+# The tasks of asyncio that are in a cancel scope; None if that is unknown.
+cdef dict scoped_tasks = getattr(task_states, "data", None)
+
+
+cdef bint inside_scope(bint in_asyncio) except -1:
+    """Whether a cancel scope may enclose the running task; `in_asyncio` if that is certainly one of asyncio."""
+    return (not in_asyncio or scoped_tasks is None or bool(scoped_tasks)) and inside_cancel_scope()
 
 
 cdef Frame new_frame(Plan plan, PlanCache plans, object connection, object scope, object body):
@@ -221,7 +230,7 @@ cdef class Frame:
         if op.kind == THREAD:
             return run_in_threadpool(op.call, **op.keywords(self.slots))
         if op.kind == ASYNC_GENERATOR and (
-            (self.unscoped and self.request_exits is None) or not inside_cancel_scope()
+            (self.unscoped and self.request_exits is None) or not inside_scope(self.in_asyncio)
         ):
             self.opened = op.invoke(self.slots)
             if PyAsyncGen_CheckExact(self.opened):

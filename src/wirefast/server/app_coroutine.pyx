@@ -118,7 +118,7 @@ cdef class AppCoroutine(Stepped):
 
     cdef object end(self, object exc, object result):
         cdef Connection connection = self.connection
-        cdef object task = current_task()
+        cdef object task
         self.connection = None
         if connection is None:
             return None
@@ -126,6 +126,7 @@ cdef class AppCoroutine(Stepped):
             if exc is not None:
                 raise exc
             return result
+        task = current_task(connection.reactor.loop)
         connection.settings.server_state.tasks.discard(task)
         if isinstance(exc, CancelledError):
             connection.app_ended(None, None, True)
