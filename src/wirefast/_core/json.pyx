@@ -6,7 +6,11 @@ result, except that NaN and infinities are sent as null and lone surrogates as U
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
+
+from wirefast._core.coroutine cimport take_error
 
 import json
 import math
@@ -25,7 +29,8 @@ cdef object _loads = orjson.loads
 cdef object OrjsonDecodeError = orjson.JSONDecodeError
 
 cdef extern from "Python.h":
-    object PyObject_CallOneArg(object callable, object arg)
+    # NULL with an error set, which costs less than a `try` for each message.
+    PyObject* attempt "PyObject_Vectorcall"(object callable, PyObject** arguments, size_t count, void* names) noexcept
 
 cdef object _quoted = json.encoder.encode_basestring
 cdef object _scan_once = json.JSONDecoder().scan_once
@@ -62,18 +67,28 @@ def _decimal(value):
 
 cdef bytes encode(object data):
     """UTF-8 JSON. Raises TypeError or ValueError for what cannot be encoded, as json.dumps does."""
+    cdef PyObject* arguments[2]
+    cdef PyObject* made
+    arguments[0] = <PyObject*> data
+    arguments[1] = <PyObject*> default
+    made = attempt(_dumps, arguments, 2, NULL)
+    if made is NULL:
+        return encode_slowly(data, take_error())
+    encoded = <bytes> made
+    Py_DECREF(encoded)
+    return encoded
+
+
+cdef bytes encode_slowly(object data, object failure):
+    """Encode what orjson has refused by this exception."""
     try:
-        return _dumps(data, default)
+        raise failure
     except TypeError:
         return utf8(_slow_text(data))
 
 
 cdef str encode_text(object data):
-    cdef bytes encoded
-    try:
-        encoded = _dumps(data, default)
-    except TypeError:
-        encoded = utf8(_slow_text(data))
+    cdef bytes encoded = encode(data)
     return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded), NULL)
 
 
@@ -197,10 +212,12 @@ cdef object decode(object text):
     cdef Py_ssize_t size
     cdef const char* data
     cdef object value
-    try:
-        value = PyObject_CallOneArg(_loads, text)
-    except OrjsonDecodeError:
-        return _slow_decode(text)
+    cdef PyObject* argument = <PyObject*> text
+    cdef PyObject* made = attempt(_loads, &argument, 1, NULL)
+    if made is NULL:
+        return decode_slowly(text, take_error())
+    value = <object> made
+    Py_DECREF(value)
     if type(text) is bytes:
         data = PyBytes_AS_STRING(text)
         size = PyBytes_GET_SIZE(text)
@@ -308,6 +325,14 @@ cdef object read_deep(str text):
                 raise json.JSONDecodeError("Expecting ',' delimiter", text, at - 1)
             value = container
             container, key = outer.pop()
+
+
+cdef object decode_slowly(object text, object failure):
+    """Decode what orjson has refused by this exception."""
+    try:
+        raise failure
+    except OrjsonDecodeError:
+        return _slow_decode(text)
 
 
 def _slow_decode(text):

@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 
 from cpython.exc cimport PyErr_NoMemory
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -27,6 +28,10 @@ from wirefast.server.sockets.csrc cimport (
 )
 
 import os
+
+cdef extern from "Python.h":
+    Py_ssize_t PyList_GET_SIZE(list values) noexcept
+    PyObject* PyList_GET_ITEM(list values, Py_ssize_t place) noexcept  # a borrowed reference
 
 # id(loop) -> Poller. A poller refers to its loop, so no other loop has this id while the entry is there.
 cdef object pollers = WeakValueDictionary()
@@ -216,11 +221,13 @@ cdef class Poller:
     cdef Watched watched(self, uint64_t token):
         """Return the object of an event; None if it has left."""
         cdef uint32_t place = <uint32_t> token
-        cdef Watched one
-        if place >= <uint32_t> len(self.places):
+        cdef PyObject* one
+        if place >= <uint32_t> PyList_GET_SIZE(self.places):
             return None
-        one = self.places[place]
-        return one if one is not None and one.use == <uint32_t> (token >> 32) else None
+        one = PyList_GET_ITEM(self.places, place)
+        if one is <PyObject*> None or (<Watched> one).use != <uint32_t> (token >> 32):
+            return None
+        return <Watched> one
 
     cdef Py_ssize_t fill(self) except -1:
         """Read the next sockets into the buffer, as far as it has room. Return the number of bytes."""

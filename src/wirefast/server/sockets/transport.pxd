@@ -58,6 +58,7 @@ cdef class SocketTransport(Watched):
 
     # Send now, and keep the bytes that the system does not take. The caller gives the list away.
     cdef int send(self, list pieces) except -1
+    cdef int send_one(self, list pieces) except -1
     cdef int push(self) except -1
     # Keep bytes until the end of the turn, then send them.
     cdef int keep(self, bytes data) except -1

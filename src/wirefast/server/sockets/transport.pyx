@@ -269,9 +269,8 @@ cdef class SocketTransport(Watched):
         if self.over or PyBytes_GET_SIZE(data) == 0:
             return 0
         if self.pending is None:
-            self.pending = [data]
-        else:
-            self.pending.append(data)
+            self.pending = []
+        self.pending.append(data)
         self.kept += <size_t> PyBytes_GET_SIZE(data)
         if self.wanted & POLLER_WRITE:
             return self.pause_protocol()
@@ -288,14 +287,31 @@ cdef class SocketTransport(Watched):
         cdef bytes piece
         if self.over or self.half_closed:
             return 0
+        if self.pending is None and len(pieces) == 1:
+            return self.send_one(pieces)
         if self.pending is None:
             self.pending = pieces
         else:
             self.pending.extend(pieces)
         for piece in pieces:
             self.kept += <size_t> PyBytes_GET_SIZE(piece)
-        if self.wanted & POLLER_WRITE:
-            return self.pause_protocol()
+        return self.pause_protocol() if self.wanted & POLLER_WRITE else self.push()
+
+    cdef int send_one(self, list pieces) except -1:
+        """Send the one piece of a list, while no other waits: for most messages."""
+        cdef bytes piece = pieces[0]
+        cdef iovec whole
+        cdef Py_ssize_t taken
+        whole.iov_base = PyBytes_AS_STRING(piece)
+        whole.iov_len = <size_t> PyBytes_GET_SIZE(piece)
+        taken = stream_write(self.fd, &whole, 1)
+        if taken == PyBytes_GET_SIZE(piece):
+            return 0
+        if taken < 0 and taken != -EAGAIN:
+            return self.fatal(error_of(taken), "Fatal write error on socket transport")
+        self.pending = pieces
+        self.offset = <size_t> max(taken, 0)
+        self.kept = whole.iov_len - self.offset
         return self.push()
 
     cdef int push(self) except -1:
@@ -303,13 +319,12 @@ cdef class SocketTransport(Watched):
         cdef iovec pieces[STREAM_PIECES]
         cdef list pending = self.pending
         cdef size_t total, left
-        cdef Py_ssize_t taken, size
+        cdef Py_ssize_t taken
         cdef Py_ssize_t stop = 0 if pending is None else len(pending)
         cdef Py_ssize_t at, sent = self.first
         cdef int count
         while self.first < stop:
-            count = 0
-            total = 0
+            count = total = 0
             while count < STREAM_PIECES and self.first + count < stop:
                 piece = pending[self.first + count]
                 pieces[count].iov_base = PyBytes_AS_STRING(piece)
@@ -320,9 +335,9 @@ cdef class SocketTransport(Watched):
             pieces[0].iov_len -= self.offset
             total -= self.offset
             taken = stream_write(self.fd, pieces, count)
+            if taken == -EAGAIN:
+                break
             if taken < 0:
-                if taken == -EAGAIN:
-                    break
                 return self.fatal(error_of(taken), "Fatal write error on socket transport")
             self.kept -= <size_t> taken
             left = <size_t> taken
@@ -330,12 +345,11 @@ cdef class SocketTransport(Watched):
                 self.first += count
                 self.offset = 0
                 continue
-            count = 0
-            while left >= pieces[count].iov_len:
-                left -= pieces[count].iov_len
-                count += 1
-            self.offset = left + (self.offset if count == 0 else 0)
-            self.first += count
+            at = self.first
+            while left >= pieces[self.first - at].iov_len:
+                left -= pieces[self.first - at].iov_len
+                self.first += 1
+            self.offset = left + (self.offset if self.first == at else 0)
             break
         if self.first < stop:
             for at in range(sent, self.first):
@@ -347,8 +361,7 @@ cdef class SocketTransport(Watched):
             self.pause_protocol()
             return self.resume_protocol()
         self.pending = None
-        self.first = 0
-        self.offset = 0
+        self.first = self.offset = 0
         # The protocol may write in this call.
         self.resume_protocol()
         if self.pending is None and not self.over:
@@ -459,8 +472,7 @@ cdef class SocketTransport(Watched):
         self.over = self.closing = True
         self.error = exc
         self.pending = None
-        self.first = 0
-        self.offset = 0
+        self.first = self.offset = 0
         self.kept = 0
         self.watch(0)
         self.poller.loop.call_soon(self.end)
