@@ -207,3 +207,33 @@ async def test_rooms(live: Live) -> None:
 
     async with live.connect("/") as peer:
         await peer.expect("a socket may be in 2 rooms")
+
+
+class Message(dict[str, Any]):
+    """What a middleware may make of a message."""
+
+
+@pytest.mark.parametrize("received", ["receive_text", "receive_json", "receive", "receive_message"])
+async def test_messages_of_a_middleware_are_counted(live: Live, received: str) -> None:
+    inner = App(limits=Limits(messages=Rate(3, per=10_000.0)))
+
+    @inner.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while True:
+            if received == "receive_message":
+                message = await websocket.receive_message(int)
+            else:
+                message = await getattr(websocket, received)()
+            if received == "receive" and message["type"] == "websocket.disconnect":
+                return
+            await websocket.send_text("1")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def renewed() -> Any:
+            return Message(await receive())
+
+        await inner(scope, renewed, send)
+
+    await live.start(app)
+    assert await exchange(live, ["1"] * 9) == (3, (1008, "too many messages"))
