@@ -16,9 +16,11 @@ import sys
 from typing import Any
 
 import edges
-from pairs import Ends, Noting, run, until
-from peer import TEXT, frame
+from apps import echo
+from pairs import LOOPS, PATIENCE, Ends, Noting, run, until
+from peer import TEXT, frame, request
 
+from wirefast.server import WebSocketProtocol
 from wirefast.server.sockets.listening import SocketServer
 
 LOOP, LIBRARY = sys.argv[1:]
@@ -192,9 +194,33 @@ async def messages(service: edges.Service) -> None:
     await until(lambda: len(service.state.connections) == 3 + len(PASSING) + 1)
 
 
+class Interrupting(WebSocketProtocol):
+    """An interrupt comes while bytes are read, and the system cannot watch the socket again."""
+
+    def begin(self, head: Any, rest: bytes) -> None:
+        super().begin(head, rest)
+        fail("epoll_ctl", errno.ENOMEM)
+        raise KeyboardInterrupt
+
+
+def interrupting() -> None:
+    async def main() -> None:
+        service = edges.Service(echo, ws=Interrupting)
+        client = service.client()
+        client.send(request())
+        assert await client.ended()
+        assert seen("epoll_ctl") == 1
+        await service.stop()
+
+    loop = LOOPS[LOOP]()
+    assert edges.interrupted(loop, loop.create_task(asyncio.wait_for(main(), PATIENCE))) == 1
+    loop.close()
+
+
 for case in (reading, watching, accepting):
     run(case, LOOP, own=True)
 run(lambda ends: writing(ends, "send", [b"0123456789"]), LOOP, own=True)
 run(lambda ends: writing(ends, "sendmsg", [b"012", b"3456", b"7", b"89"]), LOOP, own=True)
 edges.run(messages, LOOP)
+interrupting()
 print("no call of the system is missed")

@@ -40,8 +40,10 @@ cdef class Watched:
     cdef int leave(self) except -1
     cdef uint64_t token(self) noexcept
     cdef int watch(self, unsigned wanted) except -1
-    # Have the descriptor reported again if it is ready now, and watch it as `drains` says.
+    # Have the descriptor reported again if it is ready now, and watch it as `drains` says. `again` deals with a failure of
+    # the system itself; `look_again` raises OSError.
     cdef int look_again(self) except -1
+    cdef int again(self) except -1
 
     # Read the descriptor, which is ready for the events in `ready`. Returns the result of the system call: the number of
     # bytes, or -errno. -EAGAIN stands for nothing, also if no bytes are wanted.

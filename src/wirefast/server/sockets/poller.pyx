@@ -101,6 +101,9 @@ cdef class Watched:
             self.on_edge = edge
         return 0
 
+    cdef int again(self) except -1:
+        return self.look_again()
+
     cdef uint64_t token(self) noexcept:
         """Return the number by which an event names this use of the place."""
         return <uint64_t> self.use << 32 | self.place
@@ -269,7 +272,7 @@ cdef class Poller:
         except BaseException:
             # The loop may run again. The system reports an edge once, and this one may stand for more bytes or the end.
             if one is not None:
-                one.look_again()
+                one.again()
             raise
         return 0
 

@@ -50,7 +50,6 @@ cdef class SocketTransport(Watched):
     # Give this protocol everything that comes from now on.
     cdef int hand_to(self, object protocol) except -1
     cdef int look(self, unsigned wanted) except -1
-    cdef int again(self) except -1
     # The addresses as Python's sockets have them; None for one that is not known.
     cdef object peer_address(self)
     cdef object own_address(self)
