@@ -270,6 +270,10 @@ def test_looking_inside(opened: Callable[..., Peer], run_dir: Path, tmp_path: Pa
         assert server.end(0) == 0
     assert list(run_dir.iterdir()) == []  # nothing is left behind
     assert "no service of this user runs" in wirefast("status").stderr
+    assert (
+        "--socket 1: no service of this user has this number; these run: none"
+        in wirefast("status", "--socket", "1").stderr
+    )
 
 
 def test_what_a_killed_service_left_is_removed(run_dir: Path, tmp_path: Path) -> None:

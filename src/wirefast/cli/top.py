@@ -36,6 +36,9 @@ def find_socket(given: str | None) -> Path:
     if given is not None and not given.isdecimal():
         return Path(given)
     found = [path for path in running() if given is None or path.parent.name == given]
+    if not found and given is not None:
+        others = ", ".join(path.parent.name for path in running()) or "none"
+        raise CommandError(f"--socket {given}: no service of this user has this number; these run: {others}", REFUSED)
     if not found:
         raise CommandError("no service of this user runs with a control socket here; see --socket", REFUSED)
     if len(found) > 1:
