@@ -14,6 +14,9 @@ from peer import CLOSE, Peer, close_frame, request
 from processes import ServerProcess
 from slower import SLOWER
 
+# The extra `test` has it from Python 3.11 on.
+pytest.importorskip("opentelemetry.sdk")
+
 SERVICE = """
 import logging
 from typing import Annotated
