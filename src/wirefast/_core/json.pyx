@@ -125,7 +125,8 @@ cdef int write_deep(object value, list parts, int depth) except -1:
                 parts.append(_quoted(key))
                 parts.append(":")
             else:  # only the key: the library's rules
-                parts.append(json.dumps({key: 0}, separators=(",", ":"), ensure_ascii=False)[1:-2])
+                written = json.dumps({key: 0}, separators=(",", ":"), ensure_ascii=False)
+                parts.append(written[1 : len(written) - 2])
             write_deep(item, parts, depth + 1)
         parts.append("}")
     elif isinstance(value, (list, tuple)):
