@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -158,3 +159,61 @@ def test_unread_texts_of_each_form_pause_reading_at_the_same_size(
             assert paused == [True]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("fragments", [1, 3], ids=["one frame", "fragments"])
+def test_long_texts_in_pieces(fragments: int) -> None:
+    """The pieces are cut anywhere, also within a character. Each text ends in another form than the one before."""
+    draw = random.Random(6455)
+    plain = "The quick brown fox " * 2000
+    texts = [
+        plain,
+        plain + "é",
+        plain,
+        "é" + plain,
+        plain,
+        plain[:-1] + "\x7f",
+        *[cut_in(plain, draw) for _ in range(12)],
+    ]
+    seen: list[Any] = []
+
+    async def main() -> None:
+        memory = Memory(service(WAYS["receive_text"][0], seen, None))
+        peer = memory.open()
+        for text in texts:
+            data = text.encode()
+            places = [0, *sorted(draw.sample(range(1, len(data)), fragments - 1)), len(data)]
+            stream = b"".join(
+                frame(CONT if start else TEXT, data[start:stop], fin=stop == len(data))
+                for start, stop in zip(places, places[1:], strict=False)
+            )
+            cuts = [0, *sorted(draw.sample(range(1, len(stream)), 9)), len(stream)]
+            for start, stop in zip(cuts, cuts[1:], strict=False):
+                peer.receive(stream[start:stop])
+            await asyncio.sleep(0)
+        peer.close()
+        await memory.ended()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    assert seen == texts
+
+
+def cut_in(text: str, draw: random.Random) -> str:
+    """Put a character beyond ASCII, of each length in turn, somewhere into a text."""
+    place = draw.randrange(len(text))
+    return text[:place] + draw.choice("é€😀") + text[place:]
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\xc3(", b"\xe2\x82"])
+@pytest.mark.parametrize("before", ["", "é"])
+def test_bad_bytes_at_the_end_of_a_long_text(before: str, bad: bytes) -> None:
+    async def main() -> None:
+        async with accepted(deaf) as peer:
+            stream = frame(TEXT, b"x" * 50_000 + before.encode() + bad)
+            for start in range(0, len(stream), 9_999):
+                peer.receive(stream[start : start + 9_999])
+            while peer.close_code is None:
+                await asyncio.sleep(0.001)
+            assert peer.close_code == 1007
+
+    asyncio.run(asyncio.wait_for(main(), 60))

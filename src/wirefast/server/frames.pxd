@@ -46,7 +46,7 @@ cdef class FrameStream(Flushable):
     cdef bint packed
     cdef uint32_t fragments
     cdef utf8_state utf8
-    cdef bytes partial
+    cdef object partial
     cdef size_t filled
 
     # The last text in one frame and one read was not ASCII, so the next one is not expected to be.
@@ -77,7 +77,9 @@ cdef class FrameStream(Flushable):
     cdef int take_payload(self, const uint8_t* data, size_t size) except -1
     cdef int take_control(self, const uint8_t* data, size_t size, size_t position) except -1
     cdef int end_message(self) except -1
-    cdef int grow(self, size_t size) except -1
+    cdef uint8_t* grown(self) noexcept
+    cdef int go_beyond_ascii(self, size_t size) except -1
+    cdef int grow(self, size_t size, bint text) except -1
     cdef int resize(self, size_t size) except -1
     cdef int take_message(self, const uint8_t* data, size_t size) except -1
     cdef object take_text(self, const uint8_t* data, size_t size)

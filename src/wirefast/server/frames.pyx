@@ -29,6 +29,7 @@ cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 largest)
     void* PyUnicode_1BYTE_DATA(object text)
     int _PyBytes_Resize(PyObject** obj, Py_ssize_t size) except -1
+    int PyUnicode_Resize(PyObject** text, Py_ssize_t size) except -1
 
 
 cdef enum:
@@ -163,7 +164,7 @@ cdef class FrameStream(Flushable):
         """Take the next `size` bytes of the frame's payload, which may be the last ones."""
         cdef size_t position = <size_t> (self.frame.length - self.remaining)
         cdef bint text = self.opcode == FRAME_TEXT and not self.packed
-        cdef uint8_t* target
+        cdef bint ascii
         self.remaining -= size
         if self.frame.opcode >= FRAME_CLOSE:
             return self.take_control(data, size, position)
@@ -174,12 +175,13 @@ cdef class FrameStream(Flushable):
             self.in_frame = False
             return self.take_message(data, size)
         if size:
-            self.grow(size)
-            target = <uint8_t*> PyBytes_AS_STRING(self.partial) + self.filled
-            mask_apply(target, data, size, self.frame.mask, position)
-            self.filled += size
-            if text and not utf8_feed(&self.utf8, target, size):
+            self.grow(size, text)
+            ascii = mask_apply(self.grown(), data, size, self.frame.mask, position)
+            if text and not ascii:
+                self.go_beyond_ascii(size)
+            if text and not (ascii and self.utf8.missing == 0) and not utf8_feed(&self.utf8, self.grown(), size):
                 return self.malformed(CLOSE_INVALID_DATA, close.INVALID_UTF8)
+            self.filled += size
         if self.remaining == 0:
             self.in_frame = False
             if self.frame.fin:
@@ -240,10 +242,26 @@ cdef class FrameStream(Flushable):
             self.control = NULL
         return self.on_control(self.frame.opcode, whole, <size_t> self.frame.length)
 
-    cdef int grow(self, size_t size) except -1:
+    cdef uint8_t* grown(self) noexcept:
+        """Return the end of what has come of the message."""
+        if type(self.partial) is str:
+            return <uint8_t*> PyUnicode_1BYTE_DATA(self.partial) + self.filled
+        return <uint8_t*> PyBytes_AS_STRING(self.partial) + self.filled
+
+    cdef int go_beyond_ascii(self, size_t size) except -1:
+        """Go on in bytes, since the last `size` bytes are not all ASCII."""
+        cdef bytes wider
+        self.beyond_ascii = True
+        if type(self.partial) is str:
+            wider = PyBytes_FromStringAndSize(NULL, payload_size(self.partial))
+            memcpy(PyBytes_AS_STRING(wider), PyUnicode_1BYTE_DATA(self.partial), self.filled + size)
+            self.partial = wider
+        return 0
+
+    cdef int grow(self, size_t size, bint text) except -1:
         """Make space for `size` more bytes in `partial`: double it, but never past the end of the frame."""
         cdef size_t needed = self.filled + size
-        cdef size_t capacity = 0 if self.partial is None else <size_t> PyBytes_GET_SIZE(self.partial)
+        cdef size_t capacity = 0 if self.partial is None else <size_t> payload_size(self.partial)
         cdef size_t wanted
         if needed <= capacity:
             return 0
@@ -252,27 +270,36 @@ cdef class FrameStream(Flushable):
             wanted = FIRST_GROWTH
         if self.frame.fin and wanted > needed + self.remaining:
             wanted = needed + <size_t> self.remaining
-        if self.partial is None:
-            self.partial = PyBytes_FromStringAndSize(NULL, wanted)
-        else:
+        if self.partial is not None:
             self.resize(wanted)
+        elif text and not self.beyond_ascii:
+            self.partial = PyUnicode_New(<Py_ssize_t> wanted, 127)
+        else:
+            self.partial = PyBytes_FromStringAndSize(NULL, wanted)
         return 0
 
     cdef int resize(self, size_t size) except -1:
         cdef PyObject* taken = <PyObject*> self.partial
+        cdef bint text = type(self.partial) is str
         Py_INCREF(self.partial)
         self.partial = None
-        _PyBytes_Resize(&taken, size)
-        self.partial = <bytes> taken
-        Py_DECREF(self.partial)
+        try:
+            if text:
+                PyUnicode_Resize(&taken, <Py_ssize_t> size)
+            else:
+                _PyBytes_Resize(&taken, <Py_ssize_t> size)  # frees the object if it fails
+        finally:
+            if taken is not NULL:
+                self.partial = <object> taken
+                Py_DECREF(self.partial)
         return 0
 
     cdef int end_message(self) except -1:
-        cdef bytes payload
+        cdef object payload
         if self.partial is None:
             payload = b""
         else:
-            if <size_t> PyBytes_GET_SIZE(self.partial) != self.filled:
+            if <size_t> payload_size(self.partial) != self.filled:
                 self.resize(self.filled)
             payload = self.partial
         self.partial = None
