@@ -22,6 +22,7 @@ from wirefast.server.health import HealthHttpProtocol
 from wirefast.server.http import HttpProtocol
 from wirefast.server.measured import IdentifiedWebSocketProtocol, MeasuredWebSocketProtocol
 from wirefast.server.protocol import WebSocketProtocol
+from wirefast.server.reactor import keep_memory
 from wirefast.server.request_ids import with_request_ids
 from wirefast.server.unix import claim
 
@@ -141,7 +142,8 @@ class Config(Settings):
 
         Then tell the garbage collector to leave out all present objects (`gc.freeze`): modules, classes and routes live
         as long as the process. Each large JSON document causes collections. A collection that visits these objects
-        takes many times longer than one that visits only the objects of requests.
+        takes many times longer than one that visits only the objects of requests. The memory of large messages is kept
+        for the next ones (`keep_memory`).
         """
         if self.counts:
             counters.turn_on()  # before the application is imported
@@ -162,3 +164,4 @@ class Config(Settings):
         end_in_time(self)
         gc.collect()
         gc.freeze()
+        keep_memory()

@@ -8,6 +8,7 @@ sockets cost one timer handle. A connection that ends leaves its bucket at once,
 """
 
 import logging
+import os
 import threading
 from weakref import WeakValueDictionary
 
@@ -22,12 +23,20 @@ cdef extern from *:
     #if defined(__GLIBC__)
     #include <malloc.h>
     static void give_back(void) { (void) malloc_trim(0); }
+    static void keep(int block, int free_end)
+    {
+        (void) mallopt(M_MMAP_THRESHOLD, block);
+        (void) mallopt(M_TRIM_THRESHOLD, free_end);
+    }
     #else
     static void give_back(void) {}
+    static void keep(int block, int free_end) { (void) block; (void) free_end; }
     #endif
     """
     # Give free memory back to the system. glibc does not do so by itself.
     void give_back() nogil
+    # Have the C library take blocks up to this size from its heap, and keep so many free bytes at the heap's end.
+    void keep(int block, int free_end)
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -40,6 +49,9 @@ cdef double STREAM_IDLE = 10.0
 # The sockets whose memory is freed in one turn of the loop. If so many are freed together, the memory goes back to the
 # system.
 cdef Py_ssize_t RELEASED_PER_TURN = 64
+# The largest block that the C library takes from its heap, and the free bytes that it keeps at the end of the heap.
+cdef int KEPT_BLOCK = 16777216
+cdef int KEPT_FREE = 67108864
 # The least seconds between two times that memory goes back to the system, because other threads cannot get memory then.
 cdef double TRIM_EVERY = 60.0
 
@@ -264,6 +276,16 @@ def trim_memory():
     """Give free memory back to the system. Other threads run meanwhile."""
     with nogil:
         give_back()
+
+
+def keep_memory():
+    """Have the C library keep the memory of large messages for the next ones, up to 64 MiB.
+
+    glibc gives some MiB back as soon as they are free. So each message of a MiB would fault in its pages again, which
+    takes longer than to read, decode and send it. Settings of glibc in the environment stay in force.
+    """
+    if not any([name.startswith("MALLOC_") for name in os.environ]) and "GLIBC_TUNABLES" not in os.environ:
+        keep(KEPT_BLOCK, KEPT_FREE)
 
 
 cdef Reactor reactor_of(object loop):
