@@ -11,6 +11,7 @@ from apps import echo
 from websockets.sync.client import connect
 
 from processes import once_up, running
+from wirefast.server import config as module
 from wirefast.server.config import Config
 
 SERVICE = """
@@ -30,9 +31,11 @@ async def count(websocket: WebSocket):
 def test_what_the_import_made_is_left_out_of_collections(monkeypatch: pytest.MonkeyPatch) -> None:
     config = Config(echo, log_config=None)
     frozen: list[bool] = []
+    kept: list[bool] = []
     monkeypatch.setattr(gc, "freeze", lambda: frozen.append(config.loaded))  # this process does more than serve
+    monkeypatch.setattr(module, "keep_memory", lambda: kept.append(True))
     config.load()
-    assert frozen == [True]
+    assert frozen == kept == [True]
 
 
 def test_it_reaches_a_worker() -> None:

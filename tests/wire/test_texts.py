@@ -217,3 +217,25 @@ def test_bad_bytes_at_the_end_of_a_long_text(before: str, bad: bytes) -> None:
             assert peer.close_code == 1007
 
     asyncio.run(asyncio.wait_for(main(), 60))
+
+
+@pytest.mark.parametrize("cut", ["frames", "reads"])
+def test_ascii_within_a_character(cut: str) -> None:
+    """A piece that is ASCII alone comes while a sequence of bytes is not complete."""
+    pieces = [b"x" * 300 + b"\xc3", b"xyz", b"\xa9" + b"x" * 300]
+
+    async def main() -> None:
+        async with accepted(deaf) as peer:
+            if cut == "frames":
+                for number, piece in enumerate(pieces):
+                    peer.receive(frame(CONT if number else TEXT, piece, fin=number == 2))
+            else:
+                stream = frame(TEXT, b"".join(pieces))
+                first = len(stream) - len(pieces[1] + pieces[2])
+                for data in (stream[:first], stream[first : first + 3], stream[first + 3 :]):
+                    peer.receive(data)
+            while peer.close_code is None:
+                await asyncio.sleep(0.001)
+            assert peer.close_code == 1007
+
+    asyncio.run(asyncio.wait_for(main(), 60))

@@ -49,7 +49,7 @@ cdef class FrameStream(Flushable):
     cdef object partial
     cdef size_t filled
 
-    # The last text in one frame and one read was not ASCII, so the next one is not expected to be.
+    # The last text that was not deflated was not ASCII, so the next one is not expected to be.
     cdef bint beyond_ascii
 
     # Unread messages, in a ring that grows by doubling; `unread_bytes` counts their bytes.

@@ -153,6 +153,7 @@ cdef class FrameStream(Flushable):
             self.packed = self.frame.rsv != 0
             self.fragments = 0
             self.utf8.missing = 0
+            self.utf8.low = 0  # until the first sequence of several bytes
         self.fragments += 1
         if self.fragments > FRAGMENTS + (self.filled + self.frame.length) // FRAGMENT_BYTES:
             return self.malformed(CLOSE_POLICY_VIOLATION, close.TOO_MANY_FRAGMENTS)
@@ -304,6 +305,8 @@ cdef class FrameStream(Flushable):
             payload = self.partial
         self.partial = None
         self.filled = 0
+        if self.opcode == FRAME_TEXT and not self.packed:
+            self.beyond_ascii = self.utf8.low != 0
         return self.push(payload)
 
     cdef int push(self, object payload) except -1:

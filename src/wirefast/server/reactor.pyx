@@ -49,8 +49,9 @@ cdef double STREAM_IDLE = 10.0
 # The sockets whose memory is freed in one turn of the loop. If so many are freed together, the memory goes back to the
 # system.
 cdef Py_ssize_t RELEASED_PER_TURN = 64
-# The largest block that the C library takes from its heap, and the free bytes that it keeps at the end of the heap.
-cdef int KEPT_BLOCK = 16777216
+# The largest block that the C library takes from its heap, and the free bytes that it keeps at the end of the heap. Both
+# are the most that it comes to by itself.
+cdef int KEPT_BLOCK = 33554432
 cdef int KEPT_FREE = 67108864
 # The least seconds between two times that memory goes back to the system, because other threads cannot get memory then.
 cdef double TRIM_EVERY = 60.0
