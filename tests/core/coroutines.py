@@ -8,7 +8,7 @@ from wirefast.websockets import WebSocket
 
 @types.coroutine
 def give(value):
-    """Yield a value to whoever drives the coroutine; what was sent back."""
+    """Yield a value to whoever drives the coroutine, and return the value that was sent back."""
     return (yield value)
 
 
@@ -20,6 +20,6 @@ def accepted(receive=None, send=None):
 
 
 def closed(coroutine):
-    """The coroutine, closed."""
+    """Close a coroutine and return it."""
     coroutine.close()
     return coroutine

@@ -204,7 +204,7 @@ cdef class MeteredReceive(CompiledCoroutine):
                 return self.take_message(websocket, <dict> value)
             # Mostly the end of the socket. It is raised from here: each call in between would add to its traceback.
             value = websocket.checked(value)
-            if value["type"] == "websocket.receive":  # a mapping of another class
+            if value["type"] == "websocket.receive":  # it was a mapping of another class, perhaps of a middleware
                 return self.take_message(websocket, <dict> value)
         if self.phase == EVENT:
             return self.start() if websocket.channel is None else self.take_event(websocket)
